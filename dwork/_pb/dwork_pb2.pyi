@@ -1,0 +1,222 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Mapping, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class TaskMsg(_message.Message):
+    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options")
+    class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        Pending: _ClassVar[TaskMsg.State]
+        Stolen: _ClassVar[TaskMsg.State]
+        Waiting: _ClassVar[TaskMsg.State]
+        Copying: _ClassVar[TaskMsg.State]
+        Ready: _ClassVar[TaskMsg.State]
+        Started: _ClassVar[TaskMsg.State]
+        Done: _ClassVar[TaskMsg.State]
+        Recorded: _ClassVar[TaskMsg.State]
+    Pending: TaskMsg.State
+    Stolen: TaskMsg.State
+    Waiting: TaskMsg.State
+    Copying: TaskMsg.State
+    Ready: TaskMsg.State
+    Started: TaskMsg.State
+    Done: TaskMsg.State
+    Recorded: TaskMsg.State
+    class Dep(_message.Message):
+        __slots__ = ("name", "location")
+        NAME_FIELD_NUMBER: _ClassVar[int]
+        LOCATION_FIELD_NUMBER: _ClassVar[int]
+        name: str
+        location: str
+        def __init__(self, name: _Optional[str] = ..., location: _Optional[str] = ...) -> None: ...
+    class LogMsg(_message.Message):
+        __slots__ = ("state", "time")
+        STATE_FIELD_NUMBER: _ClassVar[int]
+        TIME_FIELD_NUMBER: _ClassVar[int]
+        state: TaskMsg.State
+        time: int
+        def __init__(self, state: _Optional[_Union[TaskMsg.State, str]] = ..., time: _Optional[int] = ...) -> None: ...
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ORIGIN_FIELD_NUMBER: _ClassVar[int]
+    PRED_FIELD_NUMBER: _ClassVar[int]
+    SUCC_FIELD_NUMBER: _ClassVar[int]
+    LOG_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    ARGUMENT_FIELD_NUMBER: _ClassVar[int]
+    JOIN_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    origin: str
+    pred: _containers.RepeatedCompositeFieldContainer[TaskMsg.Dep]
+    succ: _containers.RepeatedCompositeFieldContainer[TaskMsg.Dep]
+    log: _containers.RepeatedCompositeFieldContainer[TaskMsg.LogMsg]
+    command: bytes
+    argument: _containers.RepeatedScalarFieldContainer[bytes]
+    join: bool
+    id: int
+    attempt: int
+    options: Options
+    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ...) -> None: ...
+
+class Plain(_message.Message):
+    __slots__ = ("name", "id", "attempt")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    name: _containers.RepeatedScalarFieldContainer[str]
+    id: _containers.RepeatedScalarFieldContainer[int]
+    attempt: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, name: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class Options(_message.Message):
+    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env")
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    GPUS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RETRIES_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    CWD_FIELD_NUMBER: _ClassVar[int]
+    MIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    ENV_FIELD_NUMBER: _ClassVar[int]
+    cores: int
+    memory: int
+    gpus: int
+    timeout: float
+    retries: int
+    priority: int
+    cwd: bytes
+    min_time: float
+    env: _containers.RepeatedCompositeFieldContainer[Variable]
+    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ...) -> None: ...
+
+class Variable(_message.Message):
+    __slots__ = ("name", "value")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    name: bytes
+    value: bytes
+    def __init__(self, name: _Optional[bytes] = ..., value: _Optional[bytes] = ...) -> None: ...
+
+class Results(_message.Message):
+    __slots__ = ("id", "attempt", "exit_status", "signal", "started", "seconds", "user", "system", "max_rss", "text")
+    class Text(_message.Message):
+        __slots__ = ("row", "error", "stdout", "stderr")
+        ROW_FIELD_NUMBER: _ClassVar[int]
+        ERROR_FIELD_NUMBER: _ClassVar[int]
+        STDOUT_FIELD_NUMBER: _ClassVar[int]
+        STDERR_FIELD_NUMBER: _ClassVar[int]
+        row: int
+        error: str
+        stdout: bytes
+        stderr: bytes
+        def __init__(self, row: _Optional[int] = ..., error: _Optional[str] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ...) -> None: ...
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
+    SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    STARTED_FIELD_NUMBER: _ClassVar[int]
+    SECONDS_FIELD_NUMBER: _ClassVar[int]
+    USER_FIELD_NUMBER: _ClassVar[int]
+    SYSTEM_FIELD_NUMBER: _ClassVar[int]
+    MAX_RSS_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    id: _containers.RepeatedScalarFieldContainer[int]
+    attempt: _containers.RepeatedScalarFieldContainer[int]
+    exit_status: _containers.RepeatedScalarFieldContainer[int]
+    signal: _containers.RepeatedScalarFieldContainer[int]
+    started: _containers.RepeatedScalarFieldContainer[float]
+    seconds: _containers.RepeatedScalarFieldContainer[float]
+    user: _containers.RepeatedScalarFieldContainer[float]
+    system: _containers.RepeatedScalarFieldContainer[float]
+    max_rss: _containers.RepeatedScalarFieldContainer[int]
+    text: _containers.RepeatedCompositeFieldContainer[Results.Text]
+    def __init__(self, id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ..., exit_status: _Optional[_Iterable[int]] = ..., signal: _Optional[_Iterable[int]] = ..., started: _Optional[_Iterable[float]] = ..., seconds: _Optional[_Iterable[float]] = ..., user: _Optional[_Iterable[float]] = ..., system: _Optional[_Iterable[float]] = ..., max_rss: _Optional[_Iterable[int]] = ..., text: _Optional[_Iterable[_Union[Results.Text, _Mapping]]] = ...) -> None: ...
+
+class Count(_message.Message):
+    __slots__ = ("state", "n")
+    STATE_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    state: str
+    n: int
+    def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
+
+class QueryMsg(_message.Message):
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "hello", "steal", "results", "server", "wants_output", "stream", "data", "plain", "count")
+    class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        Create: _ClassVar[QueryMsg.Type]
+        Steal: _ClassVar[QueryMsg.Type]
+        Complete: _ClassVar[QueryMsg.Type]
+        Transfer: _ClassVar[QueryMsg.Type]
+        Lookup: _ClassVar[QueryMsg.Type]
+        NotFound: _ClassVar[QueryMsg.Type]
+        OK: _ClassVar[QueryMsg.Type]
+        Exit: _ClassVar[QueryMsg.Type]
+        Error: _ClassVar[QueryMsg.Type]
+        Welcome: _ClassVar[QueryMsg.Type]
+        Recall: _ClassVar[QueryMsg.Type]
+        Cancel: _ClassVar[QueryMsg.Type]
+        Output: _ClassVar[QueryMsg.Type]
+    Create: QueryMsg.Type
+    Steal: QueryMsg.Type
+    Complete: QueryMsg.Type
+    Transfer: QueryMsg.Type
+    Lookup: QueryMsg.Type
+    NotFound: QueryMsg.Type
+    OK: QueryMsg.Type
+    Exit: QueryMsg.Type
+    Error: QueryMsg.Type
+    Welcome: QueryMsg.Type
+    Recall: QueryMsg.Type
+    Cancel: QueryMsg.Type
+    Output: QueryMsg.Type
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    TASK_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    N_FIELD_NUMBER: _ClassVar[int]
+    LOCATION_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    SLOTS_FIELD_NUMBER: _ClassVar[int]
+    WAIT_FIELD_NUMBER: _ClassVar[int]
+    SEQUENCE_FIELD_NUMBER: _ClassVar[int]
+    ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    COMPARE_FIELD_NUMBER: _ClassVar[int]
+    IDS_FIELD_NUMBER: _ClassVar[int]
+    HELLO_FIELD_NUMBER: _ClassVar[int]
+    STEAL_FIELD_NUMBER: _ClassVar[int]
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    SERVER_FIELD_NUMBER: _ClassVar[int]
+    WANTS_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    STREAM_FIELD_NUMBER: _ClassVar[int]
+    DATA_FIELD_NUMBER: _ClassVar[int]
+    PLAIN_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    type: QueryMsg.Type
+    task: _containers.RepeatedCompositeFieldContainer[TaskMsg]
+    name: str
+    n: int
+    location: str
+    error: str
+    slots: int
+    wait: float
+    sequence: int
+    answers: int
+    compare: bool
+    ids: _containers.RepeatedScalarFieldContainer[int]
+    hello: bool
+    steal: int
+    results: Results
+    server: str
+    wants_output: bool
+    stream: int
+    data: bytes
+    plain: Plain
+    count: _containers.RepeatedCompositeFieldContainer[Count]
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., wants_output: bool = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

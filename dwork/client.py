@@ -1,0 +1,400 @@
+"""The Python client: adds tasks to a running hub, asks how far it is, or takes tasks and runs them by any means.
+
+    from dwork import AllDone, Client
+
+    with Client() as client:
+        client.create("mesh", "mesh in.geo mesh.h5")
+        client.create("solve", "solve mesh.h5", after=["mesh"], cores=4)
+        print(client.status().active)
+
+Theory of operation. Requests are those of the original dialect: one request, one reply, in order, one at a time
+under a lock. While the hub is away ZeroMQ keeps the request and delivers it when the hub is back. If the hub took
+the request in and died, no reply ever comes; so a request that may be carried out twice (create, status, lookup,
+and complete of a task as `steal` returned it, which tells its attempt) is sent again, over a new socket so that
+replies cannot be mixed up. The others (steal, transfer, exit_worker, and complete by name) are sent once: when the
+reply does not come, TransportError leaves open whether they were carried out. A worker that loses the reply to a
+steal should call `exit_worker` as soon as it holds nothing else, so that what it never heard of runs elsewhere. A
+failure that was counted, and whose reply got lost, ends in NotHeld if the task is to be retried: nobody holds it then.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import threading
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Final
+
+from dwork import messages, wire
+from dwork.connection import server_address
+from dwork.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
+from dwork.messages import Message, Request
+from dwork.order import topological
+from dwork.task import PLAIN, Assigned, Options, Result, State, Task, TaskKey
+from dwork.transport import HUB
+from dwork.transport.zmq import Dealer
+
+__all__ = ["AllDone", "Client", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
+
+#: Tasks, and characters of their names and commands, that go in one message at the most.
+TASKS_AT_ONCE: Final = 10_000
+CHARACTERS_AT_ONCE: Final = 8_000_000
+#: Seconds between a polite client's questions whether something is ready, at first and at last.
+SOON, LATER = 0.05, 0.5
+#: Seconds after which a request that got no reply is sent again, at the most.
+PATIENCE: Final = 5.0
+
+_STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How far a hub is.
+
+    active: tasks that may still run or are running. ready: those of them that could start now. counts: tasks by
+    state (waiting, ready, assigned, done, failed, skipped, cancelled), empty when the original C++ dhub answers.
+    text: the hub's own words.
+    """
+
+    active: int
+    ready: int
+    counts: Mapping[str, int] = field(default_factory=dict)
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a task stands: its state, its id (None when the hub has none), and who holds or ended it, or None."""
+
+    name: str
+    state: State
+    id: int | None = None
+    location: str | None = None
+
+
+class Client:
+    """A connection to a hub, which threads may share; close it, or use it in a `with` statement.
+
+    server: HOST, HOST:PORT or tcp://HOST:PORT; by default $DWORK_SERVER, which is set inside of a running task, else
+    tcp://localhost:6125. timeout: seconds that a request may take. location: the name under which this client holds
+    tasks, unique among all workers; by default host:pid.
+
+    Nothing is sent before the first request, and a client must not be carried across a fork. Every method may raise
+    TransportError (nobody answers within `timeout`), WireError (what answers is no hub, or what is asked cannot be
+    sent), UsageError (an argument makes no sense) and GraphError (the hub refuses; nothing has changed).
+    """
+
+    def __init__(self, server: str | None = None, *, timeout: float = 10.0, location: str | None = None) -> None:
+        if not timeout > 0:
+            raise UsageError(f"a timeout of {timeout} s leaves no time for an answer; give more")
+        self.server = server_address(server)
+        self.timeout = timeout
+        self.location = location or f"{socket.gethostname()}:{os.getpid()}"
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        # At most one. Forgotten clients are closed by this, since a collected ZeroMQ context waits for its socket.
+        self._dealers: list[Dealer] = []
+        weakref.finalize(self, _close_all, self._dealers).atexit = False
+        self._is_original: bool | None = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Disconnect. Tasks that are held stay with this location: complete, transfer or `exit_worker` them before."""
+        self._closed.set()
+        with self._lock:
+            _close_all(self._dealers)
+
+    # -- the graph ---------------------------------------------------------------------------------------------
+
+    def create(
+        self,
+        name: str,
+        command: str | Sequence[str] | None = None,
+        after: str | Iterable[str] = (),
+        **options: Any,
+    ) -> None:
+        """Add a task, to be run when all tasks named in `after` are done.
+
+        command: a line for /bin/sh, or a list of arguments to start without a shell; by default the name. options:
+        the fields of `dwork.task.Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
+        min_time in seconds, env as a dict or pairs). GraphError when the name is taken by another task, when one of
+        `after` does not exist, or when they wait for each other; the same task a second time is no error.
+        """
+        if not isinstance(command, str | None):
+            command = tuple(command)
+        if isinstance(options.get("env"), Mapping):
+            options["env"] = tuple(options["env"].items())
+        names = (after,) if isinstance(after, str) else tuple(after)
+        self.create_all([Task(name, name if command in (None, name) else command, names, Options(**options))])
+
+    def create_all(self, tasks: Iterable[Task]) -> int:
+        """Add tasks, which may refer to one another in any order, and return how many they are.
+
+        They go in messages of up to 10,000 tasks; of each message all are added or, with GraphError, none. The error
+        says how many had been added before, and may be followed by the same call again. A task without `command` is
+        a join: done, with nothing to run, when all tasks that it comes after are.
+        """
+        host = socket.gethostname()
+        mine = [_ready_to_send(task, host) for task in tasks]
+        if any(task.command is not task.name or task.options is not PLAIN for task in mine):
+            self._need_ours("commands and options")
+        sent = 0
+        for batch in _batches(_in_order(mine)):
+            try:
+                reply = self._ask(messages.Create(batch), again=True)
+            except (GraphError, TransportError) as error:
+                if not sent:
+                    raise
+                raise type(error)(f"{error} (the {sent} tasks before are added)") from None
+            if not isinstance(reply, messages.OK):
+                raise self._strange(reply)
+            sent += len(batch)
+        return sent
+
+    def status(self) -> Status:
+        """How many tasks are in which state."""
+        reply = self._ask(messages.OK(), again=True)
+        numbers = _STATUS.fullmatch(reply.name or "") if isinstance(reply, messages.OK) else None
+        if numbers is None or not isinstance(reply, messages.OK):
+            raise self._strange(reply)
+        self._is_original = not reply.counts
+        return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
+
+    def lookup(self, name: str) -> Found | None:
+        """Where a task stands, told by its name or by `#id`; None when there is no such task.
+
+        GraphError when the hub is the original C++ one, which cannot tell.
+        """
+        try:
+            reply = self._ask(messages.Lookup(name), again=True)
+        except GraphError as error:
+            text = f"the hub at {self.server} does not look up tasks, as an original dhub never does: {error}"
+            raise GraphError(text) from None
+        if isinstance(reply, messages.NotFound):
+            return None
+        if not isinstance(reply, messages.OK):
+            raise self._strange(reply)
+        try:
+            return Found(name, State(reply.name), reply.n, reply.location)
+        except ValueError:
+            raise WireError(f"the hub at {self.server} tells of a state {reply.name!r}; use its own dquery") from None
+
+    # -- a worker's requests -----------------------------------------------------------------------------------
+
+    def steal(self, n: int = 1, wait: float = 0.0) -> list[Assigned]:
+        """Take up to n ready tasks, which this location then holds; an empty list when nothing is ready.
+
+        wait: seconds to go on asking, every half a second at least, until something is ready; may be math.inf.
+        AllDone when all tasks are finished, or the pool hands out no more: there is nothing to wait for.
+        """
+        if not 1 <= n < 2**31:
+            raise UsageError(f"one cannot steal {n} tasks; ask for 1 or more")
+        give_up = time.monotonic() + wait
+        pause = SOON
+        while True:
+            reply = self._ask(messages.Steal(self.location, n))
+            if isinstance(reply, messages.Transfer):
+                return list(reply.tasks)
+            if isinstance(reply, messages.Exit):
+                raise AllDone("all tasks are finished")
+            if not isinstance(reply, messages.NotFound):
+                raise self._strange(reply)
+            left = give_up - time.monotonic()
+            if not left > 0:
+                return []
+            self._closed.wait(min(pause, left))
+            pause = min(pause * 1.5, LATER)
+
+    def complete(
+        self,
+        task: Assigned | str,
+        exit_status: int = 0,
+        *,
+        started: float = 0.0,
+        seconds: float = 0.0,
+        error: str = "",
+        stdout: bytes = b"",
+        stderr: bytes = b"",
+    ) -> None:
+        """Report how a task ended, that this location holds.
+
+        exit_status: 0 is success; a negative one, as subprocess has it, tells the signal that ended the task.
+        started: seconds since the epoch; seconds: how long it ran; error: why it was ended or did not start; stdout,
+        stderr: its output, when it is short. NotHeld when this location does not hold it: it was taken back, and may
+        be running elsewhere. Give the task as `steal` returned it, not its name, when it may be retried: then an
+        earlier attempt is not mistaken for a later one.
+        """
+        name, attempt = (task, 0) if isinstance(task, str) else (task.name, task.attempt)
+        signal = max(0, -exit_status)
+        status = exit_status if exit_status >= 0 else 128 + signal
+        self.complete_all(
+            [Result(name, attempt, status, signal, started, seconds, error=error, stdout=stdout, stderr=stderr)]
+        )
+
+    def complete_all(self, results: Iterable[Result]) -> None:
+        """Report how several tasks, told by name, ended; as `complete`, but in one message.
+
+        NotHeld tells those that this location does not hold; the others count.
+        """
+        told = tuple(results)
+        for result in told:
+            if not isinstance(result.task, str) or not result.task:
+                raise UsageError(f"{result.task!r} is no name of a task")
+            if not 0 <= result.exit_status < 256:
+                raise UsageError(f"{result.exit_status} is no exit status; give 0 to 255")
+        if not all(result.ok for result in told):
+            self._need_ours("exit statuses")
+        if told:
+            self._held(messages.Complete(self.location, told), again=all(result.attempt for result in told))
+
+    def transfer(self, task: Assigned | str, after: str | Iterable[str] = ()) -> None:
+        """Give back a task unfinished; it runs again when all tasks named in `after` are done as well.
+
+        NotHeld when this location does not hold it.
+        """
+        name = task if isinstance(task, str) else task.name
+        names = (after,) if isinstance(after, str) else tuple(after)
+        self._held(messages.GiveBack(self.location, (messages.Returned(name, names),)))
+
+    def exit_worker(self, location: str | None = None) -> bool:
+        """Say that a worker, by default this client, is gone: what it holds is ready again.
+
+        Return whether the hub knew it; one that never stole it does not know.
+        """
+        reply = self._ask(messages.Exit(location or self.location))
+        if not isinstance(reply, messages.OK | messages.NotFound):
+            raise self._strange(reply)
+        return isinstance(reply, messages.OK)
+
+    # -- requests and replies ----------------------------------------------------------------------------------
+
+    def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
+        reply = self._ask(request, again=again)
+        if isinstance(reply, messages.NotFound):
+            names: tuple[TaskKey, ...] = reply.tasks
+            told = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+            raise NotHeld(
+                f"{self.location} does not hold {told or 'these'}: not stolen under this name, ended, or taken back",
+                names,
+            )
+        if not isinstance(reply, messages.OK):
+            raise self._strange(reply)
+
+    def _need_ours(self, what: str) -> None:
+        """Refuse what the original hub would drop without a word: it would run, or count as done, the wrong thing."""
+        if self._is_original is None:
+            self.status()
+        if self._is_original:
+            raise GraphError(
+                f"the hub at {self.server} is an original dhub, which would drop {what} without a word; use our dhub"
+            )
+
+    def _strange(self, reply: Message) -> WireError:
+        return WireError(f"what answers at {self.server} is no hub: its answer to this cannot be {reply!r:.200}")
+
+    def _ask(self, request: Request, *, again: bool = False) -> Message:
+        frame = wire.encode(request)
+        with self._lock:
+            deadline = time.monotonic() + self.timeout
+            once = min(self.timeout / 4, PATIENCE) if again else self.timeout
+            while (left := deadline - time.monotonic()) > 0:
+                reply = self._exchange(frame, min(left, once))
+                if reply is not None:
+                    break
+            else:
+                raise TransportError(self._silence(again))
+        try:
+            message = wire.decode_reply(reply)
+        except WireError as error:
+            raise WireError(f"what answers at {self.server} is no hub: {error}") from None
+        if isinstance(message, messages.Error):
+            raise GraphError(message.text)
+        return message
+
+    def _exchange(self, frame: bytes, seconds: float) -> bytes | None:
+        """Send a request and return the reply, or None when none comes; then, or interrupted, the socket is gone."""
+        if self._closed.is_set():
+            raise UsageError("this client is closed; make another")
+        if not self._dealers:
+            self._dealers.append(Dealer(self.server, linger=0))
+        dealer = self._dealers[0]
+        replies: list[Any] = []
+        try:
+            dealer.send(HUB, frame)
+            deadline = time.monotonic() + seconds
+            while not replies and (left := deadline - time.monotonic()) > 0:
+                if dealer.wait(min(left, 3600.0)):
+                    replies = dealer.receive()
+        finally:
+            if not replies:
+                _close_all(self._dealers)
+        return replies[0][1] if replies else None
+
+    def _silence(self, again: bool) -> str:
+        text = (
+            f"nobody answers at {self.server} within {self.timeout:g} s; is the pool or dhub running, and there? "
+            "Give its address with -s, server= or $DWORK_SERVER"
+        )
+        return text if again else f"{text} (perhaps the request was carried out, and the answer got lost)"
+
+
+def _close_all(dealers: list[Dealer]) -> None:
+    while dealers:
+        dealers.pop().close()
+
+
+def _ready_to_send(task: Task, host: str) -> Task:
+    """The task in the form that is shortest on the wire, with its origin."""
+    name, command, after, options, origin = task
+    if not name:
+        raise UsageError("a task needs a name")
+    if command == ():
+        raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
+    return Task(
+        name,
+        name if command == name else command,
+        after,
+        PLAIN if options == PLAIN else options,
+        origin or host,
+    )
+
+
+def _in_order(tasks: list[Task]) -> list[Task]:
+    """The tasks, sorted when they take several messages and some come before what they wait for."""
+    if len(tasks) <= 1 or len(next(_batches(tasks))) == len(tasks):
+        return tasks
+    position = {task.name: i for i, task in enumerate(tasks)}
+    if all(position.get(name, -1) <= i for i, task in enumerate(tasks) for name in task.after):
+        return tasks
+    order, cycle = topological([[position[p] for p in task.after if p in position] for task in tasks])
+    if cycle:
+        names = [tasks[i].name for i in (*cycle, cycle[0])]
+        raise GraphError("these tasks wait for one another: " + " -> ".join(names))
+    return [tasks[i] for i in order]
+
+
+def _batches(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
+    batch: list[Task] = []
+    size = 0
+    for task in tasks:
+        command = task.command or ""
+        more = sum(map(len, (task.name, *task.after, *((command,) if isinstance(command, str) else command))))
+        if batch and (len(batch) == TASKS_AT_ONCE or size + more > CHARACTERS_AT_ONCE):
+            yield tuple(batch)
+            batch, size = [], 0
+        batch.append(task)
+        size += more
+    if batch:
+        yield tuple(batch)

@@ -1,0 +1,82 @@
+"""The command `dquery` itself: its own options, and finding the modules of its commands when they are needed."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import Any
+
+import click
+
+import dwork.dquery
+from dwork.dquery._output import note
+from dwork.dquery._session import Session
+from dwork.program import ExitCode
+
+
+class Commands(click.Group):
+    """The modules of this package as commands; only the one that is called is imported."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(m.name for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_"))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        command: click.Command = importlib.import_module(f"dwork.dquery.{cmd_name}").command
+        command.context_settings.setdefault("help_option_names", ["-h", "--help"])
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:  # before click sees it, which would print an empty line
+            raise SystemExit(ExitCode.INTERRUPTED) from None
+
+
+def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    if wanted and not ctx.resilient_parsing:
+        click.echo(f"dquery {dwork.__version__}")
+        ctx.exit()
+
+
+@click.group(cls=Commands, add_help_option=False, invoke_without_command=True)
+@click.option("-s", "--server", metavar="SERVER", help="The hub: tcp://HOST:PORT. Default $DWORK_SERVER, then here.")
+@click.option(
+    "--timeout",
+    metavar="SECONDS",
+    type=click.FloatRange(min=0, min_open=True),
+    default=5.0,
+    help="How long to wait for an answer. Default 5.",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Tell how long it took.")
+@click.option("--version", is_flag=True, expose_value=False, callback=_version, help="Print the version.")
+@click.option("-h", "--help", "wants_help", is_flag=True, help="Print this text, or that of a command: -h COMMAND.")
+@click.pass_context
+def group(ctx: click.Context, server: str | None, timeout: float, verbose: bool, wants_help: bool) -> None:
+    """Asks a running dwork pool or dhub, and tells it things.
+
+    Exit status: 0 when done, 1 when that failed, 2 when the command line makes no sense; others as a command's help
+    says. Errors are one line on stderr.
+    """
+    name = ctx.invoked_subcommand
+    if wants_help:
+        show_help(ctx, name)
+        ctx.exit()
+    if name is None:
+        raise click.UsageError("Which command?", ctx)
+    ctx.obj = Session(server, timeout)
+    if verbose:
+        ctx.call_on_close(lambda: note(f"query time (us) = {ctx.obj.seconds * 1e6:.0f}"))
+
+
+def show_help(ctx: click.Context, name: str | None) -> None:
+    """Print the help of a command, or of dquery."""
+    if name is None:
+        click.echo(ctx.get_help())
+        return
+    command = group.get_command(ctx, name)
+    if command is None:
+        raise click.UsageError(f"No such command {name!r}.", ctx)
+    with command.make_context(name, [], ctx, resilient_parsing=True) as of_command:
+        click.echo(of_command.get_help())

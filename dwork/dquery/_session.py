@@ -1,0 +1,53 @@
+"""What all commands share: the way to the hub, the names that people type, and `--json`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from dwork.client import Client
+
+
+@dataclass(slots=True)
+class Session:
+    """The options of dquery itself: server None means the default, timeout is in seconds.
+
+    seconds: how long the command has talked to the hub.
+    """
+
+    server: str | None
+    timeout: float
+    seconds: float = 0.0
+
+    @contextmanager
+    def client(self, location: str | None = None) -> Iterator[Client]:
+        """A client for one command; like the original dquery it is known by the bare name of its host."""
+        import socket
+
+        from dwork.client import Client
+
+        start = time.perf_counter()
+        try:
+            with Client(self.server, timeout=self.timeout, location=location or socket.gethostname()) as client:
+                yield client
+        finally:
+            self.seconds = time.perf_counter() - start
+
+
+def name(text: str) -> str:
+    """Return what somebody typed as the name of a task or worker; bytes that are not UTF-8 become `\\xff`.
+
+    So do they in task files. Raise click.BadParameter when it is empty.
+    """
+    if not text:
+        raise click.BadParameter("it is empty; give a name")
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,43 @@
+"""Add all tasks of a file; - is standard input.
+
+Its ending tells its format, and --format overrules it: .txt is lines, .jsonl and .dag are these, and anything else is
+csv as for the original dquery: NAME,DEP,DEP,... A file with a mistake is refused whole. Tasks that are there already
+with the same definition are left alone, and counted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option
+
+FORMATS = ("lines", "csv", "jsonl", "dag")
+
+
+def _read(file: str) -> bytes:
+    if file == "-":
+        return sys.stdin.buffer.read()
+    with open(file, "rb") as stream:
+        return stream.read()
+
+
+@click.command(help=__doc__)
+@click.argument("file")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="What is in the file.")
+@json_option
+@click.pass_obj
+def command(session: Session, file: str, form: str | None, as_json: bool) -> None:
+    from dwork import taskfile
+
+    source = taskfile.Source(file, _read(file), form or taskfile.format_of(file, "csv"))
+    tasks = taskfile.parse([source], known=None)
+    n = sum(task.command is not None for task in tasks)
+    with session.client() as client:
+        client.create_all(tasks)
+    if as_json:
+        say_json({"created": n})
+    else:
+        say(f"Created {n} task{'s' * (n != 1)}")

@@ -1,0 +1,28 @@
+"""Report that a task has ended, which HOST (by default this host) has stolen.
+
+With --exit-status other than 0 it has failed: it is retried if it may be, else what comes after it is skipped.
+"""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+
+
+@click.command(help=__doc__)
+@click.argument("task", type=name)
+@click.argument("host", required=False, type=name)
+@click.option("--exit-status", type=click.IntRange(0, 255), default=0, metavar="N", help="As a shell's $?. Default 0.")
+@json_option
+@click.pass_obj
+def command(session: Session, task: str, host: str | None, exit_status: int, as_json: bool) -> None:
+    with session.client(host) as client:
+        client.complete(task, exit_status)
+    if as_json:
+        say_json({"completed": [task], "exit_status": exit_status})
+    elif exit_status:
+        say(f"Completed {task}: it failed with exit status {exit_status}")
+    else:
+        say(f"Completed {task}")

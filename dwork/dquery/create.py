@@ -1,0 +1,68 @@
+"""Add a task, which runs when all tasks DEP are done.
+
+TASK is its name and, unless --command says otherwise, the command line for /bin/sh. The same task a second time is no
+error; another task of that name is. The options are those of task files, with the same values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+
+
+def _value(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
+    """Read an option's text as task files do."""
+    if text is None:
+        return None
+    from dwork.taskfile.options import value_of
+
+    try:
+        return value_of(parameter.opts[0].lstrip("-"), text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _named(_ctx: click.Context, _parameter: click.Parameter, task: str) -> str:
+    name(task)  # as a command its bytes stay as they are
+    return task
+
+
+def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str] | None:
+    variables = {}
+    for text in texts:
+        variable, equals, value = text.partition("=")
+        if not variable or not equals:
+            raise click.BadParameter(f"{text!r} is no variable; write NAME=VALUE")
+        variables[variable] = value
+    return variables or None
+
+
+@click.command(help=__doc__)
+@click.argument("task", callback=_named)
+@click.argument("deps", metavar="[DEP]...", nargs=-1, type=name)
+@click.option("--command", "line", metavar="LINE", help="The command line, when it is not the name.")
+@click.option("--cores", callback=_value, metavar="N", help="Cores that it takes. Default 1.")
+@click.option("--memory", callback=_value, metavar="SIZE", help="Memory that it takes: 512M, 2G.")
+@click.option("--gpus", callback=_value, metavar="N", help="GPUs that it takes. Default 0.")
+@click.option("--timeout", callback=_value, metavar="TIME", help="End it after so long: 90s, 2h, 1:30:00.")
+@click.option("--retries", callback=_value, metavar="N", help="Further attempts when it fails. Default the pool's.")
+@click.option("--priority", callback=_value, metavar="N", help="Higher goes first. Default 0.")
+@click.option("--cwd", callback=_value, metavar="DIRECTORY", help="Where to run it.")
+@click.option("--min-time", callback=_value, metavar="TIME", help="Do not start it when less walltime is left.")
+@click.option("--env", multiple=True, callback=_variables, metavar="NAME=VALUE", help="A variable to set; repeatable.")
+@json_option
+@click.pass_obj
+def command(
+    session: Session, /, task: str, deps: tuple[str, ...], line: str | None, as_json: bool, **options: Any
+) -> None:
+    given = {key: value for key, value in options.items() if value is not None}
+    with session.client() as client:
+        client.create(name(task), task if line is None else line, deps, **given)
+    if as_json:
+        say_json({"created": [name(task)]})
+    else:
+        say(f"Created {name(task)}")

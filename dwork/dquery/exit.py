@@ -1,0 +1,27 @@
+"""Say that the worker HOST, by default this host, is gone.
+
+The tasks that it has stolen and not completed are ready again.
+"""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.errors import GraphError
+
+
+@click.command(help=__doc__)
+@click.argument("host", required=False, type=name)
+@json_option
+@click.pass_obj
+def command(session: Session, host: str | None, as_json: bool) -> None:
+    with session.client(host) as client:
+        known = client.exit_worker()
+    if as_json:
+        say_json({"host": client.location, "known": known})
+    elif known:
+        say(f"{client.location} is gone; what it had is ready again")
+    if not known:
+        raise GraphError(f"the hub knows no worker {client.location!r}; a worker is known once it has stolen")

@@ -1,0 +1,25 @@
+"""Tell where a task stands: TASK is its name, or its number as in '#12'."""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.errors import GraphError
+
+
+@click.command(help=__doc__)
+@click.argument("task", type=name)
+@json_option
+@click.pass_obj
+def command(session: Session, task: str, as_json: bool) -> None:
+    with session.client() as client:
+        found = client.lookup(task)
+    if found is None:
+        raise GraphError(f"there is no task {task!r}")
+    if as_json:
+        say_json({"name": found.name, "state": found.state.value, "id": found.id, "location": found.location})
+    else:
+        number = "" if found.id is None or task.startswith("#") else f"#{found.id} "
+        say(f"{number}{task}: {found.state.value}" + (f" ({found.location})" if found.location else ""))

@@ -1,0 +1,102 @@
+"""Take ready tasks in the name of HOST, by default this host's.
+
+Run them, and report each with complete. Exit status: 0 when there is a task, 4 when none is ready now, 3 when all are
+finished and a worker can leave; with -q 1 instead of both.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from dwork.dquery._output import say, say_exactly, say_json
+from dwork.dquery._session import Session, name
+from dwork.errors import AllDone
+from dwork.task import Assigned, Command
+
+NO_TASK, FINISHED, NOT_NOW = 1, 3, 4
+
+
+def _line(command: Command) -> str:
+    if isinstance(command, str):
+        return command
+    return shlex.join(command or ())
+
+
+def _script(task: Assigned) -> str:
+    """What a shell must run for a task: its command, in its directory, with its variables."""
+    script = _line(task.command)
+    if task.options.env:
+        variables = shlex.join(f"{name}={value}" for name, value in task.options.env)
+        script = f"env {variables} sh -c {shlex.quote(script)}"
+    if task.options.cwd is not None:
+        script = f"cd -- {shlex.quote(task.options.cwd)} || exit\n{script}"
+    return script
+
+
+def _for_people(task: Assigned) -> str:
+    number = f"#{task.id} " if task.attempt else ""  # the original hub has no numbers
+    return f"{number}{task.name}" if task.command == task.name else f"{number}{task.name}: {_line(task.command)}"
+
+
+def _for_shells(task: Assigned) -> str:
+    values = {"id": str(task.id), "attempt": str(task.attempt), "task": task.name, "command": _script(task)}
+    return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
+
+
+def _as_data(task: Assigned) -> dict[str, Any]:
+    options = task.options
+    return {
+        "id": task.id,
+        "attempt": task.attempt,
+        "name": task.name,
+        "command": task.command,
+        "origin": task.origin,
+        "cores": options.cores,
+        "memory": options.memory,
+        "gpus": options.gpus,
+        "timeout": options.timeout,
+        "cwd": options.cwd,
+        "env": dict(options.env),
+    }
+
+
+def _print(tasks: Sequence[Assigned], finished: bool, form: str) -> None:
+    if form == "json":
+        say_json({"tasks": [_as_data(task) for task in tasks], "finished": finished})
+    elif not tasks and form != "sh":
+        say("No task" if form == "quiet" else "All tasks are finished." if finished else "No task is ready.")
+    for task in tasks if form != "json" else ():
+        if form == "quiet":
+            say_exactly(task.name)
+        elif form == "sh":
+            say_exactly(_for_shells(task))
+        else:
+            say(_for_people(task))
+
+
+@click.command(help=__doc__)
+@click.argument("host", required=False, type=name)
+@click.option("-n", "n", type=click.IntRange(1, 2**31 - 1), default=1, metavar="N", help="How many at the most.")
+@click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait so long for a task.")
+@click.option("-q", "form", flag_value="quiet", help="Print only names, one a line, or: No task.")
+@click.option("--sh", "form", flag_value="sh", help="Print assignments to task and command, for a shell's eval.")
+@click.option("--json", "form", flag_value="json", help="Print JSON.")
+@click.pass_obj
+def command(session: Session, host: str | None, n: int, wait: float, form: str | None) -> int:
+    if form == "sh" and n > 1:
+        raise click.UsageError("Give -n or --sh, not both: a shell's variables hold one task.")
+    tasks: list[Assigned] = []
+    finished = False
+    with session.client(host) as client:
+        try:
+            tasks = client.steal(n, wait)
+        except AllDone:
+            finished = True
+    _print(tasks, finished, form or "people")
+    if tasks:
+        return 0
+    return NO_TASK if form == "quiet" else FINISHED if finished else NOT_NOW

@@ -1,0 +1,26 @@
+"""Give back a task unfinished; it runs again, after all tasks DEP.
+
+Only who has stolen it can: --host, by default this host.
+"""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+
+
+@click.command(help=__doc__)
+@click.argument("task", type=name)
+@click.argument("deps", metavar="[DEP]...", nargs=-1, type=name)
+@click.option("--host", metavar="HOST", type=name, help="Who has it.")
+@json_option
+@click.pass_obj
+def command(session: Session, task: str, deps: tuple[str, ...], host: str | None, as_json: bool) -> None:
+    with session.client(host) as client:
+        client.transfer(task, deps)
+    if as_json:
+        say_json({"transferred": [task], "after": deps})
+    else:
+        say(f"Gave back {task}" + (f", to run after {', '.join(deps)}" if deps else ""))

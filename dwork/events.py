@@ -1,0 +1,165 @@
+"""What has happened, as values: the one stream that record, log, progress and report listen to.
+
+An event tells of all that one message caused at once, so that a batch of a thousand completions is one event.
+`time` is the hub's clock in seconds since the epoch; ids are the hub's; locations are workers' names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dwork.task import Assigned, Result, Task
+
+
+class Named(NamedTuple):
+    """A task as an event refers to it."""
+
+    id: int
+    name: str
+
+
+class Ended(NamedTuple):
+    """One task with how its attempt ended."""
+
+    id: int
+    name: str
+    result: Result
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """Tasks have joined the graph; ids are consecutive from `first`. Joins (nothing to run) are among them."""
+
+    time: float
+    first: int
+    tasks: Sequence[Task]
+
+
+@dataclass(frozen=True, slots=True)
+class Extended:
+    """A task has got further predecessors."""
+
+    time: float
+    task: Named
+    after: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stolen:
+    """Tasks are in a worker's hands."""
+
+    time: float
+    location: str
+    tasks: Sequence[Assigned]
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """Tasks have ended as they should."""
+
+    time: float
+    location: str
+    tasks: Sequence[Ended]
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A task has failed for good."""
+
+    time: float
+    location: str
+    task: Ended
+
+
+@dataclass(frozen=True, slots=True)
+class Retried:
+    """An attempt has failed, and the task is ready again."""
+
+    time: float
+    location: str
+    task: Ended
+    attempts_left: int
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Tasks will not run, since `culprit` (a name) failed or was cancelled before them."""
+
+    time: float
+    tasks: Sequence[Named]
+    culprit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Tasks were ended, or taken out before they ran, on request."""
+
+    time: float
+    tasks: Sequence[Named]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Requeued:
+    """Tasks left a worker's hands unfinished and are ready (or waiting) again."""
+
+    time: float
+    location: str
+    tasks: Sequence[Named]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """A worker has asked for work for the first time."""
+
+    time: float
+    location: str
+    slots: int
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """A worker is gone."""
+
+    time: float
+    location: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """No more tasks are handed out; with `now`, the running ones are being ended."""
+
+    time: float
+    reason: str
+    now: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A piece of a task's output has arrived ahead of its result; stream is 1 or 2."""
+
+    time: float
+    id: int
+    stream: int
+    data: bytes
+
+
+Event = (
+    Added
+    | Extended
+    | Stolen
+    | Finished
+    | Failed
+    | Retried
+    | Skipped
+    | Cancelled
+    | Requeued
+    | Joined
+    | Left
+    | Stopping
+    | Printed
+)

@@ -1,0 +1,374 @@
+"""The task graph: who waits for whom, what is ready, what happens to the others when one ends.
+
+Rules of the machine; everything that changes a task's state lives in this file (and `ready.take`).
+
+    state      enters when                                    leaves to
+    waiting    a predecessor is unfinished                    ready (the last one is done), skipped, cancelled
+    ready      nothing is unfinished before it                assigned (take), waiting (extend), skipped, cancelled
+    assigned   a worker holds it                              done, failed, ready or waiting (put_back), cancelled
+    done       it ended well                                  -
+    failed     it ended badly for good                        -
+    skipped    a predecessor failed, or was skipped or cancelled  -
+    cancelled  somebody took it out                           -
+
+A *join* is a task with nothing to run. It is never ready: it is done in the moment its last predecessor is, and
+hands on skipping like any other task. A barrier over n tasks and m successors so costs n + m edges, not n * m.
+
+Each edge is walked once forward (when its predecessor is done, or its failure spreads), so the time for all of a
+graph is linear in tasks plus edges, however wide it fans. Nothing is recursive: chains may be a million long.
+
+Illegal requests raise GraphError before anything has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from dwork.errors import GraphError
+from dwork.order import topological
+from dwork.ready import ReadyQueue
+from dwork.task import ACTIVE, State, Task, TaskKey
+
+WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
+FAILED, SKIPPED, CANCELLED = State.FAILED, State.SKIPPED, State.CANCELLED
+LOST = frozenset({FAILED, SKIPPED, CANCELLED})
+
+
+class Node:
+    """A task's place in the graph.
+
+    waiting: how many predecessors are unfinished. holder: the location that has it, or that ended it.
+    attempt: how often it was handed out and not given back unstarted. failures: how many attempts ended badly.
+    culprit: the failed or cancelled task for which this one is skipped.
+    """
+
+    __slots__ = (
+        "attempt", "culprit", "failures", "holder", "id", "predecessors", "state", "successors", "task", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, task: Task, predecessors: tuple[Node, ...] = ()) -> None:
+        self.task = task
+        self.predecessors = predecessors
+        self.id = -1
+        self.state = WAITING
+        self.waiting = 0
+        self.attempt = 0
+        self.failures = 0
+        self.successors: list[Node] | None = None
+        self.holder: str | None = None
+        self.culprit: Node | None = None
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    @property
+    def is_join(self) -> bool:
+        return self.task.command is None
+
+    def __repr__(self) -> str:
+        return f"<{self.id} {self.task.name!r} {self.state.value}>"
+
+
+class Addition(NamedTuple):
+    """What `add` did: the new nodes in order of their ids, and those that can never run, with the culprit."""
+
+    nodes: list[Node]
+    skipped: list[Node]
+
+
+class Graph:
+    """All tasks, by id and by name; `counts` says how many (joins aside) stand in each state."""
+
+    def __init__(self, *, unknown_is_done: bool = False) -> None:
+        self.nodes: list[Node] = []
+        self.names: dict[str, Node] = {}
+        self.counts: dict[State, int] = dict.fromkeys(State, 0)
+        self._ready = ReadyQueue()
+        self._unknown_is_done = unknown_is_done
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def active(self) -> int:
+        """How many tasks may still run or are running."""
+        return self.counts[WAITING] + self.counts[READY] + self.counts[ASSIGNED]
+
+    @property
+    def ready(self) -> int:
+        return self.counts[READY]
+
+    def find(self, key: TaskKey) -> Node | None:
+        if isinstance(key, int):
+            return self.nodes[key] if 0 <= key < len(self.nodes) else None
+        return self.names.get(key)
+
+    # -- adding ------------------------------------------------------------------------------------------------
+
+    def add(self, tasks: Sequence[Task]) -> Addition:
+        """Add tasks, which may refer to one another in any order, or raise GraphError and change nothing.
+
+        A task that is already there with the same definition is passed over: a client that lost the answer to a
+        Create can send it again.
+        """
+        fresh = self._fresh(tasks)
+        order = self._resolve(fresh)
+        skipped: list[Node] = []
+        ready: list[Node] = []
+        self.names.update(fresh)
+        for id, node in enumerate(fresh.values(), len(self.nodes)):
+            node.id = id
+            if node.predecessors:
+                self._link(node, node.predecessors)
+        self.nodes += fresh.values()
+        self.counts[WAITING] += sum(node.task.command is not None for node in fresh.values())
+        for node in order:
+            self._enter(node, ready, skipped)
+        self._make_ready(ready)
+        self._ready.append(ready)
+        return Addition(list(fresh.values()), skipped)
+
+    def _fresh(self, tasks: Sequence[Task]) -> dict[str, Node]:
+        fresh: dict[str, Node] = {}
+        names = self.names
+        for task in tasks:
+            name = task.name
+            node = names.get(name) or fresh.get(name)
+            if node is None:
+                fresh[name] = Node(task)
+            elif node.task != task and node.task._replace(origin="") != task._replace(origin=""):
+                raise GraphError(f"task {name!r} exists already with another definition; choose another name")
+        return fresh
+
+    def _resolve(self, fresh: dict[str, Node]) -> Iterable[Node]:
+        """Find each predecessor; return the nodes so that each comes after its predecessors."""
+        names = self.names
+        forward = False
+        passed: set[str] = set()
+        for name, node in fresh.items():
+            after = node.task.after
+            if after:
+                found = []
+                for wanted in after if len(after) == 1 else dict.fromkeys(after):
+                    predecessor = fresh.get(wanted) or names.get(wanted)
+                    if predecessor is not None:
+                        found.append(predecessor)
+                        forward = forward or (wanted in fresh and wanted not in passed)
+                    elif not self._unknown_is_done:
+                        raise GraphError(
+                            f"task {name!r} comes after {wanted!r}, which does not exist; "
+                            "create that first, or in the same message"
+                        )
+                node.predecessors = tuple(found)
+            passed.add(name)
+        return self._sorted(list(fresh.values())) if forward else fresh.values()
+
+    @staticmethod
+    def _sorted(nodes: list[Node]) -> list[Node]:
+        position = {node.task.name: i for i, node in enumerate(nodes)}
+        order, cycle = topological(
+            [[position[p.task.name] for p in node.predecessors if p.task.name in position] for node in nodes]
+        )
+        if cycle:
+            names = [nodes[i].task.name for i in (*cycle, cycle[0])]
+            raise GraphError("these tasks wait for one another: " + " -> ".join(names))
+        return [nodes[i] for i in order]
+
+    @staticmethod
+    def _link(node: Node, predecessors: Iterable[Node]) -> None:
+        for p in predecessors:
+            if p.state is not DONE:
+                node.waiting += 1
+                if p.successors is None:
+                    p.successors = [node]
+                else:
+                    p.successors.append(node)
+
+    def _enter(self, node: Node, ready: list[Node], skipped: list[Node]) -> None:
+        """Give a new node, whose predecessors have all entered, its first state."""
+        if not node.waiting:
+            if node.task.command is None:  # a join: what it releases enters after it, so counting down is enough
+                node.state = DONE
+                for s in node.successors or ():
+                    s.waiting -= 1
+            else:
+                ready.append(node)
+        elif node.state is WAITING:
+            lost = next((p for p in node.predecessors if p.state in LOST), None)
+            if lost is not None:
+                skipped += self._skip_all([node], lost.culprit or lost)
+
+    # -- what workers do ---------------------------------------------------------------------------------------
+
+    def take(self, n: int, holder: str) -> list[Node]:
+        """Assign up to n ready tasks to holder, in order."""
+        nodes = self._ready.take(n)
+        for node in nodes:
+            node.holder = holder
+            node.attempt += 1
+        self.counts[READY] -= len(nodes)
+        self.counts[ASSIGNED] += len(nodes)
+        return nodes
+
+    def finish(self, nodes: Sequence[Node]) -> None:
+        """Assigned nodes have ended well; what that releases goes out first."""
+        released: list[Node] = []
+        for node in nodes:
+            node.state = DONE
+            if node.successors is not None:
+                self._release(node, released)
+        self.counts[ASSIGNED] -= len(nodes)
+        self.counts[DONE] += len(nodes)
+        if released:
+            self._make_ready(released)
+            self._ready.prepend(released)
+
+    def fail(self, node: Node) -> list[Node]:
+        """An assigned node has failed for good; return the nodes that are skipped for it."""
+        self._move(node, FAILED)
+        return self._skip_all(node.successors or (), node)
+
+    def cancel(self, node: Node) -> list[Node]:
+        """Take an active node out; return the nodes that are skipped for it."""
+        if node.state not in ACTIVE:
+            raise GraphError(f"task {node.name!r} is {node.state.value} already")
+        self._move(node, CANCELLED)
+        return self._skip_all(node.successors or (), node)
+
+    def put_back(self, nodes: Sequence[Node], *, first: bool = True) -> None:
+        """Assigned nodes are ready again, at the front (given back, lost) or behind (to be retried)."""
+        for node in nodes:
+            self._move(node, READY)
+            node.holder = None
+        if first:
+            self._ready.prepend(nodes)
+        else:
+            self._ready.append(nodes)
+
+    def extend(self, wishes: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
+        """Let tasks that have not ended wait for further predecessors; return those that are skipped for it.
+
+        All of the wishes are granted, or GraphError is raised and none is. An assigned node must be on its way back:
+        when it now waits, its holder has lost it.
+        """
+        added = {node: self._wanted(node, after) for node, after in wishes}
+        for node in added:
+            self._refuse_cycle(node, added)
+        skipped: list[Node] = []
+        for node, predecessors in added.items():
+            node.predecessors += tuple(predecessors)
+            self._link(node, predecessors)
+            lost = next((p for p in predecessors if p.state in LOST), None)
+            if lost is not None:
+                skipped += self._skip_all([node], lost.culprit or lost)
+            elif node.waiting and node.state is not WAITING:
+                self._move(node, WAITING)
+                node.holder = None
+        return skipped
+
+    def _wanted(self, node: Node, after: Sequence[str]) -> list[Node]:
+        """The nodes of `after` that are not predecessors of node yet."""
+        if node.state not in ACTIVE:
+            raise GraphError(f"task {node.name!r} is {node.state.value} already; it cannot wait for anything")
+        wanted: list[Node] = []
+        present = set(node.predecessors)
+        for name in dict.fromkeys(after):
+            predecessor = self.names.get(name)
+            if predecessor is None:
+                if not self._unknown_is_done:
+                    raise GraphError(f"task {node.name!r} cannot come after {name!r}, which does not exist")
+            elif predecessor not in present:
+                wanted.append(predecessor)
+        return wanted
+
+    @staticmethod
+    def _refuse_cycle(node: Node, added: Mapping[Node, Sequence[Node]]) -> None:
+        """Walk backward over unfinished predecessors: from fresh subtasks, the usual case, that is a short way."""
+        came_from: dict[Node, Node] = dict.fromkeys(added[node], node)
+        stack = list(came_from)
+        while stack:
+            at = stack.pop()
+            if at is node:
+                path = [node.name]
+                while (at := came_from[at]) is not node:
+                    path.append(at.name)
+                raise GraphError("these tasks would wait for one another: " + " -> ".join([*path, node.name]))
+            for p in (*at.predecessors, *added.get(at, ())) if at.state in ACTIVE else ():
+                if p.state in ACTIVE and p not in came_from:
+                    came_from[p] = at
+                    stack.append(p)
+
+    # -- spreading ---------------------------------------------------------------------------------------------
+
+    def _release(self, node: Node, released: list[Node]) -> None:
+        """node is done: one predecessor fewer for each successor; joins that come free are done too."""
+        for s in node.successors or ():
+            s.waiting -= 1
+            if not s.waiting and s.state is WAITING:
+                if s.is_join:
+                    self._finish_join(s, released)
+                else:
+                    released.append(s)
+
+    def _finish_join(self, join: Node, released: list[Node]) -> None:
+        """Joins can follow joins: a stack, since recursion would end at a thousand barriers."""
+        stack = [join]
+        while stack:
+            join = stack.pop()
+            join.state = DONE
+            for s in join.successors or ():
+                s.waiting -= 1
+                if not s.waiting and s.state is WAITING:
+                    (stack if s.is_join else released).append(s)
+
+    def _skip_all(self, nodes: Iterable[Node], culprit: Node) -> list[Node]:
+        skipped: list[Node] = []
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node.state in ACTIVE:
+                self._move(node, SKIPPED)
+                node.culprit = culprit
+                if not node.is_join:
+                    skipped.append(node)
+                stack += node.successors or ()
+        return skipped
+
+    def _make_ready(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            node.state = READY
+        self.counts[WAITING] -= len(nodes)
+        self.counts[READY] += len(nodes)
+
+    def _move(self, node: Node, state: State) -> None:
+        if not node.is_join:
+            self.counts[node.state] -= 1
+            self.counts[state] += 1
+        node.state = state
+
+    # -- the invariants ----------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise AssertionError unless all of this holds; linear in tasks plus edges."""
+        counts = dict.fromkeys(State, 0)
+        edges = {(p.id, s.id) for p in self.nodes for s in p.successors or ()}
+        queued = {node.id for node in self._ready}
+        for i, node in enumerate(self.nodes):
+            assert node.id == i and self.names[node.name] is node, "ids and names each find their node"
+            if not node.is_join:
+                counts[node.state] += 1
+            unfinished = sum(p.state is not DONE for p in node.predecessors)
+            if node.state in ACTIVE:
+                assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
+                assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
+                assert (node.state is WAITING) == (unfinished > 0), f"{node} waits exactly when something is before it"
+                assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} will be told"
+            else:
+                assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
+            assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
+            assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
+            assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
+            assert node.state is not ASSIGNED or node.holder, f"{node} is in somebody's hands"
+        assert counts == self.counts, "the counts are right"

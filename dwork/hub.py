@@ -1,0 +1,505 @@
+"""The hub: holds the graph, hands ready tasks to whoever steals them, and takes completions.
+
+Theory of operation. `receive` takes one message from one peer and says what it causes: a Step of events (what has
+happened) and sends (who must be told what). The caller owns sockets, clock and disk; it must make the events of a
+step durable before it sends its messages. An illegal request is answered with Error and changes nothing.
+
+A *peer* is whatever the caller uses to send to it: any hashable. A *worker* is a location that has stolen; its
+peer is the one that it last stole from. C++ workers of one host share a location and need not be told apart.
+
+Parking. A native Steal with nothing ready waits here until something is, or its time is up, so idle workers cost
+nothing and hear at once. `_settle` runs after each message: it serves parked Steals, idle workers first, and when
+none can be served calls unstarted tasks back from those who have more than they can run.
+
+Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
+the last tasks spread over all workers; a peer that tells no slots gets what it asks for.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import Any
+
+from dwork import events, messages
+from dwork.errors import GraphError
+from dwork.events import Ended, Event, Named
+from dwork.graph import Graph, Node
+from dwork.halt import Halt
+from dwork.messages import Message, Native
+from dwork.task import Assigned, Options, Result, State, TaskKey
+
+Peer = Hashable
+
+
+@dataclass(slots=True)
+class Step:
+    """What one input causes: events in the order in which they happened, and messages to send."""
+
+    events: list[Event] = field(default_factory=list)
+    sends: list[tuple[Peer, Message]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the hub decides where a task does not say.
+
+    retries: further attempts of a failed task. timeout: seconds one attempt may take. halt: when failures stop the
+    pool. unknown_is_done: take an unknown predecessor as done, as the C++ hub does, instead of refusing it.
+    """
+
+    retries: int = 0
+    timeout: float | None = None
+    halt: Halt | None = None
+    unknown_is_done: bool = False
+
+
+@dataclass(slots=True)
+class Worker:
+    """A location that steals, and the tasks in its hands, oldest first."""
+
+    location: str
+    peer: Peer
+    slots: int = 0  # 0: it did not say
+    held: dict[int, Node] = field(default_factory=dict)
+    recalled: bool = False
+    sequence: int = 0  # the last numbered request of this peer
+
+    @property
+    def free(self) -> int:
+        return max(0, self.slots - len(self.held))
+
+    @property
+    def surplus(self) -> int:
+        return len(self.held) - self.slots if self.slots else 0
+
+
+@dataclass(slots=True)
+class Parked:
+    """A Steal that waits for work."""
+
+    worker: Worker
+    n: int
+    answers: int
+
+
+class Hub:
+    """One graph and the workers that run it. See the module's text for the rules."""
+
+    def __init__(self, policy: Policy | None = None, welcome: messages.Welcome | None = None) -> None:
+        self.policy = policy or Policy()
+        self.graph = Graph(unknown_is_done=self.policy.unknown_is_done)
+        self.workers: dict[str, Worker] = {}
+        self.stopping = ""  # why no more tasks are handed out
+        self.cancelling = False  # running tasks are being ended too
+        self._welcome = welcome or messages.Welcome()
+        self._parked: dict[Peer, Parked] = {}
+        self._deadlines: list[tuple[float, int, Peer, Parked]] = []
+        self._serial = count()
+        self._slots = 0
+        self._loaded: dict[str, Worker] = {}
+        self._resolved: dict[Options, Options] = {}
+        self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
+            messages.Create: self._create,
+            messages.Steal: self._steal,
+            messages.Complete: self._complete,
+            messages.GiveBack: self._give_back,
+            messages.Lookup: self._lookup,
+            messages.Exit: self._exit,
+            messages.OK: self._status,
+            messages.Output: self._output,
+        }
+
+    # -- inputs ------------------------------------------------------------------------------------------------
+
+    def receive(self, peer: Peer, message: Message, now: float) -> Step:
+        """A message has come from peer."""
+        step = Step()
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            step.sends.append((peer, messages.Error(f"{type(message).__name__} is not a request")))
+            return step
+        try:
+            handler(peer, message, now, step)
+        except GraphError as error:
+            step.sends.append((peer, messages.Error(str(error))))
+        self._settle(now, step)
+        return step
+
+    def lose(self, peer: Peer, now: float, reason: str) -> Step:
+        """The transport says that peer is gone: the tasks of its workers are ready again."""
+        step = Step()
+        for worker in [w for w in self.workers.values() if w.peer == peer]:
+            self._remove(worker, now, reason, step)
+        self._settle(now, step)
+        return step
+
+    def tick(self, now: float) -> Step:
+        """Time has passed: answer the Steals that have waited long enough."""
+        step = Step()
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, _, peer, parked = heapq.heappop(self._deadlines)
+            if self._parked.get(peer) is parked:
+                del self._parked[peer]
+                step.sends.append((peer, messages.NotFound(answers=parked.answers)))
+        return step
+
+    def stop(self, now: float, reason: str, *, running: bool = False) -> Step:
+        """Hand out no more tasks; with `running`, end those that run, too."""
+        step = Step()
+        self._stop(now, reason, running, step)
+        self._settle(now, step)
+        return step
+
+    def dismiss(self) -> Step:
+        """All is finished, or the hub ends: tell the native workers, which would wait for ever."""
+        return Step(sends=[(worker.peer, messages.Exit()) for worker in self.workers.values() if worker.slots])
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` is due, at the latest; infinity when nothing waits for time."""
+        return self._deadlines[0][0] if self._deadlines else math.inf
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
+        if self.stopping:
+            return not self.graph.counts[State.ASSIGNED]
+        return bool(self.graph.nodes) and not self.graph.active
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def _create(self, peer: Peer, message: messages.Create, now: float, step: Step) -> None:
+        addition = self.graph.add(message.tasks)
+        if addition.nodes:
+            tasks = [node.task for node in addition.nodes]
+            step.events.append(events.Added(now, addition.nodes[0].id, tasks))
+        self._tell_skipped(addition.skipped, now, step)
+        step.sends.append((peer, messages.OK()))
+
+    def _steal(self, peer: Peer, message: messages.Steal, now: float, step: Step) -> None:
+        worker = self._worker(peer, message.location, message.native, now, step)
+        if not self._is_repeat(worker, message.native):
+            self._reconcile(worker, message.native, now, step)
+            self._hand_out(worker, message.n, message.native, now, step)
+
+    def _complete(self, peer: Peer, message: messages.Complete, now: float, step: Step) -> None:
+        native = message.native
+        known = self.workers.get(message.location)
+        if native is not None:
+            known = self._worker(peer, message.location, native, now, step)
+            if self._is_repeat(known, native):
+                return
+        missing = self._end(known, message.results, now, step) if known else [r.task for r in message.results]
+        answers = native.sequence if native else 0
+        if known is not None and native is not None:
+            self._reconcile(known, native, now, step)
+            if message.steal and self._hand_out(known, message.steal, native, now, step) and not missing:
+                return  # the Transfer or Exit is the answer
+        answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
+        step.sends.append((peer, answer))
+
+    def _give_back(self, peer: Peer, message: messages.GiveBack, now: float, step: Step) -> None:
+        worker = self.workers.get(message.location)
+        if worker is not None and self._is_repeat(worker, message.native):
+            return
+        held: list[tuple[Node, tuple[str, ...]]] = []
+        missing: list[TaskKey] = []
+        for returned in message.tasks:
+            node = self.graph.find(returned.task)
+            if worker is None or node is None or node.id not in worker.held:
+                missing.append(returned.task)
+            else:
+                held.append((node, returned.after))
+        skipped = self.graph.extend([(node, after) for node, after in held if after])
+        for node, after in held:
+            node.attempt -= 1  # it was not started, so it does not count
+            if after:
+                step.events.append(events.Extended(now, Named(node.id, node.name), after))
+        if worker is not None:
+            self._take_back(worker, [node for node, _ in held], now, "given back", step)
+        self._tell_skipped(skipped, now, step)
+        answers = message.native.sequence if message.native else 0
+        answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
+        step.sends.append((peer, answer))
+
+    def _lookup(self, peer: Peer, message: messages.Lookup, now: float, step: Step) -> None:
+        name = message.name
+        node = self.graph.find(name)
+        if node is None and name[:1] == "#" and name[1:].isdecimal():
+            node = self.graph.find(int(name[1:]))
+        if node is None:
+            step.sends.append((peer, messages.NotFound((name,))))
+        else:
+            step.sends.append((peer, messages.OK(name=node.state.value, n=node.id, location=node.holder)))
+
+    def _exit(self, peer: Peer, message: messages.Exit, now: float, step: Step) -> None:
+        worker = self.workers.get(message.location or "")
+        if worker is None:
+            step.sends.append((peer, messages.NotFound()))
+            return
+        self._remove(worker, now, "it said goodbye", step)
+        step.sends.append((peer, messages.OK()))
+
+    def _status(self, peer: Peer, message: messages.OK, now: float, step: Step) -> None:
+        graph = self.graph
+        text = f"dhub: {graph.active} active tasks, {graph.ready} ready."
+        counts = tuple((state.value, n) for state, n in graph.counts.items())
+        step.sends.append((peer, messages.OK(name=text, n=graph.ready, counts=counts)))
+
+    def _output(self, peer: Peer, message: messages.Output, now: float, step: Step) -> None:
+        worker = self.workers.get(message.location)
+        if worker is not None and message.task in worker.held:
+            step.events.append(events.Printed(now, message.task, message.stream, message.data))
+
+    # -- workers -----------------------------------------------------------------------------------------------
+
+    def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> Worker:
+        """The worker of that location, made known when it is new."""
+        worker = self.workers.get(location)
+        slots = native.slots if native else 0
+        if worker is None:
+            worker = self.workers[location] = Worker(location, peer)
+            step.events.append(events.Joined(now, location, slots))
+        if worker.peer != peer or worker.slots != slots:
+            self._unpark(worker)
+            self._slots += slots - worker.slots
+            worker.peer, worker.slots, worker.sequence = peer, slots, 0
+            self._weigh(worker)
+        if native and native.hello:
+            step.sends.append((peer, self._welcome))
+        return worker
+
+    @staticmethod
+    def _is_repeat(worker: Worker, native: Native | None) -> bool:
+        """Whether the transport has brought this request before: its answer is on its way."""
+        if native is None or not native.sequence:
+            return False
+        if native.sequence <= worker.sequence:
+            return True
+        worker.sequence = native.sequence
+        return False
+
+    def _weigh(self, worker: Worker) -> None:
+        """Keep the list of workers that hold more than they can run: the end of a run must not search all."""
+        if worker.surplus > 0:
+            self._loaded[worker.location] = worker
+        else:
+            self._loaded.pop(worker.location, None)
+
+    def _unpark(self, worker: Worker) -> None:
+        parked = self._parked.get(worker.peer)
+        if parked is not None and parked.worker is worker:
+            del self._parked[worker.peer]
+
+    def _remove(self, worker: Worker, now: float, reason: str, step: Step) -> None:
+        self._take_back(worker, list(worker.held.values()), now, reason, step)
+        del self.workers[worker.location]
+        self._loaded.pop(worker.location, None)
+        self._slots -= worker.slots
+        self._unpark(worker)
+        step.events.append(events.Left(now, worker.location, reason))
+
+    def _take_back(self, worker: Worker, nodes: Iterable[Node], now: float, reason: str, step: Step) -> None:
+        """These leave the worker's hands unfinished; those that are still assigned are ready again, first in line."""
+        back = []
+        for node in nodes:
+            worker.held.pop(node.id, None)
+            back.append(node)
+        worker.recalled = False
+        self._weigh(worker)
+        self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
+        if back:
+            named = [Named(node.id, node.name) for node in back]
+            step.events.append(events.Requeued(now, worker.location, named, reason))
+
+    def _reconcile(self, worker: Worker, native: Native | None, now: float, step: Step) -> None:
+        """When the worker tells what it has, what we think it has besides got lost on the way."""
+        if native is None or native.held is None:
+            return
+        really = set(native.held)
+        lost = [node for id, node in worker.held.items() if id not in really]
+        if lost:
+            self._take_back(worker, lost, now, "it never arrived", step)
+
+    # -- handing out -------------------------------------------------------------------------------------------
+
+    def _hand_out(self, worker: Worker, n: int, native: Native | None, now: float, step: Step) -> bool:
+        """Answer a Steal, or park it; return whether it was answered."""
+        peer = worker.peer
+        answers = native.sequence if native else 0
+        if self.over:
+            self._parked.pop(peer, None)
+            step.sends.append((peer, messages.Exit(answers=answers)))
+        elif not self.stopping and self.graph.ready and not (native and self._idle_before(worker)):
+            self._parked.pop(peer, None)
+            self._transfer(worker, n, answers, now, step)
+        elif native and native.wait > 0:
+            parked = self._parked[peer] = Parked(worker, n, answers)
+            if native.wait < math.inf:
+                heapq.heappush(self._deadlines, (now + native.wait, next(self._serial), peer, parked))
+            return False
+        else:
+            step.sends.append((peer, messages.NotFound(answers=answers)))
+        return True
+
+    def _idle_before(self, worker: Worker) -> bool:
+        """Whether this busy worker must let an idle one that waits go first."""
+        return not worker.free and any(parked.worker.free for parked in self._parked.values())
+
+    def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> None:
+        if worker.slots:
+            n = min(n, max(1, worker.free, self.graph.ready // (2 * self._slots) * worker.slots))
+        nodes = self.graph.take(n, worker.location)
+        held = worker.held
+        resolve = self.policy.timeout is not None
+        tasks = []
+        for node in nodes:
+            held[node.id] = node
+            name, command, _, options, origin = node.task
+            if resolve:
+                options = self._resolved.get(options) or self._resolve(options)
+            tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))
+        self._weigh(worker)
+        step.events.append(events.Stolen(now, worker.location, tasks))
+        step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, 0.0 if worker.slots else now)))
+
+    def _resolve(self, options: Options) -> Options:
+        """The options with the pool's defaults where the task says nothing; cached, since most tasks share them."""
+        timeout = self.policy.timeout if options.timeout is None else options.timeout
+        resolved = options if timeout == options.timeout else replace(options, timeout=timeout)
+        self._resolved[options] = resolved
+        return resolved
+
+    def _settle(self, now: float, step: Step) -> None:
+        """Serve who waits; when that is not possible, see to it that it will be."""
+        if not self._parked:
+            return
+        if self.over:
+            step.sends += [(peer, messages.Exit()) for peer in self._parked]
+            self._parked.clear()
+        elif not self.stopping:
+            while self.graph.ready and self._parked:
+                peer = next((p for p, parked in self._parked.items() if parked.worker.free), None)
+                parked = self._parked.pop(peer if peer is not None else next(iter(self._parked)))
+                self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step)
+            if self._parked:
+                self._recall(step)
+
+    def _recall(self, step: Step) -> None:
+        """Somebody idles while others hold more than they can run: call back what the idle could run."""
+        if not self._loaded:
+            return
+        wanted = sum(parked.worker.free for parked in self._parked.values())
+        for worker in self._loaded.values():
+            if wanted <= 0:
+                return
+            n = min(wanted, worker.surplus)
+            wanted -= n
+            if not worker.recalled:
+                worker.recalled = True
+                step.sends.append((worker.peer, messages.Recall(n)))
+
+    # -- ends --------------------------------------------------------------------------------------------------
+
+    def _end(self, worker: Worker, results: Iterable[Result], now: float, step: Step) -> list[TaskKey]:
+        """Take in how tasks ended; return those that this worker does not hold."""
+        held = worker.held
+        names = self.graph.names
+        good: list[Node] = []
+        ended: list[Ended] = []
+        bad: list[tuple[Node, Result]] = []
+        missing: list[TaskKey] = []
+        for result in results:
+            key = result.task
+            if isinstance(key, str):
+                known = names.get(key)
+                key = known.id if known else -1
+            node = held.pop(key, None)
+            if node is None:
+                if not self._repeated(worker, result):
+                    missing.append(result.task)
+            elif result.attempt and result.attempt != node.attempt:
+                held[key] = node
+                missing.append(result.task)
+            elif result.exit_status == 0:
+                good.append(node)
+                ended.append(Ended(node.id, node.task.name, result))
+            else:
+                bad.append((node, result))
+        worker.recalled = False
+        self._weigh(worker)
+        if good:
+            self.graph.finish(good)
+            step.events.append(events.Finished(now, worker.location, ended))
+        for node, result in bad:
+            self._fail(worker, node, result, now, step)
+        return missing
+
+    def _repeated(self, worker: Worker, result: Result) -> bool:
+        """Whether this is a result that came before: a worker repeats it when the answer got lost."""
+        node = self.graph.find(result.task)
+        return (
+            node is not None
+            and 0 < result.attempt <= node.attempt
+            and node.holder == worker.location
+            and node.state in (State.DONE, State.FAILED, State.CANCELLED)
+        )
+
+    def _fail(self, worker: Worker, node: Node, result: Result, now: float, step: Step) -> None:
+        ended = Ended(node.id, node.name, result)
+        if self.cancelling:
+            skipped = self.graph.cancel(node)
+            step.events.append(events.Cancelled(now, [Named(node.id, node.name)], self.stopping))
+            self._tell_skipped(skipped, now, step)
+            return
+        node.failures += 1
+        retries = node.task.options.retries
+        left = (self.policy.retries if retries is None else retries) + 1 - node.failures
+        if left > 0:
+            self.graph.put_back([node], first=False)
+            step.events.append(events.Retried(now, worker.location, ended, left))
+            return
+        skipped = self.graph.fail(node)
+        step.events.append(events.Failed(now, worker.location, ended))
+        self._tell_skipped(skipped, now, step)
+        halt, counts = self.policy.halt, self.graph.counts
+        if halt is not None and not self.stopping and halt.reached(counts[State.FAILED], sum(counts.values())):
+            self._stop(now, f"{counts[State.FAILED]} failed", halt.now, step)
+
+    def _tell_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
+        """One event for each culprit, in order."""
+        by_culprit: dict[str, list[Named]] = {}
+        for node in skipped:
+            culprit = node.culprit.name if node.culprit else ""
+            by_culprit.setdefault(culprit, []).append(Named(node.id, node.name))
+        step.events += [events.Skipped(now, tasks, culprit) for culprit, tasks in by_culprit.items()]
+
+    def _stop(self, now: float, reason: str, running: bool, step: Step) -> None:
+        self.stopping = self.stopping or reason
+        step.events.append(events.Stopping(now, reason, running))
+        for worker in self.workers.values():
+            if not worker.slots or not worker.held:
+                continue
+            if running:
+                step.sends.append((worker.peer, messages.Cancel(tuple(worker.held))))
+            elif worker.surplus > 0:
+                step.sends.append((worker.peer, messages.Recall(worker.surplus)))
+        self.cancelling = self.cancelling or running
+
+    def check(self) -> None:
+        """Raise AssertionError unless graph and workers agree."""
+        self.graph.check()
+        held = {id: worker.location for worker in self.workers.values() for id in worker.held}
+        assigned = {node.id: node.holder for node in self.graph.nodes if node.state is State.ASSIGNED}
+        assert held == assigned, "each assigned task is held by its holder, and by nobody else"
+        assert self._slots == sum(worker.slots for worker in self.workers.values()), "slots add up"
+        assert self._loaded == {w.location: w for w in self.workers.values() if w.surplus > 0}, "the loaded are known"
+        waiting = any(parked.worker.free for parked in self._parked.values())
+        assert self.stopping or not waiting or not self.graph.ready, "nobody idles while something is ready"
+        assert all(p.worker is self.workers.get(p.worker.location) for p in self._parked.values()), "parked are known"

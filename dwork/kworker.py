@@ -1,0 +1,73 @@
+"""kworker: a worker over ZeroMQ, for the hub of a pool or a dhub, ours or the C++ one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+
+import click
+
+from dwork import __version__
+from dwork.connection import server_address
+from dwork.loop.worker import work
+from dwork.program import ExitCode, click_main, leave, say
+from dwork.transport.zmq import Dealer
+from dwork.worker import Habits, Worker
+
+#: How a worker over TCP behaves: a Steal may wait for so long, and an answer is lost after so long (seconds).
+HABITS = Habits(wait=20.0, patience=10.0)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.option(
+    "-s",
+    "--server",
+    metavar="ADDRESS",
+    help="The hub, as tcp://HOST:PORT.  [default: $DWORK_SERVER, or tcp://localhost:6125]",
+)
+@click.option("--slots", type=click.IntRange(1, 65536), default=1, show_default=True, help="Tasks to run at a time.")
+@click.option(
+    "--hub-timeout",
+    type=click.FloatRange(1.0),
+    default=60.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Give up when the hub has not answered for so long.",
+)
+@click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
+@click.version_option(__version__)  # fmt: skip
+def command(server: str | None, slots: int, hub_timeout: float, until_eof: bool) -> int:
+    """Run tasks of a hub, until all are finished.
+
+    Ctrl-C or SIGTERM: finish what runs, give back the rest, and leave. Twice: end what runs, too. The output of tasks
+    goes to the hub of a pool, which prints it; that of a dhub does not want it, and it is printed here.
+
+    \b
+    Examples:
+      kworker                                 help the hub at $DWORK_SERVER, or on this machine
+      kworker -s tcp://node17:6125 --slots 8  eight tasks at a time
+    """
+    address = server_address(server)
+    transport = Dealer(address, patience=hub_timeout)
+    worker = Worker(f"{socket.gethostname()}:{os.getpid()}", slots, HABITS)
+    try:
+        work(
+            worker,
+            transport,
+            lambda text: say("kworker", text),
+            hub_timeout=hub_timeout,
+            until_eof=sys.stdin.fileno() if until_eof else None,
+        )
+    finally:
+        transport.close()
+    return ExitCode.DONE
+
+
+def main() -> None:
+    """The console script."""
+    leave(click_main("kworker", command))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,33 @@
+"""Where the parts meet: frames, hub or worker, processes, listeners and the clock. The only place that tells time."""
+
+from __future__ import annotations
+
+import math
+import select
+import time
+from collections.abc import Sequence
+
+from dwork.transport import Transport
+
+_EPOCH = time.time() - time.monotonic()
+
+
+def clock() -> float:
+    """Seconds since the epoch, from a clock that is never set back."""
+    return _EPOCH + time.monotonic()
+
+
+def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: float, at_least: float = 0.0) -> None:
+    """Return when a frame has come or may have, when one of descriptors is readable, or at `until`.
+
+    at_least: do not look at transports that must be polled more often than this, in seconds.
+    """
+    watched = [*descriptors, *(t.descriptor for t in transports if t.descriptor is not None)]
+    while True:
+        nap = min([t.nap() for t in transports])
+        left = until - clock()
+        if nap <= 0 or left <= 0:
+            return
+        nap = min(max(nap, at_least), left)
+        if select.select(watched, (), (), None if nap == math.inf else nap)[0]:
+            return

@@ -1,0 +1,78 @@
+"""The hub's loop.
+
+It takes in all frames that are there, lets the listeners hear all events, and only then sends: a listener that keeps a
+record can make it durable once for many messages, and nothing is promised before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
+
+from dwork import wire
+from dwork.errors import WireError
+from dwork.events import Event
+from dwork.hub import Hub, Step
+from dwork.loop import clock, sleep
+from dwork.messages import Error
+from dwork.transport import Peer, Transport
+
+
+class Listener(Protocol):
+    """Hears what has happened, in order; must not change anything that the hub sees."""
+
+    def hear(self, happened: Sequence[Event]) -> None: ...
+
+
+class HubLoop:
+    """Runs a hub over its transports. A peer, to the hub, is a transport with that transport's own peer."""
+
+    def __init__(self, hub: Hub, transports: Sequence[Transport], listeners: Iterable[Listener]) -> None:
+        self.hub = hub
+        self._transports = transports
+        self._listeners = list(listeners)
+
+    def turn(self) -> None:
+        """Take in all that is there, and send what it causes."""
+        now = clock()
+        total = Step()
+        for transport in self._transports:
+            for peer, frame in transport.receive():
+                self._take(transport, peer, frame, now, total)
+            for peer in transport.lost():
+                _add(total, self.hub.lose((transport, peer), now, "it cannot be reached any more"))
+        if now >= self.hub.deadline:
+            _add(total, self.hub.tick(now))
+        self.carry_out(total)
+
+    def _take(self, transport: Transport, peer: Peer, frame: bytes, now: float, total: Step) -> None:
+        where = (transport, peer)
+        try:
+            message = wire.decode_request(frame)
+        except WireError as error:
+            total.sends.append((where, Error(str(error))))
+        else:
+            _add(total, self.hub.receive(where, message, now))
+
+    def carry_out(self, step: Step) -> None:
+        """Let the listeners hear what has happened, then send."""
+        if step.events:
+            for listener in self._listeners:
+                listener.hear(step.events)
+        where: Any  # the hub takes any hashable; ours are pairs
+        for where, message in step.sends:
+            transport, peer = where
+            transport.send(peer, wire.encode(message))
+
+    def sleep(self, descriptor: int) -> None:
+        """Sleep until there is something to do, or descriptor is readable."""
+        sleep(self._transports, [descriptor], self.hub.deadline)
+
+    def dismiss(self) -> None:
+        """Tell all workers that all is finished."""
+        self.carry_out(self.hub.dismiss())
+
+
+def _add(total: Step, step: Step) -> None:
+    total.events += step.events
+    total.sends += step.sends

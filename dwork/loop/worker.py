@@ -1,0 +1,141 @@
+"""The worker's loop: between its hub at the other end of a transport, and its processes."""
+
+from __future__ import annotations
+
+import math
+import select
+import signal
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from dwork import wire
+from dwork.errors import TransportError
+from dwork.loop import clock, sleep
+from dwork.messages import Message, Output
+from dwork.printer import how
+from dwork.runner import Runner
+from dwork.shown import shown
+from dwork.signals import Signals
+from dwork.task import Assigned, Result
+from dwork.transport import HUB, Transport
+from dwork.worker import Worker
+
+#: A worker whose slots are all busy hears the hub at least so often, in seconds; a child that ends wakes it at once.
+BUSY_NAP: Final = 0.002
+
+_CAUGHT: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+_LEAVE: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+
+
+def work(
+    worker: Worker,
+    transport: Transport,
+    tell: Callable[[str], None],
+    *,
+    heeds_signals: bool = True,
+    hub_timeout: float = math.inf,
+    until_eof: int | None = None,
+) -> None:
+    """Run a worker until it is over; no process that it has started outlives it.
+
+    heeds_signals: the first INT, TERM or HUP lets running tasks finish, the second ends them; a worker rank heeds none,
+    since mpirun tells them to all ranks and the hub knows what they mean. hub_timeout: TransportError when the hub has
+    been silent for so many seconds though it was asked. until_eof: a descriptor at whose end the tasks are ended and
+    the worker leaves, since whoever started it is gone. tell(text) prints a line for people.
+    """
+    with Signals(_CAUGHT) as signals:
+        loop = _WorkerLoop(worker, transport, tell)
+        watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
+        try:
+            while True:
+                loop.turn()
+                if worker.over:
+                    return
+                if clock() >= loop.quiet_from + hub_timeout:
+                    raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
+                if signals.take() & _LEAVE and heeds_signals:
+                    worker.leave(running=worker.leaving)
+                elif until_eof in watched and select.select([until_eof], (), (), 0)[0]:
+                    worker.leave(running=True)
+                    watched.remove(until_eof)
+                else:
+                    loop.sleep(watched, loop.quiet_from + hub_timeout)
+        finally:
+            loop.runner.close()
+
+
+class _WorkerLoop:
+    """quiet_from: since when the hub has been silent though it was asked, in seconds since the epoch."""
+
+    def __init__(self, worker: Worker, transport: Transport, tell: Callable[[str], None]) -> None:
+        self.worker = worker
+        self.runner = Runner(worker.location, self._take_output)
+        self.quiet_from = clock()
+        self._transport = transport
+        self._tell = tell
+        self._streams = (sys.stdout.buffer, sys.stderr.buffer)
+        self._keeps_output = True  # the hub does not want it: it is printed here
+
+    def turn(self) -> None:
+        """Take in what has come and what has ended, start what can start, and send what is to be said."""
+        worker, runner = self.worker, self.runner
+        now = clock()
+        for _, frame in self._transport.receive():
+            self.quiet_from = now
+            worker.receive(wire.decode_reply(frame), now)
+        if worker.welcome is not None and not runner.server:
+            self._keeps_output = not worker.welcome.output
+            runner.server = worker.welcome.server
+        if not worker.asks:
+            self.quiet_from = now
+        for task in worker.kills():
+            runner.kill(task, now, "cancelled")
+        for assigned, result in runner.poll(now):
+            self._ended(assigned, result, now)
+        # Tasks that need no process end in the same breath. Not the whole queue at once: the next Steal should be
+        # on its way while the rest runs.
+        for _ in range(1 + len(worker.queue) // 2):
+            next_one = worker.next(now)
+            if next_one is None:
+                break
+            started = runner.start(next_one, now)
+            if started is not None:
+                self._ended(next_one, started, now)
+        for message in worker.outbox(clock()):
+            self._send(message)
+
+    def sleep(self, descriptors: list[int], until: float) -> None:
+        """Sleep until there is something to do, one of descriptors is readable, or it is `until`."""
+        worker = self.worker
+        free = len(worker.running) < worker.slots
+        if free and worker.queue and not worker.leaving:
+            return
+        until = min(until, worker.deadline(clock()), self.runner.deadline)
+        sleep([self._transport], descriptors, until, 0.0 if free else BUSY_NAP)
+
+    def _send(self, message: Message) -> None:
+        self._transport.send(HUB, wire.encode(message))
+
+    def _take_output(self, task: int, stream: int, data: bytes) -> None:
+        if self._keeps_output:
+            self._print(stream, data)
+        else:
+            self._send(Output(self.worker.location, task, stream, data))
+
+    def _ended(self, assigned: Assigned, result: Result, now: float) -> None:
+        if self._keeps_output:
+            self._print(1, result.stdout)
+            self._print(2, result.stderr)
+            if not result.ok:
+                self._tell(f"{shown(assigned.name)} failed: {how(result)}")
+            result = result._replace(stdout=b"", stderr=b"")
+        self.worker.ended(result, now)
+
+    def _print(self, stream: int, data: bytes) -> None:
+        if data:
+            try:
+                self._streams[stream - 1].write(data)
+                self._streams[stream - 1].flush()
+            except OSError:  # nobody reads it any more: the tasks matter more
+                pass

@@ -1,0 +1,169 @@
+"""The messages that hub, workers and clients exchange, as values.
+
+Theory of operation. A message is one of the protocol's verbs; `wire` turns it into a frame and back and knows the
+numbers; nothing here does. proto/dwork.proto is the manual. Two dialects share these classes:
+
+- The *original* dialect is what the C++ peers speak: each request gets exactly one reply, at once.
+- The *native* dialect is what our own workers speak. A native worker says how many slots it has in each Steal, and
+  numbers its requests; the hub may then let a Steal wait, answer a Complete and hand out tasks in the same message,
+  and send Welcome, Recall and Cancel unasked. The hub never sends those to a peer that did not say `slots`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from dwork.task import Assigned, Result, Task, TaskKey
+
+
+class Returned(NamedTuple):
+    """A task that a worker gives back unfinished, with further predecessors that it must now wait for."""
+
+    task: TaskKey
+    after: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Native:
+    """What a native worker adds to a Steal or a Complete.
+
+    slots: how many tasks it can run at a time. wait: how long a Steal may wait for work, in seconds.
+    sequence: the number of this request, which its reply repeats. held: ids of all tasks in its hands, sent when
+    an answer seems lost, so that the hub can take back what never arrived; None when there is nothing to compare.
+    hello: the hub has not said Welcome yet.
+    """
+
+    slots: int = 1
+    wait: float = 0.0
+    sequence: int = 0
+    held: tuple[int, ...] | None = None
+    hello: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Adds tasks; all of them or, on Error, none."""
+
+    tasks: tuple[Task, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Steal:
+    """Asks for up to n ready tasks."""
+
+    location: str
+    n: int = 1
+    native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Reports how tasks ended; with steal > 0 it is a Steal for so many as well (native only)."""
+
+    location: str
+    results: tuple[Result, ...]
+    steal: int = 0
+    native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """From the hub: these tasks are yours. `answers` repeats the number of the request.
+
+    time: when they were stolen, in seconds since the epoch; told in the original dialect, else 0.
+    """
+
+    tasks: tuple[Assigned, ...]
+    answers: int = 0
+    time: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """A Transfer to the hub: I hold these, and will not finish them."""
+
+    location: str
+    tasks: tuple[Returned, ...]
+    native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """Asks for the state of one task, by name or by `#id`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Exit:
+    """To the hub: location leaves, or is gone. From the hub (no location): all is finished, leave."""
+
+    location: str | None = None
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OK:
+    """As a request: how far are you? As a reply: done; with name and n for status, name and location for Lookup."""
+
+    name: str | None = None
+    n: int | None = None
+    location: str | None = None
+    answers: int = 0
+    counts: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NotFound:
+    """Nothing ready now, or: you do not hold these, or: there is no such task or worker."""
+
+    tasks: tuple[TaskKey, ...] = ()
+    answers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Error:
+    """The request was ill-formed or is illegal now; nothing has changed."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output."""
+
+    server: str = ""
+    output: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recall:
+    """The hub asks a worker to give back up to n tasks that it has not started."""
+
+    n: int
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    """The hub asks a worker to end these tasks, running or not."""
+
+    tasks: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A piece of a running or ended task's output that is too large to travel with its result.
+
+    stream is 1 for stdout, 2 for stderr; pieces of a stream arrive in order and before the result.
+    """
+
+    location: str
+    task: int
+    stream: int
+    data: bytes
+
+
+Request = Create | Steal | Complete | GiveBack | Lookup | Exit | OK | Output
+Reply = Transfer | Exit | OK | NotFound | Error | Welcome | Recall | Cancel
+Message = Request | Reply

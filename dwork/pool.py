@@ -1,0 +1,68 @@
+"""dwork-pool: run task files on all ranks of an MPI job, or on this machine alone.
+
+Rank 0 is the hub, the others are workers; they get by with few imports, since a thousand of them start at once. MPI is
+brought up before anything can go wrong, so that whatever rank 0 finds (a typo, a bad file) it can send the others home.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+from typing import TYPE_CHECKING
+
+from dwork.errors import UsageError
+from dwork.program import ExitCode, guarded, leave, say
+from dwork.transport import mpi
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+PROGRAM = "dwork"
+#: Asked for these, only rank 0 answers.
+_QUESTIONS = {"-h", "--help", "--version"}
+
+
+def main() -> None:
+    """The console script, and `python -m dwork.pool`."""
+    world: MPI.Intracomm | None = None
+    trouble: UsageError | None = None
+    launched = mpi.launched()[0]
+    first = mpi.rank_hint() in (None, 0)
+    if launched and _QUESTIONS & set(sys.argv[1:]):  # answered without MPI; and then by no rank with it
+        if not first:
+            leave(ExitCode.DONE)
+        trouble = UsageError(f"{' and '.join(_QUESTIONS)} do not go with task files")
+    elif launched:
+        try:
+            world = mpi.start()
+        except UsageError as error:
+            if not first:  # rank 0 says it
+                leave(ExitCode.USAGE)
+            trouble = error
+    if world is not None and world.rank > 0:
+        _be_worker(world)
+    from dwork import poolcommand
+
+    poolcommand.main(world, trouble)
+
+
+def _be_worker(world: MPI.Intracomm) -> None:
+    from dwork.loop.worker import work
+    from dwork.worker import Worker
+
+    transport = mpi.Mpi(world)
+    worker = Worker(f"{socket.gethostname()}:{world.rank}")
+
+    def body() -> int:
+        work(worker, transport, lambda text: say(PROGRAM, text), heeds_signals=False)
+        return ExitCode.DONE
+
+    code = guarded(f"{PROGRAM}: rank {world.rank}", body)
+    if code != ExitCode.DONE:
+        transport.abort(code)
+    transport.close()
+    leave(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,142 @@
+"""The command line of a pool, as rank 0 sees it, and how it sends the other ranks home."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from dwork import __version__, taskfile
+from dwork.errors import UsageError
+from dwork.halt import Halt
+from dwork.hub import Policy
+from dwork.messages import Exit
+from dwork.options import DURATION, HALT
+from dwork.poolrun import Settings, run
+from dwork.program import ExitCode, click_main, leave, say
+from dwork.tasks import load
+from dwork.transport import mpi
+from dwork.wire import encode
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+PROGRAM = "dwork"
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.option(
+    "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their ending]"
+)
+@click.option(
+    "--retries",
+    type=click.IntRange(0),
+    default=0,
+    show_default=True,
+    metavar="N",
+    help="Try a failed task up to N times more, if it does not say itself.",
+)
+@click.option(
+    "--timeout",
+    type=DURATION,
+    metavar="TIME",
+    help="End a task after so long, as 90s, 2h or 1:30:00, if it does not say itself.",
+)
+@click.option(
+    "--halt",
+    type=HALT,
+    metavar="WHEN",
+    default="never",
+    show_default=True,
+    help="Stop when tasks fail: never, or soon or now with fail=N or fail=N%.",
+)
+@click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
+@click.option(
+    "--unknown-pred",
+    type=click.Choice(["error", "done"]),
+    default="error",
+    show_default=True,
+    help="What a predecessor is that does not exist; the C++ dwork takes it as done.",
+)
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Port for dquery and kworker.  [default: 6125, or any free one]",
+)
+@click.option(
+    "--bind",
+    metavar="ADDRESS",
+    default="127.0.0.1",
+    show_default=True,
+    help="Address for dquery and kworker; 0.0.0.0 for all. Whoever reaches it can run commands as you.",
+)
+@click.option("--no-bridge", is_flag=True, help="Do not listen for dquery and kworker.")
+@click.version_option(__version__)
+@click.pass_obj  # fmt: skip
+def command(
+    given: tuple[mpi.Mpi | None, UsageError | None],
+    files: tuple[str, ...],
+    form: str | None,
+    retries: int,
+    timeout: float | None,
+    halt: Halt | None,
+    keep_order: bool,
+    quiet: bool,
+    unknown_pred: str,
+    port: int | None,
+    bind: str,
+    no_bridge: bool,
+) -> int:
+    """Run the tasks of FILEs: shell commands that may depend on one another, on every rank but the first.
+
+    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has a command on each line, or is
+    .csv, .jsonl or .dag; `-` is standard input. Each task's output is printed in one piece when it ends, the lines
+    of a failed one marked with its name. Ctrl-C lets running tasks finish; a second one ends them.
+
+    \b
+    Examples:
+      mpirun -n 17 python -m dwork.pool tasks.txt       16 workers
+      python -m dwork.pool --retries 2 tasks.txt        this machine
+      dquery status                                     from another terminal: how far is it?
+
+    \b
+    Exit code:
+      0  all tasks are done
+      1  some failed or were skipped
+      2  bad usage or input; nothing was run
+      3  stopped before the end: run it again to go on
+    """
+    ranks, trouble = given
+    if no_bridge and port is not None:
+        raise UsageError("--port and --no-bridge contradict each other; drop one")
+    unknown_is_done = unknown_pred == "done"
+
+    def tell(text: str) -> None:
+        if not quiet:
+            say(PROGRAM, text)
+
+    tasks = load(files, form, known=None if unknown_is_done else (), tell=tell)
+    if trouble is not None:
+        raise trouble
+    if not tasks:
+        tell("there is nothing to do")
+        return ExitCode.DONE
+    policy = Policy(retries, timeout, halt, unknown_is_done)
+    return run(tasks, policy, Settings(port, bind, not no_bridge, keep_order, quiet), ranks)
+
+
+def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
+    """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
+    ranks = None if world is None else mpi.Mpi(world)
+    code = click_main(PROGRAM, command, (ranks, trouble))
+    if ranks is not None:
+        if code == ExitCode.BUG:
+            ranks.abort(code)
+        for rank in ranks.peers:  # who has been told already is told once more, and does not mind
+            ranks.send(rank, encode(Exit()))
+        ranks.close()
+    leave(code)

@@ -1,0 +1,197 @@
+"""One run of a pool: the hub with all that listens to it, its workers, and what signals mean."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dwork.connection import DEFAULT_PORT
+from dwork.errors import GraphError
+from dwork.hub import Hub, Policy, Step
+from dwork.loop import clock
+from dwork.loop.hub import HubLoop
+from dwork.messages import Create, Error, Welcome
+from dwork.printer import Printer
+from dwork.program import ExitCode, say
+from dwork.report import Report
+from dwork.signals import Signals
+from dwork.task import State, Task
+from dwork.transport import Transport
+from dwork.transport.mpi import Mpi
+
+#: USR1 is what MPICH sends when a rank has died; it must not end rank 0 as well.
+_CAUGHT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
+_LEAVE_FOR: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+#: A terminal and mpirun may both pass on the same Ctrl-C: the same signal twice within so many seconds is one.
+_ONE_SIGNAL: Final = 0.2
+#: Seconds that the local worker may take to leave.
+_LEAVE: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The options of a pool that are not about single tasks. port None: the usual one, or any that is free."""
+
+    port: int | None = None
+    bind: str = "127.0.0.1"
+    bridge: bool = True
+    keep_order: bool = False
+    quiet: bool = False
+
+
+def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
+    """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here."""
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals(_CAUGHT))
+        run = _Run(policy, settings, ranks, stack)
+        run.add(tasks)
+        run.begin()
+        while not run.hub.over:
+            run.loop.turn()
+            run.heed(signals.take())
+            if not run.hub.over:
+                run.loop.sleep(signals.descriptor)
+        return run.end()
+
+
+class _Run:
+    def __init__(self, policy: Policy, settings: Settings, ranks: Mpi | None, stack: contextlib.ExitStack) -> None:
+        self._settings = settings
+        self._stack = stack
+        self._ranks = ranks if ranks is not None and ranks.peers else None
+        transports: list[Transport] = [self._ranks] if self._ranks else []
+        server = ""
+        self._local = ""
+        if self._ranks is None:
+            self._local = f"ipc://{stack.enter_context(_private_directory())}/hub"
+        if settings.bridge or self._local:
+            from dwork.bridge import Bridge, listen  # no zmq where nobody asks for it
+
+            if settings.bridge:
+                bridge = listen(settings.bind, settings.port, *([self._local] if self._local else []))
+                server = bridge.server
+            else:
+                bridge = Bridge(settings.bind, self._local)
+            stack.callback(bridge.close)
+            transports.append(bridge)
+        self.hub = Hub(policy, Welcome(server, output=True))
+        self._server = server
+        self._printer = Printer(sys.stdout.buffer, sys.stderr.buffer, keep_order=settings.keep_order)
+        self._report = Report(self._tell, quiet=settings.quiet)
+        self.loop = HubLoop(self.hub, transports, [self._printer, self._report])
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._interrupted = 0
+        self._last: dict[int, float] = {}  # when each signal came last
+
+    def _tell(self, text: str) -> None:
+        if not self._settings.quiet:
+            say("dwork", text)
+
+    def add(self, tasks: Sequence[Task]) -> None:
+        """Put the tasks of the files into the graph."""
+        gc.disable()
+        step = self.hub.receive(None, Create(tuple(tasks)), clock())
+        reply = step.sends[0][1]
+        if isinstance(reply, Error):
+            raise GraphError(reply.text)
+        self.loop.carry_out(Step(step.events))
+        gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
+        gc.enable()
+
+    def begin(self) -> None:
+        """Say what is going to happen, and see to it that there is somebody to do it."""
+        n = self.hub.graph.active
+        if self._local:
+            cores = len(os.sched_getaffinity(0))
+            self._worker = self._stack.enter_context(_local_worker(self._local, cores))
+            where = f"on {cores} cores of this machine"
+        else:
+            assert self._ranks is not None
+            where = f"on {len(self._ranks.peers)} worker ranks"
+        hint = ""
+        if self._server:
+            usual = self._server.endswith(f"//127.0.0.1:{DEFAULT_PORT}")
+            hint = f"; to look in: dquery {'' if usual else f'-s {self._server} '}status"
+        self._tell(f"{n:,} {'task' if n == 1 else 'tasks'} {where}{hint}")
+
+    def heed(self, numbers: set[int]) -> None:
+        """Act on signals and on what went wrong meanwhile."""
+        now = clock()
+        fresh = {n for n in numbers & _LEAVE_FOR if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
+        if fresh:
+            self._last.update(dict.fromkeys(fresh, now))
+            self._interrupted += 2 if signal.SIGTERM in fresh else 1
+            names = {signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
+            reason = next((name for number, name in names.items() if number in fresh), "interrupted")
+            if self._interrupted < 2:
+                self._stop(f"{reason} (once more: end running tasks)", running=False)
+            elif not self.hub.cancelling:
+                self._stop(reason, running=True)
+        if self._printer.broken and not self.hub.stopping:
+            self._interrupted = 1
+            self._stop(self._printer.broken, running=False)
+        if signal.SIGCHLD in numbers and self._worker is not None and self._worker.poll() is not None:
+            self._lose_worker(self._worker.returncode)
+
+    def _stop(self, reason: str, *, running: bool) -> None:
+        self.loop.carry_out(self.hub.stop(clock(), reason, running=running))
+
+    def _lose_worker(self, code: int) -> None:
+        how = f"was ended by signal {-code}" if code < 0 else f"has ended with exit status {code}"
+        self._interrupted = 1
+        self._stop(f"the worker process {how}", running=False)
+        for worker in list(self.hub.workers.values()):
+            if worker.location.endswith(f":{self._worker.pid if self._worker else ''}"):
+                self.loop.carry_out(self.hub.lose(worker.peer, clock(), how))
+
+    def end(self) -> int:
+        """Send the workers home, sum up, and return the exit code."""
+        self.loop.dismiss()
+        self._printer.close()
+        counts = self.hub.graph.counts
+        if not self._settings.quiet:
+            for line in self._report.summary(counts):
+                self._tell(line)
+        if self._interrupted and self.hub.graph.active + counts[State.CANCELLED]:
+            return ExitCode.STOPPED
+        bad = counts[State.FAILED] + counts[State.SKIPPED] + counts[State.CANCELLED] + self.hub.graph.active
+        return ExitCode.FAILED if bad else ExitCode.DONE
+
+
+@contextlib.contextmanager
+def _private_directory() -> Iterator[str]:
+    """A directory for a socket, whose whole path may have no more than some hundred characters."""
+    base = tempfile.gettempdir()
+    directory = tempfile.mkdtemp(prefix="dwork-", dir=base if len(base) < 70 else "/tmp")
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def _local_worker(address: str, slots: int) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process of our own. It ends when its standard input does, so it cannot outlive us."""
+    command = [sys.executable, "-m", "dwork.kworker", "-s", address, "--slots", str(slots), "--until-eof"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    try:
+        yield process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_LEAVE)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(_LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

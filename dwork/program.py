@@ -1,0 +1,88 @@
+"""What all programs share: exit codes, one line for every error, and what happens on a bug."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, NoReturn
+
+from dwork.errors import DworkError, StoreError, TaskFileError, TransportError, UsageError
+
+if TYPE_CHECKING:
+    from click import Command
+
+
+class ExitCode(IntEnum):
+    """Exit codes of the pool, which scripts can tell apart; the other programs use a part of them."""
+
+    DONE = 0  # all is done
+    FAILED = 1  # some tasks failed or were skipped; of a client: the hub refused, or nobody answers
+    USAGE = 2  # bad usage or input; nothing was run
+    STOPPED = 3  # stopped before the end: run it again to go on
+    BUG = 70  # dwork itself is broken (EX_SOFTWARE)
+    INTERRUPTED = 130  # Ctrl-C, as shells say it
+
+
+_CODES: dict[type[DworkError], ExitCode] = {
+    UsageError: ExitCode.USAGE,
+    TaskFileError: ExitCode.USAGE,
+    StoreError: ExitCode.STOPPED,
+    TransportError: ExitCode.FAILED,
+}
+
+
+def say(program: str, text: str) -> None:
+    """One line on standard error."""
+    try:
+        print(f"{program}: {text}", file=sys.stderr, flush=True)
+    except OSError:  # nobody listens any more
+        pass
+
+
+def guarded(program: str, body: Callable[[], int]) -> int:
+    """Run body and return its exit code; an error becomes one line, never a traceback (but with $DWORK_DEBUG)."""
+    try:
+        return body()
+    except DworkError as error:
+        say(program, str(error))
+        return next((code for kind, code in _CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Python would complain at exit about what it cannot flush.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return ExitCode.FAILED
+    except Exception as error:
+        if os.environ.get("DWORK_DEBUG"):
+            traceback.print_exc()
+        text = " ".join(f"{type(error).__name__}: {error}".split())
+        say(program, f"this is a bug in dwork, please report it: {text} (DWORK_DEBUG=1 shows where)")
+        return ExitCode.BUG
+
+
+def click_main(program: str, command: Command, given: object = None) -> int:
+    """Run a click command as the program and return its exit code; `given` is its context's object."""
+    import click
+
+    def body() -> int:
+        try:
+            return int(command.main(prog_name=program, standalone_mode=False, obj=given) or 0)
+        except click.ClickException as error:
+            raise UsageError(f"{error.format_message()} ({program} --help tells more)") from None
+        except click.Abort:
+            raise KeyboardInterrupt from None
+
+    return guarded(program, body)
+
+
+def leave(code: int) -> NoReturn:
+    """End the process with its output written."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass
+    sys.exit(code)

@@ -1,0 +1,99 @@
+"""Counts what happens, tells of failures as they come, and sums up at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dwork import events
+from dwork.events import Ended, Event
+from dwork.printer import how
+from dwork.shown import shown
+from dwork.task import State
+
+#: Failed tasks that the summary names.
+NAMED = 50
+
+
+class Report:
+    """A listener. tell(text) prints a line for people; it is not called when quiet."""
+
+    def __init__(self, tell: Callable[[str], None], *, quiet: bool = False) -> None:
+        self._tell = tell
+        self._quiet = quiet
+        self._begin: float | None = None  # when the first task was stolen
+        self._end = 0.0
+        self._seconds = 0.0  # time of workers spent in tasks
+        self._slots = 0
+        self._capacity = 0.0  # slot seconds of workers that have left
+        self._workers: dict[str, tuple[float, int]] = {}
+        self._failed: list[Ended] = []
+
+    def hear(self, happened: Sequence[Event]) -> None:
+        for event in happened:
+            match event:
+                case events.Finished(time=time, tasks=tasks):
+                    self._end = time
+                    self._seconds += sum([ended.result.seconds for ended in tasks])
+                case events.Stolen(time=time) if self._begin is None:
+                    self._begin = time
+                case events.Failed(time=time, task=ended):
+                    self._end = time
+                    self._seconds += ended.result.seconds
+                    self._failed.append(ended)
+                    self._say(f"{_named(ended)} failed: {how(ended.result)}")
+                case events.Retried(task=ended, attempts_left=left):
+                    self._seconds += ended.result.seconds
+                    times = "once more" if left == 1 else f"up to {left} times more"
+                    self._say(f"{_named(ended)} failed: {how(ended.result)}; it is tried {times}")
+                case events.Skipped(tasks=named, culprit=culprit):
+                    self._say(f"{_count(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
+                case events.Joined(time=time, location=location, slots=slots):
+                    self._workers[location] = (time, max(1, slots))
+                case events.Left(time=time, location=location, reason=reason):
+                    since, slots = self._workers.pop(location, (time, 0))
+                    self._capacity += slots * (time - max(since, self._begin or time))
+                    self._say(f"worker {shown(location)} has left: {reason}")
+                case events.Stopping(reason=reason, now=now):
+                    self._say(f"{reason}: no more tasks are started" + (", and running ones are ended" if now else ""))
+
+    def summary(self, counts: dict[State, int]) -> list[str]:
+        """The lines to print at the end."""
+        done, failed, skipped = counts[State.DONE], counts[State.FAILED], counts[State.SKIPPED]
+        rest = sum(counts.values()) - done - failed - skipped
+        begin = self._begin if self._begin is not None else self._end
+        wall = max(0.0, self._end - begin)
+        line = f"{done:,} done, {failed:,} failed, {skipped:,} skipped"
+        if rest:
+            line += f", {rest:,} not finished"
+        line += f" in {_duration(wall)}"
+        if wall > 0:
+            capacity = self._capacity + sum(
+                slots * max(0.0, self._end - max(since, begin)) for since, slots in self._workers.values()
+            )
+            line += f"; {(done + failed) / wall:,.1f} tasks/s"
+            if capacity > 0:
+                line += f", workers {min(1.0, self._seconds / capacity):.0%} busy"
+        named = [f"failed: {_named(ended)}: {how(ended.result)}" for ended in self._failed[:NAMED]]
+        if len(self._failed) > NAMED:
+            named.append(f"failed: and {len(self._failed) - NAMED:,} more")
+        return [*named, line]
+
+    def _say(self, text: str) -> None:
+        if not self._quiet:
+            self._tell(text)
+
+
+def _named(ended: Ended) -> str:
+    return f"#{ended.id} {shown(ended.name)}"
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}"

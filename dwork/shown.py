@@ -1,0 +1,21 @@
+"""Names and commands as they are printed for people: escaped, and no longer than a line can bear."""
+
+from __future__ import annotations
+
+WIDTH = 80
+
+
+def shown(text: str, width: int = WIDTH) -> str:
+    """Return text fit for one line: control characters escaped, and cut in the middle when it is long."""
+    if len(text) > width:
+        tail = width // 4
+        text = f"{text[: width - tail - 3]}...{text[-tail:]}"
+    return text if text.isprintable() else "".join(map(_visible, text))
+
+
+def _visible(character: str) -> str:
+    if character.isprintable():
+        return character
+    if "\udc80" <= character <= "\udcff":
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode("ascii")

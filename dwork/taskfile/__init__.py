@@ -1,0 +1,53 @@
+"""Task files: what a user writes, as a graph of tasks.
+
+`parse` takes the contents of one or more files, in any of four formats, as one graph. A file with any mistake is
+refused whole, with a TaskFileError of one line: `tasks.txt:12: what is wrong; what to do`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from dwork.task import PLAIN, Options, Task
+from dwork.taskfile import csv_rows, dag, jsonl, lines
+from dwork.taskfile.options import duration, memory
+from dwork.taskfile.rescue import rescued, without
+from dwork.taskfile.resolve import resolve
+from dwork.taskfile.text import decoded
+
+__all__ = ["FORMATS", "Source", "duration", "format_of", "memory", "parse", "rescued", "without"]
+
+FORMATS = ("lines", "csv", "jsonl", "dag")
+
+_READERS = {"lines": lines.read, "csv": csv_rows.read, "jsonl": jsonl.read, "dag": dag.read}
+_ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The contents of a file, its name as errors show it (`-` for standard input), and which of FORMATS it has."""
+
+    name: str
+    data: bytes
+    format: str = "lines"
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise ValueError(f"unknown format {self.format!r}; the formats are {', '.join(FORMATS)}")
+
+
+def format_of(path: str, default: str = "lines") -> str:
+    """Return the format that a file's ending tells, or default."""
+    return _ENDINGS.get(path[path.rfind(".") :].lower(), default)
+
+
+def parse(sources: Sequence[Source], *, known: Collection[str] | None = ()) -> list[Task]:
+    """Return the tasks of all sources as one graph; TaskFileError says in one line what is wrong.
+
+    known: names that exist elsewhere and may be waited for; None when any unknown name may. Predecessors of a task
+    need not stand before it in the list.
+    """
+    pool: dict[Options, Options] = {PLAIN: PLAIN}
+    drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
+    return resolve(drafts, known)

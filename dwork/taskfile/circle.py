@@ -1,0 +1,27 @@
+"""The error for tasks that wait for one another in a circle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dwork.errors import TaskFileError
+from dwork.order import topological
+from dwork.task import Task
+from dwork.taskfile.roster import Roster
+from dwork.taskfile.text import shown
+
+
+def refuse_circle(tasks: Sequence[Task], roster: Roster) -> None:
+    """Raise TaskFileError when tasks, joins among them, wait for one another."""
+    position = {task.name: i for i, task in enumerate(tasks)}
+    _, found = topological([[position[name] for name in task.after if name in position] for task in tasks])
+    if found:
+        raise circle(roster, [tasks[i].name for i in found])
+
+
+def circle(roster: Roster, names: Sequence[str]) -> TaskFileError:
+    """Return the error for a circle of names, each the predecessor of the next; it starts with the topmost task."""
+    start, first = min((roster.index[name], k) for k, name in enumerate(names) if name in roster.index)[::-1]
+    around = [*names[start:], *names[: start + 1]]
+    text = " -> ".join(map(shown, around))
+    return roster.problem(first, f"tasks wait for one another in a circle: {text}; take one of these dependencies out")

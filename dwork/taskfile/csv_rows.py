@@ -1,0 +1,47 @@
+"""Task files of the C++ `dquery addfile`: rows of a name, which is the command, and the names of its predecessors.
+
+Unlike there, fields can be quoted as CSV does, so a command may have commas and line ends. Names are literal.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.text import TOO_LONG, fit_command, proper, trimmed
+
+
+def read(source: str, text: str, _pool: Pool) -> Draft:
+    """Return the tasks of a file; a TaskFileError names the line."""
+    draft = Draft(source)
+    # newline="\n": a lone carriage return is a mistake to be told, not the end of a row.
+    rows = csv.reader(io.StringIO(text, newline="\n"), strict=True, skipinitialspace=True)
+    while True:
+        line = rows.line_num + 1
+        try:
+            fields = next(rows, None)
+            if fields is None:
+                return draft
+            _add(draft, line, [trimmed(field) for field in fields])
+        except ValueError as error:
+            raise draft.problem(line, str(error)) from None
+        except csv.Error as error:
+            if "field limit" in str(error):
+                raise draft.problem(line, TOO_LONG) from None
+            advice = 'quote a field as "...", with each quote inside it doubled'
+            raise draft.problem(line, f"not a CSV row ({error}); {advice}") from None
+
+
+def _add(draft: Draft, line: int, fields: list[str]) -> None:
+    while fields and not fields[-1]:
+        fields.pop()
+    if not fields:
+        return
+    command, *after = fields
+    if not command.strip():
+        raise ValueError("the first field, the command, is empty; write command,predecessor,predecessor,...")
+    if "" in after:
+        raise ValueError("there is an empty predecessor; take the comma out")
+    fit_command(command)
+    draft.add(line, proper(command), command, tuple(map(proper, after)))

@@ -1,0 +1,94 @@
+"""What follows `#DWORK` on a line: `key=value` words, split as a shell splits them."""
+
+from __future__ import annotations
+
+import shlex
+from functools import lru_cache
+
+from dwork.task import PLAIN, Options
+from dwork.taskfile.draft import Pool
+from dwork.taskfile.options import KEYS, checked, unknown_key, value_of
+from dwork.taskfile.text import BLANKS, proper, shown
+
+_FORM = "write key=value words, such as name=solve-1 after=mesh cores=4"
+
+
+def words(text: str) -> dict[str, str]:
+    """Return the values by key, as written; ValueError says what is wrong."""
+    said: dict[str, str] = {}
+    for word in _split(text):
+        key, equals, value = word.partition("=")
+        if not equals:
+            raise ValueError(_not_a_pair(word))
+        if key in said:
+            raise ValueError(f"{shown(key)}= stands twice in the options; keep one")
+        if key not in KEYS:
+            raise unknown_key(key, KEYS)
+        said[key] = value
+    return said
+
+
+def _split(text: str) -> list[str]:
+    # shlex takes some 50 us a line, and most lines have nothing to quote.
+    if text.isascii() and not ("'" in text or '"' in text or "\\" in text):
+        return text.split()
+    try:
+        return shlex.split(text)
+    except ValueError:
+        if text.endswith("\\"):
+            advice = "a backslash does not continue a comment, so put all of them on one line, the command's last"
+        else:
+            advice = "close every quote"
+        raise ValueError(f"the options after #DWORK cannot be split as a shell splits words; {advice}") from None
+
+
+def _not_a_pair(word: str) -> str:
+    if word == "barrier":
+        return '"barrier" among options; "#DWORK barrier" stands alone on its line'
+    return f'"{shown(word)}" in the options after #DWORK has no "="; {_FORM}'
+
+
+@lru_cache(1024)  # for time, and so that thousands of tasks after the same one share a tuple
+def items(text: str) -> tuple[str, ...]:
+    """Return the names and globs of an `after=`; ValueError when one is empty."""
+    found = tuple([proper(item.strip(BLANKS)) for item in text.split(",")])
+    if "" in found:
+        raise ValueError("there is an empty name; write after=NAME or after=NAME,NAME without a stray comma")
+    return found
+
+
+class Defaults:
+    """The options that hold for the lines below a `#DWORK key=value ...`, and those of a line on top of them."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.after: tuple[str, ...] = ()
+        self.options = PLAIN
+        self._pool = pool
+        self._values: dict[str, int | float | str] = {}
+        self._seen: dict[tuple[tuple[str, str], ...], Options] = {}
+
+    def change(self, said: dict[str, str]) -> None:
+        """Take over what a directive says, key by key."""
+        if "name" in said:
+            raise ValueError("name= needs a command before it on its line; a line of options alone sets defaults")
+        if "after" in said:
+            self.after = checked("after", items, said.pop("after"))
+        self.options = self.plus(said)
+        self._values.update((key, checked(key, value_of, key, text)) for key, text in said.items())
+        self._seen.clear()
+
+    def plus(self, said: dict[str, str]) -> Options:
+        """Return the options of a line that says these (name and after taken out)."""
+        if not said:
+            return self.options
+        raw = tuple(said.items())
+        options = self._seen.get(raw)
+        if options is None:
+            values = {**self._values, **{key: checked(key, value_of, key, text) for key, text in raw}}
+            options = _options(values)
+            options = self._seen[raw] = self._pool.setdefault(options, options)
+        return options
+
+
+def _options(values: dict[str, int | float | str]) -> Options:
+    return Options(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]

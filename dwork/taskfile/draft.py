@@ -1,0 +1,74 @@
+"""One task file as read, before its names are looked up."""
+
+from __future__ import annotations
+
+import shlex
+from array import array
+from collections.abc import Iterator
+
+from dwork.errors import TaskFileError
+from dwork.task import PLAIN, Command, Options, Task
+from dwork.taskfile.text import problem, proper, too_long
+
+#: Equal Options made one object: a million tasks ask for a handful of different things.
+Pool = dict[Options, Options]
+
+
+class Draft:
+    """The tasks of one file, in order; `after` of each holds what stands in the file: names, and perhaps globs.
+
+    lines: where each task stands. given: 1 where the file names the task, 0 where its command is the name.
+    barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it.
+    globs: whether an item of `after` can be a glob. Columns, not a row object each: half the memory at its peak.
+    """
+
+    __slots__ = ("barriers", "given", "globs", "lines", "source", "tasks")
+
+    def __init__(self, source: str, globs: bool = False) -> None:
+        self.source = source
+        self.globs = globs
+        self.tasks: list[Task] = []
+        self.lines = array("L")
+        self.given = bytearray()
+        self.barriers: list[tuple[int, int]] = []
+
+    def add(
+        self,
+        line: int,
+        name: str | None,
+        command: Command,
+        after: tuple[str, ...] = (),
+        options: Options = PLAIN,
+    ) -> None:
+        """Append a task; without a name the command as a shell would take it is the name."""
+        self.given.append(name is not None)
+        if name is None:
+            name = _named_after(command)
+        elif name == command:
+            name = command
+        self.tasks.append(Task(name, command, after, options))
+        self.lines.append(line)
+
+    def problem(self, line: int, text: str) -> TaskFileError:
+        """Return the error for something wrong in a line of this file."""
+        return problem(self.source, line, text)
+
+    def segments(self) -> Iterator[tuple[int, int, int]]:
+        """Yield (start, stop, line): each run of tasks between barriers, and the line of the barrier above it or 0."""
+        start = line = 0
+        for position, next_line in self.barriers:
+            if position > start:
+                yield start, position, line
+                start, line = position, next_line
+        if len(self.tasks) > start:
+            yield start, len(self.tasks), line
+
+
+def _named_after(command: Command) -> str:
+    assert command is not None
+    if isinstance(command, str):
+        return proper(command)
+    name = proper(shlex.join(command))
+    if too_long(name):
+        raise ValueError("the command is too long to be the task's name as well; give it a name")
+    return name

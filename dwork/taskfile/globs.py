@@ -1,0 +1,64 @@
+"""Which names a glob matches, without looking at every name for every glob."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Mapping
+from fnmatch import translate
+from functools import cached_property
+
+_MAGIC = re.compile(r"[*?\[]")
+_MAGIC_OR_END = re.compile(r"[*?\[\]]")
+
+
+def is_glob(item: str) -> bool:
+    """Whether an item that is no name can be a glob."""
+    return _MAGIC.search(item) is not None
+
+
+class Names:
+    """The names of all tasks, by position, to match globs against.
+
+    Nearly all globs start or end with plain text (`solve-17-*`), so names are kept in order of their beginnings and of
+    their ends, and only those are matched that begin (or end) like the glob: many globs over many names stay cheap.
+    """
+
+    def __init__(self, index: Mapping[str, int]) -> None:
+        self._index = index
+
+    def matching(self, glob: str) -> list[int]:
+        """Return the positions of all matching names, in order; ValueError when it is no proper glob."""
+        begin, end = _MAGIC.split(glob, 1)[0], _MAGIC_OR_END.split(glob)[-1]
+        by_begin = _between(self._forwards, begin)
+        by_end = _between(self._backwards, end[::-1])
+        if len(by_begin) <= len(by_end):
+            names = [self._forwards[k] for k in by_begin]
+            known = glob == begin + "*"
+        else:
+            names = [self._backwards[k][::-1] for k in by_end]
+            known = glob == "*" + end
+        return sorted(self._index[name] for name in (names if known else filter(_matcher(glob), names)))
+
+    @cached_property
+    def _forwards(self) -> list[str]:
+        return sorted(self._index)
+
+    @cached_property
+    def _backwards(self) -> list[str]:
+        return sorted(name[::-1] for name in self._index)
+
+
+def _between(names: list[str], begin: str) -> range:
+    """Return where the names with this beginning stand in a sorted list."""
+    if not begin:
+        return range(len(names))
+    low = bisect_left(names, begin)
+    return range(low, bisect_right(names, begin, low, key=lambda name: name[: len(begin)]))
+
+
+def _matcher(glob: str) -> Callable[[str], re.Match[str] | None]:
+    try:
+        return re.compile(translate(glob)).match
+    except re.error:  # a range backwards, [z-a], before Python 3.10.5
+        raise ValueError("a range in it is backwards") from None

@@ -1,0 +1,144 @@
+"""Task files of JSON objects, one a line: for programs to write, so texts are taken exactly as they are."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from dwork.task import PLAIN, Options
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.options import BOUNDS, KEYS, checked, memory_of, seconds_of, unknown_key, value_of, whole
+from dwork.taskfile.text import BLANKS, fit_command, fit_name, proper, shown, too_long
+
+_KEYS = ("command", *KEYS, "env")
+
+
+def read(source: str, text: str, pool: Pool) -> Draft:
+    """Return the tasks of a file; a TaskFileError names the line, and the key where there is one."""
+    draft = Draft(source, globs=True)
+    for number, line in enumerate(text.split("\n"), 1):
+        if line.strip(BLANKS):
+            try:
+                _add(draft, number, _object(line), pool)
+            except ValueError as error:
+                raise draft.problem(number, str(error)) from None
+    return draft
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        found = _DECODER.decode(line)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error.msg} at column {error.colno}); write one object a line") from None
+    except RecursionError:
+        raise ValueError("not a task: nested too deep; write one object a line") from None
+    if not isinstance(found, dict):
+        raise ValueError('not an object; write {"command": "...", "name": "...", ...}')
+    return found
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
+        raise ValueError(f'the key "{shown(twice)}" stands twice in an object; keep one')
+    return found
+
+
+def _no_constant(text: str) -> Any:
+    raise ValueError(f"{text} is not a number in JSON; give a finite one")
+
+
+def _integer(text: str) -> int:
+    if len(text) > 30:
+        raise ValueError("a number in it has more digits than any of these need; give a smaller one")
+    return int(text)
+
+
+# One for all lines: making it takes as long as reading a line.
+_DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_int=_integer)
+
+
+def _add(draft: Draft, line: int, found: dict[str, Any], pool: Pool) -> None:
+    for key in found:
+        if key not in _KEYS:
+            raise unknown_key(key, _KEYS)
+    if "command" not in found:
+        raise ValueError('there is no "command"; give a string for the shell, or a list of strings')
+    command = checked("command", _command, found.pop("command"))
+    name = None
+    if "name" in found:
+        name = checked("name", _name, found.pop("name"))
+    after = checked("after", _after, found.pop("after", []))
+    options = PLAIN
+    if found:
+        options = Options(**{key.replace("-", "_"): checked(key, _option, key, value) for key, value in found.items()})
+        options = pool.setdefault(options, options)
+    draft.add(line, name, command, after, options)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError('it must be a string; write it in double quotes, "..."')
+    if "\0" in value:
+        raise ValueError("it has a NUL character, which no argument can have; remove it")
+    try:
+        value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError(f'"{shown(value)}" has half a character, a lone surrogate; write it whole') from None
+    return value
+
+
+def _name(value: object) -> str:
+    return fit_name(_text(value))
+
+
+def _command(value: object) -> str | tuple[str, ...]:
+    if isinstance(value, list):
+        arguments = tuple(map(_text, value))
+        if not arguments or not arguments[0]:
+            raise ValueError('there is no program in it; write ["program", "argument", ...]')
+        for argument in arguments:
+            fit_command(argument)
+        return arguments
+    if not isinstance(value, str):
+        raise ValueError("it must be a string for the shell, or a list of strings; put the numbers in quotes too")
+    if not _text(value).strip():
+        raise ValueError("it is empty; write what is to run, or leave the line out")
+    fit_command(value)
+    return value
+
+
+def _after(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        value = [value]
+    if "" in value:
+        raise ValueError("there is an empty name; take it out")
+    return tuple(proper(_text(item)) for item in value)
+
+
+def _option(key: str, value: object) -> Any:
+    if key == "env":
+        return _env(value)
+    if key in BOUNDS:
+        if type(value) is not int:
+            raise ValueError(f'it must be a whole number; write "{key}": 2')
+        return whole(key, value)
+    if key == "cwd" or isinstance(value, str):
+        return value_of(key, _text(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("it must be a number or a string; write 7200, or a string with a unit as in a line")
+    return memory_of(value) if key == "memory" else seconds_of(key, float(value))
+
+
+def _env(value: object) -> tuple[tuple[str, str], ...]:
+    if not isinstance(value, dict):
+        raise ValueError('it must be an object of strings; write {"NAME": "value"}')
+    pairs = tuple((_text(name), _text(text)) for name, text in value.items())
+    for name, text in pairs:
+        if not name or "=" in name:
+            raise ValueError(f'"{shown(name)}" cannot be the name of a variable; give one, without "="')
+        if too_long(f"{name}={text}"):
+            raise ValueError(f'the variable "{shown(name)}" is longer than Linux can pass; put its value in a file')
+    return pairs

@@ -1,0 +1,100 @@
+"""Task files of shell commands, one a line, with options in comments.
+
+Rules. A line is what a shell would take for one: a backslash at its end joins it to the next, except in a comment. One
+that starts with `#` is a comment; one that starts with `#DWORK` is a directive, which sets defaults for the lines
+below or is a barrier. On a command line the last ` #DWORK ` starts the options. Nothing else of a command is looked at.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dwork.taskfile.directive import Defaults, items, words
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.options import checked
+from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
+
+_MARK = "#DWORK"
+
+# What a shell would not look into for a comment, and where a comment can start.
+_QUOTED = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
+_COMMENT = re.compile(r"(?:^|[\s;&|()<>])#")
+
+
+def read(source: str, text: str, pool: Pool) -> Draft:
+    """Return the tasks of a file; a TaskFileError names the line."""
+    draft = Draft(source, globs=True)
+    defaults = Defaults(pool)
+    numbered = enumerate(text.split("\n"), 1)
+    # The usual line goes through here in a microsecond; whatever looks special is looked at in functions.
+    for number, line in numbered:
+        try:
+            if line.endswith("\\"):
+                line = _continued(line, numbered)
+            command = line.strip(BLANKS)
+            if not command:
+                continue
+            if _MARK in command or command[0] == "#" or command[-1] == "\\" or len(command) > SHORT:
+                _special(draft, defaults, number, trimmed(line))
+            else:
+                draft.add(number, None, command, defaults.after, defaults.options)
+        except ValueError as error:
+            raise draft.problem(number, str(error)) from None
+    return draft
+
+
+def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
+    """Take a line that has, or seems to have, more than a command."""
+    if line[0] == "#":
+        if line.startswith(_MARK) and line[len(_MARK) : len(_MARK) + 1] in BLANKS:
+            _directive(draft, defaults, number, line[len(_MARK) :].strip(BLANKS))
+        return
+    command, options = _parted(line)
+    fit_command(command)
+    if not options:
+        draft.add(number, None, command, defaults.after, defaults.options)
+        return
+    said = words(options)
+    name = said.pop("name", None)
+    after = said.pop("after", None)
+    draft.add(
+        number,
+        None if name is None else checked("name", fit_name, name.strip(BLANKS)),
+        command,
+        defaults.after if after is None else checked("after", items, after),
+        defaults.plus(said) if said else defaults.options,
+    )
+
+
+def _directive(draft: Draft, defaults: Defaults, number: int, text: str) -> None:
+    if text == "barrier":
+        draft.barriers.append((len(draft.tasks), number))
+    else:
+        defaults.change(words(text))
+
+
+def _parted(line: str) -> tuple[str, str]:
+    """Split a command line at the last `#DWORK` that stands between blanks."""
+    at = line.rfind(_MARK)
+    while at > 0:
+        end = at + len(_MARK)
+        if line[at - 1] in BLANKS and line[end : end + 1] in BLANKS:
+            return trimmed(line[:at]), line[end:].strip(BLANKS)
+        at = line.rfind(_MARK, 0, at)
+    return line, ""
+
+
+def _continued(line: str, numbered: Iterator[tuple[int, str]]) -> str:
+    """Return the line with those that the backslash at its end joins to it."""
+    while _goes_on(line):
+        if len(line) > LIMIT:
+            raise ValueError(TOO_LONG)
+        line = line[:-1] + next(numbered, (0, ""))[1]
+    return line
+
+
+def _goes_on(line: str) -> bool:
+    if (len(line) - len(line.rstrip("\\"))) % 2 == 0:
+        return False
+    return "#" not in line or not _COMMENT.search(_QUOTED.sub("q", line[:-1]))

@@ -1,0 +1,127 @@
+"""The values of a task's options: how each is written, and what it must be.
+
+Every function here raises ValueError with one line that says what is wrong and what to write instead.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Collection
+from difflib import get_close_matches
+from fractions import Fraction
+from typing import TypeVar
+
+from dwork.taskfile.text import shown
+
+T = TypeVar("T")
+
+#: What a line can say of its task. A file of objects has `command` and `env` besides.
+KEYS = ("name", "after", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time")
+
+#: Bounds of the whole numbers: they travel as 32-bit integers.
+BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 - 1), "priority": (-(2**31), 2**31 - 1)}
+
+#: Words of other systems, some of which look more like the wrong key of ours.
+_ALSO_CALLED = {
+    **dict.fromkeys(("cpus", "ncpus", "procs", "threads", "slots"), "cores"),
+    **dict.fromkeys(("deps", "depends", "requires", "pred", "needs"), "after"),
+    **dict.fromkeys(("time", "walltime", "time-limit"), "timeout"),
+    **dict.fromkeys(("dir", "chdir", "workdir"), "cwd"),
+    **dict.fromkeys(("mem", "ram"), "memory"),
+    **dict.fromkeys(("tries", "retry"), "retries"),
+    "id": "name",
+}
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+_MEMORY = re.compile(
+    r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18}) ?(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII
+)
+_POWERS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+_MOST_MEMORY = 2**63 - 1
+
+_N = r"(?:[0-9]{1,12}(?:\.[0-9]{0,9})?|\.[0-9]{1,9})"
+_DURATIONS = (
+    re.compile(f"(?P<s>{_N})"),
+    re.compile(f"(?=.)(?:(?P<d>{_N})d)?(?:(?P<h>{_N})h)?(?:(?P<m>{_N})m)?(?:(?P<s>{_N})s)?"),
+    re.compile(r"(?P<m>[0-9]{1,9}):(?P<s>[0-5][0-9])"),
+    re.compile(r"(?P<h>[0-9]{1,9}):(?P<m>[0-5][0-9]):(?P<s>[0-5][0-9])"),
+    re.compile(r"(?P<d>[0-9]{1,9})-(?P<h>[0-9]{1,2})(?::(?P<m>[0-5][0-9]))?(?::(?P<s>[0-5][0-9]))?"),
+)
+
+
+def duration(text: str) -> float:
+    """Return seconds: `90`, `90s`, `5m`, `1.5h`, `1h30m`, `1d`, `M:SS`, `H:MM:SS` or Slurm's `D-HH[:MM[:SS]]`."""
+    match = next(filter(None, (form.fullmatch(text) for form in _DURATIONS)), None)
+    if not match:
+        raise ValueError(f'"{shown(text)}" is not a duration; write 90, 90s, 5m, 2h, 1h30m, 1:30:00 or 1-12:00:00')
+    days, hours, minutes, seconds = (float(match.groupdict().get(unit) or 0) for unit in "dhms")
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+
+
+def memory(text: str) -> int:
+    """Return bytes: `512`, `2K`, `1.5G`, `2GB` or `2GiB`, all in powers of 1024."""
+    match = _MEMORY.fullmatch(text)
+    if not match:
+        raise ValueError(f'"{shown(text)}" is not an amount of memory; write 512M, 2G, 1.5G, 1T or a number of bytes')
+    return memory_of(Fraction(match[1]) * _POWERS[(match[2] or "").upper()])
+
+
+def memory_of(value: int | float | Fraction) -> int:
+    """Return a number of bytes as a whole one, rounded up."""
+    if not 0 <= value <= _MOST_MEMORY:
+        raise ValueError("it is out of range; give bytes from 0 to 2^63-1, or 512M, 2G, 1T")
+    return math.ceil(value)
+
+
+def seconds_of(key: str, value: float) -> float:
+    """Return a checked duration: a timeout of 0 could never be met, a min-time of 0 is none."""
+    if not 0 <= value < math.inf:
+        raise ValueError("it is negative or not finite; give seconds, or 5m, 2h, 1:30:00")
+    if key == "timeout" and not value:
+        raise ValueError("0 would stop the task at once; give more, or leave timeout out")
+    return value
+
+
+def whole(key: str, value: int) -> int:
+    """Return the number when it is within the bounds of the key."""
+    low, high = BOUNDS[key]
+    if not low <= value <= high:
+        raise ValueError(f"it is out of range; give a whole number from {low} to {high}")
+    return value
+
+
+def directory(text: str) -> str:
+    """Return a directory's name when it is one."""
+    if not text:
+        raise ValueError("it is empty; give a directory, or leave cwd out")
+    return text
+
+
+def value_of(key: str, text: str) -> int | float | str:
+    """Return what an option that is written as text stands for."""
+    if key == "memory":
+        return memory(text)
+    if key == "cwd":
+        return directory(text)
+    if key not in BOUNDS:
+        return seconds_of(key, duration(text))
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f'"{shown(text)}" is not a whole number; write for example {key}=2')
+    return whole(key, int(text))
+
+
+def checked(key: str, function: Callable[..., T], *args: object) -> T:
+    """Return what the function makes of a value of the key; the error names the key."""
+    try:
+        return function(*args)
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from None
+
+
+def unknown_key(key: str, keys: Collection[str]) -> ValueError:
+    """Return the error for a key that is none of `keys`, with the nearest of them."""
+    plain = key.lower().replace("_", "-")
+    near = [_ALSO_CALLED[plain]] if plain in _ALSO_CALLED else get_close_matches(plain[:80], keys, 1, 0.6)
+    advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
+    return ValueError(f'unknown key "{shown(key)}"; {advice}')

@@ -1,0 +1,65 @@
+"""All tasks of all files in one order, each with a name of its own, and found by it."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import chain
+
+from dwork.errors import TaskFileError
+from dwork.task import Task
+from dwork.taskfile.draft import Draft
+from dwork.taskfile.text import shown
+
+
+class Roster:
+    """The tasks of the drafts one after the other.
+
+    A name that a file gives must be the only one. A task named by its command gets ` #2`, ` #3` ... when the name is
+    taken; given names go first and first comers next, so what a command is called does not depend on its repeats.
+    """
+
+    def __init__(self, drafts: Sequence[Draft]) -> None:
+        self.drafts = drafts
+        self.tasks: list[Task] = list(chain.from_iterable(draft.tasks for draft in drafts))
+        self.index: dict[str, int] = {}
+        self.starts = [0]
+        for draft in drafts:
+            self.starts.append(self.starts[-1] + len(draft.tasks))
+        self._number(self._claim())
+
+    def _claim(self) -> list[int]:
+        """Enter all tasks but those whose command is the name of another; return these."""
+        index = self.index
+        given = b"".join(draft.given for draft in self.drafts)
+        for i, task in enumerate(self.tasks) if any(given) else ():
+            if given[i] and index.setdefault(task.name, i) != i:
+                raise self._twice(i)
+        return [i for i, task in enumerate(self.tasks) if not given[i] and index.setdefault(task.name, i) != i]
+
+    def _number(self, repeats: list[int]) -> None:
+        counts: dict[str, int] = {}
+        for i in repeats:
+            name, command, after, options, _ = self.tasks[i]
+            n = counts.get(name, 2)
+            while (unique := f"{name} #{n}") in self.index:
+                n += 1
+            counts[name] = n + 1
+            self.index[unique] = i
+            self.tasks[i] = Task(unique, command, after, options)
+
+    def _twice(self, i: int) -> TaskFileError:
+        name = self.tasks[i].name
+        draft, line = self.place(self.index[name])
+        first = f"{shown(draft.source)}:{line}"
+        return self.problem(i, f'the name "{shown(name)}" is taken by the task at {first}; give one of them another')
+
+    def place(self, i: int) -> tuple[Draft, int]:
+        """Return the file and the line of a task."""
+        k = bisect_right(self.starts, i) - 1
+        return self.drafts[k], self.drafts[k].lines[i - self.starts[k]]
+
+    def problem(self, i: int, text: str) -> TaskFileError:
+        """Return the error for something wrong with a task."""
+        draft, line = self.place(i)
+        return draft.problem(line, text)

@@ -1,0 +1,41 @@
+"""How frames travel: in one process, over MPI, over ZeroMQ. Each keeps to this contract and shares one test suite.
+
+A transport moves opaque frames (bytes) between this process and its peers. At the hub a peer is whatever the
+transport uses to tell them apart; a worker or client has one peer, HUB. Frames of one peer arrive whole, in order
+and at most once. None of these methods waits, but for `send` when a large frame must leave before memory fills.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Final, Protocol
+
+Peer = Hashable
+
+#: The one peer of a worker or a client.
+HUB: Final = "hub"
+
+#: Frames above this are refused: nothing legal comes near, and a peer must not fill our memory.
+LARGEST_FRAME: Final = 256 * 1024 * 1024
+
+
+class Transport(Protocol):
+    """See the module's text."""
+
+    #: Becomes readable when something may have come; None when only looking tells.
+    descriptor: int | None
+
+    def send(self, peer: Peer, frame: bytes) -> None:
+        """Send a frame; a peer that is found gone is told by `lost`. TransportError when a worker has lost its hub."""
+
+    def receive(self) -> list[tuple[Peer, bytes]]:
+        """The frames that are there, oldest first; not all of them when they are very many."""
+
+    def lost(self) -> list[Peer]:
+        """The peers found gone since the last call."""
+
+    def nap(self) -> float:
+        """How long one may sleep on `descriptor` before looking again, in seconds; 0 when frames are there."""
+
+    def close(self) -> None:
+        """Send what is still to be sent, within bounds, and leave."""

@@ -1,0 +1,165 @@
+"""The transport over MPI: rank 0 is the hub, the other ranks are workers. The only module that imports mpi4py.
+
+MPI cannot be slept on: a blocking receive keeps a core busy under every MPI (measured: 98 to 100 %). So it is looked
+at: at once for the first few looks after a frame, then with naps of `BUSY` seconds, and of `IDLE` when nothing has
+moved for `AWAKE` seconds.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import warnings
+from collections import deque
+from typing import TYPE_CHECKING, Any
+
+from dwork.errors import UsageError
+from dwork.transport import HUB, Peer
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+#: The naps, in seconds: while something has moved lately, and when nothing has.
+BUSY, IDLE = 0.0003, 0.001
+#: How many naps stay short after a frame.
+AWAKE = 300
+#: Looks without a nap after a frame: the next one is often on its way.
+LOOKS = 8
+#: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
+LARGE = 64 * 1024
+#: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
+AT_ONCE = 256
+
+#: Tags: of frames, and of the empty message with which an end parts.
+TAG, LAST = 0, 1
+
+#: Where launchers say how many processes they have started, and which one this is.
+SIZES = (
+    "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS", "MV2_COMM_WORLD_SIZE", "PALS_SIZE",
+    "ALPS_APP_PE_COUNT", "JSM_NAMESPACE_SIZE", "FLUX_JOB_SIZE",
+)  # fmt: skip
+RANKS = (
+    "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK", "PALS_RANKID", "ALPS_APP_PE",
+    "JSM_NAMESPACE_RANK", "FLUX_TASK_RANK",
+)  # fmt: skip
+
+
+def launched() -> tuple[int, str]:
+    """How many processes the launcher says it has started, and the variable that says so; (0, "") without one.
+
+    SLURM_NTASKS must not be asked: it is set in a batch script, where one process is right.
+    """
+    best = (0, "")
+    for name in SIZES:
+        value = os.environ.get(name, "")
+        if value.isdecimal() and int(value) > best[0]:
+            best = (int(value), f"{name}={value}")
+    if not best[0] and any(name in os.environ for name in RANKS):
+        return (1, next(name for name in RANKS if name in os.environ))
+    return best
+
+
+def rank_hint() -> int | None:
+    """Which rank this process is, if the launcher says so; good for messages before MPI is up, not for more."""
+    names = (*RANKS, "SLURM_PROCID") if "SLURM_STEP_NUM_TASKS" in os.environ else RANKS
+    return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdecimal()), None)
+
+
+def start() -> MPI.Intracomm:
+    """Bring MPI up and return its world; UsageError when there is none, or when it is not that of the launcher."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # mpi4py's own check, which misses srun; ours is below
+            from mpi4py import MPI
+    except (ImportError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UsageError(f"no MPI library: {reason}; pip install mpich, or load your site's MPI module") from None
+    n, evidence = launched()
+    if MPI.COMM_WORLD.size == 1 and n > 1:
+        library = MPI.Get_library_version().split("\n")[0].split(",")[0].replace("\x00", "").strip()[:40]
+        raise UsageError(
+            f"the launcher has started {n} processes ({evidence}), but each is alone in its MPI ({library}): "
+            "the launcher belongs to another MPI. Use that library's own mpirun, or srun --mpi=pmi2 (MPICH) or pmix "
+            "(Open MPI). Nothing was run"
+        )
+    return MPI.COMM_WORLD
+
+
+class Mpi:
+    """One rank's end."""
+
+    descriptor: int | None = None
+
+    def __init__(self, comm: MPI.Intracomm) -> None:
+        from mpi4py import MPI
+
+        self._mpi: Any = MPI
+        self._comm = comm
+        self._is_hub = comm.rank == 0
+        self._status = MPI.Status()
+        self._leaving: deque[tuple[MPI.Request, bytes]] = deque()
+        self._looks = 0
+        self._ranks = range(1, comm.size) if self._is_hub else (0,)
+
+    @property
+    def peers(self) -> list[Peer]:
+        """At the hub: all the workers."""
+        return list(self._ranks) if self._is_hub else [HUB]
+
+    def send(self, peer: Peer, frame: bytes) -> None:
+        rank: Any = peer if self._is_hub else 0
+        request = self._comm.Isend([frame, self._mpi.BYTE], rank, TAG)
+        if len(frame) >= LARGE and not self._is_hub:
+            request.Wait()  # the hub never waits for us in turn, so this ends
+        elif not request.Test():
+            self._leaving.append((request, frame))
+        self._awake()
+
+    def receive(self) -> list[tuple[Peer, bytes]]:
+        while self._leaving and self._leaving[0][0].Test():
+            self._leaving.popleft()
+        frames: list[tuple[Peer, bytes]] = []
+        comm, status, byte = self._comm, self._status, self._mpi.BYTE
+        while len(frames) < AT_ONCE and comm.Iprobe(self._mpi.ANY_SOURCE, TAG, status):
+            rank = status.Get_source()
+            frame = bytearray(status.Get_count(byte))
+            comm.Recv([frame, byte], rank, TAG)
+            frames.append((rank if self._is_hub else HUB, bytes(frame)))
+        if frames:
+            self._awake()
+        return frames
+
+    def _awake(self) -> None:
+        self._looks = 0
+
+    def lost(self) -> list[Peer]:
+        return []
+
+    def nap(self) -> float:
+        self._looks += 1
+        if self._looks < LOOKS or self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
+            return 0.0
+        return BUSY if self._looks < AWAKE else IDLE
+
+    def close(self) -> None:
+        """Part from the others, each with an empty last message, and leave MPI.
+
+        MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
+        until all ranks are there: so one waits here, with naps, until the hub parts.
+        """
+        for rank in self._ranks:
+            self._leaving.append((self._comm.Isend([b"", self._mpi.BYTE], rank, LAST), b""))
+        parted: set[int] = set()
+        while len(parted) < len(self._ranks) or self._leaving:
+            self.receive()  # too late to be answered
+            while self._comm.Iprobe(self._mpi.ANY_SOURCE, LAST, self._status):
+                parted.add(self._status.Get_source())
+                self._comm.Recv([bytearray(), self._mpi.BYTE], self._status.Get_source(), LAST)
+            if len(parted) < len(self._ranks):
+                time.sleep(IDLE)
+        self.receive()
+        self._mpi.Finalize()
+
+    def abort(self, status: int) -> None:
+        """End all ranks at once: something is broken."""
+        self._comm.Abort(status)

@@ -1,0 +1,142 @@
+"""The transport over ZeroMQ: a ROUTER at the hub, a DEALER at workers, both with the empty frame that REQ sends.
+
+High-water marks. Nothing is dropped in silence: a ROUTER that must route (ROUTER_MANDATORY) says when a peer is gone
+or does not read, and such a peer is counted as lost; a DEALER that cannot send waits, up to `patience`. The marks
+are low, since a worker's output comes in large pieces and must queue in its temporary file, not in our memory.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import zmq
+
+from dwork.errors import TransportError, UsageError
+from dwork.transport import HUB, LARGEST_FRAME, Peer
+
+#: Messages that may queue for one peer, either way.
+HIGH_WATER: Final = 64
+#: Answers that a peer may leave unread; a worker has a few, a client one.
+UNREAD: Final = 1000
+#: Milliseconds that a close may take to send what is queued.
+LINGER: Final = 2000
+#: Milliseconds between ZeroMQ's own heartbeats, and of silence after which it reconnects.
+HEARTBEAT, SILENCE = 5000, 20000
+#: Frames that one `receive` returns at the most.
+AT_ONCE: Final = 256
+
+
+def _prepare(socket: zmq.Socket[bytes], *addresses: str) -> None:
+    socket.linger = LINGER
+    socket.rcvhwm = HIGH_WATER
+    socket.set(zmq.MAXMSGSIZE, LARGEST_FRAME)
+    socket.set(zmq.HEARTBEAT_IVL, HEARTBEAT)
+    socket.set(zmq.HEARTBEAT_TIMEOUT, SILENCE)
+    socket.set(zmq.RECONNECT_IVL, 100)
+    socket.set(zmq.RECONNECT_IVL_MAX, 2000)
+    # By its name a host is reached over IPv4: ZeroMQ tries one address only, and hubs listen on IPv4.
+    socket.ipv6 = any("[" in address for address in addresses)
+
+
+class Router:
+    """The hub's end: bound to an address; peers are told apart by the identity that ZeroMQ gives them."""
+
+    def __init__(self, *addresses: str) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.ROUTER)
+        _prepare(self._socket, *addresses)
+        self._socket.sndhwm = UNREAD
+        self._socket.router_mandatory = True
+        self._lost: list[Peer] = []
+        self.addresses: list[str] = []
+        for address in addresses:
+            try:
+                self._socket.bind(address)
+            except zmq.ZMQError as error:
+                self.close()
+                reason = "it is in use" if error.errno == zmq.EADDRINUSE else error.strerror
+                raise UsageError(f"cannot listen on {address}: {reason}; choose another with -p or --port") from None
+            self.addresses.append(str(self._socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0"))
+        self.descriptor: int | None = int(self._socket.fd)
+
+    def send(self, peer: Peer, frame: bytes) -> None:
+        try:
+            self._socket.send_multipart([peer, b"", frame], zmq.NOBLOCK)  # type: ignore[list-item]
+        except zmq.ZMQError:  # gone (EHOSTUNREACH), or it does not read what it is sent (EAGAIN)
+            self._lost.append(peer)
+
+    def receive(self) -> list[tuple[Peer, bytes]]:
+        frames: list[tuple[Peer, bytes]] = []
+        if self.nap():
+            return frames  # an exception costs more
+        while len(frames) < AT_ONCE:
+            try:
+                parts = self._socket.recv_multipart(zmq.NOBLOCK)
+            except zmq.Again:
+                break
+            # Whoever sends no delimiter, or several parts, gets an Error for an empty frame: it is no QueryMsg.
+            frames.append((parts[0], parts[2] if len(parts) == 3 and not parts[1] else b""))
+        return frames
+
+    def lost(self) -> list[Peer]:
+        lost, self._lost = self._lost, []
+        return lost
+
+    def nap(self) -> float:
+        return 0.0 if int(self._socket.events) & zmq.POLLIN else math.inf
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()
+
+
+class Dealer:
+    """A worker's or client's end, connected to one address.
+
+    patience: seconds that `send` may wait for room. linger: milliseconds that `close` may take to send what is queued.
+    """
+
+    def __init__(self, address: str, *, patience: float = 60.0, linger: int = LINGER) -> None:
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.DEALER)
+        _prepare(self._socket, address)
+        self._socket.linger = linger
+        self._socket.sndhwm = HIGH_WATER
+        self._socket.sndtimeo = int(patience * 1000)
+        self._address = address
+        try:
+            self._socket.connect(address)
+        except zmq.ZMQError:
+            self.close()
+            raise UsageError(f"{address!r} is no address of a hub; write tcp://HOST:PORT") from None
+        self.descriptor: int | None = int(self._socket.fd)
+
+    def send(self, peer: Peer, frame: bytes) -> None:
+        try:
+            self._socket.send_multipart([b"", frame])
+        except zmq.Again:
+            raise TransportError(f"the hub at {self._address} takes nothing any more") from None
+
+    def receive(self) -> list[tuple[Peer, bytes]]:
+        frames: list[tuple[Peer, bytes]] = []
+        while len(frames) < AT_ONCE:
+            try:
+                frames.append((HUB, self._socket.recv_multipart(zmq.NOBLOCK)[-1]))
+            except zmq.Again:
+                break
+        return frames
+
+    def lost(self) -> list[Peer]:
+        return []
+
+    def nap(self) -> float:
+        return 0.0 if int(self._socket.events) & zmq.POLLIN else math.inf
+
+    def wait(self, seconds: float) -> bool:
+        """Sleep until something has come; False when nothing has in so many seconds."""
+        return bool(self._socket.poll(max(1, math.ceil(seconds * 1000))))
+
+    def close(self) -> None:
+        self._socket.close()
+        self._context.term()

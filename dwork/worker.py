@@ -1,0 +1,285 @@
+"""A worker: steals tasks a little ahead of need, decides which start, reports how they ended, and gives back.
+
+Theory of operation. No message is sent and no process started here: the caller brings in what happened (`receive`,
+`ended`), asks what to do (`next` for the task to start, `kills` for those to end), and sends what `outbox` returns.
+
+Prefetch. A worker wants enough in hand for `lookahead` seconds, judged by the run times that it sees, so a thousand
+short tasks cost one message and a long one is not kept waiting behind another. It asks for twice as many as last
+time at most, starts with one for each slot, and gives back what it could not start within `stale` seconds.
+
+Reporting. A result goes out at once when its worker needs work or has none; otherwise it may wait `HOLD` seconds
+for others, since every message costs the hub as much as several tasks.
+
+Lost answers. Requests are numbered and their answers repeat the number. When one stays unanswered for `patience`
+seconds, the results are sent again together with the ids of all tasks in hand: the hub takes back what it thinks
+is here but is not, and passes over what it knows already. An answer to an earlier request comes too late and is
+ignored: its tasks are the hub's again.
+
+The original dialect. A C++ hub ignores what we add and answers in its own way; until a Welcome or a numbered answer
+shows a hub of ours, one request at a time is sent, results are named and go without a Steal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from dwork.messages import (
+    Cancel,
+    Complete,
+    Exit,
+    GiveBack,
+    Message,
+    Native,
+    NotFound,
+    Recall,
+    Returned,
+    Steal,
+    Transfer,
+    Welcome,
+)
+from dwork.task import Assigned, Result
+
+#: Seconds that a result may wait for others to travel with it.
+HOLD = 0.001
+#: The weight of the latest run time in the running mean.
+WEIGHT = 0.1
+#: Seconds between two Steals when a C++ hub has nothing ready: it cannot let one wait.
+PAUSE = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """How a worker behaves. All times in seconds.
+
+    lookahead: how much work to hold. most: the most tasks to hold, however short. stale: give back what could not
+    start for so long. wait: how long the hub may keep a Steal. patience: after how long an answer counts as lost.
+    """
+
+    lookahead: float = 0.1
+    most: int = 512
+    stale: float = 1.0
+    wait: float = math.inf
+    patience: float = math.inf
+
+
+class Worker:
+    """One location with so many slots. See the module's text for the rules."""
+
+    def __init__(self, location: str, slots: int = 1, habits: Habits | None = None) -> None:
+        self.location = location
+        self.slots = slots
+        self.habits = habits or Habits()
+        self.native = False
+        self.welcome: Welcome | None = None
+        self.leaving = False
+        self.queue: deque[Assigned] = deque()
+        self.running: dict[int, Assigned] = {}
+        self._results: list[Result] = []
+        self._oldest = 0.0  # when the first of the results came
+        self._returns: list[Returned] = []
+        self._kills: list[int] = []
+        self._sequence = 0
+        self._unanswered: dict[int, tuple[float, tuple[Result, ...]]] = {}
+        self._steal = 0  # the number of the Steal that is under way
+        self._steal_time = -math.inf
+        self._grasp = slots  # the most to ask for next time
+        self._mean = math.inf
+        self._started = -math.inf
+        self._awaits = False  # original dialect: a request is under way
+        self._pause_until = -math.inf  # and the next Steal must wait
+        self._compare = False  # tell the hub what is in hand: something got lost
+        self._says_goodbye = False
+        self._serial = 0
+
+    # -- what happened -----------------------------------------------------------------------------------------
+
+    def receive(self, message: Message, now: float) -> None:
+        """The hub has sent this."""
+        answers = getattr(message, "answers", 0)
+        if answers or isinstance(message, Welcome):
+            self.native = True
+        self._awaits = False
+        self._unanswered.pop(answers, None)
+        match message:
+            case Transfer():
+                self._take(message)
+            case NotFound(tasks=()) if answers == self._steal or not self.native:
+                self._steal = 0
+                self._pause_until = now + PAUSE
+            case Exit():
+                self.leaving = True
+                self._steal = 0
+            case Welcome():
+                self.welcome = message
+            case Recall(n=n):
+                for _ in range(min(n, len(self.queue))):
+                    self._returns.append(Returned(self.queue.pop().id))
+            case Cancel(tasks=tasks):
+                self._cancel(set(tasks))
+
+    def ended(self, result: Result, now: float) -> None:
+        """A task that `next` gave has ended."""
+        assigned = self.running.pop(int(result.task))
+        if not self.native:  # a C++ hub knows names only
+            result = result._replace(task=assigned.name)
+        if not self._results:
+            self._oldest = now
+        self._results.append(result)
+        if self._mean == math.inf:
+            self._mean = result.seconds
+        else:
+            self._mean += WEIGHT * (result.seconds - self._mean)
+
+    def leave(self, *, running: bool = False) -> None:
+        """Take nothing more: give back what has not started, finish what runs (or end it), and say goodbye."""
+        self.leaving = self._says_goodbye = True
+        if running:
+            self._kills += self.running
+
+    # -- what to do --------------------------------------------------------------------------------------------
+
+    def next(self, now: float) -> Assigned | None:
+        """The task to start now, if there is one and a slot for it."""
+        if self.queue and len(self.running) < self.slots and not self.leaving:
+            assigned = self.queue.popleft()
+            self.running[assigned.id] = assigned
+            self._started = now
+            return assigned
+        return None
+
+    def kills(self) -> list[int]:
+        """The running tasks that must be ended now; each is told once."""
+        kills, self._kills = self._kills, []
+        return kills
+
+    def outbox(self, now: float) -> list[Message]:
+        """The messages to send now."""
+        if not self.native:
+            return self._original(now)
+        out: list[Message] = []
+        self._look_back(now)
+        if self.queue and (self.leaving or self._is_stale(now)):
+            self._returns += [Returned(assigned.id) for assigned in self.queue]
+            self.queue.clear()
+        if self._returns:
+            out.append(GiveBack(self.location, tuple(self._returns), self._number(now, ())))
+            self._returns.clear()
+        n = self._appetite(now)
+        if n or self._compare or (self._results and self._report_is_due(now)):
+            results = tuple(self._results)
+            self._results.clear()
+            native = self._number(now, results or None, steals=n > 0)
+            out.append(Complete(self.location, results, n, native) if results else Steal(self.location, n, native))
+        if self._says_goodbye and not self.running and not self._results and not self._unanswered:
+            self._says_goodbye = False
+            out.append(Exit(self.location))
+        return out
+
+    @property
+    def over(self) -> bool:
+        """Whether it has nothing more to do and nothing more to say."""
+        busy = self.queue or self.running or self._results or self._returns or self._unanswered
+        return self.leaving and not busy and not self._says_goodbye
+
+    @property
+    def asks(self) -> bool:
+        """Whether the hub owes it an answer."""
+        return bool(self._steal or self._unanswered or self._awaits)
+
+    def deadline(self, now: float) -> float:
+        """When `outbox` will have something to say though nothing happens; infinity when never."""
+        if not self.native:
+            return math.inf if self._awaits or self.leaving else self._pause_until
+        times = [math.inf]
+        if self._results:
+            times.append(self._oldest + HOLD)
+        if self.queue:
+            times.append(self._started + self.habits.stale)
+        if self._steal:
+            times.append(self._steal_time + self.habits.wait + self.habits.patience)
+        times += [time + self.habits.patience for time, _ in self._unanswered.values()]
+        return min(times)
+
+    # -- the rules ---------------------------------------------------------------------------------------------
+
+    def _take(self, transfer: Transfer) -> None:
+        if self.native and transfer.answers != self._steal:
+            return
+        self._steal = 0
+        for assigned in transfer.tasks:
+            if not self.native:  # a C++ hub gives no ids, so we do
+                self._serial += 1
+                assigned = assigned._replace(id=self._serial)
+            self.queue.append(assigned)
+        self._grasp = min(2 * self._grasp, self.habits.most)
+
+    def _cancel(self, tasks: set[int]) -> None:
+        self._kills += [id for id in self.running if id in tasks]
+        kept = [assigned for assigned in self.queue if assigned.id not in tasks]
+        self._returns += [Returned(assigned.id) for assigned in self.queue if assigned.id in tasks]
+        self.queue = deque(kept)
+
+    def _appetite(self, now: float) -> int:
+        """How many tasks to ask for now."""
+        if self._steal or self.leaving:
+            return 0
+        target = self.slots
+        pace = max(self._mean, now - self._started) if self.running else self._mean
+        if pace * self.habits.most <= self.habits.lookahead * self.slots:
+            target = max(target, self.habits.most)
+        elif pace < math.inf:
+            target += int(self.habits.lookahead * self.slots / pace)
+        in_hand = len(self.queue) + len(self.running)
+        if in_hand >= self.slots and in_hand > target // 2:
+            return 0
+        return min(target - in_hand, self._grasp)
+
+    def _report_is_due(self, now: float) -> bool:
+        return not self.queue or self.leaving or now - self._oldest >= HOLD
+
+    def _is_stale(self, now: float) -> bool:
+        return len(self.running) >= self.slots and now - self._started >= self.habits.stale
+
+    def _number(self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False) -> Native:
+        """Number a request; unless results is None it must be answered before this worker may leave."""
+        self._sequence += 1
+        if results is not None:
+            self._unanswered[self._sequence] = (now, results)
+        if steals:
+            self._steal, self._steal_time = self._sequence, now
+        held = None
+        if self._compare:
+            held = (*self.running, *(assigned.id for assigned in self.queue))
+            self._compare = False
+        return Native(self.slots, self.habits.wait, self._sequence, held, self.welcome is None)
+
+    def _look_back(self, now: float) -> None:
+        """When an answer is overdue, count all that are due as lost, and make good: report again, compare hands."""
+        patience = self.habits.patience
+        steal_is_lost = self._steal and now - self._steal_time >= self.habits.wait + patience
+        if steal_is_lost or any(now - time >= patience for time, _ in self._unanswered.values()):
+            self._results[:0] = [result for _, results in self._unanswered.values() for result in results]
+            self._oldest = -math.inf
+            self._unanswered.clear()
+            self._steal = 0
+            self._compare = True
+
+    def _original(self, now: float) -> list[Message]:
+        """One request at a time, each in the form that a C++ hub knows."""
+        if self._awaits:
+            return []
+        message: Message | None = None
+        n = self.slots - len(self.queue) - len(self.running)
+        if self._results:
+            message = Complete(self.location, tuple(self._results))
+            self._results.clear()
+        elif self.leaving and self._says_goodbye and not self.running:
+            self._says_goodbye = False
+            self.queue.clear()
+            message = Exit(self.location)
+        elif not self.leaving and n > 0 and now >= self._pause_until:
+            message = Steal(self.location, n, self._number(now, None, steals=True))
+        self._awaits = message is not None
+        return [] if message is None else [message]

@@ -1,0 +1,113 @@
+"""What tests of real processes share."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+def missing(what: str) -> None:
+    """Skip on a user's machine, fail in CI: there everything must be."""
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} is missing, and this is CI")
+    pytest.skip(f"{what} is missing")
+
+
+@dataclass
+class Ran:
+    """How a program ended, and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def own_err(self) -> list[str]:
+        """The lines of dwork's own on standard error: an mpirun has its say there as well."""
+        return [line for line in self.err.splitlines() if line.startswith(("dwork:", "dhub:", "kworker:", "dquery:"))]
+
+
+def environment() -> dict[str, str]:
+    """That of the tests, with this checkout first."""
+    kept = {key: value for key, value in os.environ.items() if not key.startswith("DWORK_")}
+    return {
+        **kept,
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
+        "OMPI_ALLOW_RUN_AS_ROOT": "1",
+        "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
+        "PRTE_MCA_rmaps_default_mapping_policy": ":OVERSUBSCRIBE",
+        "OMPI_MCA_btl": "^ofi",
+        "OMPI_MCA_mtl": "^ofi",
+    }
+
+
+@pytest.fixture
+def mpirun() -> list[str]:
+    """The mpirun beside this Python, or on PATH."""
+    beside = Path(sys.executable).parent / "mpirun"
+    found = str(beside) if beside.exists() else shutil.which("mpirun")
+    if found is None:
+        missing("mpirun")
+    return [str(found)]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start programs in tmp_path; what still runs at the end of the test is killed."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*words: object, stdin: str | None = None, **more: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=tmp_path,
+            env={**environment(), **more},
+            text=True,
+            errors="surrogateescape",
+            stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ran]:
+    """Run a program to its end."""
+
+    def to_the_end(*words: object, stdin: str | None = None, limit: float = 60, **more: str) -> Ran:
+        process = start(*words, stdin=stdin, **more)
+        out, err = process.communicate(stdin, timeout=limit)
+        return Ran(process.returncode, out, err)
+
+    return to_the_end
+
+
+@pytest.fixture
+def wait_until() -> Callable[..., None]:
+    """Wait for a condition, with a limit."""
+
+    def wait(condition: Callable[[], object], limit: float = 20.0) -> None:
+        until = time.monotonic() + limit
+        while not condition():
+            assert time.monotonic() < until, "it did not become true in time"
+            os.sched_yield()
+
+    return wait

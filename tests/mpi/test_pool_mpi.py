@@ -1,0 +1,188 @@
+"""The pool under a real mpirun: MPICH or Open MPI, whichever belongs to this Python."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+DIAMOND = """\
+echo top >> log                      #DWORK name=top
+echo left >> log; echo said left     #DWORK name=left after=top
+echo right >> log; echo said right   #DWORK name=right after=top
+echo bottom >> log                   #DWORK after=left,right
+"""
+
+
+@pytest.fixture
+def pool(mpirun: list[str]) -> Callable[..., list[object]]:
+    """The command line of a pool with so many ranks."""
+    return lambda ranks, *words: [*mpirun, "-n", ranks, sys.executable, "-m", "dwork.pool", *words]
+
+
+@pytest.mark.parametrize("ranks", [1, 2, 4])
+def test_a_graph_runs_to_its_end_in_order(pool: Callable, run: Callable, tmp_path: Path, ranks: int) -> None:
+    (tmp_path / "tasks.txt").write_text(DIAMOND)
+    ran = run(*pool(ranks, "tasks.txt"))
+    assert ran.code == 0, ran.err
+    assert sorted(ran.out.splitlines()) == ["said left", "said right"]
+    log = (tmp_path / "log").read_text().split()
+    assert (log[0], sorted(log[1:3]), log[3]) == ("top", ["left", "right"], "bottom")
+    assert ran.own_err[-1].startswith("dwork: 4 done, 0 failed, 0 skipped in ")
+
+
+def test_all_ranks_but_the_first_work(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("".join(f"sleep 0.1; echo $DWORK_WORKER # {i}\n" for i in range(12)))
+    ran = run(*pool(4, "tasks.txt"))
+    assert {line.rpartition(":")[2] for line in ran.out.splitlines()} == {"1", "2", "3"}
+
+
+def test_failures_are_marked_named_and_exit_1(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text(
+        "echo some output; echo trouble >&2; exit 5   #DWORK name=bad\necho never   #DWORK name=next after=bad\necho fine\n"
+    )
+    ran = run(*pool(2, "tasks.txt"))
+    assert ran.code == 1
+    assert sorted(ran.out.splitlines()) == ["[bad: exit status 5] some output", "fine"]
+    assert "[bad: exit status 5] trouble" in ran.err
+    assert "dwork: failed: #0 bad: exit status 5" in ran.own_err
+    assert "dwork: 1 task skipped, since bad did not end well" in ran.own_err
+    assert ran.own_err[-1].startswith("dwork: 1 done, 1 failed, 1 skipped in ")
+
+
+@pytest.mark.parametrize("words", [["--nonsense"], ["no-such-file"], ["broken.txt"], []])
+def test_a_mistake_is_one_line_and_exit_2_and_no_rank_hangs(
+    pool: Callable, run: Callable, tmp_path: Path, words: list[str]
+) -> None:
+    (tmp_path / "broken.txt").write_text("echo a #DWORK nmae=b\n")
+    ran = run(*pool(3, *words))
+    assert (ran.code, ran.out, len(ran.own_err)) == (2, "", 1), ran.err
+    assert "Traceback" not in ran.err
+
+
+def test_help_is_printed_once(pool: Callable, run: Callable) -> None:
+    ran = run(*pool(3, "--help"))
+    assert (ran.code, ran.out.count("Usage:")) == (0, 1)
+
+
+def test_long_output_is_grouped_and_whole(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    n = 400_000
+    (tmp_path / "tasks.txt").write_text("".join(f"seq {i}000000 {i}{n:06}\n" for i in range(1, 5)))
+    ran = run(*pool(3, "tasks.txt"))
+    lines = ran.out.splitlines()
+    assert len(lines) == 4 * (n + 1)
+    first = [lines[i * (n + 1)] for i in range(4)]
+    assert sorted(first) == [f"{i}000000" for i in range(1, 5)]
+    for i, start in enumerate(first):
+        assert lines[i * (n + 1) : (i + 1) * (n + 1)] == [str(k) for k in range(int(start), int(start) + n + 1)]
+
+
+def test_keep_order_prints_in_the_order_of_the_file(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("sleep 0.3; echo 1\necho 2\nfalse\nsleep 0.1; echo 3\necho 4\n")
+    ran = run(*pool(3, "--keep-order", "tasks.txt"))
+    assert ran.out == "1\n2\n3\n4\n"
+
+
+def test_a_task_can_add_tasks_to_the_running_pool(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    dquery = f"{sys.executable} -m dwork.dquery"
+    (tmp_path / "tasks.txt").write_text(
+        f"{dquery} create 'echo grown' && {dquery} create 'echo flower' 'echo grown'   #DWORK name=seed\n"
+    )
+    ran = run(*pool(2, "tasks.txt"))
+    assert ran.code == 0, ran.err
+    assert [line for line in ran.out.splitlines() if line in ("grown", "flower")] == ["grown", "flower"]
+
+
+def test_no_bridge_opens_no_port_and_still_runs(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text('echo "<$DWORK_SERVER>"\n')
+    ran = run(*pool(2, "--no-bridge", "tasks.txt"))
+    assert (ran.code, ran.out) == (0, "<>\n")
+
+
+def test_a_thousand_tasks_that_need_no_process_all_count(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("".join(f": {i}\n" for i in range(20_000)))
+    ran = run(*pool(4, "tasks.txt"))
+    assert ran.own_err[-1].startswith("dwork: 20,000 done, 0 failed"), ran.err
+
+
+def test_halt_now_ends_what_runs(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("sleep 1000\nsleep 0.2; false\necho never #DWORK priority=-1\n")
+    ran = run(*pool(3, "--halt", "now,fail=1", "tasks.txt"))
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.own_err[-1].startswith("dwork: 0 done, 1 failed, 0 skipped, 2 not finished")
+
+
+def test_the_wrong_mpirun_runs_nothing_and_says_so(run: Callable, tmp_path: Path) -> None:
+    """As srun --mpi=none or another MPI's mpirun would start it: each process alone, the launcher says three."""
+    (tmp_path / "tasks.txt").write_text("touch ran\n")
+    ran = run(sys.executable, "-m", "dwork.pool", "tasks.txt", SLURM_STEP_NUM_TASKS="3", SLURM_PROCID="0")
+    assert ran.code == 2
+    assert len(ran.own_err) == 1 and "SLURM_STEP_NUM_TASKS=3" in ran.own_err[0] and "Nothing was run" in ran.own_err[0]
+    silent = run(sys.executable, "-m", "dwork.pool", "tasks.txt", SLURM_STEP_NUM_TASKS="3", SLURM_PROCID="1")
+    assert (silent.code, silent.own_err) == (2, [])
+    assert not (tmp_path / "ran").exists()
+
+
+def test_interrupts_at_rank_0_first_let_tasks_finish_then_end_them(
+    pool: Callable, start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("touch started; sleep 1000\nsleep 1000 # another\n")
+    process = start(*pool(2, "--bind", "127.0.0.1", "tasks.txt"))
+    wait_until((tmp_path / "started").exists)
+    hub = _rank(process, "0")
+    os.kill(hub, signal.SIGINT)
+    assert process.stderr is not None
+    lines = []
+    while not lines or "no more tasks are started" not in lines[-1]:
+        lines.append(process.stderr.readline())
+    os.kill(hub, signal.SIGTERM)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 3, err
+    assert "0 done, 0 failed, 0 skipped, 2 not finished" in err
+
+
+def test_no_task_outlives_ranks_that_were_killed(
+    pool: Callable, start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("echo $$ > task; exec sleep 1000\n")
+    process = start(*pool(2, "tasks.txt"))
+    task = tmp_path / "task"
+    wait_until(lambda: task.exists() and task.read_text().endswith("\n"))
+    for rank in [_rank(process, "0"), _rank(process, "1")]:
+        with contextlib.suppress(ProcessLookupError):  # mpirun may be quicker, once one is dead
+            os.kill(rank, signal.SIGKILL)
+    pid = int(task.read_text())
+    wait_until(lambda: _ended(pid))
+    process.communicate(timeout=30)
+
+
+def _ended(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _rank(mpirun: subprocess.Popen[str], rank: str) -> int:
+    """The process of a rank: below mpirun, and told its rank by the environment."""
+    below = {mpirun.pid}
+    for entry in sorted(int(e) for e in os.listdir("/proc") if e.isdecimal()):
+        try:
+            parent = int(Path(f"/proc/{entry}/stat").read_text().rpartition(")")[2].split()[1])
+            if parent not in below:
+                continue
+            below.add(entry)
+            variables = Path(f"/proc/{entry}/environ").read_bytes().split(b"\0")
+            command = Path(f"/proc/{entry}/cmdline").read_bytes()
+        except OSError:
+            continue
+        told = {f"PMI_RANK={rank}".encode(), f"OMPI_COMM_WORLD_RANK={rank}".encode()} & set(variables)
+        if told and b"dwork.pool" in command:
+            return entry
+    raise AssertionError(f"no rank {rank} below {mpirun.pid}")

@@ -1,0 +1,252 @@
+"""Running tasks: real processes, what they print, how they end, and that none is left."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from dwork.runner import PIECE, SHORT, Runner
+from dwork.signals import Signals
+from dwork.task import PLAIN, Assigned, Command, Options, Result
+
+
+@dataclass
+class Bench:
+    """A runner with the signals that wake it, and what came through its sink."""
+
+    runner: Runner
+    signals: Signals
+    sunk: list[tuple[int, int, bytes]] = field(default_factory=list)
+
+    def start(self, command: Command, options: Options = PLAIN, *, id: int = 1, name: str = "a name") -> Result | None:
+        return self.runner.start(Assigned(id, 3, name, command, options), time.time())
+
+    def wait(self, n: int = 1) -> list[Result]:
+        results: list[Result] = []
+        until = time.monotonic() + 20
+        while len(results) < n:
+            assert time.monotonic() < until, "tasks did not end in time"
+            left = max(0.0, min(self.runner.deadline - time.time(), 1.0))
+            select.select([self.signals.descriptor], (), (), left)
+            self.signals.take()
+            results += [result for _, result in self.runner.poll(time.time())]
+        return results
+
+    def run(self, command: Command, options: Options = PLAIN) -> Result:
+        return self.start(command, options) or self.wait()[0]
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with Signals([signal.SIGCHLD]) as signals:
+        sunk: list[tuple[int, int, bytes]] = []
+        runner = Runner("here:1", lambda *piece: sunk.append(piece), grace=0.5)
+        yield Bench(runner, signals, sunk)
+        runner.close()
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "number"),
+    [
+        ("true", 0, 0),
+        ("/bin/true", 0, 0),
+        ("exit 7", 7, 0),
+        ("kill -9 $$", 137, 9),
+        ("kill $$", 143, 15),
+        ("no-such-program --at-all", 127, 0),
+        ("no-such-program; exit $?", 127, 0),
+        ("/etc/passwd", 126, 0),
+        ("/", 126, 0),
+        (("sh", "-c", "exit 3"), 3, 0),
+        (("no such program",), 127, 0),
+        (": nothing to do", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_the_exit_status_is_what_a_shell_would_say(bench: Bench, command: Command, status: int, number: int) -> None:
+    result = bench.run(command)
+    assert (result.task, result.attempt, result.exit_status, result.signal) == (1, 3, status, number)
+
+
+def test_output_and_errors_come_apart_and_whole(bench: Bench) -> None:
+    result = bench.run("echo out; echo err >&2; printf more")
+    assert (result.stdout, result.stderr) == (b"out\nmore", b"err\n")
+    assert bench.sunk == []
+
+
+def test_the_output_of_one_task_never_shows_in_that_of_the_next(bench: Bench) -> None:
+    assert bench.run("echo one").stdout == b"one\n"
+    assert bench.run("/bin/true").stdout == b""
+    assert bench.run("echo two").stdout == b"two\n"
+
+
+def test_what_a_task_left_behind_cannot_write_into_the_output_of_the_next(bench: Bench, tmp_path: Path) -> None:
+    bench.run(f"(while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; echo late; touch {tmp_path}/said) &")
+    bench.start(f"touch {tmp_path}/go; while [ ! -e {tmp_path}/said ]; do sleep 0.01; done; echo mine")
+    assert bench.wait()[0].stdout == b"mine\n"
+
+
+def test_long_output_comes_in_pieces_and_not_with_the_result(bench: Bench) -> None:
+    size = PIECE + SHORT + 1
+    result = bench.run(f"head -c {size} /dev/zero; echo short >&2")
+    assert (result.stdout, result.stderr) == (b"", b"short\n")
+    assert [(task, stream) for task, stream, _ in bench.sunk] == [(1, 1), (1, 1)]
+    assert b"".join(data for _, _, data in bench.sunk) == bytes(size)
+
+
+def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
+    bench.runner.server = "tcp://hub:1"
+    names = "$DWORK_TASK_NAME/$DWORK_TASK_ID/$DWORK_ATTEMPT/$DWORK_WORKER/$DWORK_SERVER"
+    assert bench.run(f'echo "{names}"').stdout == b"a name/1/3/here:1/tcp://hub:1\n"
+
+
+def test_a_task_gets_its_own_variables_and_others_do_not(bench: Bench) -> None:
+    options = Options(env=(("COLOUR", "blau\udcff"),))
+    assert bench.run("echo $COLOUR", options).stdout == b"blau\xff\n"
+    assert bench.run("echo $COLOUR").stdout == b"\n"
+
+
+def test_its_own_path_decides_what_is_started(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+    assert bench.run("program").exit_status == 127
+    assert bench.run("program", Options(env=(("PATH", str(tmp_path)),))).stdout == b"found\n"
+
+
+def test_bytes_that_are_no_text_reach_the_command_unchanged(bench: Bench) -> None:
+    assert bench.run("printf %s 'caf\udce9' && :").stdout == b"caf\xe9"
+
+
+def test_a_script_without_a_first_line_runs_as_a_shell_would_run_it(bench: Bench, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo plain $1\n")
+    script.chmod(0o755)
+    assert bench.run(f"{script} words").stdout == b"plain words\n"
+
+
+def test_standard_input_is_empty(bench: Bench) -> None:
+    assert bench.run("cat; readlink /proc/self/fd/0").stdout == b"/dev/null\n"
+
+
+def test_a_working_directory_is_kept_to(bench: Bench, tmp_path: Path) -> None:
+    assert bench.run("pwd -P", Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path.resolve())
+    assert bench.run(("pwd",), Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path)
+
+
+def test_a_working_directory_that_does_not_exist_is_a_failed_task(bench: Bench) -> None:
+    result = bench.run("pwd", Options(cwd="/no/such/place"))
+    assert (result.exit_status, result.error) == (126, "cannot start /no/such/place: no such directory")
+
+
+def test_a_pipe_in_a_task_is_broken_as_usual(bench: Bench) -> None:
+    """Python ignores SIGPIPE, and a task must not inherit that."""
+    assert bench.run("yes | head -1").stdout == b"y\n"
+    assert bench.run("sh -c 'kill -PIPE $$' && :").signal in (0, signal.SIGPIPE)
+
+
+def test_a_name_too_long_for_the_environment_does_not_fail_the_task(bench: Bench) -> None:
+    bench.start('echo "<$DWORK_TASK_NAME>"', name="n" * 131_000)
+    assert bench.wait()[0].stdout == b"<>\n"
+
+
+def test_a_command_longer_than_linux_can_start_is_a_failed_task(bench: Bench) -> None:
+    result = bench.run("echo " + "x" * 200_000)
+    assert result.exit_status == 126
+    assert "too long" in result.error
+
+
+def test_a_command_with_a_nul_is_a_failed_task(bench: Bench) -> None:
+    assert bench.run("echo a\0b").exit_status == 126
+
+
+def test_a_task_that_takes_too_long_is_ended_with_its_children(bench: Bench, tmp_path: Path) -> None:
+    result = bench.run(f"sleep 1000 & echo $! > {tmp_path}/child; wait", Options(timeout=0.1))
+    assert (result.exit_status, result.signal, result.error) == (143, 15, "timed out after 0.1 s")
+    assert 0.1 <= result.seconds < 10
+    _assert_gone(int((tmp_path / "child").read_text()))
+
+
+def test_a_task_that_ignores_term_is_killed_after_the_grace_period(bench: Bench) -> None:
+    result = bench.run("trap '' TERM; while :; do sleep 0.05; done", Options(timeout=0.1))
+    assert (result.exit_status, result.signal) == (137, 9)
+    assert result.error == "timed out after 0.1 s"
+
+
+def test_a_task_that_ends_well_when_its_time_is_up_has_failed_all_the_same(bench: Bench) -> None:
+    result = bench.run("trap 'exit 0' TERM; while :; do sleep 0.01; done", Options(timeout=0.2))
+    assert (result.exit_status, result.error) == (124, "timed out after 0.2 s")
+
+
+def test_a_killed_task_says_why(bench: Bench) -> None:
+    bench.start("sleep 1000")
+    bench.runner.kill(1, time.time(), "cancelled")
+    [result] = bench.wait()
+    assert (result.exit_status, result.error) == (143, "cancelled")
+
+
+def test_many_tasks_at_a_time_all_end(bench: Bench) -> None:
+    for id in range(64):
+        assert bench.start(f"exit {id}", id=id) is None
+    results = {result.task: result.exit_status for result in bench.wait(64)}
+    assert results == {id: id for id in range(64)}
+
+
+def test_usage_is_measured(bench: Bench) -> None:
+    result = bench.run("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+    assert 0 < result.user <= result.seconds + 0.1
+    assert result.max_rss > 100_000
+
+
+def test_nothing_outlives_a_runner_not_even_what_has_left_its_session(tmp_path: Path) -> None:
+    with Signals([signal.SIGCHLD]) as signals:
+        bench = Bench(Runner("here:1", lambda *piece: None, grace=0.5), signals)
+        bench.run(
+            f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 1000' & while [ ! -s {tmp_path}/daemon ]; do sleep 0.01; done"
+        )
+        bench.start(f"echo $$ > {tmp_path}/task; exec sleep 1000")
+        _wait_for(lambda: (tmp_path / "task").exists() and (tmp_path / "task").read_text())
+        bench.runner.close()
+    for name in ("daemon", "task"):
+        _assert_gone(int((tmp_path / name).read_text()))
+
+
+def test_nothing_outlives_a_runner_that_was_killed(tmp_path: Path) -> None:
+    """The guard sees the pipe break; SIGKILL leaves no time for anything else."""
+    pid = os.fork()
+    if not pid:
+        runner = Runner("here:1", lambda *piece: None, grace=1)
+        runner.start(Assigned(1, 1, "n", f"echo $$ > {tmp_path}/task; exec sleep 1000"), time.time())
+        while True:
+            signal.pause()
+    task = tmp_path / "task"
+    _wait_for(lambda: task.exists() and task.read_text().endswith("\n"))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    _wait_for(lambda: _is_gone(int(task.read_text())))
+
+
+def _wait_for(condition: Callable[[], object]) -> None:
+    until = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < until, "it did not happen in time"
+        os.sched_yield()
+
+
+def _is_gone(pid: int) -> bool:
+    """Gone, or a zombie that its adoptive parent has not reaped yet."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _assert_gone(pid: int) -> None:
+    _wait_for(lambda: _is_gone(pid))

@@ -1,0 +1,142 @@
+"""Properties of task files that hold whatever is in them."""
+
+from __future__ import annotations
+
+import subprocess
+from fnmatch import fnmatchcase
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from dwork.errors import TaskFileError
+from dwork.order import topological
+from dwork.task import Task
+from dwork.taskfile import FORMATS, Source, parse, rescued
+
+SNIPPETS = [
+    b"a", b"b", b" ", b"\t", b"\n", b"\r\n", b"\\", b"'", b'"', b",", b"#", b" #DWORK ", b"#DWORK barrier\n", b"name=",
+    b"after=", b"cores=2", b"timeout=", b"*", b"?", b"[", b"=", b"-", b"1", b"TASK ", b"EDGE ", b"a b\n", b"-m ", b"{",
+    b"}", b'"command":', b'"after":', b'"env":{', b"[", b"]", b":", b"\xff", b"\xc3\xa9", b"\0", b"\xef\xbb\xbf",
+    b"NaN", b"\\ud800", b"DONE a\n", b"TASK a x\n", b'{"command":"a"}\n', b'{"command":"b","after":"a"}\n',
+    b"a #DWORK after=*\n",
+]  # fmt: skip
+FILES = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(SNIPPETS), max_size=25).map(b"".join))
+
+
+def check(tasks: list[Task]) -> None:
+    """Names are unique and proper, every predecessor exists, and nothing waits for itself."""
+    position = {task.name: i for i, task in enumerate(tasks)}
+    assert len(position) == len(tasks)
+    for task in tasks:
+        task.name.encode()
+        assert len(set(task.after)) == len(task.after)
+    assert not topological([[position[name] for name in task.after] for task in tasks])[1]
+
+
+@given(st.lists(st.tuples(FILES, st.sampled_from(FORMATS)), min_size=1, max_size=2))
+@settings(max_examples=300, deadline=None)
+def test_any_bytes_are_a_graph_or_a_one_line_error(files: list[tuple[bytes, str]]) -> None:
+    try:
+        check(parse([Source("t", data, form) for data, form in files]))
+    except TaskFileError as error:
+        assert str(error).startswith("t:")
+        assert str(error).isprintable()
+
+
+@given(FILES)
+def test_any_bytes_are_a_rescue_file_or_a_one_line_error(data: bytes) -> None:
+    try:
+        rescued(data, "r")
+    except TaskFileError as error:
+        assert str(error).startswith("r:")
+
+
+WORDS = st.sampled_from(
+    ["a", "'b c'", '"d  e"', "f\\ g", "h#i", "'#' j", '"#DWORK"', "\\#", "$((1+2))", "\\\\", "k\\ ", "'\\'"]
+)
+ENDS = st.sampled_from(["", " ", " # note", " # note \\", " #DWORK cores=2", "\t#DWORK", ";echo x", "\\\\", " \\\n"])
+COMMANDS = st.builds(
+    lambda words, glue, end: glue.join(["echo", *words]) + end,
+    st.lists(WORDS, max_size=4),
+    st.sampled_from([" ", "  ", " \\\n", " \\\n\t"]),
+    ENDS,
+)
+OTHER_LINES = st.sampled_from(
+    ["", "  ", "# note", "# note \\", "#DWORK barrier", "#DWORK cores=2", " #DWORK retries=1"]
+)
+
+
+def output_of(*arguments: str, stdin: bytes = b"") -> bytes:
+    return subprocess.run(["/bin/sh", *arguments], input=stdin, capture_output=True, check=False).stdout
+
+
+@given(st.lists(st.one_of(COMMANDS, COMMANDS, OTHER_LINES), max_size=5), st.sampled_from(["", "\n"]))
+@settings(max_examples=60, deadline=None)
+@example(["echo a # note \\", "echo b"], "\n")
+@example(["echo a\\ \\", "b"], "")
+def test_a_shell_prints_the_same_for_the_file_and_for_its_commands(lines: list[str], end: str) -> None:
+    data = ("\n".join(lines) + end).encode()
+    commands = [task.command for task in parse([Source("t", data)])]
+    one_by_one = b"".join(output_of("-c", command) for command in commands if isinstance(command, str))
+    assert one_by_one == output_of(stdin=data)
+
+
+NAMES = ["a", "a1", "a2", "b", "b1", "c"]
+ITEMS = st.sampled_from([*NAMES, "a*", "b*", "*1", "?", "[ab]*", "c*"])
+LINE = st.one_of(st.none(), st.lists(ITEMS, max_size=2, unique=True))
+
+
+def expected(names: list[str | None], items: dict[str, list[str]]) -> dict[str, set[str]] | None:
+    """Explicit edges of every task to all it waits for; None when an item stands for nothing."""
+    tasks = [name for name in names if name is not None]
+    edges: dict[str, set[str]] = {}
+    above: set[str] = set()
+    for k, name in enumerate(names):
+        if name is None:
+            above = {other for other in names[:k] if other is not None}
+            continue
+        edges[name] = set(above)
+        for item in items[name]:
+            found = {item} if item in tasks else {n for n in tasks if n != name and fnmatchcase(n, item)}
+            if not found:
+                return None
+            edges[name] |= found
+    return edges
+
+
+def closed(edges: dict[str, set[str]]) -> dict[str, set[str]]:
+    """What each waits for, near and far."""
+    far = {name: set(near) for name, near in edges.items()}
+    for middle in far:
+        for name in far:
+            if middle in far[name]:
+                far[name] |= far[middle]
+    return far
+
+
+@given(st.permutations(NAMES), st.lists(LINE, max_size=9))
+@settings(max_examples=300, deadline=None)
+@example(["a", "a1", "b", "b1", "c", "a2"], [[], [], None, ["a*"], ["a*"], ["b*"]])
+def test_joins_keep_the_order_that_explicit_edges_give(order: list[str], lines: list[list[str] | None]) -> None:
+    free = iter(order)
+    pairs = [(None, None) if line is None else (next(free, None), line) for line in lines]
+    names = [name for name, _ in pairs]
+    items = {name: line for name, line in pairs if name is not None and line is not None}
+    text = "\n".join(
+        "#DWORK barrier" if name is None else f"x #DWORK name={name}" + (f" after={','.join(line)}" if line else "")
+        for name, line in pairs
+    )
+    edges = expected(names, items)
+    far = None if edges is None else closed(edges)
+    try:
+        tasks = parse([Source("t", text.encode())])
+    except TaskFileError as error:
+        in_circle = far is not None and any(name in before for name, before in far.items())
+        assert far is None or (in_circle and "circle" in str(error))
+        return
+    check(tasks)
+    assert far is not None
+    real = {task.name for task in tasks if task.command is not None}
+    assert {
+        name: before & real for name, before in closed({t.name: set(t.after) for t in tasks}).items() if name in real
+    } == far
