@@ -263,7 +263,7 @@ class Graph:
             lost = next((p for p in predecessors if p.state in LOST), None)
             if lost is not None:
                 skipped += self._skip_all([node], lost.culprit or lost)
-            elif node.waiting and node.state is not WAITING:
+            elif node.waiting and node.state in (READY, ASSIGNED):  # not skipped by an earlier wish
                 self._move(node, WAITING)
                 node.holder = None
         return skipped
@@ -370,5 +370,5 @@ class Graph:
             assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
             assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
             assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
-            assert node.state is not ASSIGNED or node.holder, f"{node} is in somebody's hands"
+            assert node.state is not ASSIGNED or node.holder is not None, f"{node} is in somebody's hands"
         assert counts == self.counts, "the counts are right"

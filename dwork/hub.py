@@ -129,11 +129,18 @@ class Hub:
         self._settle(now, step)
         return step
 
-    def lose(self, peer: Peer, now: float, reason: str) -> Step:
-        """The transport says that peer is gone: the tasks of its workers are ready again."""
+    def lose(self, peer: Peer, now: float, reason: str, undelivered: Iterable[Message] = ()) -> Step:
+        """The transport says that peer is gone, and which messages have not reached it.
+
+        The tasks of a native worker are ready again. Peers of the original dialect may share a location, and one of
+        them that goes says nothing about the others: only what could not be handed to it is taken back.
+        """
         step = Step()
-        for worker in [w for w in self.workers.values() if w.peer == peer]:
+        for worker in [w for w in self.workers.values() if w.peer == peer and w.slots]:
             self._remove(worker, now, reason, step)
+        for message in undelivered:
+            if isinstance(message, messages.Transfer):
+                self._undo(message, now, reason, step)
         self._settle(now, step)
         return step
 
@@ -183,6 +190,8 @@ class Hub:
         step.sends.append((peer, messages.OK()))
 
     def _steal(self, peer: Peer, message: messages.Steal, now: float, step: Step) -> None:
+        if message.n < 1:
+            raise GraphError(f"Steal asks for {message.n} tasks; n must be 1 or more")
         worker = self._worker(peer, message.location, message.native, now, step)
         if not self._is_repeat(worker, message.native):
             self._reconcile(worker, message.native, now, step)
@@ -208,21 +217,21 @@ class Hub:
         worker = self.workers.get(message.location)
         if worker is not None and self._is_repeat(worker, message.native):
             return
-        held: list[tuple[Node, tuple[str, ...]]] = []
+        held: dict[Node, tuple[str, ...]] = {}
         missing: list[TaskKey] = []
         for returned in message.tasks:
             node = self.graph.find(returned.task)
-            if worker is None or node is None or node.id not in worker.held:
+            if worker is None or node is None or node.id not in worker.held or node in held:
                 missing.append(returned.task)
             else:
-                held.append((node, returned.after))
-        skipped = self.graph.extend([(node, after) for node, after in held if after])
-        for node, after in held:
+                held[node] = returned.after
+        skipped = self.graph.extend([(node, after) for node, after in held.items() if after])
+        for node, after in held.items():
             node.attempt -= 1  # it was not started, so it does not count
             if after:
                 step.events.append(events.Extended(now, Named(node.id, node.name), after))
         if worker is not None:
-            self._take_back(worker, [node for node, _ in held], now, "given back", step)
+            self._take_back(worker, held, now, "given back", step)
         self._tell_skipped(skipped, now, step)
         answers = message.native.sequence if message.native else 0
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
@@ -231,7 +240,7 @@ class Hub:
     def _lookup(self, peer: Peer, message: messages.Lookup, now: float, step: Step) -> None:
         name = message.name
         node = self.graph.find(name)
-        if node is None and name[:1] == "#" and name[1:].isdecimal():
+        if node is None and name[:1] == "#" and name[1:].isdecimal() and len(name) < 20:
             node = self.graph.find(int(name[1:]))
         if node is None:
             step.sends.append((peer, messages.NotFound((name,))))
@@ -318,10 +327,25 @@ class Hub:
             named = [Named(node.id, node.name) for node in back]
             step.events.append(events.Requeued(now, worker.location, named, reason))
 
+    def _undo(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
+        """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
+        lost: dict[str, list[Node]] = {}
+        for assigned in transfer.tasks:
+            node = self.graph.nodes[assigned.id]
+            if node.state is State.ASSIGNED and node.attempt == assigned.attempt and node.holder:
+                node.attempt -= 1
+                lost.setdefault(node.holder, []).append(node)
+        for location, nodes in lost.items():
+            self._take_back(self.workers[location], nodes, now, reason, step)
+
     def _reconcile(self, worker: Worker, native: Native | None, now: float, step: Step) -> None:
-        """When the worker tells what it has, what we think it has besides got lost on the way."""
+        """When the worker tells what it has, what we think it has besides got lost on the way.
+
+        So it does with a Steal that waits here: an answer to that would be ignored.
+        """
         if native is None or native.held is None:
             return
+        self._unpark(worker)
         really = set(native.held)
         lost = [node for id, node in worker.held.items() if id not in really]
         if lost:

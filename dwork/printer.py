@@ -57,7 +57,11 @@ class Printer:
                     self._guarded(self._spool_piece, id, stream, data)
                 case events.Skipped(tasks=named) | events.Cancelled(tasks=named):
                     for task in named:
+                        self._forget(task.id)
                         self._end(task.id)
+                case events.Requeued(tasks=named):
+                    for task in named:
+                        self._forget(task.id)
                 case events.Added(first=first, tasks=tasks):
                     for id, definition in enumerate(tasks, first):
                         if definition.command is None:
@@ -80,6 +84,11 @@ class Printer:
 
     def _spool_piece(self, id: int, stream: int, data: bytes) -> None:
         self._arriving.setdefault(id, ([], []))[stream - 1].append(self._spool.write(data))
+
+    def _forget(self, id: int) -> None:
+        """An attempt has no result: what came of its output must not be taken for a later attempt's."""
+        for extents in self._arriving.pop(id, ()):
+            self._spool.forget(extents)
 
     def _take(self, ended: Ended, mark: bytes) -> None:
         """An attempt has ended: print what it printed, or keep it until its turn."""

@@ -10,6 +10,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
 from dwork.errors import DworkError, StoreError, TaskFileError, TransportError, UsageError
+from dwork.shown import printable
 
 if TYPE_CHECKING:
     from click import Command
@@ -47,7 +48,7 @@ def guarded(program: str, body: Callable[[], int]) -> int:
     try:
         return body()
     except DworkError as error:
-        say(program, str(error))
+        say(program, printable(str(error)))
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -58,7 +59,7 @@ def guarded(program: str, body: Callable[[], int]) -> int:
     except Exception as error:
         if os.environ.get("DWORK_DEBUG"):
             traceback.print_exc()
-        text = " ".join(f"{type(error).__name__}: {error}".split())
+        text = printable(f"{type(error).__name__}: {error}")
         say(program, f"this is a bug in dwork, please report it: {text} (DWORK_DEBUG=1 shows where)")
         return ExitCode.BUG
 

@@ -39,7 +39,8 @@ class Report:
                 case events.Failed(time=time, task=ended):
                     self._end = time
                     self._seconds += ended.result.seconds
-                    self._failed.append(ended)
+                    if len(self._failed) < NAMED:
+                        self._failed.append(ended)
                     self._say(f"{_named(ended)} failed: {how(ended.result)}")
                 case events.Retried(task=ended, attempts_left=left):
                     self._seconds += ended.result.seconds
@@ -73,9 +74,9 @@ class Report:
             line += f"; {(done + failed) / wall:,.1f} tasks/s"
             if capacity > 0:
                 line += f", workers {min(1.0, self._seconds / capacity):.0%} busy"
-        named = [f"failed: {_named(ended)}: {how(ended.result)}" for ended in self._failed[:NAMED]]
-        if len(self._failed) > NAMED:
-            named.append(f"failed: and {len(self._failed) - NAMED:,} more")
+        named = [f"failed: {_named(ended)}: {how(ended.result)}" for ended in self._failed]
+        if failed > NAMED:
+            named.append(f"failed: and {failed - NAMED:,} more")
         return [*named, line]
 
     def _say(self, text: str) -> None:

@@ -20,8 +20,8 @@ _PLAIN: Final = re.compile(r"[\w@%+=:,./-]+(?:[ \t]+[\w@%+=:,./-]+)*", re.ASCII)
 _OWN_WORDS: Final = frozenset(
     """
     case do done elif else esac fi for function if in select then time until while coproc
-    . : alias bg bind break builtin caller cd command compgen complete compopt continue declare dirs disown echo
-    enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf
+    . : alias bg bind break builtin caller cd chdir command compgen complete compopt continue declare dirs disown
+    echo enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf
     pushd pwd read readarray readonly return set shift shopt source suspend test times trap true type typeset ulimit
     umask unalias unset wait
     """.split()

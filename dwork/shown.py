@@ -8,8 +8,13 @@ WIDTH = 80
 def shown(text: str, width: int = WIDTH) -> str:
     """Return text fit for one line: control characters escaped, and cut in the middle when it is long."""
     if len(text) > width:
-        tail = width // 4
+        tail = width // 4 + 1
         text = f"{text[: width - tail - 3]}...{text[-tail:]}"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Return text with control characters escaped, so that it is one line and a terminal only shows it."""
     return text if text.isprintable() else "".join(map(_visible, text))
 
 

@@ -45,7 +45,11 @@ class Spool:
             assert self._file is not None
             for start in range(offset, offset + length, PIECE):
                 yield os.pread(self._file.fileno(), min(PIECE, offset + length - start), start)
-            self._waiting -= length
+        self.forget(extents)
+
+    def forget(self, extents: list[Extent]) -> None:
+        """Nobody will read this any more."""
+        self._waiting -= sum(extent.length for extent in extents)
         if self._file is not None and not self._waiting and self._end:
             os.ftruncate(self._file.fileno(), 0)
             self._end = 0

@@ -168,12 +168,12 @@ def _complete(message: m.Complete, q: Any) -> None:
     q.location = message.location
     if message.steal:
         q.steal = message.steal
-    if isinstance(message.results[0].task, str):
+    is_named = isinstance(message.results[0].task, str)
+    if is_named:
         for result in message.results:
             q.task.add(name=result.task, origin=message.location)
-        if all(result == Result(result.task) for result in message.results):
-            return
-    _put_results(message.results, q.results)
+    if not is_named or any(result != Result(result.task) for result in message.results):
+        _put_results(message.results, q.results)
     _put_native(message.native, q)
 
 
@@ -364,7 +364,7 @@ def decode_request(frame: bytes) -> m.Message:
     must, must_not = _RULES.get(q.type, ((), ()))
     name = QueryMsg.Type.Name(q.type)
     for wanted in must:
-        if not _has(q, wanted) and not (wanted == "task" and q.results.id):
+        if not _has(q, wanted):
             raise WireError(f"{name} must have {wanted}")
     for unwanted in must_not:
         if _has(q, unwanted):
@@ -388,7 +388,9 @@ def _parse(frame: bytes) -> Any:
 
 
 def _has(q: Any, field: str) -> bool:
-    return bool(q.task) if field == "task" else q.HasField(field)
+    if field == "task":
+        return bool(q.task or (q.type == QueryMsg.Complete and q.results.id))
+    return bool(q.HasField(field))
 
 
 def _convert(table: dict[int, Callable[[Any], m.Message]], q: Any) -> m.Message:

@@ -88,6 +88,7 @@ class Worker:
         self._mean = math.inf
         self._started = -math.inf
         self._awaits = False  # original dialect: a request is under way
+        self._asked = -math.inf  # and since when
         self._pause_until = -math.inf  # and the next Steal must wait
         self._compare = False  # tell the hub what is in hand: something got lost
         self._says_goodbye = False
@@ -122,6 +123,8 @@ class Worker:
     def ended(self, result: Result, now: float) -> None:
         """A task that `next` gave has ended."""
         assigned = self.running.pop(int(result.task))
+        if result.attempt != assigned.attempt:
+            result = result._replace(attempt=assigned.attempt)
         if not self.native:  # a C++ hub knows names only
             result = result._replace(task=assigned.name)
         if not self._results:
@@ -142,11 +145,14 @@ class Worker:
 
     def next(self, now: float) -> Assigned | None:
         """The task to start now, if there is one and a slot for it."""
-        if self.queue and len(self.running) < self.slots and not self.leaving:
+        while self.queue and len(self.running) < self.slots and not self.leaving:
             assigned = self.queue.popleft()
+            is_new = assigned.id not in self.running
             self.running[assigned.id] = assigned
-            self._started = now
-            return assigned
+            if is_new:
+                self._started = now
+                return assigned
+            # The hub took us for lost and gives again what runs here still: this run counts as that attempt.
         return None
 
     def kills(self) -> list[int]:
@@ -167,10 +173,13 @@ class Worker:
             out.append(GiveBack(self.location, tuple(self._returns), self._number(now, ())))
             self._returns.clear()
         n = self._appetite(now)
+        if self._compare and not self._results:
+            n = max(1, n)  # what is in hand travels with results or with a Steal
         if n or self._compare or (self._results and self._report_is_due(now)):
             results = tuple(self._results)
             self._results.clear()
-            native = self._number(now, results or None, steals=n > 0)
+            native = self._number(now, results or None, steals=n > 0, compare=self._compare)
+            self._compare = False
             out.append(Complete(self.location, results, n, native) if results else Steal(self.location, n, native))
         if self._says_goodbye and not self.running and not self._results and not self._unanswered:
             self._says_goodbye = False
@@ -191,7 +200,10 @@ class Worker:
     def deadline(self, now: float) -> float:
         """When `outbox` will have something to say though nothing happens; infinity when never."""
         if not self.native:
-            return math.inf if self._awaits or self.leaving else self._pause_until
+            if self._awaits:
+                return self._asked + self.habits.patience
+            is_full = len(self.queue) + len(self.running) >= self.slots
+            return math.inf if self.leaving or is_full else self._pause_until
         times = [math.inf]
         if self._results:
             times.append(self._oldest + HOLD)
@@ -237,29 +249,28 @@ class Worker:
         return min(target - in_hand, self._grasp)
 
     def _report_is_due(self, now: float) -> bool:
-        return not self.queue or self.leaving or now - self._oldest >= HOLD
+        return not self.queue or self.leaving or now >= self._oldest + HOLD
 
     def _is_stale(self, now: float) -> bool:
-        return len(self.running) >= self.slots and now - self._started >= self.habits.stale
+        return len(self.running) >= self.slots and now >= self._started + self.habits.stale
 
-    def _number(self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False) -> Native:
+    def _number(
+        self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False, compare: bool = False
+    ) -> Native:
         """Number a request; unless results is None it must be answered before this worker may leave."""
         self._sequence += 1
         if results is not None:
             self._unanswered[self._sequence] = (now, results)
         if steals:
             self._steal, self._steal_time = self._sequence, now
-        held = None
-        if self._compare:
-            held = (*self.running, *(assigned.id for assigned in self.queue))
-            self._compare = False
+        held = (*self.running, *(assigned.id for assigned in self.queue)) if compare else None
         return Native(self.slots, self.habits.wait, self._sequence, held, self.welcome is None)
 
     def _look_back(self, now: float) -> None:
         """When an answer is overdue, count all that are due as lost, and make good: report again, compare hands."""
         patience = self.habits.patience
-        steal_is_lost = self._steal and now - self._steal_time >= self.habits.wait + patience
-        if steal_is_lost or any(now - time >= patience for time, _ in self._unanswered.values()):
+        steal_is_lost = self._steal and now >= self._steal_time + self.habits.wait + patience
+        if steal_is_lost or any(now >= time + patience for time, _ in self._unanswered.values()):
             self._results[:0] = [result for _, results in self._unanswered.values() for result in results]
             self._oldest = -math.inf
             self._unanswered.clear()
@@ -268,7 +279,7 @@ class Worker:
 
     def _original(self, now: float) -> list[Message]:
         """One request at a time, each in the form that a C++ hub knows."""
-        if self._awaits:
+        if self._awaits and now < self._asked + self.habits.patience:
             return []
         message: Message | None = None
         n = self.slots - len(self.queue) - len(self.running)
@@ -281,5 +292,5 @@ class Worker:
             message = Exit(self.location)
         elif not self.leaving and n > 0 and now >= self._pause_until:
             message = Steal(self.location, n, self._number(now, None, steals=True))
-        self._awaits = message is not None
+        self._awaits, self._asked = message is not None, now
         return [] if message is None else [message]

@@ -58,6 +58,12 @@ def group(ctx: click.Context, server: str | None, timeout: float, verbose: bool,
 
     Exit status: 0 when done, 1 when that failed, 2 when the command line makes no sense; others as a command's help
     says. Errors are one line on stderr.
+
+    \b
+    Examples:
+      dquery status                             how far is the hub at $DWORK_SERVER, or on this machine?
+      dquery create 'echo world' 'echo hello'   a task that runs after another
+      dquery -s tcp://node17:6125 addfile tasks.csv
     """
     name = ctx.invoked_subcommand
     if wants_help:

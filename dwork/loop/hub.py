@@ -39,8 +39,6 @@ class HubLoop:
         for transport in self._transports:
             for peer, frame in transport.receive():
                 self._take(transport, peer, frame, now, total)
-            for peer in transport.lost():
-                _add(total, self.hub.lose((transport, peer), now, "it cannot be reached any more"))
         if now >= self.hub.deadline:
             _add(total, self.hub.tick(now))
         self.carry_out(total)
@@ -63,6 +61,12 @@ class HubLoop:
         for where, message in step.sends:
             transport, peer = where
             transport.send(peer, wire.encode(message))
+        for transport in self._transports:
+            for peer in dict.fromkeys(transport.lost()):
+                where = (transport, peer)
+                undelivered = [message for to, message in step.sends if to == where]
+                reason = "it cannot be reached any more"
+                self.carry_out(self.hub.lose(where, clock(), reason, undelivered))
 
     def sleep(self, descriptor: int) -> None:
         """Sleep until there is something to do, or descriptor is readable."""

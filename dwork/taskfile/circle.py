@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from dwork.errors import TaskFileError
 from dwork.order import topological
+from dwork.shown import shown
 from dwork.task import Task
 from dwork.taskfile.roster import Roster
-from dwork.taskfile.text import shown
 
 
 def refuse_circle(tasks: Sequence[Task], roster: Roster) -> None:

@@ -11,10 +11,11 @@ import math
 import re
 from itertools import zip_longest
 
+from dwork.shown import shown
 from dwork.task import PLAIN, Options
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.options import checked, memory_of, whole
-from dwork.taskfile.text import fit_command, fit_id, proper, shown
+from dwork.taskfile.text import fit_command, fit_id, proper
 
 _BLANKS = " \t\r"
 FIELD = re.compile(r"[ \t\r]+")

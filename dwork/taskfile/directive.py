@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from functools import lru_cache
 
+from dwork.shown import shown
 from dwork.task import PLAIN, Options
 from dwork.taskfile.draft import Pool
 from dwork.taskfile.options import KEYS, checked, unknown_key, value_of
-from dwork.taskfile.text import BLANKS, proper, shown
+from dwork.taskfile.text import BLANKS, proper
 
 _FORM = "write key=value words, such as name=solve-1 after=mesh cores=4"
 

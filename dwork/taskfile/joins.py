@@ -6,11 +6,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dwork.shown import shown
 from dwork.task import Task
 from dwork.taskfile.circle import circle
 from dwork.taskfile.globs import Names
 from dwork.taskfile.roster import Roster
-from dwork.taskfile.text import shown
 
 
 class Joins:

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import TypeVar
 
-from dwork.taskfile.text import shown
+from dwork.shown import shown
 
 T = TypeVar("T")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
+from dwork.shown import shown
 from dwork.task import Task
 from dwork.taskfile.dag import FIELD
-from dwork.taskfile.text import decoded, problem, proper, shown
+from dwork.taskfile.text import decoded, problem, proper
 
 
 def rescued(data: bytes, name: str) -> frozenset[str]:

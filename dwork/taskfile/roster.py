@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from itertools import chain
 
 from dwork.errors import TaskFileError
+from dwork.shown import shown
 from dwork.task import Task
 from dwork.taskfile.draft import Draft
-from dwork.taskfile.text import shown
 
 
 class Roster:

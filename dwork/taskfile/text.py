@@ -1,4 +1,4 @@
-"""Text of task files: bytes to `str`, what is fit to be a name or an argument, and how a text is shown in an error.
+"""Text of task files: bytes to `str`, and what is fit to be a name or an argument.
 
 Everything but names keeps undecodable bytes as surrogate escapes, so that commands reach the shell unchanged.
 """
@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from dwork.errors import TaskFileError
+from dwork.shown import shown
 
 #: What may stand around a command without belonging to it: what a shell takes for blanks, and nothing more.
 BLANKS = " \t"
@@ -21,22 +22,6 @@ SHORT = LIMIT // 4
 TOO_LONG = f"the command or an argument is longer than Linux can pass to a program ({LIMIT} bytes); put it in a script"
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
-_SHOWN = 80
-
-
-def shown(text: str) -> str:
-    """Return text fit for one line of an error: control characters escaped, and cut in the middle when it is long."""
-    if len(text) > _SHOWN:
-        text = f"{text[:56]}...{text[-21:]}"
-    return text if text.isprintable() else "".join(map(_visible, text))
-
-
-def _visible(character: str) -> str:
-    if character.isprintable():
-        return character
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character.encode("unicode_escape").decode("ascii")
 
 
 def problem(source: str, line: int, text: str) -> TaskFileError:

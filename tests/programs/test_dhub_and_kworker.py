@@ -1,0 +1,119 @@
+"""A hub alone, workers over TCP, and dquery: real processes."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+def test_tasks_created_by_dquery_are_run_by_a_kworker_that_leaves_when_all_is_finished(dhub: Callable) -> None:
+    hub = dhub()
+    assert hub.dquery("create", "echo hello").code == 0
+    assert hub.dquery("create", "echo world", "echo hello").code == 0
+    worker = hub.kworker()
+    out, err = worker.communicate(timeout=20)
+    assert (worker.returncode, out, err) == (0, "hello\nworld\n", "")
+    assert hub.dquery("status").out.startswith("dhub: 0 active tasks, 0 ready.\n")
+
+
+def test_a_worker_may_start_before_the_first_task_exists(dhub: Callable) -> None:
+    hub = dhub()
+    worker = hub.kworker("--slots", 2)
+    assert worker.stdout is not None
+    assert hub.dquery("create", "echo at last").code == 0
+    out, _ = worker.communicate(timeout=20)
+    assert (worker.returncode, out) == (0, "at last\n")
+
+
+def test_a_failed_task_fails_for_all_to_see_and_its_successor_is_skipped(dhub: Callable) -> None:
+    hub = dhub("--retries", 1)
+    hub.dquery("create", "exit 4")
+    hub.dquery("create", "echo never", "exit 4")
+    worker = hub.kworker()
+    _, err = worker.communicate(timeout=20)
+    assert err.count("exit 4 failed: exit status 4") == 2
+    assert hub.dquery("lookup", "exit 4").out.startswith("#0 exit 4: failed")
+    assert hub.dquery("lookup", "echo never").out.startswith("#1 echo never: skipped")
+
+
+def test_a_task_finds_its_hub_without_being_told(dhub: Callable, tmp_path: Path) -> None:
+    hub = dhub()
+    (tmp_path / "grow.py").write_text("import dwork\nwith dwork.Client() as hub: hub.create('leaf', 'echo leaf')\n")
+    hub.dquery("create", f"{sys.executable} grow.py")
+    worker = hub.kworker()
+    out, err = worker.communicate(timeout=20)
+    assert out == "leaf\n", err
+
+
+def test_a_kworker_that_is_told_to_leave_finishes_what_runs_and_gives_back_the_rest(
+    dhub: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    hub = dhub()
+    for i in range(3):
+        hub.dquery("create", f"touch started-{i}; while [ ! -e go ]; do sleep 0.01; done; echo {i}")
+    worker = hub.kworker()
+    wait_until((tmp_path / "started-0").exists)
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: hub.dquery("status").out.startswith("dhub: 3 active tasks, 2 ready."))
+    (tmp_path / "go").touch()
+    out, err = worker.communicate(timeout=20)
+    assert (worker.returncode, out) == (0, "0\n"), err
+    assert hub.dquery("status").out.startswith("dhub: 2 active tasks, 2 ready.")
+
+
+def test_a_kworker_told_twice_ends_what_runs_and_no_process_is_left(
+    dhub: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    hub = dhub()
+    hub.dquery("create", "echo $$ > task; exec sleep 1000")
+    worker = hub.kworker()
+    task = tmp_path / "task"
+    wait_until(lambda: task.exists() and task.read_text().endswith("\n"))
+    worker.send_signal(signal.SIGINT)
+    worker.send_signal(signal.SIGTERM)
+    wait_until(lambda: worker.poll() is not None or worker.send_signal(signal.SIGTERM))
+    assert not Path(f"/proc/{task.read_text().strip()}").exists()
+
+
+def test_a_worker_of_a_killed_hub_gives_up_and_says_so(dhub: Callable) -> None:
+    hub = dhub()
+    worker = hub.kworker("--hub-timeout", "1")
+    hub.process.kill()
+    _, err = worker.communicate(timeout=40)
+    assert (worker.returncode, err.count("\n")) == (1, 1)
+    assert "the hub has not answered for 1 s" in err
+
+
+def test_exit_of_a_worker_makes_its_tasks_ready_again(dhub: Callable) -> None:
+    hub = dhub()
+    hub.dquery("create", "a")
+    assert hub.dquery("steal", "-q", "node1").out == "a\n"
+    assert hub.dquery("status").out.startswith("dhub: 1 active tasks, 0 ready.")
+    assert hub.dquery("exit", "node1").code == 0
+    assert hub.dquery("status").out.startswith("dhub: 1 active tasks, 1 ready.")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_dhub_ends_quietly_when_told(dhub: Callable, number: signal.Signals) -> None:
+    hub = dhub()
+    hub.process.send_signal(number)
+    out, err = hub.process.communicate(timeout=20)
+    assert (hub.process.returncode, out, err) == (0, "", "")
+
+
+def test_random_bytes_get_an_error_and_harm_nobody(dhub: Callable) -> None:
+    import zmq
+
+    hub = dhub()
+    with zmq.Context() as context, context.socket(zmq.REQ) as peer:
+        peer.linger = 0
+        peer.connect(hub.server)
+        for junk in (b"", b"\xff" * 100, b"\x08\x63", b"\x08\x01", b"\x08\x06\x32"):
+            peer.send(junk)
+            assert peer.poll(10_000), f"no answer to {junk!r}"
+            assert peer.recv().startswith(b"\x08\x08")
+    assert hub.dquery("status").code == 0
