@@ -332,7 +332,7 @@ class Hub:
         lost: dict[str, list[Node]] = {}
         for assigned in transfer.tasks:
             node = self.graph.nodes[assigned.id]
-            if node.state is State.ASSIGNED and node.attempt == assigned.attempt and node.holder:
+            if node.state is State.ASSIGNED and node.attempt == assigned.attempt and node.holder is not None:
                 node.attempt -= 1
                 lost.setdefault(node.holder, []).append(node)
         for location, nodes in lost.items():
@@ -391,7 +391,9 @@ class Hub:
             tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))
         self._weigh(worker)
         step.events.append(events.Stolen(now, worker.location, tasks))
-        step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, 0.0 if worker.slots else now)))
+        time = 0.0 if worker.slots else now
+        awaited = bool(worker.slots) and any([node.successors is not None for node in nodes])
+        step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, time, awaited)))
 
     def _resolve(self, options: Options) -> Options:
         """The options with the pool's defaults where the task says nothing; cached, since most tasks share them."""

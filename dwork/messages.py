@@ -72,11 +72,13 @@ class Transfer:
     """From the hub: these tasks are yours. `answers` repeats the number of the request.
 
     time: when they were stolen, in seconds since the epoch; told in the original dialect, else 0.
+    awaited: other tasks wait for some of these, so their ends are urgent.
     """
 
     tasks: tuple[Assigned, ...]
     answers: int = 0
     time: float = 0.0
+    awaited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,11 +149,8 @@ class Runner:
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
         """The tasks that have ended; ends those whose time is up."""
         results = []
-        while True:
-            try:
-                pid, status, usage = os.wait4(-1, os.WNOHANG)
-            except ChildProcessError:
-                break
+        while self._children:
+            pid, status, usage = os.wait4(-1, os.WNOHANG)
             if not pid:
                 break
             child = self._children.pop(pid, None)
@@ -199,7 +196,7 @@ class Runner:
             end(left, number)
             end(left, signal.SIGCONT)
             time.sleep(0.01)
-            self.poll(0.0)
+            _reap()
         self._guard.close()
         for fd in (self._null, *(fd for pair in self._files for fd in pair)):
             os.close(fd)
@@ -214,16 +211,19 @@ class Runner:
             exit_status = TIMED_OUT
         if child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
-        stdout, stderr = (self._output(child.assigned.id, stream, fd) for stream, fd in enumerate(child.files, 1))
-        self._recycle(pid, child.files)
+        sizes = [os.fstat(fd).st_size for fd in child.files]
+        stdout, stderr = b"", b""
+        if any(sizes):
+            stdout = self._output(child.assigned.id, 1, child.files[0], sizes[0])
+            stderr = self._output(child.assigned.id, 2, child.files[1], sizes[1])
+        self._recycle(pid, child.files, sizes)
         return Result(
             child.assigned.id, child.assigned.attempt, exit_status, number, child.started, now - child.started,
             usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr,  # type: ignore[attr-defined]
         )  # fmt: skip
 
-    def _output(self, task: int, stream: int, fd: int) -> bytes:
+    def _output(self, task: int, stream: int, fd: int, size: int) -> bytes:
         """The output when it is short; else it goes through the sink, piece by piece."""
-        size = os.fstat(fd).st_size
         if size <= SHORT:
             return os.pread(fd, size, 0) if size else b""
         offset = 0
@@ -232,18 +232,26 @@ class Runner:
             offset += len(piece)
         return b""
 
-    def _recycle(self, pid: int, files: tuple[int, int]) -> None:
+    def _recycle(self, pid: int, files: tuple[int, int], sizes: list[int]) -> None:
         """Use the files again, unless something in the background may still write to them."""
         try:
             os.killpg(pid, 0)
         except ProcessLookupError:
-            for fd in files:
-                if os.fstat(fd).st_size:
+            for fd, size in zip(files, sizes, strict=True):
+                if size:
                     os.ftruncate(fd, 0)
             self._files.append(files)
         else:
             for fd in files:
                 os.close(fd)
+
+
+def _reap() -> None:
+    try:
+        while os.waitpid(-1, os.WNOHANG)[0]:
+            pass
+    except ChildProcessError:
+        pass
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:

@@ -21,9 +21,9 @@ _OWN_WORDS: Final = frozenset(
     """
     case do done elif else esac fi for function if in select then time until while coproc
     . : alias bg bind break builtin caller cd chdir command compgen complete compopt continue declare dirs disown
-    echo enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd printf
-    pushd pwd read readarray readonly return set shift shopt source suspend test times trap true type typeset ulimit
-    umask unalias unset wait
+    echo enable eval exec exit export false fc fg getopts hash help history jobs kill let local logout mapfile popd
+    printf pushd pwd read readarray readonly return set shift shopt source suspend test times trap true type typeset
+    ulimit umask unalias unset wait
     """.split()
 )
 

@@ -179,8 +179,10 @@ def _complete(message: m.Complete, q: Any) -> None:
 
 def _transfer(message: m.Transfer, q: Any) -> None:
     q.answers = message.answers
+    if message.awaited and message.answers:
+        q.awaited = True
     tasks = message.tasks
-    if message.answers and all([t.command is t.name and t.options is PLAIN for t in tasks]):
+    if message.answers and tasks and all([t.command is t.name and t.options is PLAIN for t in tasks]):
         ids, attempts, names, *_ = zip(*tasks, strict=True)
         q.plain.name.extend(names)
         q.plain.id.extend(ids)
@@ -341,7 +343,7 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
 }
 
 _REPLIES: dict[int, Callable[[Any], m.Message]] = {
-    QueryMsg.Transfer: lambda q: m.Transfer(_assigned(q), q.answers),
+    QueryMsg.Transfer: lambda q: m.Transfer(_assigned(q), q.answers, awaited=q.awaited),
     QueryMsg.NotFound: lambda q: m.NotFound(tuple([_get_key(pb) for pb in q.task]), q.answers),
     QueryMsg.OK: lambda q: m.OK(
         _text(q.name) if q.HasField("name") else None,
@@ -379,11 +381,13 @@ def decode_reply(frame: bytes) -> m.Message:
 
 def _parse(frame: bytes) -> Any:
     try:
-        q = QueryMsg.FromString(frame)
+        q: Any = QueryMsg.FromString(frame)
     except DecodeError:
         raise WireError(f"these {len(frame)} bytes are not a QueryMsg") from None
     if not q.HasField("type"):
         raise WireError("the type of this QueryMsg is missing or unknown")
+    if not q.IsInitialized():  # the parser lets it pass
+        raise WireError(f"this QueryMsg lacks {q.FindInitializationErrors()[0]}")
     return q
 
 

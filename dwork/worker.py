@@ -7,8 +7,9 @@ Prefetch. A worker wants enough in hand for `lookahead` seconds, judged by the r
 short tasks cost one message and a long one is not kept waiting behind another. It asks for twice as many as last
 time at most, starts with one for each slot, and gives back what it could not start within `stale` seconds.
 
-Reporting. A result goes out at once when its worker needs work or has none; otherwise it may wait `HOLD` seconds
-for others, since every message costs the hub as much as several tasks.
+Reporting. A result goes out at once when its worker needs work or has none. Otherwise it waits for others, since every
+message costs as much as several tasks: `URGENT` seconds when other tasks wait for it, `HOLD` seconds when none does,
+and then until the next task ends, but not more than as long again.
 
 Lost answers. Requests are numbered and their answers repeat the number. When one stays unanswered for `patience`
 seconds, the results are sent again together with the ids of all tasks in hand: the hub takes back what it thinks
@@ -41,8 +42,8 @@ from dwork.messages import (
 )
 from dwork.task import Assigned, Result
 
-#: Seconds that a result may wait for others to travel with it.
-HOLD = 0.001
+#: Seconds that a result may wait for others to travel with it: when some task waits for it, and when none does.
+URGENT, HOLD = 0.001, 0.02
 #: The weight of the latest run time in the running mean.
 WEIGHT = 0.1
 #: Seconds between two Steals when a C++ hub has nothing ready: it cannot let one wait.
@@ -78,6 +79,8 @@ class Worker:
         self.running: dict[int, Assigned] = {}
         self._results: list[Result] = []
         self._oldest = 0.0  # when the first of the results came
+        self._hold = HOLD  # how long it may wait
+        self._awaited: set[int] = set()  # tasks in hand whose end others wait for
         self._returns: list[Returned] = []
         self._kills: list[int] = []
         self._sequence = 0
@@ -128,7 +131,10 @@ class Worker:
         if not self.native:  # a C++ hub knows names only
             result = result._replace(task=assigned.name)
         if not self._results:
-            self._oldest = now
+            self._oldest, self._hold = now, HOLD
+        if self._awaited and assigned.id in self._awaited:
+            self._awaited.discard(assigned.id)
+            self._hold = URGENT
         self._results.append(result)
         if self._mean == math.inf:
             self._mean = result.seconds
@@ -206,7 +212,7 @@ class Worker:
             return math.inf if self.leaving or is_full else self._pause_until
         times = [math.inf]
         if self._results:
-            times.append(self._oldest + HOLD)
+            times.append(self._oldest + 2 * self._hold)
         if self.queue:
             times.append(self._started + self.habits.stale)
         if self._steal:
@@ -225,6 +231,8 @@ class Worker:
                 self._serial += 1
                 assigned = assigned._replace(id=self._serial)
             self.queue.append(assigned)
+        if transfer.awaited:
+            self._awaited.update([assigned.id for assigned in transfer.tasks])
         self._grasp = min(2 * self._grasp, self.habits.most)
 
     def _cancel(self, tasks: set[int]) -> None:
@@ -249,7 +257,7 @@ class Worker:
         return min(target - in_hand, self._grasp)
 
     def _report_is_due(self, now: float) -> bool:
-        return not self.queue or self.leaving or now >= self._oldest + HOLD
+        return not self.queue or self.leaving or now >= self._oldest + self._hold
 
     def _is_stale(self, now: float) -> bool:
         return len(self.running) >= self.slots and now >= self._started + self.habits.stale

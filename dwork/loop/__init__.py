@@ -17,17 +17,14 @@ def clock() -> float:
     return _EPOCH + time.monotonic()
 
 
-def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: float, at_least: float = 0.0) -> None:
-    """Return when a frame has come or may have, when one of descriptors is readable, or at `until`.
-
-    at_least: do not look at transports that must be polled more often than this, in seconds.
-    """
+def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: float) -> None:
+    """Return when a frame has come or may have, when one of descriptors is readable, or at `until`."""
     watched = [*descriptors, *(t.descriptor for t in transports if t.descriptor is not None)]
     while True:
         nap = min([t.nap() for t in transports])
         left = until - clock()
         if nap <= 0 or left <= 0:
             return
-        nap = min(max(nap, at_least), left)
+        nap = min(nap, left)
         if select.select(watched, (), (), None if nap == math.inf else nap)[0]:
             return

@@ -49,18 +49,19 @@ def work(
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
         try:
             while True:
+                # Before the turn: a child that ends after it has been looked for must still wake the sleep.
+                numbers = signals.take()
+                if numbers & _LEAVE and heeds_signals:
+                    worker.leave(running=worker.leaving)
+                if until_eof in watched and select.select([until_eof], (), (), 0)[0]:
+                    worker.leave(running=True)
+                    watched.remove(until_eof)
                 loop.turn()
                 if worker.over:
                     return
                 if clock() >= loop.quiet_from + hub_timeout:
                     raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
-                if signals.take() & _LEAVE and heeds_signals:
-                    worker.leave(running=worker.leaving)
-                elif until_eof in watched and select.select([until_eof], (), (), 0)[0]:
-                    worker.leave(running=True)
-                    watched.remove(until_eof)
-                else:
-                    loop.sleep(watched, loop.quiet_from + hub_timeout)
+                loop.sleep(watched, loop.quiet_from + hub_timeout)
         finally:
             loop.runner.close()
 
@@ -112,7 +113,10 @@ class _WorkerLoop:
         if free and worker.queue and not worker.leaving:
             return
         until = min(until, worker.deadline(clock()), self.runner.deadline)
-        sleep([self._transport], descriptors, until, 0.0 if free else BUSY_NAP)
+        if free:
+            sleep([self._transport], descriptors, until)
+        else:  # nothing that the hub may say is urgent: do not even look
+            select.select(descriptors, (), (), max(0.0, min(until - clock(), BUSY_NAP)))
 
     def _send(self, message: Message) -> None:
         self._transport.send(HUB, wire.encode(message))

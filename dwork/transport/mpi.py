@@ -1,8 +1,8 @@
 """The transport over MPI: rank 0 is the hub, the other ranks are workers. The only module that imports mpi4py.
 
 MPI cannot be slept on: a blocking receive keeps a core busy under every MPI (measured: 98 to 100 %). So it is looked
-at: at once for the first few looks after a frame, then with naps of `BUSY` seconds, and of `IDLE` when nothing has
-moved for `AWAKE` seconds.
+at, with naps between: short ones at first after a frame, since the next is often on its way, longer ones later. No
+look is made without a nap: spinning takes the core that a task could have.
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from dwork.transport import HUB, Peer
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-#: The naps, in seconds: while something has moved lately, and when nothing has.
-BUSY, IDLE = 0.0003, 0.001
-#: How many naps stay short after a frame.
-AWAKE = 300
-#: Looks without a nap after a frame: the next one is often on its way.
-LOOKS = 8
+#: Naps in seconds: the first after a frame, those while something has moved lately, and those when nothing has.
+SHORT, BUSY, IDLE = 0.00005, 0.0005, 0.001
+#: How many naps are short after a frame, and how many are not yet idle.
+SHORT_ONES, BUSY_ONES = 4, 1000
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
 #: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
@@ -98,7 +96,7 @@ class Mpi:
         self._is_hub = comm.rank == 0
         self._status = MPI.Status()
         self._leaving: deque[tuple[MPI.Request, bytes]] = deque()
-        self._looks = 0
+        self._naps = 0
         self._ranks = range(1, comm.size) if self._is_hub else (0,)
 
     @property
@@ -130,16 +128,16 @@ class Mpi:
         return frames
 
     def _awake(self) -> None:
-        self._looks = 0
+        self._naps = 0
 
     def lost(self) -> list[Peer]:
         return []
 
     def nap(self) -> float:
-        self._looks += 1
-        if self._looks < LOOKS or self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
+        if self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
             return 0.0
-        return BUSY if self._looks < AWAKE else IDLE
+        self._naps += 1
+        return SHORT if self._naps <= SHORT_ONES else BUSY if self._naps <= BUSY_ONES else IDLE
 
     def close(self) -> None:
         """Part from the others, each with an empty last message, and leave MPI.

@@ -45,7 +45,9 @@ def test_all_ranks_but_the_first_work(pool: Callable, run: Callable, tmp_path: P
 
 def test_failures_are_marked_named_and_exit_1(pool: Callable, run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text(
-        "echo some output; echo trouble >&2; exit 5   #DWORK name=bad\necho never   #DWORK name=next after=bad\necho fine\n"
+        "echo some output; echo trouble >&2; exit 5   #DWORK name=bad\n"
+        "echo never   #DWORK name=next after=bad\n"
+        "echo fine\n"
     )
     ran = run(*pool(2, "tasks.txt"))
     assert ran.code == 1
@@ -142,7 +144,7 @@ def test_interrupts_at_rank_0_first_let_tasks_finish_then_end_them(
     while not lines or "no more tasks are started" not in lines[-1]:
         lines.append(process.stderr.readline())
     os.kill(hub, signal.SIGTERM)
-    out, err = process.communicate(timeout=30)
+    _, err = process.communicate(timeout=30)
     assert process.returncode == 3, err
     assert "0 done, 0 failed, 0 skipped, 2 not finished" in err
 

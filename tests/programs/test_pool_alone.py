@@ -22,7 +22,7 @@ def test_it_runs_on_this_machine(run: Callable, tmp_path: Path) -> None:
 
 def test_it_uses_all_its_cores(run: Callable, tmp_path: Path) -> None:
     cores = len(os.sched_getaffinity(0))
-    waits = "; while [ $(ls here-* | wc -l) -lt %d ]; do sleep 0.01; done\n" % cores
+    waits = f"; while [ $(ls here-* | wc -l) -lt {cores} ]; do sleep 0.01; done\n"
     (tmp_path / "tasks.txt").write_text("".join(f"touch here-{i}{waits}" for i in range(cores)))
     assert run(*POOL, "tasks.txt").code == 0
 

@@ -208,9 +208,8 @@ def test_usage_is_measured(bench: Bench) -> None:
 def test_nothing_outlives_a_runner_not_even_what_has_left_its_session(tmp_path: Path) -> None:
     with Signals([signal.SIGCHLD]) as signals:
         bench = Bench(Runner("here:1", lambda *piece: None, grace=0.5), signals)
-        bench.run(
-            f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 1000' & while [ ! -s {tmp_path}/daemon ]; do sleep 0.01; done"
-        )
+        daemon = f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 1000'"
+        bench.run(f"{daemon} & while [ ! -s {tmp_path}/daemon ]; do sleep 0.01; done")
         bench.start(f"echo $$ > {tmp_path}/task; exec sleep 1000")
         _wait_for(lambda: (tmp_path / "task").exists() and (tmp_path / "task").read_text())
         bench.runner.close()

@@ -131,7 +131,7 @@ def test_what_a_worker_has_sent_before_it_closes_still_arrives(pair: Pair) -> No
 
 def test_a_port_that_is_taken_is_a_usage_error_that_names_it() -> None:
     router = Router("tcp://127.0.0.1:*")
-    with pytest.raises(UsageError, match="cannot listen on tcp://127.0.0.1:.*in use.*--port"):
+    with pytest.raises(UsageError, match=r"cannot listen on tcp://127.0.0.1:.*in use.*--port"):
         Router(router.addresses[0])
     router.close()
 

@@ -1,0 +1,104 @@
+"""Who imports what: the core knows nothing of the outside world, and each edge is the only one to know its own."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[2] / "dwork"
+CORE = [
+    "task", "messages", "events", "errors", "order", "ready", "graph", "halt", "hub", "worker", "taskfile",
+    "shellwords", "shown",
+]  # fmt: skip
+OUTSIDE = {
+    "mpi4py", "zmq", "google.protobuf", "sqlite3", "click", "rich", "socket", "subprocess", "threading", "logging",
+    "asyncio", "select", "signal", "tempfile", "multiprocessing", "random",
+}  # fmt: skip
+SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_pb" not in path.parts)
+
+
+def arrives(*modules: str) -> set[str]:
+    """What is in sys.modules of a fresh interpreter that has imported these."""
+    code = (
+        "import sys, json\nold = set(sys.modules)\n"
+        + "".join(f"import {module}\n" for module in modules)
+        + "print(json.dumps(sorted(set(sys.modules) - old)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=PACKAGE.parent, capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout))
+
+
+def imports(path: Path) -> set[str]:
+    """All modules that a source imports anywhere in it, inside functions too; but not those for type checkers alone."""
+    found: set[str] = set()
+    tree = ast.parse(path.read_text())
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
+            node.body = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert not node.level, f"{path}: imports are absolute"
+            found.add(node.module or "")
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def importers(of: str) -> set[str]:
+    return {
+        str(path.relative_to(PACKAGE))
+        for path in SOURCES
+        if any(name == of or name.startswith(of + ".") for name in imports(path))
+    }
+
+
+@pytest.mark.parametrize("module", CORE)
+def test_a_core_module_brings_nothing_of_the_outside_world(module: str) -> None:
+    assert not arrives(f"dwork.{module}") & OUTSIDE
+
+
+def test_what_a_worker_rank_imports_is_light() -> None:
+    arrived = arrives("dwork.loop.worker", "dwork.transport.mpi", "dwork.worker")
+    assert not arrived & {"click", "rich", "zmq", "sqlite3", "asyncio", "mpi4py", "dwork.hub", "dwork.graph"}
+
+
+def test_dquery_does_without_mpi() -> None:
+    assert not arrives("dwork.dquery") & {"mpi4py", "sqlite3", "dwork.hub"}
+
+
+def test_the_package_itself_imports_nothing_but_its_errors() -> None:
+    assert {name for name in arrives("dwork") if name.startswith("dwork")} == {"dwork", "dwork.errors", "dwork.task"}
+
+
+def test_each_library_of_the_outside_is_known_to_one_module() -> None:
+    assert importers("google") == {"wire.py"}
+    assert importers("dwork._pb") == {"wire.py"}
+    assert importers("mpi4py") == {"transport/mpi.py"}
+    assert importers("zmq") == {"transport/zmq.py"}
+
+
+def test_mpi_is_imported_inside_functions_only() -> None:
+    tree = ast.parse((PACKAGE / "transport" / "mpi.py").read_text())
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not any("mpi4py" in ast.dump(node) for node in top)
+
+
+def test_no_core_module_tells_time_or_throws_dice() -> None:
+    for module in CORE:
+        paths = [PACKAGE / f"{module}.py"] if module != "taskfile" else sorted((PACKAGE / "taskfile").glob("*.py"))
+        for path in paths:
+            assert not imports(path) & {"time", "datetime", "random", "os.environ", "logging", "threading"}, path
+
+
+def test_no_core_module_imports_from_above() -> None:
+    for module in CORE:
+        paths = [PACKAGE / f"{module}.py"] if module != "taskfile" else sorted((PACKAGE / "taskfile").glob("*.py"))
+        for path in paths:
+            ours = {name.split(".")[1] for name in imports(path) if name.startswith("dwork.")}
+            assert ours <= set(CORE), path

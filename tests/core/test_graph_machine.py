@@ -1,0 +1,385 @@
+"""Graph and hub under every legal and every illegal move, in any order, beside a simple model."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from typing import Any
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from dwork import events as e
+from dwork import messages as m
+from dwork import wire
+from dwork.errors import GraphError
+from dwork.graph import Graph, Node
+from dwork.halt import Halt
+from dwork.hub import Hub, Policy, Step
+from dwork.messages import Native, Returned
+from dwork.task import ACTIVE, Options, Result, State, Task
+
+NAMES = st.sampled_from([f"t{i}" for i in range(12)])
+AFTER = st.lists(NAMES, max_size=3).map(tuple)
+TASKS = st.builds(
+    lambda name, command, after, options: Task(name, command, after, options),
+    NAMES, st.sampled_from(["x", "x", "x", "y", None]), AFTER,
+    st.sampled_from([Options(), Options(), Options(priority=1), Options(priority=-1, retries=0), Options(retries=2)]),
+)  # fmt: skip
+BATCHES = st.lists(TASKS, min_size=1, max_size=5).map(tuple)
+QUICK = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+def look(graph: Graph) -> Any:
+    """All that a refused request must leave as it was."""
+    return (
+        [(n.task, n.state, n.waiting, n.attempt, n.failures, n.holder, n.predecessors, n.culprit) for n in graph.nodes],
+        [list(n.successors or ()) for n in graph.nodes],
+        dict(graph.counts),
+        list(graph._ready),
+        list(graph.names),
+    )
+
+
+class GraphMachine(RuleBasedStateMachine):
+    """The model: the definitions that were accepted, and which tasks ended how, from which each state follows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.graph = Graph()
+        self.after: dict[str, set[str]] = {}
+        self.command: dict[str, Any] = {}
+        self.ended: dict[str, State] = {}
+        self.held: list[Node] = []
+
+    def expected(self, name: str) -> set[State]:
+        """The states that the task may be in."""
+        if name in self.ended:
+            return {self.ended[name]}
+        before = [self.expected(p) for p in self.after[name]]
+        if any(states & {State.FAILED, State.SKIPPED, State.CANCELLED} for states in before):
+            return {State.SKIPPED}
+        if any(states != {State.DONE} for states in before):
+            return {State.WAITING}
+        return {State.DONE} if self.command[name] is None else {State.READY, State.ASSIGNED}
+
+    def refuses(self, call: Any) -> bool:
+        """Whether it raises GraphError; if so, nothing has changed."""
+        before = look(self.graph)
+        try:
+            call()
+        except GraphError:
+            assert look(self.graph) == before
+            return True
+        return False
+
+    @rule(tasks=BATCHES)
+    def add(self, tasks: tuple[Task, ...]) -> None:
+        known = {node.name: node.task for node in self.graph.nodes}
+        fresh: dict[str, Task] = {}
+        legal = True
+        for task in tasks:
+            there = known.get(task.name) or fresh.get(task.name)
+            if there is None:
+                fresh[task.name] = task
+            legal = legal and there in (None, task)
+        legal = legal and all(p in known or p in fresh for t in fresh.values() for p in t.after)
+        legal = legal and not has_cycle({name: set(t.after) for name, t in fresh.items()})
+        assert self.refuses(lambda: self.graph.add(tasks)) != legal
+        if legal:
+            self.after |= {name: set(task.after) for name, task in fresh.items()}
+            self.command |= {name: task.command for name, task in fresh.items()}
+
+    @rule(n=st.integers(-1, 4))
+    def take(self, n: int) -> None:
+        ready = list(self.graph._ready)
+        nodes = self.graph.take(n, "w")
+        assert nodes == ready[: max(0, n)]
+        self.held += nodes
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        nodes = self.some(data)
+        self.graph.finish(nodes)
+        self.ended |= {node.name: State.DONE for node in nodes}
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        for node in self.some(data):
+            skipped = self.graph.fail(node)
+            assert all(s.culprit is node for s in skipped)
+            self.ended[node.name] = State.FAILED
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), first=st.booleans())
+    def put_back(self, data: st.DataObject, first: bool) -> None:
+        nodes = self.some(data)
+        self.graph.put_back(nodes, first=first)
+        ready = list(self.graph._ready)
+        assert set(nodes) <= set(ready)
+
+    @rule(name=NAMES)
+    def cancel(self, name: str) -> None:
+        node = self.graph.find(name)
+        if node is None:
+            return
+        legal = node.state in ACTIVE
+        assert self.refuses(lambda: self.graph.cancel(node)) != legal
+        if legal:
+            self.ended[name] = State.CANCELLED
+            self.held = [held for held in self.held if held is not node]
+
+    @rule(wishes=st.lists(st.tuples(NAMES, AFTER), min_size=1, max_size=3, unique_by=lambda wish: wish[0]))
+    def extend(self, wishes: list[tuple[str, tuple[str, ...]]]) -> None:
+        nodes = [(self.graph.names[name], after) for name, after in wishes if name in self.graph.names]
+        active = all(node.state in ACTIVE for node, _ in nodes)
+        known = all(name in self.after for _, after in nodes for name in after)
+        wanted = {name: set(after) for name, after in self.after.items()}
+        for node, after in nodes:
+            wanted[node.name] |= set(after)
+        # What has ended waits for nothing: a way through it is no way.
+        open_ = {n: {p for p in after if p not in self.ended and self.is_active(p)} for n, after in wanted.items()}
+        legal = active and known and not has_cycle(open_)
+        assert self.refuses(lambda: self.graph.extend(nodes)) != legal
+        if legal:
+            self.after = wanted
+            back = [node for node, _ in nodes if node in self.held]
+            self.held = [node for node in self.held if node not in back]
+            self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
+
+    def is_active(self, name: str) -> bool:
+        node = self.graph.find(name)
+        return node is not None and node.state in ACTIVE
+
+    def some(self, data: st.DataObject) -> list[Node]:
+        picks = data.draw(st.sets(st.sampled_from(range(len(self.held))), min_size=1))
+        nodes = [self.held[i] for i in sorted(picks)]
+        self.held = [node for i, node in enumerate(self.held) if i not in picks]
+        return nodes
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        self.graph.check()
+        assert {node.name for node in self.graph.nodes if node.state is State.ASSIGNED} == {n.name for n in self.held}
+        for node in self.graph.nodes:
+            assert node.state in self.expected(node.name), node
+
+
+def has_cycle(after: dict[str, set[str]]) -> bool:
+    """By taking away what waits for nothing, until nothing is left or nothing more goes."""
+    left = {name: {p for p in before if p in after} for name, before in after.items()}
+    while free := {name for name, before in left.items() if not before}:
+        left = {name: before - free for name, before in left.items() if name not in free}
+    return bool(left)
+
+
+TestGraphMachine = GraphMachine.TestCase
+TestGraphMachine.settings = QUICK
+
+
+LOCATIONS = st.sampled_from(["u", "v", "w", ""])
+PEERS = st.sampled_from(["P", "Q", "R"])
+KEYS = NAMES | st.integers(0, 14) | st.just(2**64 - 1)
+NATIVES = st.builds(
+    lambda slots, wait: (slots, wait), st.sampled_from([0, 0, 1, 2, 5]), st.sampled_from([0.0, 5.0, math.inf, math.nan])
+)
+RESULTS = st.lists(
+    st.tuples(KEYS, st.sampled_from([0, 0, 1, 2]), st.sampled_from([0, 0, 0, 1, 255])).map(lambda row: Result(*row)),
+    min_size=1,
+    max_size=4,
+).map(tuple)
+
+
+class HubMachine(RuleBasedStateMachine):
+    """The model: who holds what, told by the replies and events alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hub = Hub()
+        self.now = 0.0
+        self.sequences: Counter[str] = Counter()
+        self.native: set[str] = set()  # peers that have said `slots`
+        self.held: dict[int, str] = {}
+        self.final: dict[int, State] = {}
+        self.waiting: dict[str, int] = {}  # by peer: the number of the Steal that is unanswered
+
+    @initialize(retries=st.integers(0, 1), halt=st.sampled_from([None, None, None, Halt(False, 3), Halt(True, 2)]))
+    def begin(self, retries: int, halt: Halt | None) -> None:
+        self.hub = Hub(Policy(retries=retries, halt=halt))
+
+    # -- what the hub says --
+
+    def follow(self, step: Step) -> Step:
+        for event in step.events:
+            self.hear(event)
+        for peer, message in step.sends:
+            wire.decode_reply(wire.encode(message))
+            assert peer in self.native or not isinstance(message, m.Welcome | m.Recall | m.Cancel)
+            if isinstance(message, m.Transfer):
+                assert message.tasks, "a Transfer of nothing"
+            if isinstance(message, m.Recall):
+                assert message.n > 0
+            if isinstance(message, m.Transfer | m.Exit | m.NotFound):
+                self.waiting.pop(peer, None)  # type: ignore[call-overload]
+        return step
+
+    def hear(self, event: e.Event) -> None:
+        match event:
+            case e.Stolen(location=location, tasks=tasks):
+                assert not self.hub.stopping
+                for assigned in tasks:
+                    assert assigned.id not in self.held and assigned.id not in self.final
+                    assert assigned.attempt >= 1
+                    self.held[assigned.id] = location
+            case e.Finished(location=location, tasks=tasks):
+                for ended in tasks:
+                    assert self.held.pop(ended.id) == location
+                    self.finally_(ended.id, State.DONE)
+            case e.Failed(location=location, task=ended):
+                assert self.held.pop(ended.id) == location
+                self.finally_(ended.id, State.FAILED)
+            case e.Retried(location=location, task=ended):
+                assert self.held.pop(ended.id) == location
+            case e.Requeued(location=location, tasks=named):
+                for task in named:
+                    assert self.held.pop(task.id) == location
+            case e.Cancelled(tasks=named):
+                for task in named:
+                    self.held.pop(task.id, None)
+                    self.finally_(task.id, State.CANCELLED)
+            case e.Skipped(tasks=named):
+                for task in named:
+                    self.finally_(task.id, State.SKIPPED)
+
+    def finally_(self, id: int, state: State) -> None:
+        assert id not in self.final, "a task ends once"
+        self.final[id] = state
+
+    # -- moves --
+
+    def say(self, peer: str, message: Any) -> Step:
+        """Say it; a peer of the original dialect gets exactly one reply, and an Error has changed nothing."""
+        self.now += 1.0
+        message = wire.decode_request(wire.encode(message))
+        before = look(self.hub.graph)
+        step = self.follow(self.hub.receive(peer, message, self.now))
+        replies = [reply for to, reply in step.sends if to == peer]
+        if getattr(message, "native", None) is None:
+            answers = [r for r in replies if not getattr(r, "answers", 0) and not isinstance(r, m.Recall | m.Cancel)]
+            assert len(answers) >= 1
+            assert peer in self.native or len(replies) == 1
+        if any(isinstance(reply, m.Error) for reply in replies):
+            assert not step.events
+            assert look(self.hub.graph) == before
+        return step
+
+    def number(self, peer: str, native: tuple[int, float], held: tuple[int, ...] | None = None) -> Native | None:
+        slots, wait = native
+        if not slots:
+            return None
+        self.native.add(peer)
+        self.sequences[peer] += 1
+        return Native(slots, wait, self.sequences[peer], held, self.sequences[peer] == 1)
+
+    @rule(tasks=BATCHES, peer=PEERS)
+    def create(self, tasks: tuple[Task, ...], peer: str) -> None:
+        self.say(peer, m.Create(tasks))
+
+    @rule(peer=PEERS, location=LOCATIONS, n=st.sampled_from([1, 1, 2, 100, 0, -1, -(2**31)]), native=NATIVES)
+    def steal(self, peer: str, location: str, n: int, native: tuple[int, float]) -> None:
+        self.say(peer, m.Steal(location, n, self.number(peer, native)))
+
+    @rule(peer=PEERS, location=LOCATIONS, native=NATIVES, data=st.data())
+    def compare(self, peer: str, location: str, native: tuple[int, float], data: st.DataObject) -> None:
+        ids = data.draw(st.sets(st.integers(0, 14), max_size=3)) | set(list(self.held)[:2])
+        numbered = self.number(peer, native, tuple(sorted(ids)))
+        self.say(peer, m.Steal(location, 1, numbered))
+        if numbered:
+            worker = self.hub.workers[location]
+            new = [id for id in worker.held if id not in ids]
+            assert len(new) <= max(1, worker.slots)  # handed out just now
+
+    @rule(peer=PEERS, location=LOCATIONS, results=RESULTS, steal=st.sampled_from([0, 1, 9]), native=NATIVES)
+    def complete_anything(
+        self, peer: str, location: str, results: tuple[Result, ...], steal: int, native: tuple[int, float]
+    ) -> None:
+        by_name = tuple(r for r in results if isinstance(r.task, str))
+        by_number = tuple(r for r in results if not isinstance(r.task, str))
+        for some in (by_name, by_number):
+            if some:
+                self.say(peer, m.Complete(location, some, steal, self.number(peer, native)))
+
+    @precondition(lambda self: self.held)
+    @rule(data=st.data(), status=st.sampled_from([0, 0, 1]), steal=st.sampled_from([0, 1, 9]))
+    def complete_what_is_held(self, data: st.DataObject, status: int, steal: int) -> None:
+        id = data.draw(st.sampled_from(sorted(self.held)))
+        worker = self.hub.workers[self.held[id]]
+        attempt = self.hub.graph.nodes[id].attempt
+        native = self.number(worker.peer, (worker.slots, math.inf))  # type: ignore[arg-type]
+        step = self.say(worker.peer, m.Complete(worker.location, (Result(id, attempt, status),), steal, native))  # type: ignore[arg-type]
+        assert any(isinstance(event, e.Finished | e.Failed | e.Retried | e.Cancelled) for event in step.events)
+
+    @rule(peer=PEERS, location=LOCATIONS, keys=st.lists(KEYS, min_size=1, max_size=3), after=AFTER, native=NATIVES)
+    def give_back(
+        self, peer: str, location: str, keys: list[Any], after: tuple[str, ...], native: tuple[int, float]
+    ) -> None:
+        worker = self.hub.workers.get(location)
+        held = sorted(worker.held)[:2] if worker else []
+        returned = tuple(Returned(key, after if i % 2 else ()) for i, key in enumerate([*keys, *held, *held]))
+        numbered = self.number(peer, native) if worker is not None and worker.peer == peer else None
+        self.say(peer, m.GiveBack(location, returned, numbered))
+
+    @rule(peer=PEERS, location=LOCATIONS)
+    def exit(self, peer: str, location: str) -> None:
+        known = location in self.hub.workers
+        step = self.say(peer, m.Exit(location))
+        assert (peer, m.OK() if known else m.NotFound()) in step.sends
+        assert location not in self.hub.workers
+
+    @rule(peer=PEERS, name=NAMES | st.sampled_from(["#0", "#99", "#", "#" + "1" * 30]))
+    def look_up(self, peer: str, name: str) -> None:
+        self.say(peer, m.Lookup(name))
+        self.say(peer, m.OK())
+
+    @rule(peer=PEERS, reply=st.sampled_from([m.NotFound(), m.Error("x"), m.Recall(1), m.Transfer(())]))
+    def send_what_is_no_request(self, peer: str, reply: Any) -> None:
+        step = self.follow(self.hub.receive(peer, reply, self.now))
+        assert [type(message) for to, message in step.sends if to == peer] == [m.Error]
+
+    @rule(peer=PEERS, location=LOCATIONS, id=st.integers(0, 14))
+    def output(self, peer: str, location: str, id: int) -> None:
+        step = self.follow(self.hub.receive(peer, m.Output(location, id, 1, b"x"), self.now))
+        assert not step.sends
+        assert bool(step.events) == (self.held.get(id) == location)
+
+    @rule(peer=PEERS | st.just("nobody"))
+    def lose(self, peer: str) -> None:
+        self.follow(self.hub.lose(peer, self.now, "gone"))
+        assert not any(w.peer == peer and w.slots for w in self.hub.workers.values())
+
+    @rule(seconds=st.sampled_from([0.0, 1.0, 5.0, 50.0]))
+    def tick(self, seconds: float) -> None:
+        self.now += seconds
+        step = self.follow(self.hub.tick(self.now))
+        assert not step.events
+        assert self.hub.deadline > self.now
+
+    @rule(running=st.booleans(), sure=st.integers(0, 4))
+    def stop(self, running: bool, sure: int) -> None:
+        if sure == 4:  # seldom: nothing is handed out after it
+            self.follow(self.hub.stop(self.now, "enough", running=running))
+
+    @invariant()
+    def agrees_with_the_model(self) -> None:
+        self.hub.check()
+        assert self.held == {id: w.location for w in self.hub.workers.values() for id in w.held}
+        ends = {n.id: n.state for n in self.hub.graph.nodes if n.state not in ACTIVE and not n.is_join}
+        assert self.final == ends
+        assert not (self.hub.over and self.hub._parked), "who waits is told when all is finished"
+
+
+TestHubMachine = HubMachine.TestCase
+TestHubMachine.settings = QUICK
