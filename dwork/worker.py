@@ -89,7 +89,7 @@ class Worker:
         self._steal_time = -math.inf
         self._grasp = slots  # the most to ask for next time
         self._mean = math.inf
-        self._started = -math.inf
+        self.started = -math.inf  # when the last task was started
         self._awaits = False  # original dialect: a request is under way
         self._asked = -math.inf  # and since when
         self._pause_until = -math.inf  # and the next Steal must wait
@@ -156,7 +156,7 @@ class Worker:
             is_new = assigned.id not in self.running
             self.running[assigned.id] = assigned
             if is_new:
-                self._started = now
+                self.started = now
                 return assigned
             # The hub took us for lost and gives again what runs here still: this run counts as that attempt.
         return None
@@ -214,7 +214,7 @@ class Worker:
         if self._results:
             times.append(self._oldest + 2 * self._hold)
         if self.queue:
-            times.append(self._started + self.habits.stale)
+            times.append(self.started + self.habits.stale)
         if self._steal:
             times.append(self._steal_time + self.habits.wait + self.habits.patience)
         times += [time + self.habits.patience for time, _ in self._unanswered.values()]
@@ -246,7 +246,7 @@ class Worker:
         if self._steal or self.leaving:
             return 0
         target = self.slots
-        pace = max(self._mean, now - self._started) if self.running else self._mean
+        pace = max(self._mean, now - self.started) if self.running else self._mean
         if pace * self.habits.most <= self.habits.lookahead * self.slots:
             target = max(target, self.habits.most)
         elif pace < math.inf:
@@ -260,7 +260,7 @@ class Worker:
         return not self.queue or self.leaving or now >= self._oldest + self._hold
 
     def _is_stale(self, now: float) -> bool:
-        return len(self.running) >= self.slots and now >= self._started + self.habits.stale
+        return len(self.running) >= self.slots and now >= self.started + self.habits.stale
 
     def _number(
         self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False, compare: bool = False

@@ -21,8 +21,9 @@ from dwork.task import Assigned, Result
 from dwork.transport import HUB, Transport
 from dwork.worker import Worker
 
-#: A worker whose slots are all busy hears the hub at least so often, in seconds; a child that ends wakes it at once.
-BUSY_NAP: Final = 0.002
+#: How long a worker whose slots are all busy may not look what the hub says, in seconds: at least, at most, and of the
+#: time since it started its last task. A child that ends wakes it at once.
+BUSY_NAP: Final = (0.002, 0.02, 0.01)
 
 _CAUGHT: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _LEAVE: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -116,7 +117,10 @@ class _WorkerLoop:
         if free:
             sleep([self._transport], descriptors, until)
         else:  # nothing that the hub may say is urgent: do not even look
-            select.select(descriptors, (), (), max(0.0, min(until - clock(), BUSY_NAP)))
+            now = clock()
+            least, most, share = BUSY_NAP
+            nap = min(max(least, share * (now - worker.started)), most)
+            select.select(descriptors, (), (), max(0.0, min(until - now, nap)))
 
     def _send(self, message: Message) -> None:
         self._transport.send(HUB, wire.encode(message))

@@ -19,10 +19,10 @@ from dwork.transport import HUB, Peer
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-#: Naps in seconds: the first after a frame, those while something has moved lately, and those when nothing has.
-SHORT, BUSY, IDLE = 0.00005, 0.0005, 0.001
-#: How many naps are short after a frame, and how many are not yet idle.
-SHORT_ONES, BUSY_ONES = 4, 1000
+#: Naps in seconds, the n-th after a frame and on: the first, while much moves, for some seconds, and when all is quiet.
+NAPS = ((0, 0.00005), (4, 0.0005), (1000, 0.001), (3500, 0.01))
+#: The nap while the ranks part at the end.
+PARTING = 0.001
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
 #: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
@@ -137,7 +137,7 @@ class Mpi:
         if self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
             return 0.0
         self._naps += 1
-        return SHORT if self._naps <= SHORT_ONES else BUSY if self._naps <= BUSY_ONES else IDLE
+        return next(nap for n, nap in reversed(NAPS) if self._naps > n)
 
     def close(self) -> None:
         """Part from the others, each with an empty last message, and leave MPI.
@@ -145,16 +145,16 @@ class Mpi:
         MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
         until all ranks are there: so one waits here, with naps, until the hub parts.
         """
-        for rank in self._ranks:
-            self._leaving.append((self._comm.Isend([b"", self._mpi.BYTE], rank, LAST), b""))
+        for rank in self._ranks:  # Issend: it is done when it has arrived, not when it has left
+            self._leaving.append((self._comm.Issend([b"", self._mpi.BYTE], rank, LAST), b""))
         parted: set[int] = set()
         while len(parted) < len(self._ranks) or self._leaving:
             self.receive()  # too late to be answered
             while self._comm.Iprobe(self._mpi.ANY_SOURCE, LAST, self._status):
                 parted.add(self._status.Get_source())
                 self._comm.Recv([bytearray(), self._mpi.BYTE], self._status.Get_source(), LAST)
-            if len(parted) < len(self._ranks):
-                time.sleep(IDLE)
+            if len(parted) < len(self._ranks) or self._leaving:
+                time.sleep(PARTING)
         self.receive()
         self._mpi.Finalize()
 

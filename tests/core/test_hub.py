@@ -304,6 +304,26 @@ def test_a_steal_that_was_served_is_not_answered_again_by_time(stage: Stage) -> 
     assert stage.take() == []
 
 
+def test_a_steal_that_waits_instead_of_another_has_its_own_time(stage: Stage) -> None:
+    stage.say("p", steal("w", 1, wait=5.0))
+    stage.say("p", steal("w", 2, wait=9.0))
+    stage.took(stage.hub.tick(105.0))
+    assert stage.take() == []
+    stage.took(stage.hub.tick(109.0))
+    assert stage.take() == [("p", m.NotFound(answers=2))]
+
+
+def test_a_steal_that_waited_gets_what_its_worker_can_run_by_now(stage: Stage) -> None:
+    stage.create("a", task("b", "a"), task("c", "a"))
+    stage.say("p", steal("w", 1, slots=2))
+    stage.say("p", steal("w", 2, slots=2))  # for its second slot
+    stage.take()
+    stage.say("p", complete("w", 3, Result(0, 1), slots=2))
+    ok, handed = stage.take()
+    assert ok == ("p", m.OK(answers=3))
+    assert told(handed[1]) == ["b", "c"]
+
+
 def test_a_native_steal_that_cannot_wait_is_answered_at_once(stage: Stage) -> None:
     for n, wait in enumerate((0.0, -1.0), 1):
         stage.say("p", steal("w", n, wait=wait))

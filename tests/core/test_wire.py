@@ -224,6 +224,7 @@ def test_each_request_comes_back_as_it_was(message: m.Message) -> None:
 @given(REPLY)
 @settings(deadline=None, max_examples=60)
 @example(m.Transfer((), 3))
+@example(m.Transfer((Assigned(1, 1, "a", "a"),), 3, awaited=True))
 def test_each_reply_comes_back_as_it_was(message: m.Message) -> None:
     assert wire.decode_reply(wire.encode(message)) == message
 

@@ -14,6 +14,8 @@ from dwork.transport.mpi import Mpi, start
 MIB = 1024 * 1024
 SIZES = (0, 1, MIB, 64 * MIB)
 N = 1000
+#: Whether worker 1 says something at the very end, which the hub may or may not still take in.
+UNREAD = len(sys.argv) > 1
 
 
 def receive(end: Mpi, n: int) -> list[tuple[Peer, bytes]]:
@@ -23,8 +25,8 @@ def receive(end: Mpi, n: int) -> list[tuple[Peer, bytes]]:
         frames += end.receive()
         if len(frames) < n:
             time.sleep(end.nap())
-    assert len(frames) == n
-    return frames
+    assert len(frames) == n or UNREAD, "no frame comes twice"
+    return frames[:n]
 
 
 def hub(end: Mpi) -> None:
@@ -55,7 +57,7 @@ def main() -> None:
     world = start()
     end = Mpi(world)
     (hub if world.rank == 0 else worker)(end)
-    if len(sys.argv) > 1 and world.rank == 1:
+    if UNREAD and world.rank == 1:
         end.send(HUB, b"said at the very end, and read by nobody")
     end.close()
 
