@@ -6,8 +6,9 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 command -v mpirun > /dev/null || { echo "all.sh: there is no mpirun on PATH" >&2; exit 2; }
 mkdir -p results
 status=0
-for name in ${*:-core dispatch shell start idle load}; do
-    case $name in load) options=--run ;; *) options= ;; esac
+[ $# -gt 0 ] || set -- core dispatch shell start idle load
+for name in "$@"; do
+    case $name in core) options='--largest 1000000' ;; load) options=--run ;; *) options= ;; esac
     # shellcheck disable=SC2086
     if python "benchmarks/$name.py" $options --json "results/$name.json" > "results/$name.txt"; then
         cat "results/$name.txt"

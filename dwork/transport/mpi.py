@@ -134,7 +134,8 @@ class Mpi:
         return []
 
     def nap(self) -> float:
-        if self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
+        # Twice: a look makes MPI take in what has arrived, and only the next one tells of it.
+        if self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG) or self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
             return 0.0
         self._naps += 1
         return next(nap for n, nap in reversed(NAPS) if self._naps > n)
