@@ -173,6 +173,11 @@ class Hub:
         return self._deadlines[0][0] if self._deadlines else math.inf
 
     @property
+    def awaited(self) -> bool:
+        """Whether some worker waits for work, and so for whatever message may make some."""
+        return bool(self._parked)
+
+    @property
     def over(self) -> bool:
         """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
         if self.stopping:

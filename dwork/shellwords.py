@@ -35,9 +35,9 @@ def arguments(command: Command) -> tuple[str, ...]:
     if not isinstance(command, str):
         return command
     if _PLAIN.fullmatch(command):
-        words = tuple(command.split())
-        if words[0] == ":":
+        if command == ":" or command.startswith((": ", ":\t")):
             return ()
+        words = tuple(command.split())
         if words[0] not in _OWN_WORDS and "=" not in words[0]:
             return words
     return (SHELL, "-c", command)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import repeat
 from typing import Any
 
@@ -94,6 +95,12 @@ def _put_results(results: tuple[Result, ...], out: Any) -> None:
                 out.text.add(row=row, error=texts[0], stdout=texts[1], stderr=texts[2])
 
 
+#: What Result holds when it has no text, for as many rows as one likes.
+_NO_TEXTS = (repeat(""), repeat(b""), repeat(b""))
+#: A Result from a row of all its fields: half the time of calling Result.
+_new_result = partial(tuple.__new__, Result)
+
+
 def _get_results(tasks: Sequence[TaskKey], pb: Any) -> list[Result]:
     n = len(tasks)
     columns = []
@@ -102,7 +109,8 @@ def _get_results(tasks: Sequence[TaskKey], pb: Any) -> list[Result]:
         if len(column) not in (0, n):
             raise WireError(f"results.{field} must have {n} rows or none, and has {len(column)}")
         columns.append(column or repeat(0, n))
-    results = list(map(Result, tasks, *columns))
+    rows = zip(tasks, *columns, *_NO_TEXTS, strict=False)
+    results = list(map(_new_result, rows))
     for text in pb.text:
         if text.row >= n:
             raise WireError(f"results.text is about row {text.row} of {n}")

@@ -17,11 +17,14 @@ def clock() -> float:
     return _EPOCH + time.monotonic()
 
 
-def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: float) -> None:
-    """Return when a frame has come or may have, when one of descriptors is readable, or at `until`."""
+def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: float, hurry: bool = True) -> None:
+    """Return when a frame has come or may have, when one of descriptors is readable, or at `until`.
+
+    hurry: as for Transport.nap.
+    """
     watched = [*descriptors, *(t.descriptor for t in transports if t.descriptor is not None)]
     while True:
-        nap = min([t.nap() for t in transports])
+        nap = min([t.nap(hurry) for t in transports])
         left = until - clock()
         if nap <= 0 or left <= 0:
             return

@@ -70,7 +70,7 @@ class HubLoop:
 
     def sleep(self, descriptor: int) -> None:
         """Sleep until there is something to do, or descriptor is readable."""
-        sleep(self._transports, [descriptor], self.hub.deadline)
+        sleep(self._transports, [descriptor], self.hub.deadline, hurry=self.hub.awaited)
 
     def dismiss(self) -> None:
         """Tell all workers that all is finished."""

@@ -137,7 +137,8 @@ class _WorkerLoop:
             self._print(2, result.stderr)
             if not result.ok:
                 self._tell(f"{shown(assigned.name)} failed: {how(result)}")
-            result = result._replace(stdout=b"", stderr=b"")
+            if result.stdout or result.stderr:
+                result = result._replace(stdout=b"", stderr=b"")
         self.worker.ended(result, now)
 
     def _print(self, stream: int, data: bytes) -> None:

@@ -34,8 +34,11 @@ class Transport(Protocol):
     def lost(self) -> list[Peer]:
         """The peers found gone since the last call."""
 
-    def nap(self) -> float:
-        """How long one may sleep on `descriptor` before looking again, in seconds; 0 when frames are there."""
+    def nap(self, hurry: bool = True) -> float:
+        """How long one may sleep on `descriptor` before looking again, in seconds; 0 when frames are there.
+
+        hurry: somebody waits for what may come, and a millisecond would be felt.
+        """
 
     def close(self) -> None:
         """Send what is still to be sent, within bounds, and leave."""

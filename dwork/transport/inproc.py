@@ -39,7 +39,7 @@ class Inproc:
         lost, self._lost = self._lost, []
         return lost
 
-    def nap(self) -> float:
+    def nap(self, hurry: bool = True) -> float:
         return 0.0 if self._inbox else math.inf
 
     def close(self) -> None:

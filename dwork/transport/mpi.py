@@ -19,8 +19,9 @@ from dwork.transport import HUB, Peer
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-#: Naps in seconds, the n-th after a frame and on: the first, while much moves, for some seconds, and when all is quiet.
-NAPS = ((0, 0.00005), (4, 0.0005), (1000, 0.001), (3500, 0.01))
+#: Naps in seconds, the n-th after a frame and on: when somebody waits for what may come, and when all have work.
+HURRIED = ((0, 0.00005), (12, 0.00025), (400, 0.0005), (1500, 0.001), (4500, 0.01))
+RELAXED = ((0, 0.00005), (12, 0.001), (3500, 0.01))
 #: The nap while the ranks part at the end.
 PARTING = 0.001
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
@@ -133,12 +134,12 @@ class Mpi:
     def lost(self) -> list[Peer]:
         return []
 
-    def nap(self) -> float:
+    def nap(self, hurry: bool = True) -> float:
         # Twice: a look makes MPI take in what has arrived, and only the next one tells of it.
         if self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG) or self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
             return 0.0
         self._naps += 1
-        return next(nap for n, nap in reversed(NAPS) if self._naps > n)
+        return next(nap for n, nap in reversed(HURRIED if hurry else RELAXED) if self._naps > n)
 
     def close(self) -> None:
         """Part from the others, each with an empty last message, and leave MPI.
