@@ -22,7 +22,7 @@ Illegal requests raise GraphError before anything has changed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from dwork.errors import GraphError
@@ -114,16 +114,22 @@ class Graph:
         Create can send it again.
         """
         fresh = self._fresh(tasks)
-        order = self._resolve(fresh)
+        self.names.update(fresh)
+        try:
+            order = self._resolve(fresh.values())
+        except GraphError:
+            for name in fresh:
+                del self.names[name]
+            raise
         skipped: list[Node] = []
         ready: list[Node] = []
-        self.names.update(fresh)
-        for id, node in enumerate(fresh.values(), len(self.nodes)):
-            node.id = id
+        joins = 0
+        for node in fresh.values():
+            joins += node.task.command is None
             if node.predecessors:
                 self._link(node, node.predecessors)
         self.nodes += fresh.values()
-        self.counts[WAITING] += sum(node.task.command is not None for node in fresh.values())
+        self.counts[WAITING] += len(fresh) - joins
         for node in order:
             self._enter(node, ready, skipped)
         self._make_ready(ready)
@@ -142,35 +148,33 @@ class Graph:
                 raise GraphError(f"task {name!r} exists already with another definition; choose another name")
         return fresh
 
-    def _resolve(self, fresh: dict[str, Node]) -> Iterable[Node]:
-        """Find each predecessor; return the nodes so that each comes after its predecessors."""
+    def _resolve(self, fresh: Collection[Node]) -> Iterable[Node]:
+        """Number the nodes and find each predecessor; return the nodes so that each comes after its predecessors."""
         names = self.names
         forward = False
-        passed: set[str] = set()
-        for name, node in fresh.items():
+        for id, node in enumerate(fresh, len(self.nodes)):
             after = node.task.after
             if after:
                 found = []
                 for wanted in after if len(after) == 1 else dict.fromkeys(after):
-                    predecessor = fresh.get(wanted) or names.get(wanted)
+                    predecessor = names.get(wanted)
                     if predecessor is not None:
                         found.append(predecessor)
-                        forward = forward or (wanted in fresh and wanted not in passed)
+                        if predecessor.id < 0:  # this loop has not come to it
+                            forward = True
                     elif not self._unknown_is_done:
                         raise GraphError(
-                            f"task {name!r} comes after {wanted!r}, which does not exist; "
+                            f"task {node.task.name!r} comes after {wanted!r}, which does not exist; "
                             "create that first, or in the same message"
                         )
                 node.predecessors = tuple(found)
-            passed.add(name)
-        return self._sorted(list(fresh.values())) if forward else fresh.values()
+            node.id = id
+        return self._sorted(list(fresh)) if forward else fresh
 
-    @staticmethod
-    def _sorted(nodes: list[Node]) -> list[Node]:
-        position = {node.task.name: i for i, node in enumerate(nodes)}
-        order, cycle = topological(
-            [[position[p.task.name] for p in node.predecessors if p.task.name in position] for node in nodes]
-        )
+    def _sorted(self, nodes: list[Node]) -> list[Node]:
+        """The new nodes in topological order."""
+        first = len(self.nodes)
+        order, cycle = topological([[p.id - first for p in node.predecessors if p.id >= first] for node in nodes])
         if cycle:
             names = [nodes[i].task.name for i in (*cycle, cycle[0])]
             raise GraphError("these tasks wait for one another: " + " -> ".join(names))
