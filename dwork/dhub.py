@@ -9,11 +9,10 @@ import click
 from dwork import __version__
 from dwork.bridge import listen
 from dwork.connection import DEFAULT_PORT
-from dwork.halt import Halt
 from dwork.hub import Hub, Policy
 from dwork.loop.hub import HubLoop
 from dwork.messages import Welcome
-from dwork.options import DURATION, HALT
+from dwork.options import policy_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.report import Report
 from dwork.signals import Signals
@@ -30,30 +29,10 @@ from dwork.signals import Signals
     show_default=True,
     help="Address to listen on; 0.0.0.0 for all. Whoever reaches it can run commands as you.",
 )
-@click.option(
-    "--retries", type=click.IntRange(0), default=0, show_default=True, help="Further attempts of a failed task."
-)
-@click.option("--timeout", type=DURATION, metavar="TIME", help="End a task after so long, as 90s, 2h or 1:30:00.")
-@click.option(
-    "--halt",
-    type=HALT,
-    metavar="WHEN",
-    default="never",
-    show_default=True,
-    help="Stop when tasks fail: never, or soon or now with fail=N or fail=N%.",
-)
-@click.option(
-    "--unknown-pred",
-    type=click.Choice(["error", "done"]),
-    default="error",
-    show_default=True,
-    help="What a predecessor is that does not exist; the C++ dhub takes it as done.",
-)
+@policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.version_option(__version__)  # fmt: skip
-def command(
-    port: int, bind: str, retries: int, timeout: float | None, halt: Halt | None, unknown_pred: str, quiet: bool
-) -> int:
+def command(port: int, bind: str, policy: Policy, quiet: bool) -> int:
     """Hold a graph of tasks and hand them to workers, until Ctrl-C or SIGTERM.
 
     \b
@@ -63,7 +42,6 @@ def command(
       kworker                                 do it
     """
     router = listen(bind, port)
-    policy = Policy(retries, timeout, halt, unknown_is_done=unknown_pred == "done")
     hub = Hub(policy, Welcome(server=router.server))
     report = Report(lambda text: say("dhub", text), quiet=quiet)
     if not quiet:

@@ -38,6 +38,14 @@ class Added:
 
 
 @dataclass(frozen=True, slots=True)
+class Resumed:
+    """Tasks of an earlier run are to be run now, in this order; those that are done already are not among them."""
+
+    time: float
+    ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
 class Extended:
     """A task has got further predecessors."""
 
@@ -75,12 +83,13 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """An attempt has failed, and the task is ready again."""
+    """An attempt has failed, and the task is tried again, `delay` seconds later at the earliest."""
 
     time: float
     location: str
     task: Ended
     attempts_left: int
+    delay: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Tasks were ended, or taken out before they ran, on request."""
+    """Tasks were taken out before they ran, on request."""
 
     time: float
     tasks: Sequence[Named]
@@ -102,13 +111,51 @@ class Cancelled:
 
 
 @dataclass(frozen=True, slots=True)
+class Killed:
+    """A running task was ended on request, and is cancelled."""
+
+    time: float
+    location: str
+    task: Ended
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Requeued:
-    """Tasks left a worker's hands unfinished and are ready (or waiting) again."""
+    """Tasks left a worker's hands unfinished and are ready (or waiting) again.
+
+    lost: they may have run, and their attempts count; else they were given back before they had started.
+    """
 
     time: float
     location: str
     tasks: Sequence[Named]
     reason: str
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Tasks must not start until they are released."""
+
+    time: float
+    tasks: Sequence[Named]
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """Held tasks may start again."""
+
+    time: float
+    tasks: Sequence[Named]
+
+
+@dataclass(frozen=True, slots=True)
+class Revived:
+    """Tasks that had failed or were cancelled, and tasks that were skipped for them, are to run after all."""
+
+    time: float
+    tasks: Sequence[Named]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +197,7 @@ class Printed:
 
 Event = (
     Added
+    | Resumed
     | Extended
     | Stolen
     | Finished
@@ -157,7 +205,11 @@ Event = (
     | Retried
     | Skipped
     | Cancelled
+    | Killed
     | Requeued
+    | Held
+    | Released
+    | Revived
     | Joined
     | Left
     | Stopping

@@ -3,13 +3,20 @@
 Rules of the machine; everything that changes a task's state lives in this file (and `ready.take`).
 
     state      enters when                                    leaves to
-    waiting    a predecessor is unfinished                    ready (the last one is done), skipped, cancelled
-    ready      nothing is unfinished before it                assigned (take), waiting (extend), skipped, cancelled
-    assigned   a worker holds it                              done, failed, ready or waiting (put_back), cancelled
+    waiting    a predecessor is unfinished, or it is          ready (the last of that has gone), skipped, cancelled
+               suspended
+    ready      nothing is unfinished before it                assigned (take), waiting (extend, suspend), skipped,
+                                                              cancelled
+    assigned   a worker holds it                              done, failed, ready or waiting (put_back, suspend),
+                                                              cancelled
     done       it ended well                                  -
-    failed     it ended badly for good                        -
-    skipped    a predecessor failed, or was skipped or cancelled  -
-    cancelled  somebody took it out                           -
+    failed     it ended badly for good                        ready or waiting (revive)
+    skipped    a predecessor failed, or was skipped or        waiting (a predecessor is revived, and no other is
+               cancelled                                      lost)
+    cancelled  somebody took it out                           ready or waiting (revive)
+
+To *suspend* a task (it is held, or must wait before it is tried again) is to count one more unfinished predecessor;
+`release` counts it down. A graph that was recorded is restored with `restore`, which sets states at once.
 
 A *join* is a task with nothing to run. It is never ready: it is done in the moment its last predecessor is, and
 hands on skipping like any other task. A barrier over n tasks and m successors so costs n + m edges, not n * m.
@@ -22,6 +29,7 @@ Illegal requests raise GraphError before anything has changed.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -71,6 +79,20 @@ class Node:
         return f"<{self.id} {self.task.name!r} {self.state.value}>"
 
 
+class Restored(NamedTuple):
+    """A task as a record has it. A task that is neither done, failed, cancelled nor in a worker's hands is to be run.
+
+    What a join's state is, and which tasks are skipped, follows from the others.
+    """
+
+    id: int
+    task: Task
+    state: State = State.WAITING
+    attempt: int = 0
+    holder: str | None = None
+    suspended: bool = False
+
+
 class Addition(NamedTuple):
     """What `add` did: the new nodes in order of their ids, and those that can never run, with the culprit."""
 
@@ -79,12 +101,17 @@ class Addition(NamedTuple):
 
 
 class Graph:
-    """All tasks, by id and by name; `counts` says how many (joins aside) stand in each state."""
+    """All tasks, by id and by name; `counts` says how many (joins aside) stand in each state.
+
+    nodes has None in place of ids that a record had given to tasks that are there no more. suspended: how many times
+    a task is.
+    """
 
     def __init__(self, *, unknown_is_done: bool = False) -> None:
-        self.nodes: list[Node] = []
+        self.nodes: list[Node | None] = []
         self.names: dict[str, Node] = {}
         self.counts: dict[State, int] = dict.fromkeys(State, 0)
+        self.suspended: Counter[Node] = Counter()
         self._ready = ReadyQueue()
         self._unknown_is_done = unknown_is_done
 
@@ -116,25 +143,49 @@ class Graph:
         fresh = self._fresh(tasks)
         self.names.update(fresh)
         try:
-            order = self._resolve(fresh.values())
+            order = self._resolve(fresh.values(), range(len(self.nodes), len(self.nodes) + len(fresh)))
         except GraphError:
             for name in fresh:
                 del self.names[name]
             raise
+        self.nodes += fresh.values()
+        return Addition(list(fresh.values()), self._place(order))
+
+    def restore(self, tasks: Sequence[Restored]) -> list[Node]:
+        """Fill an empty graph with what was recorded, in this order; return those that are skipped.
+
+        GraphError when it does not fit together.
+        """
+        assert not self.nodes, "a graph is restored before anything else"
+        self.nodes = [None] * (1 + max((entry.id for entry in tasks), default=-1))
+        entries = [(Node(entry.task), entry) for entry in tasks]
+        self.names = {node.name: node for node, _ in entries}
+        if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
+            raise GraphError("two tasks of the record have the same name or number")
+        order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
+        for node, (id, _, state, attempt, holder, suspended) in entries:
+            self.nodes[id] = node
+            node.attempt, node.holder = attempt, holder
+            if not node.is_join:
+                node.state = state
+            if suspended:
+                self.suspended[node] = node.waiting = 1
+        return self._place(order)
+
+    def _place(self, order: Collection[Node]) -> list[Node]:
+        """Give new nodes their successors and states; return those that can never run."""
         skipped: list[Node] = []
         ready: list[Node] = []
-        joins = 0
-        for node in fresh.values():
-            joins += node.task.command is None
+        for node in order:
+            if node.task.command is not None:
+                self.counts[node.state] += 1
             if node.predecessors:
                 self._link(node, node.predecessors)
-        self.nodes += fresh.values()
-        self.counts[WAITING] += len(fresh) - joins
         for node in order:
             self._enter(node, ready, skipped)
         self._make_ready(ready)
         self._ready.append(ready)
-        return Addition(list(fresh.values()), skipped)
+        return skipped
 
     def _fresh(self, tasks: Sequence[Task]) -> dict[str, Node]:
         fresh: dict[str, Node] = {}
@@ -148,11 +199,11 @@ class Graph:
                 raise GraphError(f"task {name!r} exists already with another definition; choose another name")
         return fresh
 
-    def _resolve(self, fresh: Collection[Node]) -> Iterable[Node]:
+    def _resolve(self, fresh: Collection[Node], ids: Iterable[int]) -> Collection[Node]:
         """Number the nodes and find each predecessor; return the nodes so that each comes after its predecessors."""
         names = self.names
         forward = False
-        for id, node in enumerate(fresh, len(self.nodes)):
+        for id, node in zip(ids, fresh, strict=True):
             after = node.task.after
             if after:
                 found = []
@@ -171,10 +222,11 @@ class Graph:
             node.id = id
         return self._sorted(list(fresh)) if forward else fresh
 
-    def _sorted(self, nodes: list[Node]) -> list[Node]:
+    @staticmethod
+    def _sorted(nodes: list[Node]) -> list[Node]:
         """The new nodes in topological order."""
-        first = len(self.nodes)
-        order, cycle = topological([[p.id - first for p in node.predecessors if p.id >= first] for node in nodes])
+        position = {node.id: i for i, node in enumerate(nodes)}
+        order, cycle = topological([[position[p.id] for p in n.predecessors if p.id in position] for n in nodes])
         if cycle:
             names = [nodes[i].task.name for i in (*cycle, cycle[0])]
             raise GraphError("these tasks wait for one another: " + " -> ".join(names))
@@ -192,6 +244,8 @@ class Graph:
 
     def _enter(self, node: Node, ready: list[Node], skipped: list[Node]) -> None:
         """Give a new node, whose predecessors have all entered, its first state."""
+        if node.state is not WAITING:  # restored
+            return
         if not node.waiting:
             if node.task.command is None:  # a join: what it releases enters after it, so counting down is enough
                 node.state = DONE
@@ -199,7 +253,7 @@ class Graph:
                     s.waiting -= 1
             else:
                 ready.append(node)
-        elif node.state is WAITING:
+        else:
             lost = next((p for p in node.predecessors if p.state in LOST), None)
             if lost is not None:
                 skipped += self._skip_all([node], lost.culprit or lost)
@@ -250,6 +304,74 @@ class Graph:
             self._ready.prepend(nodes)
         else:
             self._ready.append(nodes)
+
+    def suspend(self, nodes: Iterable[Node]) -> None:
+        """Active nodes must not start until they are released; an assigned one has left its holder's hands."""
+        for node in nodes:
+            node.waiting += 1
+            self.suspended[node] += 1
+            if node.state is not WAITING:
+                self._move(node, WAITING)
+                node.holder = None
+
+    def release(self, nodes: Iterable[Node]) -> None:
+        """Take back one suspension each."""
+        ready = []
+        for node in nodes:
+            node.waiting -= 1
+            self.suspended[node] -= 1
+            if not self.suspended[node]:
+                del self.suspended[node]
+            if not node.waiting and node.state is WAITING:
+                ready.append(node)
+        self._make_ready(ready)
+        self._ready.append(ready)
+
+    def revive(self, nodes: Sequence[Node]) -> list[Node]:
+        """Failed or cancelled nodes are to run after all; return them and those that need no longer be skipped.
+
+        Each edge below them is walked once, and each successor's predecessors are counted once.
+        """
+        for node in nodes:
+            self._move(node, WAITING if node.waiting else READY)
+            node.failures = 0
+        self._ready.append([node for node in nodes if node.state is READY])
+        revived = list(nodes)
+        lost: dict[Node, int] = {}  # of a skipped node, how many predecessors are lost or still to be looked at
+        pending = set(nodes)
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            for s in node.successors or ():
+                if s.state is SKIPPED:
+                    if s not in lost:
+                        lost[s] = sum(p.state in LOST or p in pending for p in s.predecessors)
+                    lost[s] -= 1
+                    if not lost[s]:
+                        self._move(s, WAITING)
+                        s.culprit = None
+                        stack.append(s)
+                        pending.add(s)
+                        if not s.is_join:
+                            revived.append(s)
+            pending.discard(node)
+        for s, left in lost.items():
+            if left:
+                self._blame_anew(s)
+        return revived
+
+    @staticmethod
+    def _blame_anew(node: Node) -> None:
+        """A node is skipped still, but not for its culprit, which is to run: find another, for what follows it, too."""
+        stack = [node]
+        while stack:
+            node = stack.pop()
+            if node.state is SKIPPED and node.culprit is not None and node.culprit.state in ACTIVE:
+                reasons = [p.culprit or p for p in node.predecessors if p.state in LOST]
+                found = next((p for p in reasons if p.state not in ACTIVE), None)
+                if found is not None:
+                    node.culprit = found
+                    stack += node.successors or ()
 
     def extend(self, wishes: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
         """Let tasks that have not ended wait for further predecessors; return those that are skipped for it.
@@ -357,13 +479,17 @@ class Graph:
     def check(self) -> None:
         """Raise AssertionError unless all of this holds; linear in tasks plus edges."""
         counts = dict.fromkeys(State, 0)
-        edges = {(p.id, s.id) for p in self.nodes for s in p.successors or ()}
+        nodes = [node for node in self.nodes if node is not None]
+        edges = {(p.id, s.id) for p in nodes for s in p.successors or ()}
         queued = {node.id for node in self._ready}
+        assert len(self.names) == len(nodes), "each has a name of its own"
         for i, node in enumerate(self.nodes):
+            if node is None:
+                continue
             assert node.id == i and self.names[node.name] is node, "ids and names each find their node"
             if not node.is_join:
                 counts[node.state] += 1
-            unfinished = sum(p.state is not DONE for p in node.predecessors)
+            unfinished = sum(p.state is not DONE for p in node.predecessors) + self.suspended.get(node, 0)
             if node.state in ACTIVE:
                 assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
                 assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
@@ -374,5 +500,7 @@ class Graph:
             assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
             assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
             assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
+            assert node.culprit is None or node.culprit.state in (FAILED, CANCELLED), f"{node}'s culprit is one"
             assert node.state is not ASSIGNED or node.holder is not None, f"{node} is in somebody's hands"
+        assert all(n > 0 for n in self.suspended.values()), "suspensions are counted down to nothing"
         assert counts == self.counts, "the counts are right"

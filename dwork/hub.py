@@ -11,6 +11,9 @@ Parking. A native Steal with nothing ready waits here until something is, or its
 nothing and hear at once. `_settle` runs after each message: it serves parked Steals, idle workers first, and when
 none can be served calls unstarted tasks back from those who have more than they can run.
 
+Coming back. A hub that is restored from its record knows who held what before it went; a worker that has kept its
+tasks goes on as if nothing had been.
+
 Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
 the last tasks spread over all workers; a peer that tells no slots gets what it asks for.
 """
@@ -19,7 +22,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -27,12 +30,17 @@ from typing import Any
 from dwork import events, messages
 from dwork.errors import GraphError
 from dwork.events import Ended, Event, Named
-from dwork.graph import Graph, Node
+from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
-from dwork.messages import Message, Native
-from dwork.task import Assigned, Options, Result, State, TaskKey
+from dwork.messages import Message, Native, Verb
+from dwork.selection import find, select
+from dwork.task import ACTIVE, Assigned, Options, Result, State, TaskKey
+from dwork.trials import Trials
 
 Peer = Hashable
+
+#: The exit status of a task that has failed since its workers died: nobody knows a true one.
+LOST_TOO_OFTEN = 255
 
 
 @dataclass(slots=True)
@@ -47,11 +55,15 @@ class Step:
 class Policy:
     """How the hub decides where a task does not say.
 
-    retries: further attempts of a failed task. timeout: seconds one attempt may take. halt: when failures stop the
-    pool. unknown_is_done: take an unknown predecessor as done, as the C++ hub does, instead of refusing it.
+    retries: further attempts of a failed task. delay: seconds before the first of them, each further one waits twice as
+    long. losses: how many workers may die with a task in their hands until it counts as failed. timeout: seconds one
+    attempt may take. halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done, as the C++
+    hub does, instead of refusing it.
     """
 
     retries: int = 0
+    delay: float = 1.0
+    losses: int = 5
     timeout: float | None = None
     halt: Halt | None = None
     unknown_is_done: bool = False
@@ -92,6 +104,7 @@ class Hub:
     def __init__(self, policy: Policy | None = None, welcome: messages.Welcome | None = None) -> None:
         self.policy = policy or Policy()
         self.graph = Graph(unknown_is_done=self.policy.unknown_is_done)
+        self.trials = Trials(self.graph, self.policy.delay)
         self.workers: dict[str, Worker] = {}
         self.stopping = ""  # why no more tasks are handed out
         self.cancelling = False  # running tasks are being ended too
@@ -102,6 +115,8 @@ class Hub:
         self._slots = 0
         self._loaded: dict[str, Worker] = {}
         self._resolved: dict[Options, Options] = {}
+        self._held: set[Node] = set()  # kept from starting on request
+        self._doomed: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
         self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
             messages.Create: self._create,
             messages.Steal: self._steal,
@@ -109,9 +124,27 @@ class Hub:
             messages.GiveBack: self._give_back,
             messages.Lookup: self._lookup,
             messages.Exit: self._exit,
+            messages.Control: self._control,
             messages.OK: self._status,
             messages.Output: self._output,
         }
+
+    def restore(self, tasks: Sequence[Restored], now: float) -> Step:
+        """Take in the tasks of a record, in this order, before anything else; GraphError when they make no graph.
+
+        Whoever held one is a worker that has not said anything yet.
+        """
+        self.graph.restore(tasks)
+        for entry in tasks:
+            node = self.graph.names[entry.task.name]
+            if entry.suspended:
+                self._held.add(node)
+            if node.state is State.ASSIGNED:
+                assert node.holder is not None
+                worker = self.workers.setdefault(node.holder, Worker(node.holder, None))
+                worker.held[node.id] = node
+        to_run = [entry.id for entry in tasks if self.graph.names[entry.task.name].state in ACTIVE]
+        return Step([events.Resumed(now, to_run)])
 
     # -- inputs ------------------------------------------------------------------------------------------------
 
@@ -145,13 +178,15 @@ class Hub:
         return step
 
     def tick(self, now: float) -> Step:
-        """Time has passed: answer the Steals that have waited long enough."""
+        """Time has passed: answer the Steals that have waited long enough, and try again what has."""
         step = Step()
+        self.trials.tick(now)
         while self._deadlines and self._deadlines[0][0] <= now:
             _, _, peer, parked = heapq.heappop(self._deadlines)
             if self._parked.get(peer) is parked:
                 del self._parked[peer]
                 step.sends.append((peer, messages.NotFound(answers=parked.answers)))
+        self._settle(now, step)
         return step
 
     def stop(self, now: float, reason: str, *, running: bool = False) -> Step:
@@ -170,7 +205,7 @@ class Hub:
     @property
     def deadline(self) -> float:
         """When `tick` is due, at the latest; infinity when nothing waits for time."""
-        return self._deadlines[0][0] if self._deadlines else math.inf
+        return min(self.trials.deadline, self._deadlines[0][0] if self._deadlines else math.inf)
 
     @property
     def awaited(self) -> bool:
@@ -236,19 +271,16 @@ class Hub:
             if after:
                 step.events.append(events.Extended(now, Named(node.id, node.name), after))
         if worker is not None:
-            self._take_back(worker, held, now, "given back", step)
+            self._take_back(worker, held, now, "given back", step, lost=False)
         self._tell_skipped(skipped, now, step)
         answers = message.native.sequence if message.native else 0
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
         step.sends.append((peer, answer))
 
     def _lookup(self, peer: Peer, message: messages.Lookup, now: float, step: Step) -> None:
-        name = message.name
-        node = self.graph.find(name)
-        if node is None and name[:1] == "#" and name[1:].isdecimal() and len(name) < 20:
-            node = self.graph.find(int(name[1:]))
+        node = find(self.graph, message.name)
         if node is None:
-            step.sends.append((peer, messages.NotFound((name,))))
+            step.sends.append((peer, messages.NotFound((message.name,))))
         else:
             step.sends.append((peer, messages.OK(name=node.state.value, n=node.id, location=node.holder)))
 
@@ -257,7 +289,7 @@ class Hub:
         if worker is None:
             step.sends.append((peer, messages.NotFound()))
             return
-        self._remove(worker, now, "it said goodbye", step)
+        self._remove(worker, now, "it said goodbye", step, died=False)
         step.sends.append((peer, messages.OK()))
 
     def _status(self, peer: Peer, message: messages.OK, now: float, step: Step) -> None:
@@ -270,6 +302,68 @@ class Hub:
         worker = self.workers.get(message.location)
         if worker is not None and message.task in worker.held:
             step.events.append(events.Printed(now, message.task, message.stream, message.data))
+
+    def _control(self, peer: Peer, message: messages.Control, now: float, step: Step) -> None:
+        fits, why_not, act = {
+            Verb.CANCEL: (self._may_cancel, "only what has not ended can be cancelled", self._cancel),
+            Verb.RETRY: (_may_retry, "only what has failed or was cancelled can be tried again", self._retry),
+            Verb.HOLD: (self._may_hold, "only what nobody holds and waits or is ready can be held", self._hold),
+            Verb.RELEASE: (self._held.__contains__, "it is not held", self._release),
+        }[message.verb]
+        nodes = select(self.graph, message.tasks, fits, why_not)
+        if nodes:
+            act(nodes, now, step)
+        step.sends.append((peer, messages.OK(n=len(nodes))))
+
+    # -- what people do to tasks -------------------------------------------------------------------------------
+
+    def _may_cancel(self, node: Node) -> bool:
+        return node.state in ACTIVE and node not in self._doomed
+
+    def _cancel(self, nodes: list[Node], now: float, step: Step) -> None:
+        """A native worker is asked for what it holds, and what it says last counts; the others are not to be asked."""
+        asked: dict[Peer, list[int]] = {}
+        gone: list[Node] = []
+        for node in nodes:
+            if node.state not in ACTIVE:  # skipped for one before it
+                continue
+            worker = self.workers[node.holder] if node.state is State.ASSIGNED and node.holder else None
+            if worker is not None and worker.slots:
+                self._doomed.add(node)
+                asked.setdefault(worker.peer, []).append(node.id)
+                continue
+            if worker is not None:
+                del worker.held[node.id]
+            gone.append(node)
+            self._tell_skipped(self.graph.cancel(node), now, step)
+        step.sends += [(peer, messages.Cancel(tuple(ids))) for peer, ids in asked.items()]
+        self._tell_cancelled(gone, now, "on request", step)
+
+    def _tell_cancelled(self, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+        if nodes:
+            self._doomed.difference_update(nodes)
+            self.trials.forget(nodes)
+            step.events.append(events.Cancelled(now, _named(nodes), reason))
+
+    def _retry(self, nodes: list[Node], now: float, step: Step) -> None:
+        step.events.append(events.Revived(now, _named(self.graph.revive(nodes))))
+
+    def _may_hold(self, node: Node) -> bool:
+        return node.state in (State.WAITING, State.READY) and node not in self._held
+
+    def _hold(self, nodes: list[Node], now: float, step: Step) -> None:
+        self.graph.suspend(nodes)
+        self._held.update(nodes)
+        step.events.append(events.Held(now, _named(nodes)))
+
+    def _release(self, nodes: list[Node], now: float, step: Step) -> None:
+        self._held.difference_update(nodes)
+        self.graph.release(nodes)
+        step.events.append(events.Released(now, _named(nodes)))
+
+    def is_held(self, node: Node) -> bool:
+        """Whether somebody keeps it from starting."""
+        return node in self._held
 
     # -- workers -----------------------------------------------------------------------------------------------
 
@@ -311,15 +405,30 @@ class Hub:
         if parked is not None and parked.worker is worker:
             del self._parked[worker.peer]
 
-    def _remove(self, worker: Worker, now: float, reason: str, step: Step) -> None:
-        self._take_back(worker, list(worker.held.values()), now, reason, step)
+    def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
+        nodes = list(worker.held.values())
+        self._take_back(worker, nodes, now, reason, step, lost=True)
         del self.workers[worker.location]
         self._loaded.pop(worker.location, None)
         self._slots -= worker.slots
         self._unpark(worker)
         step.events.append(events.Left(now, worker.location, reason))
+        if died:
+            self._suspect(worker, nodes, now, reason, step)
 
-    def _take_back(self, worker: Worker, nodes: Iterable[Node], now: float, reason: str, step: Step) -> None:
+    def _suspect(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+        """A worker has died with these in its hands: who has seen too many die has failed."""
+        for node in nodes:
+            if node.state is State.READY:
+                self.trials.lost[node] += 1
+                if self.trials.lost[node] >= self.policy.losses:
+                    text = f"{self.policy.losses} workers died with it, the last one since {reason}"
+                    result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=text)
+                    self._give_up(node, worker.location, result, now, step)
+
+    def _take_back(
+        self, worker: Worker, nodes: Iterable[Node], now: float, reason: str, step: Step, *, lost: bool
+    ) -> None:
         """These leave the worker's hands unfinished; those that are still assigned are ready again, first in line."""
         back = []
         for node in nodes:
@@ -329,19 +438,27 @@ class Hub:
         self._weigh(worker)
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
-            named = [Named(node.id, node.name) for node in back]
-            step.events.append(events.Requeued(now, worker.location, named, reason))
+            step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost))
+        doomed = [node for node in back if node in self._doomed and node.state in ACTIVE] if self._doomed else []
+        for node in doomed:
+            self._tell_skipped(self.graph.cancel(node), now, step)
+        self._tell_cancelled(doomed, now, "on request", step)
 
     def _undo(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
         """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
         lost: dict[str, list[Node]] = {}
         for assigned in transfer.tasks:
-            node = self.graph.nodes[assigned.id]
-            if node.state is State.ASSIGNED and node.attempt == assigned.attempt and node.holder is not None:
+            node = self.graph.find(assigned.id)
+            if (
+                node is not None
+                and node.state is State.ASSIGNED
+                and node.attempt == assigned.attempt
+                and node.holder is not None
+            ):
                 node.attempt -= 1
                 lost.setdefault(node.holder, []).append(node)
         for location, nodes in lost.items():
-            self._take_back(self.workers[location], nodes, now, reason, step)
+            self._take_back(self.workers[location], nodes, now, reason, step, lost=False)
 
     def _reconcile(self, worker: Worker, native: Native | None, now: float, step: Step) -> None:
         """When the worker tells what it has, what we think it has besides got lost on the way.
@@ -354,7 +471,7 @@ class Hub:
         really = set(native.held)
         lost = [node for id, node in worker.held.items() if id not in really]
         if lost:
-            self._take_back(worker, lost, now, "it never arrived", step)
+            self._take_back(worker, lost, now, "it never arrived", step, lost=True)
 
     # -- handing out -------------------------------------------------------------------------------------------
 
@@ -365,7 +482,7 @@ class Hub:
         if self.over:
             self._parked.pop(peer, None)
             step.sends.append((peer, messages.Exit(answers=answers)))
-        elif not self.stopping and self.graph.ready and not (native and self._idle_before(worker)):
+        elif not self.stopping and self.graph.ready and not (native and self._must_wait(worker)):
             self._parked.pop(peer, None)
             self._transfer(worker, n, answers, now, step)
         elif native and native.wait > 0:
@@ -377,14 +494,15 @@ class Hub:
             step.sends.append((peer, messages.NotFound(answers=answers)))
         return True
 
-    def _idle_before(self, worker: Worker) -> bool:
-        """Whether this busy worker must let an idle one that waits go first."""
-        return not worker.free and any(parked.worker.free for parked in self._parked.values())
+    def _must_wait(self, worker: Worker) -> bool:
+        """Whether an idle one that waits goes first, or this one must show first what its task does to it."""
+        idle_first = not worker.free and any(parked.worker.free for parked in self._parked.values())
+        return idle_first or self.trials.fills(worker.held.values(), worker.slots)
 
     def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> None:
         if worker.slots:
             n = min(n, max(1, worker.free, self.graph.ready // (2 * self._slots) * worker.slots))
-        nodes = self.graph.take(n, worker.location)
+        nodes = self.trials.take(n, worker.location)
         held = worker.held
         resolve = self.policy.timeout is not None
         tasks = []
@@ -415,12 +533,21 @@ class Hub:
             step.sends += [(peer, messages.Exit()) for peer in self._parked]
             self._parked.clear()
         elif not self.stopping:
-            while self.graph.ready and self._parked:
-                peer = next((p for p, parked in self._parked.items() if parked.worker.free), None)
-                parked = self._parked.pop(peer if peer is not None else next(iter(self._parked)))
+            while self.graph.ready and (peer := self._next_parked()) is not None:
+                parked = self._parked.pop(peer)
                 self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step)
             if self._parked:
                 self._recall(step)
+
+    def _next_parked(self) -> Peer | None:
+        """Whose Steal is to be served next: an idle worker's, or else any that may have more."""
+        spare = None
+        for peer, parked in self._parked.items():
+            if parked.worker.free:
+                return peer
+            if spare is None and not self.trials.fills(parked.worker.held.values(), parked.worker.slots):
+                spare = peer
+        return spare
 
     def _recall(self, step: Step) -> None:
         """Somebody idles while others hold more than they can run: call back what the idle could run."""
@@ -467,6 +594,9 @@ class Hub:
         self._weigh(worker)
         if good:
             self.graph.finish(good)
+            self.trials.forget(good)
+            if self._doomed:
+                self._doomed.difference_update(good)
             step.events.append(events.Finished(now, worker.location, ended))
         for node, result in bad:
             self._fail(worker, node, result, now, step)
@@ -484,20 +614,27 @@ class Hub:
 
     def _fail(self, worker: Worker, node: Node, result: Result, now: float, step: Step) -> None:
         ended = Ended(node.id, node.name, result)
-        if self.cancelling:
+        if self.cancelling or node in self._doomed:
             skipped = self.graph.cancel(node)
-            step.events.append(events.Cancelled(now, [Named(node.id, node.name)], self.stopping))
+            self._doomed.discard(node)
+            self.trials.forget([node])
+            step.events.append(events.Killed(now, worker.location, ended, self.stopping or "on request"))
             self._tell_skipped(skipped, now, step)
             return
         node.failures += 1
         retries = node.task.options.retries
         left = (self.policy.retries if retries is None else retries) + 1 - node.failures
         if left > 0:
-            self.graph.put_back([node], first=False)
-            step.events.append(events.Retried(now, worker.location, ended, left))
+            delay = self.trials.failed(node, worker.location, now)
+            step.events.append(events.Retried(now, worker.location, ended, left, delay))
             return
+        self._give_up(node, worker.location, result, now, step)
+
+    def _give_up(self, node: Node, location: str, result: Result, now: float, step: Step) -> None:
+        """A task has failed for good."""
+        self.trials.forget([node])
         skipped = self.graph.fail(node)
-        step.events.append(events.Failed(now, worker.location, ended))
+        step.events.append(events.Failed(now, location, Ended(node.id, node.name, result)))
         self._tell_skipped(skipped, now, step)
         halt, counts = self.policy.halt, self.graph.counts
         if halt is not None and not self.stopping and halt.reached(counts[State.FAILED], sum(counts.values())):
@@ -527,10 +664,21 @@ class Hub:
         """Raise AssertionError unless graph and workers agree."""
         self.graph.check()
         held = {id: worker.location for worker in self.workers.values() for id in worker.held}
-        assigned = {node.id: node.holder for node in self.graph.nodes if node.state is State.ASSIGNED}
+        assigned = {node.id: node.holder for node in self.graph.names.values() if node.state is State.ASSIGNED}
         assert held == assigned, "each assigned task is held by its holder, and by nobody else"
         assert self._slots == sum(worker.slots for worker in self.workers.values()), "slots add up"
         assert self._loaded == {w.location: w for w in self.workers.values() if w.surplus > 0}, "the loaded are known"
         waiting = any(parked.worker.free for parked in self._parked.values())
         assert self.stopping or not waiting or not self.graph.ready, "nobody idles while something is ready"
         assert all(p.worker is self.workers.get(p.worker.location) for p in self._parked.values()), "parked are known"
+        assert all(node.state is State.ASSIGNED for node in self._doomed), "only what somebody holds is doomed"
+        assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
+        assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
+
+
+def _may_retry(node: Node) -> bool:
+    return node.state in (State.FAILED, State.CANCELLED)
+
+
+def _named(nodes: Iterable[Node]) -> list[Named]:
+    return [Named(node.id, node.task.name) for node in nodes]

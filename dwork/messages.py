@@ -12,6 +12,7 @@ numbers; nothing here does. proto/dwork.proto is the manual. Two dialects share 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 from typing import NamedTuple
 
 from dwork.task import Assigned, Result, Task, TaskKey
@@ -105,6 +106,27 @@ class Exit:
     answers: int = 0
 
 
+class Verb(Enum):
+    """What a Control does to tasks.
+
+    CANCEL takes out what has not ended, and ends what runs. RETRY lets failed and cancelled tasks run again, and with
+    them what was skipped for them. HOLD keeps tasks from starting until RELEASE.
+    """
+
+    CANCEL = "cancel"
+    RETRY = "retry"
+    HOLD = "hold"
+    RELEASE = "release"
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """Does something to tasks, told by name, by `#id` or by a glob over names."""
+
+    verb: Verb
+    tasks: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class OK:
     """As a request: how far are you? As a reply: done; with name and n for status, name and location for Lookup."""
@@ -166,6 +188,6 @@ class Output:
     data: bytes
 
 
-Request = Create | Steal | Complete | GiveBack | Lookup | Exit | OK | Output
+Request = Create | Steal | Complete | GiveBack | Lookup | Exit | Control | OK | Output
 Reply = Transfer | Exit | OK | NotFound | Error | Welcome | Recall | Cancel
 Message = Request | Reply

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 import click
 
 from dwork.errors import UsageError
 from dwork.halt import Halt
+from dwork.hub import Policy
 from dwork.taskfile import duration, memory
 
 
@@ -40,3 +43,74 @@ DURATION = _Parsed("duration", _positive)
 MEMORY = _Parsed("memory", memory)
 #: A Halt, or None for `never`.
 HALT = _Parsed("halt", Halt.parse)
+
+_POLICY = (
+    click.option(
+        "--retries",
+        type=click.IntRange(0),
+        default=0,
+        show_default=True,
+        metavar="N",
+        help="Try a failed task up to N times more, if it does not say itself.",
+    ),
+    click.option(
+        "--retry-delay",
+        type=_Parsed("duration", duration),
+        default="1s",
+        show_default=True,
+        metavar="TIME",
+        help="Wait so long before the first retry of a task, and twice as long before each further one, up to a minute.",
+    ),
+    click.option(
+        "--max-attempts-lost",
+        type=click.IntRange(1),
+        default=5,
+        show_default=True,
+        metavar="N",
+        help="A task with which N workers have died has failed.",
+    ),
+    click.option(
+        "--timeout",
+        type=DURATION,
+        metavar="TIME",
+        help="End a task after so long, as 90s, 2h or 1:30:00, if it does not say itself.",
+    ),
+    click.option(
+        "--halt",
+        type=HALT,
+        metavar="WHEN",
+        default="never",
+        show_default=True,
+        help="Stop when tasks fail: never, or soon or now with fail=N or fail=N%.",
+    ),
+    click.option(
+        "--unknown-pred",
+        type=click.Choice(["error", "done"]),
+        default="error",
+        show_default=True,
+        help="What a predecessor is that does not exist; the C++ dwork takes it as done.",
+    ),
+)
+
+
+def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how its hub decides; it gets them as `policy`."""
+
+    @wraps(command)
+    def with_policy(
+        *arguments: Any,
+        retries: int,
+        retry_delay: float,
+        max_attempts_lost: int,
+        timeout: float | None,
+        halt: Halt | None,
+        unknown_pred: str,
+        **others: Any,
+    ) -> Any:
+        policy = Policy(retries, retry_delay, max_attempts_lost, timeout, halt, unknown_pred == "done")
+        return command(*arguments, policy=policy, **others)
+
+    decorated: Callable[..., Any] = with_policy
+    for option in reversed(_POLICY):
+        decorated = option(decorated)
+    return decorated

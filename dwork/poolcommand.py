@@ -8,10 +8,9 @@ import click
 
 from dwork import __version__, taskfile
 from dwork.errors import UsageError
-from dwork.halt import Halt
 from dwork.hub import Policy
 from dwork.messages import Exit
-from dwork.options import DURATION, HALT
+from dwork.options import policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -29,37 +28,9 @@ PROGRAM = "dwork"
 @click.option(
     "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their ending]"
 )
-@click.option(
-    "--retries",
-    type=click.IntRange(0),
-    default=0,
-    show_default=True,
-    metavar="N",
-    help="Try a failed task up to N times more, if it does not say itself.",
-)
-@click.option(
-    "--timeout",
-    type=DURATION,
-    metavar="TIME",
-    help="End a task after so long, as 90s, 2h or 1:30:00, if it does not say itself.",
-)
-@click.option(
-    "--halt",
-    type=HALT,
-    metavar="WHEN",
-    default="never",
-    show_default=True,
-    help="Stop when tasks fail: never, or soon or now with fail=N or fail=N%.",
-)
+@policy_options
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
-@click.option(
-    "--unknown-pred",
-    type=click.Choice(["error", "done"]),
-    default="error",
-    show_default=True,
-    help="What a predecessor is that does not exist; the C++ dwork takes it as done.",
-)
 @click.option(
     "-p",
     "--port",
@@ -81,12 +52,9 @@ def command(
     given: tuple[mpi.Mpi | None, UsageError | None],
     files: tuple[str, ...],
     form: str | None,
-    retries: int,
-    timeout: float | None,
-    halt: Halt | None,
+    policy: Policy,
     keep_order: bool,
     quiet: bool,
-    unknown_pred: str,
     port: int | None,
     bind: str,
     no_bridge: bool,
@@ -113,19 +81,17 @@ def command(
     ranks, trouble = given
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
-    unknown_is_done = unknown_pred == "done"
 
     def tell(text: str) -> None:
         if not quiet:
             say(PROGRAM, text)
 
-    tasks = load(files, form, known=None if unknown_is_done else (), tell=tell)
+    tasks = load(files, form, known=None if policy.unknown_is_done else (), tell=tell)
     if trouble is not None:
         raise trouble
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    policy = Policy(retries, timeout, halt, unknown_is_done)
     return run(tasks, policy, Settings(port, bind, not no_bridge, keep_order, quiet), ranks)
 
 

@@ -6,6 +6,7 @@ there. So does, with `keep_order`, the output of tasks that ended before an earl
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any, BinaryIO, NamedTuple
@@ -37,7 +38,7 @@ class Printer:
         self._keep_order = keep_order
         self._spool = Spool()
         self._arriving: dict[int, tuple[list[Extent], list[Extent]]] = {}  # pieces of attempts that still run
-        self._next = 0  # keep_order: the id whose turn it is
+        self._order: deque[int] = deque()  # keep_order: ids whose turn it is, then will be
         self._attempts: dict[int, list[_Block]] = {}  # keep_order: what waits to be printed
         self._over: set[int] = set()  # keep_order: of those that wait, the ones that have ended
 
@@ -48,7 +49,7 @@ class Printer:
                     for ended in tasks if self._keep_order else self._talkative(tasks):
                         self._take(ended, b"")
                         self._end(ended.id)
-                case events.Failed(task=ended):
+                case events.Failed(task=ended) | events.Killed(task=ended):
                     self._take(ended, _mark(ended))
                     self._end(ended.id)
                 case events.Retried(task=ended):
@@ -62,10 +63,10 @@ class Printer:
                 case events.Requeued(tasks=named):
                     for task in named:
                         self._forget(task.id)
-                case events.Added(first=first, tasks=tasks):
-                    for id, definition in enumerate(tasks, first):
-                        if definition.command is None:
-                            self._end(id)
+                case events.Added(first=first, tasks=tasks) if self._keep_order:
+                    self._order += [id for id, task in enumerate(tasks, first) if task.command is not None]
+                case events.Resumed(ids=ids) if self._keep_order:
+                    self._order += ids
         for file in self._streams:
             self._guarded(file.flush)
 
@@ -94,7 +95,7 @@ class Printer:
         """An attempt has ended: print what it printed, or keep it until its turn."""
         result = ended.result
         block = _Block(mark, self._arriving.pop(ended.id, ([], [])), (result.stdout, result.stderr))
-        if not self._keep_order or ended.id == self._next:
+        if not self._keep_order or not self._order or ended.id == self._order[0]:
             self._print(block)
         elif any(block.spooled) or any(block.short):
             for extents, short in zip(block.spooled, block.short, strict=True):
@@ -107,10 +108,9 @@ class Printer:
         if not self._keep_order:
             return
         self._over.add(id)
-        while self._next in self._over:
-            self._over.remove(self._next)
-            self._next += 1
-            for block in self._attempts.pop(self._next, ()):
+        while self._order and self._order[0] in self._over:
+            self._over.remove(self._order.popleft())
+            for block in self._attempts.pop(self._order[0], ()) if self._order else ():
                 self._print(block)
 
     def _print(self, block: _Block) -> None:

@@ -42,10 +42,14 @@ class Report:
                     if len(self._failed) < NAMED:
                         self._failed.append(ended)
                     self._say(f"{_named(ended)} failed: {how(ended.result)}")
-                case events.Retried(task=ended, attempts_left=left):
+                case events.Retried(task=ended, attempts_left=left, delay=delay):
                     self._seconds += ended.result.seconds
                     times = "once more" if left == 1 else f"up to {left} times more"
-                    self._say(f"{_named(ended)} failed: {how(ended.result)}; it is tried {times}")
+                    when = f", in {delay:g} s" if delay else ""
+                    self._say(f"{_named(ended)} failed: {how(ended.result)}; it is tried {times}{when}")
+                case events.Killed(time=time, task=ended):
+                    self._end = time
+                    self._seconds += ended.result.seconds
                 case events.Skipped(tasks=named, culprit=culprit):
                     self._say(f"{_count(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
                 case events.Joined(time=time, location=location, slots=slots):

@@ -24,7 +24,7 @@ from typing import Final
 
 from dwork.guard import MARK, Guard, children, end
 from dwork.shellwords import SHELL, arguments
-from dwork.task import Assigned, Result
+from dwork.task import TIMED_OUT, Assigned, Result
 
 #: Output up to this many bytes travels with the result.
 SHORT: Final = 32 * 1024
@@ -33,7 +33,7 @@ PIECE: Final = 256 * 1024
 #: A name longer than this many bytes is not told to the task: one environment variable holds 128 KiB.
 LONGEST_NAME: Final = 100_000
 #: Exit status of a task that ran out of time and yet ended well, as timeout(1) gives it.
-TIMED_OUT: Final = 124
+OUT_OF_TIME: Final = 124
 NOT_STARTED, NOT_FOUND = 126, 127
 
 Sink = Callable[[int, int, bytes], None]
@@ -178,7 +178,7 @@ class Runner:
         for pid, child in self._children.items():
             if child.deadline is not None and now >= child.deadline:
                 if child.kill_at is None:
-                    self.kill(child.assigned.id, now, f"timed out after {child.assigned.options.timeout:g} s")
+                    self.kill(child.assigned.id, now, f"{TIMED_OUT} after {child.assigned.options.timeout:g} s")
                 else:
                     _signal_group(pid, signal.SIGKILL)
                     child.deadline = None
@@ -208,7 +208,7 @@ class Runner:
         number = -code if code < 0 else 0
         exit_status = 128 + number if number else code
         if child.ended_for and exit_status == 0 and child.ended_for != "cancelled":
-            exit_status = TIMED_OUT
+            exit_status = OUT_OF_TIME
         if child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
         sizes = [os.fstat(fd).st_size for fd in child.files]

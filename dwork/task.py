@@ -85,6 +85,10 @@ class Assigned(NamedTuple):
     origin: str = ""
 
 
+#: What `error` of a Result starts with when its time was up.
+TIMED_OUT = "timed out"
+
+
 class Result(NamedTuple):
     """How one attempt of a task ended.
 
@@ -112,3 +116,8 @@ class Result(NamedTuple):
     def ok(self) -> bool:
         """Whether the task did what it should: exit status 0."""
         return self.exit_status == 0
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether it was ended since its time was up."""
+        return self.error.startswith(TIMED_OUT)

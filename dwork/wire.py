@@ -30,6 +30,16 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.OK: ((), ("task", "name", "n", "location")),
     QueryMsg.Lookup: (("name",), ("task", "n", "location")),
     QueryMsg.Output: (("location", "data"), ("task", "name", "n")),
+    QueryMsg.Cancel: (("task",), ("name", "n", "location")),
+    QueryMsg.Retry: (("task",), ("name", "n", "location")),
+    QueryMsg.Hold: (("task",), ("name", "n", "location")),
+    QueryMsg.Release: (("task",), ("name", "n", "location")),
+}
+_VERBS = {
+    m.Verb.CANCEL: QueryMsg.Cancel,
+    m.Verb.RETRY: QueryMsg.Retry,
+    m.Verb.HOLD: QueryMsg.Hold,
+    m.Verb.RELEASE: QueryMsg.Release,
 }
 
 
@@ -226,6 +236,12 @@ def _exit(message: m.Exit, q: Any) -> None:
         q.answers = message.answers
 
 
+def _control(message: m.Control, q: Any) -> None:
+    q.type = _VERBS[message.verb]
+    for name in message.tasks:
+        q.task.add(name=name, origin="")
+
+
 def _ok(message: m.OK, q: Any) -> None:
     if message.name is not None:
         q.name = message.name
@@ -282,6 +298,7 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
     m.Output: (QueryMsg.Output, _output),
+    m.Control: (QueryMsg.Cancel, _control),  # or another of its verbs
 }
 
 
@@ -339,6 +356,10 @@ def _one_output(q: Any) -> m.Output:
     return m.Output(_text(q.location), q.ids[0], q.stream, q.data)
 
 
+def _one_control(verb: m.Verb, q: Any) -> m.Control:
+    return m.Control(verb, tuple([_text(pb.name) for pb in q.task]))
+
+
 _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Create: lambda q: m.Create(_tasks(q)),
     QueryMsg.Steal: lambda q: m.Steal(_text(q.location), q.n if q.HasField("n") else 1, _get_native(q)),
@@ -348,6 +369,7 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.OK: lambda q: m.OK(),
     QueryMsg.Lookup: lambda q: m.Lookup(_text(q.name)),
     QueryMsg.Output: _one_output,
+    **{type_: partial(_one_control, verb) for verb, type_ in _VERBS.items()},
 }
 
 _REPLIES: dict[int, Callable[[Any], m.Message]] = {

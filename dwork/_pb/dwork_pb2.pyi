@@ -164,6 +164,9 @@ class QueryMsg(_message.Message):
         Recall: _ClassVar[QueryMsg.Type]
         Cancel: _ClassVar[QueryMsg.Type]
         Output: _ClassVar[QueryMsg.Type]
+        Retry: _ClassVar[QueryMsg.Type]
+        Hold: _ClassVar[QueryMsg.Type]
+        Release: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
     Complete: QueryMsg.Type
@@ -177,6 +180,9 @@ class QueryMsg(_message.Message):
     Recall: QueryMsg.Type
     Cancel: QueryMsg.Type
     Output: QueryMsg.Type
+    Retry: QueryMsg.Type
+    Hold: QueryMsg.Type
+    Release: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]

@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Mapping
-from fnmatch import translate
+from collections.abc import Mapping
 from functools import cached_property
 
-_MAGIC = re.compile(r"[*?\[]")
+from dwork.pattern import MAGIC, matcher
+
 _MAGIC_OR_END = re.compile(r"[*?\[\]]")
-
-
-def is_glob(item: str) -> bool:
-    """Whether an item that is no name can be a glob."""
-    return _MAGIC.search(item) is not None
 
 
 class Names:
@@ -29,7 +24,7 @@ class Names:
 
     def matching(self, glob: str) -> list[int]:
         """Return the positions of all matching names, in order; ValueError when it is no proper glob."""
-        begin, end = _MAGIC.split(glob, 1)[0], _MAGIC_OR_END.split(glob)[-1]
+        begin, end = MAGIC.split(glob, 1)[0], _MAGIC_OR_END.split(glob)[-1]
         by_begin = _between(self._forwards, begin)
         by_end = _between(self._backwards, end[::-1])
         if len(by_begin) <= len(by_end):
@@ -38,7 +33,7 @@ class Names:
         else:
             names = [self._backwards[k][::-1] for k in by_end]
             known = glob == "*" + end
-        return sorted(self._index[name] for name in (names if known else filter(_matcher(glob), names)))
+        return sorted(self._index[name] for name in (names if known else filter(matcher(glob), names)))
 
     @cached_property
     def _forwards(self) -> list[str]:
@@ -55,10 +50,3 @@ def _between(names: list[str], begin: str) -> range:
         return range(len(names))
     low = bisect_left(names, begin)
     return range(low, bisect_right(names, begin, low, key=lambda name: name[: len(begin)]))
-
-
-def _matcher(glob: str) -> Callable[[str], re.Match[str] | None]:
-    try:
-        return re.compile(translate(glob)).match
-    except re.error:  # a range backwards, [z-a], before Python 3.10.5
-        raise ValueError("a range in it is backwards") from None

@@ -12,11 +12,11 @@ from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 
 from dwork.errors import TaskFileError
+from dwork.pattern import is_glob
 from dwork.shown import shown
 from dwork.task import Task
 from dwork.taskfile.circle import refuse_circle
 from dwork.taskfile.draft import Draft
-from dwork.taskfile.globs import is_glob
 from dwork.taskfile.joins import Globs, Joins
 from dwork.taskfile.roster import Roster
 

@@ -611,7 +611,7 @@ def fail(stage: Stage, name: str) -> m.Message:
 
 
 def test_a_failed_task_is_retried_behind_the_others_and_then_skips_its_successors() -> None:
-    stage = Stage(Policy(retries=1))
+    stage = Stage(Policy(retries=1, delay=0))
     stage.create("a", "b", task("c", "a"), task("d", "c"))
     assert fail(stage, "a") == m.OK()
     assert told(stage.ask("p", m.Steal("vm"))) == ["b"]
@@ -629,7 +629,7 @@ def test_a_failed_task_is_retried_behind_the_others_and_then_skips_its_successor
 
 
 def test_a_task_may_say_how_often_it_is_retried() -> None:
-    stage = Stage(Policy(retries=1))
+    stage = Stage(Policy(retries=1, delay=0))
     stage.create(task("never", retries=0))
     fail(stage, "never")
     assert stage.state("never") is State.FAILED
@@ -691,7 +691,7 @@ def test_halt_now_ends_running_tasks_which_count_as_cancelled() -> None:
     stage.say("q", complete("w", 3, Result(1, 1, 143, 15), n=1, slots=2))
     assert stage.take() == [("q", m.Exit(answers=3))]
     cancelled, skipped = stage.heard()
-    assert isinstance(cancelled, e.Cancelled) and isinstance(skipped, e.Skipped)
+    assert isinstance(cancelled, e.Killed) and isinstance(skipped, e.Skipped)
     assert skipped.culprit == "b"
     finish(stage)
 
@@ -707,7 +707,7 @@ def test_halt_by_percent_counts_all_tasks() -> None:
 
 
 def test_a_retried_failure_does_not_halt() -> None:
-    stage = Stage(Policy(retries=1, halt=Halt(limit=1)))
+    stage = Stage(Policy(retries=1, delay=0, halt=Halt(limit=1)))
     stage.create("a")
     fail(stage, "a")
     assert not stage.hub.stopping

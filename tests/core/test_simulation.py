@@ -493,7 +493,7 @@ def test_uneven_run_times_leave_no_worker_idle_for_long() -> None:
 
 
 def test_the_transcript_of_a_small_pool() -> None:
-    pool = Pool(Runs({"a": 1.0, "b": 0.5, "c": 0.25, "d": 0.25}, {"b": 1}), Policy(retries=1))
+    pool = Pool(Runs({"a": 1.0, "b": 0.5, "c": 0.25, "d": 0.25}, {"b": 1}), Policy(retries=1, delay=0))
     pool.create(Task("a", "a"), Task("b", "b"), Task("c", "c", ("a", "b")), Task("d", "d", ("a", "b")))
     pool.join("v")
     pool.join("w")

@@ -424,7 +424,7 @@ def test_output_must_tell_one_task_and_a_stream(ids: tuple[int, ...], stream: in
         wire.decode_request(q.SerializeToString())
 
 
-@pytest.mark.parametrize("kind", ["NotFound", "Error", "Welcome", "Recall", "Cancel"])
+@pytest.mark.parametrize("kind", ["NotFound", "Error", "Welcome", "Recall"])
 def test_a_reply_does_not_go_to_a_hub(kind: str) -> None:
     with pytest.raises(WireError, match=f"{kind} does not go this way"):
         wire.decode_request(QueryMsg(type=QueryMsg.Type.Value(kind)).SerializeToString())

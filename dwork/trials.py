@@ -1,0 +1,104 @@
+"""What the hub remembers of tasks that went wrong, for as long as they may run again.
+
+A task that has failed waits before it is tried again, longer each time, and then goes to another worker than the one
+it failed on if another wants something; no worker idles for that.
+
+A task whose worker died is a *suspect*: it may have killed it. Suspects are handed out one at a time, and a worker
+whose slots are full with one gets nothing further, so that the next death tells who did it. Whoever was in the hands
+of so many dying workers has failed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import Counter
+from collections.abc import Iterable
+from itertools import count
+
+from dwork.graph import Graph, Node
+
+#: Seconds that a task waits at the most before it is tried again.
+LONGEST = 60.0
+
+
+class Trials:
+    """See the module's text. delay: seconds before the second attempt; each further one waits twice as long."""
+
+    def __init__(self, graph: Graph, delay: float) -> None:
+        self._graph = graph
+        self._delay = delay
+        self._due: list[tuple[float, int, Node]] = []
+        self._serial = count()
+        self._failed_on: dict[Node, str] = {}
+        self.lost: Counter[Node] = Counter()
+
+    @property
+    def deadline(self) -> float:
+        """When the next task has waited long enough; infinity when none waits."""
+        return self._due[0][0] if self._due else math.inf
+
+    def failed(self, node: Node, location: str, now: float) -> float:
+        """An assigned task is to be tried again; return the seconds that it waits."""
+        self._failed_on[node] = location
+        delay = min(self._delay * 2.0 ** (node.failures - 1), LONGEST)
+        if delay > 0:
+            self._graph.suspend([node])
+            heapq.heappush(self._due, (now + delay, next(self._serial), node))
+        else:
+            self._graph.put_back([node], first=False)
+        return delay
+
+    def tick(self, now: float) -> None:
+        """Time has passed: release the tasks that have waited long enough."""
+        due = []
+        while self._due and self._due[0][0] <= now:
+            due.append(heapq.heappop(self._due)[2])
+        if due:
+            self._graph.release(due)
+
+    def forget(self, nodes: Iterable[Node]) -> None:
+        """These have ended."""
+        if self._failed_on or self.lost:
+            for node in nodes:
+                self._failed_on.pop(node, None)
+                del self.lost[node]
+
+    # -- who gets what -----------------------------------------------------------------------------------------
+
+    def fills(self, held: Iterable[Node], slots: int) -> bool:
+        """Whether a worker with so many slots must not get more than it holds: there is a suspect, and no free slot."""
+        if not self.lost:
+            return False
+        nodes = list(held)
+        return 0 < slots <= len(nodes) and any(node in self.lost for node in nodes)
+
+    def take(self, n: int, location: str) -> list[Node]:
+        """As Graph.take, but with one suspect at the most, and first what has not failed on this worker."""
+        nodes = self._graph.take(n, location)
+        if self._failed_on:
+            nodes = self._others_first(nodes, n, location)
+        if self.lost:
+            first = next((i for i, node in enumerate(nodes) if node in self.lost), len(nodes))
+            nodes = self._keep(nodes, max(1, first))
+        return nodes
+
+    def _others_first(self, nodes: list[Node], n: int, location: str) -> list[Node]:
+        """Pass over what has failed on this worker, as long as there is something else for it."""
+        avoided = [node for node in nodes if self._failed_on.get(node) == location]
+        fine = [node for node in nodes if self._failed_on.get(node) != location]
+        while avoided and len(fine) < n:
+            more = self._graph.take(n - len(fine), location)
+            if not more:
+                break
+            for node in more:
+                (avoided if self._failed_on.get(node) == location else fine).append(node)
+        return self._keep(fine + avoided, len(fine) or 1)
+
+    def _keep(self, nodes: list[Node], n: int) -> list[Node]:
+        """Put the rest back as if it had not been taken."""
+        rest = nodes[n:]
+        for node in rest:
+            node.attempt -= 1
+        self._graph.put_back(rest)
+        return nodes[:n]
