@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 
 import click
@@ -10,10 +11,13 @@ from dwork import __version__
 from dwork.bridge import listen
 from dwork.connection import DEFAULT_PORT
 from dwork.hub import Hub, Policy
+from dwork.inquiry import Inquiries
+from dwork.loop import clock
 from dwork.loop.hub import HubLoop
 from dwork.messages import Welcome
 from dwork.options import policy_options
 from dwork.program import ExitCode, click_main, leave, say
+from dwork.record.opening import MEMORY, open_store, places
 from dwork.report import Report
 from dwork.signals import Signals
 
@@ -29,33 +33,64 @@ from dwork.signals import Signals
     show_default=True,
     help="Address to listen on; 0.0.0.0 for all. Whoever reaches it can run commands as you.",
 )
+@click.option(
+    "-f",
+    "--file",
+    "record",
+    metavar="FILE",
+    default=MEMORY,
+    help="Keep the record there, and go on from it after a restart.  [default: in memory]",
+)
+@click.option(
+    "--logs",
+    metavar="DIRECTORY",
+    help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
+)
+@click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.version_option(__version__)  # fmt: skip
-def command(port: int, bind: str, policy: Policy, quiet: bool) -> int:
+def command(port: int, bind: str, record: str, logs: str | None, no_logs: bool, policy: Policy, quiet: bool) -> int:
     """Hold a graph of tasks and hand them to workers, until Ctrl-C or SIGTERM.
+
+    Then the workers are sent away; with -f they are not, but keep what they hold and wait for a minute for the hub to
+    come back.
 
     \b
     Examples:
       dhub &                                  on this machine only
+      dhub -f run.db &                        what is added and done survives a crash of the hub
       dquery create 'echo hello'              give it something to do
       kworker                                 do it
     """
-    router = listen(bind, port)
-    hub = Hub(policy, Welcome(server=router.server))
-    report = Report(lambda text: say("dhub", text), quiet=quiet)
-    if not quiet:
-        say("dhub", f"listening on {router.server}")
-    try:
-        with Signals((signal.SIGINT, signal.SIGTERM)) as signals:
-            loop = HubLoop(hub, [router], [report])
-            while not signals.take():
-                loop.turn()
-                loop.sleep(signals.descriptor)
+
+    def tell(text: str) -> None:
+        if not quiet:
+            say("dhub", text)
+
+    with contextlib.ExitStack() as stack:
+        signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
+        router = listen(bind, port)
+        stack.callback(router.close)
+        file, directory = places(record, logs, no_logs)
+        hub = Hub(policy, Welcome(router.server, output=bool(directory)))
+        store = open_store(file, directory, hub.graph.number, clock(), tell)
+        stack.callback(lambda: store.close(clock(), "told to end"))
+        loop = HubLoop(hub, [router], [store, Report(tell, quiet=quiet)])
+        loop.keep(store.idle, Inquiries(hub, store).answer)
+        loop.carry_out(hub.restore(store.recover(clock()), clock()))
+        tell(f"listening on {router.server}" + _recovered(hub))
+        while not signals.take():
+            loop.turn()
+            loop.sleep(signals.descriptor)
+        if record == MEMORY:
             loop.dismiss()
-    finally:
-        router.close()
     return ExitCode.DONE
+
+
+def _recovered(hub: Hub) -> str:
+    counts = {state: n for state, n in hub.graph.counts.items() if n}
+    return f"; {', '.join(f'{n:,} {state.value}' for state, n in counts.items())}" if counts else ""
 
 
 def main() -> None:

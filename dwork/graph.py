@@ -10,10 +10,10 @@ Rules of the machine; everything that changes a task's state lives in this file 
     assigned   a worker holds it                              done, failed, ready or waiting (put_back, suspend),
                                                               cancelled
     done       it ended well                                  -
-    failed     it ended badly for good                        ready or waiting (revive)
+    failed     it ended badly for good                        ready, waiting or skipped (revive)
     skipped    a predecessor failed, or was skipped or        waiting (a predecessor is revived, and no other is
                cancelled                                      lost)
-    cancelled  somebody took it out                           ready or waiting (revive)
+    cancelled  somebody took it out                           ready, waiting or skipped (revive)
 
 To *suspend* a task (it is held, or must wait before it is tried again) is to count one more unfinished predecessor;
 `release` counts it down. A graph that was recorded is restored with `restore`, which sets states at once.
@@ -30,7 +30,8 @@ Illegal requests raise GraphError before anything has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from dwork.errors import GraphError
@@ -41,6 +42,7 @@ from dwork.task import ACTIVE, State, Task, TaskKey
 WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
 FAILED, SKIPPED, CANCELLED = State.FAILED, State.SKIPPED, State.CANCELLED
 LOST = frozenset({FAILED, SKIPPED, CANCELLED})
+CULPRITS = frozenset({FAILED, CANCELLED})
 
 
 class Node:
@@ -91,6 +93,7 @@ class Restored(NamedTuple):
     attempt: int = 0
     holder: str | None = None
     suspended: bool = False
+    failures: int = 0
 
 
 class Addition(NamedTuple):
@@ -127,10 +130,19 @@ class Graph:
     def ready(self) -> int:
         return self.counts[READY]
 
+    def upcoming(self, n: int) -> Iterator[Node]:
+        """Up to n ready tasks, in the order in which they would be taken."""
+        return islice(self._ready, n)
+
     def find(self, key: TaskKey) -> Node | None:
         if isinstance(key, int):
             return self.nodes[key] if 0 <= key < len(self.nodes) else None
         return self.names.get(key)
+
+    def number(self, name: str) -> int | None:
+        """The id of the task of that name."""
+        node = self.names.get(name)
+        return None if node is None else node.id
 
     # -- adding ------------------------------------------------------------------------------------------------
 
@@ -163,9 +175,9 @@ class Graph:
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
             raise GraphError("two tasks of the record have the same name or number")
         order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
-        for node, (id, _, state, attempt, holder, suspended) in entries:
+        for node, (id, _, state, attempt, holder, suspended, failures) in entries:
             self.nodes[id] = node
-            node.attempt, node.holder = attempt, holder
+            node.attempt, node.holder, node.failures = attempt, holder, failures
             if not node.is_join:
                 node.state = state
             if suspended:
@@ -284,7 +296,7 @@ class Graph:
             self._ready.prepend(released)
 
     def fail(self, node: Node) -> list[Node]:
-        """An assigned node has failed for good; return the nodes that are skipped for it."""
+        """A node that is or was assigned has failed for good; return the nodes that are skipped for it."""
         self._move(node, FAILED)
         return self._skip_all(node.successors or (), node)
 
@@ -328,48 +340,43 @@ class Graph:
         self._ready.append(ready)
 
     def revive(self, nodes: Sequence[Node]) -> list[Node]:
-        """Failed or cancelled nodes are to run after all; return them and those that need no longer be skipped.
+        """Failed or cancelled tasks are to run after all; return them and those that need no longer be skipped.
 
-        Each edge below them is walked once, and each successor's predecessors are counted once.
+        One of nodes that comes after another lost task is skipped from now on. Each edge below them is walked once,
+        and each node's predecessors are looked through once.
         """
         for node in nodes:
-            self._move(node, WAITING if node.waiting else READY)
-            node.failures = 0
-        self._ready.append([node for node in nodes if node.state is READY])
+            self._move(node, SKIPPED)  # until it is clear that nothing else keeps it from running
+            node.holder, node.failures = None, 0
+        lost = {node: _lost(node) for node in nodes}  # by node: how many predecessors still keep it from running
         revived = list(nodes)
-        lost: dict[Node, int] = {}  # of a skipped node, how many predecessors are lost or still to be looked at
-        pending = set(nodes)
-        stack = list(nodes)
+        chosen = set(nodes)
+        stack = [node for node in nodes if not lost[node]]
         while stack:
             node = stack.pop()
+            self._move(node, WAITING if node.waiting else READY)
+            node.culprit = None
             for s in node.successors or ():
                 if s.state is SKIPPED:
-                    if s not in lost:
-                        lost[s] = sum(p.state in LOST or p in pending for p in s.predecessors)
-                    lost[s] -= 1
+                    lost[s] = lost[s] - 1 if s in lost else _lost(s)
                     if not lost[s]:
-                        self._move(s, WAITING)
-                        s.culprit = None
                         stack.append(s)
-                        pending.add(s)
-                        if not s.is_join:
+                        if not s.is_join and s not in chosen:
                             revived.append(s)
-            pending.discard(node)
-        for s, left in lost.items():
-            if left:
-                self._blame_anew(s)
+        self._ready.append([node for node in nodes if node.state is READY])
+        self._blame_anew([node for node, left in lost.items() if left])
         return revived
 
     @staticmethod
-    def _blame_anew(node: Node) -> None:
-        """A node is skipped still, but not for its culprit, which is to run: find another, for what follows it, too."""
-        stack = [node]
+    def _blame_anew(nodes: list[Node]) -> None:
+        """These are skipped still, but maybe not for their culprit: find another, for what follows them, too."""
+        stack = nodes
         while stack:
             node = stack.pop()
-            if node.state is SKIPPED and node.culprit is not None and node.culprit.state in ACTIVE:
-                reasons = [p.culprit or p for p in node.predecessors if p.state in LOST]
-                found = next((p for p in reasons if p.state not in ACTIVE), None)
-                if found is not None:
+            if node.state is SKIPPED and (node.culprit is None or node.culprit.state not in CULPRITS):
+                reasons = (p.culprit or p for p in node.predecessors if p.state in LOST)
+                found = next((reason for reason in reasons if reason.state in CULPRITS), None)
+                if found is not None:  # else one of its predecessors is to be blamed first, and leads here again
                     node.culprit = found
                     stack += node.successors or ()
 
@@ -411,7 +418,10 @@ class Graph:
 
     @staticmethod
     def _refuse_cycle(node: Node, added: Mapping[Node, Sequence[Node]]) -> None:
-        """Walk backward over unfinished predecessors: from fresh subtasks, the usual case, that is a short way."""
+        """Walk backward over predecessors: from fresh subtasks, the usual case, that is a short way.
+
+        What is done waits for nothing any more, but a way through a lost task is one, since that may be revived.
+        """
         came_from: dict[Node, Node] = dict.fromkeys(added[node], node)
         stack = list(came_from)
         while stack:
@@ -421,8 +431,8 @@ class Graph:
                 while (at := came_from[at]) is not node:
                     path.append(at.name)
                 raise GraphError("these tasks would wait for one another: " + " -> ".join([*path, node.name]))
-            for p in (*at.predecessors, *added.get(at, ())) if at.state in ACTIVE else ():
-                if p.state in ACTIVE and p not in came_from:
+            for p in (*at.predecessors, *added.get(at, ())) if at.state is not DONE else ():
+                if p.state is not DONE and p not in came_from:
                     came_from[p] = at
                     stack.append(p)
 
@@ -490,17 +500,22 @@ class Graph:
             if not node.is_join:
                 counts[node.state] += 1
             unfinished = sum(p.state is not DONE for p in node.predecessors) + self.suspended.get(node, 0)
+            assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
+            assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} will be told"
             if node.state in ACTIVE:
-                assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
                 assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
                 assert (node.state is WAITING) == (unfinished > 0), f"{node} waits exactly when something is before it"
-                assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} will be told"
-            else:
-                assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
+            assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
+            assert node.state is not SKIPPED or _lost(node), f"{node} is skipped for a predecessor"
             assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
             assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
             assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
-            assert node.culprit is None or node.culprit.state in (FAILED, CANCELLED), f"{node}'s culprit is one"
+            assert node.culprit is None or node.culprit.state in CULPRITS, f"{node}'s culprit is one"
             assert node.state is not ASSIGNED or node.holder is not None, f"{node} is in somebody's hands"
         assert all(n > 0 for n in self.suspended.values()), "suspensions are counted down to nothing"
         assert counts == self.counts, "the counts are right"
+
+
+def _lost(node: Node) -> int:
+    """How many of its predecessors keep it from running."""
+    return sum([p.state in LOST for p in node.predecessors])

@@ -41,6 +41,8 @@ Peer = Hashable
 
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
+#: Why a task was cancelled that somebody has cancelled.
+ON_REQUEST = "on request"
 
 
 @dataclass(slots=True)
@@ -55,10 +57,10 @@ class Step:
 class Policy:
     """How the hub decides where a task does not say.
 
-    retries: further attempts of a failed task. delay: seconds before the first of them, each further one waits twice as
-    long. losses: how many workers may die with a task in their hands until it counts as failed. timeout: seconds one
-    attempt may take. halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done, as the C++
-    hub does, instead of refusing it.
+    retries: further attempts of a failed task. delay: seconds before the first of them; each further one waits twice
+    as long. losses: how many workers may die with a task in their hands until it counts as failed. timeout: seconds
+    that one attempt may take. halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done,
+    as the C++ hub does, instead of refusing it.
     """
 
     retries: int = 0
@@ -71,7 +73,10 @@ class Policy:
 
 @dataclass(slots=True)
 class Worker:
-    """A location that steals, and the tasks in its hands, oldest first."""
+    """A location that steals, and the tasks in its hands, oldest first.
+
+    peer is None when the hub was restored and has not heard of it since.
+    """
 
     location: str
     peer: Peer
@@ -143,8 +148,8 @@ class Hub:
                 assert node.holder is not None
                 worker = self.workers.setdefault(node.holder, Worker(node.holder, None))
                 worker.held[node.id] = node
-        to_run = [entry.id for entry in tasks if self.graph.names[entry.task.name].state in ACTIVE]
-        return Step([events.Resumed(now, to_run)])
+        nodes = [self.graph.names[entry.task.name] for entry in tasks]
+        return Step([events.Resumed(now, [node.id for node in nodes if node.state in ACTIVE and not node.is_join])])
 
     # -- inputs ------------------------------------------------------------------------------------------------
 
@@ -169,11 +174,11 @@ class Hub:
         them that goes says nothing about the others: only what could not be handed to it is taken back.
         """
         step = Step()
-        for worker in [w for w in self.workers.values() if w.peer == peer and w.slots]:
-            self._remove(worker, now, reason, step)
-        for message in undelivered:
+        for message in undelivered:  # first of all: what it never had has nothing to do with its end
             if isinstance(message, messages.Transfer):
                 self._undo(message, now, reason, step)
+        for worker in [w for w in self.workers.values() if w.peer == peer and w.slots]:
+            self._remove(worker, now, reason, step)
         self._settle(now, step)
         return step
 
@@ -305,7 +310,7 @@ class Hub:
 
     def _control(self, peer: Peer, message: messages.Control, now: float, step: Step) -> None:
         fits, why_not, act = {
-            Verb.CANCEL: (self._may_cancel, "only what has not ended can be cancelled", self._cancel),
+            Verb.CANCEL: (_may_cancel, "only what has not ended can be cancelled", self._cancel),
             Verb.RETRY: (_may_retry, "only what has failed or was cancelled can be tried again", self._retry),
             Verb.HOLD: (self._may_hold, "only what nobody holds and waits or is ready can be held", self._hold),
             Verb.RELEASE: (self._held.__contains__, "it is not held", self._release),
@@ -317,13 +322,14 @@ class Hub:
 
     # -- what people do to tasks -------------------------------------------------------------------------------
 
-    def _may_cancel(self, node: Node) -> bool:
-        return node.state in ACTIVE and node not in self._doomed
-
     def _cancel(self, nodes: list[Node], now: float, step: Step) -> None:
-        """A native worker is asked for what it holds, and what it says last counts; the others are not to be asked."""
+        """A native worker is asked for what it holds, and what it says last counts; the others are not to be asked.
+
+        Whoever cancels again asks again: the word may have got lost on its way to the worker.
+        """
         asked: dict[Peer, list[int]] = {}
         gone: list[Node] = []
+        skipped: list[Node] = []
         for node in nodes:
             if node.state not in ACTIVE:  # skipped for one before it
                 continue
@@ -335,18 +341,21 @@ class Hub:
             if worker is not None:
                 del worker.held[node.id]
             gone.append(node)
-            self._tell_skipped(self.graph.cancel(node), now, step)
+            skipped += self.graph.cancel(node)
         step.sends += [(peer, messages.Cancel(tuple(ids))) for peer, ids in asked.items()]
-        self._tell_cancelled(gone, now, "on request", step)
+        self._tell_cancelled(gone, skipped, now, step)
 
-    def _tell_cancelled(self, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+    def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
         if nodes:
             self._doomed.difference_update(nodes)
             self.trials.forget(nodes)
-            step.events.append(events.Cancelled(now, _named(nodes), reason))
+            step.events.append(events.Cancelled(now, _named(nodes), ON_REQUEST))
+            self._tell_skipped(skipped, now, step)
 
     def _retry(self, nodes: list[Node], now: float, step: Step) -> None:
+        """What comes after another task that is lost is skipped, until that is tried again, too."""
         step.events.append(events.Revived(now, _named(self.graph.revive(nodes))))
+        self._tell_skipped([node for node in nodes if node.state is State.SKIPPED], now, step)
 
     def _may_hold(self, node: Node) -> bool:
         return node.state in (State.WAITING, State.READY) and node not in self._held
@@ -372,7 +381,8 @@ class Hub:
         worker = self.workers.get(location)
         slots = native.slots if native else 0
         if worker is None:
-            worker = self.workers[location] = Worker(location, peer)
+            worker = self.workers[location] = Worker(location, None)
+        if worker.peer is None:
             step.events.append(events.Joined(now, location, slots))
         if worker.peer != peer or worker.slots != slots:
             self._unpark(worker)
@@ -421,8 +431,9 @@ class Hub:
         for node in nodes:
             if node.state is State.READY:
                 self.trials.lost[node] += 1
-                if self.trials.lost[node] >= self.policy.losses:
-                    text = f"{self.policy.losses} workers died with it, the last one since {reason}"
+                n = self.trials.lost[node]
+                if n >= self.policy.losses:
+                    text = f"{n} workers died with it; the last: {reason}" if n > 1 else f"its worker died: {reason}"
                     result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=text)
                     self._give_up(node, worker.location, result, now, step)
 
@@ -439,10 +450,10 @@ class Hub:
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
             step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost))
-        doomed = [node for node in back if node in self._doomed and node.state in ACTIVE] if self._doomed else []
-        for node in doomed:
-            self._tell_skipped(self.graph.cancel(node), now, step)
-        self._tell_cancelled(doomed, now, "on request", step)
+        if self._doomed:
+            doomed = [node for node in back if node in self._doomed and node.state in ACTIVE]
+            self._doomed.difference_update(back)
+            self._tell_cancelled(doomed, [s for node in doomed for s in self.graph.cancel(node)], now, step)
 
     def _undo(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
         """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
@@ -495,9 +506,17 @@ class Hub:
         return True
 
     def _must_wait(self, worker: Worker) -> bool:
-        """Whether an idle one that waits goes first, or this one must show first what its task does to it."""
-        idle_first = not worker.free and any(parked.worker.free for parked in self._parked.values())
-        return idle_first or self.trials.fills(worker.held.values(), worker.slots)
+        """Whether an idle one that waits goes first, or this one must show first what its task does to it.
+
+        An idle one goes before a busy one, and before one on which all has failed that it could get.
+        """
+        trials = self.trials
+        if trials.fills(worker.held.values(), worker.slots):
+            return True
+        if worker.free and not trials.avoids(worker.location):
+            return False
+        idle = (p.worker for p in self._parked.values() if p.worker.free and p.worker is not worker)
+        return any(not worker.free or not trials.avoids(other.location) for other in idle)
 
     def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> None:
         if worker.slots:
@@ -540,14 +559,19 @@ class Hub:
                 self._recall(step)
 
     def _next_parked(self) -> Peer | None:
-        """Whose Steal is to be served next: an idle worker's, or else any that may have more."""
-        spare = None
+        """Whose Steal is to be served next: an idle worker's, or else any that may have more.
+
+        An idle one on which all has failed that it could get comes after the other idle ones.
+        """
+        second = spare = None
         for peer, parked in self._parked.items():
             if parked.worker.free:
-                return peer
-            if spare is None and not self.trials.fills(parked.worker.held.values(), parked.worker.slots):
+                if not self.trials.avoids(parked.worker.location):
+                    return peer
+                second = peer if second is None else second
+            elif spare is None and not self.trials.fills(parked.worker.held.values(), parked.worker.slots):
                 spare = peer
-        return spare
+        return spare if second is None else second
 
     def _recall(self, step: Step) -> None:
         """Somebody idles while others hold more than they can run: call back what the idle could run."""
@@ -618,7 +642,7 @@ class Hub:
             skipped = self.graph.cancel(node)
             self._doomed.discard(node)
             self.trials.forget([node])
-            step.events.append(events.Killed(now, worker.location, ended, self.stopping or "on request"))
+            step.events.append(events.Killed(now, worker.location, ended, self.stopping or ON_REQUEST))
             self._tell_skipped(skipped, now, step)
             return
         node.failures += 1
@@ -642,6 +666,7 @@ class Hub:
 
     def _tell_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
         """One event for each culprit, in order."""
+        self.trials.forget(skipped)
         by_culprit: dict[str, list[Named]] = {}
         for node in skipped:
             culprit = node.culprit.name if node.culprit else ""
@@ -674,6 +699,10 @@ class Hub:
         assert all(node.state is State.ASSIGNED for node in self._doomed), "only what somebody holds is doomed"
         assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
         assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
+
+
+def _may_cancel(node: Node) -> bool:
+    return node.state in ACTIVE
 
 
 def _may_retry(node: Node) -> bool:

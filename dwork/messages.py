@@ -128,6 +128,41 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True)
+class List:
+    """Asks for up to n tasks with ids from `first` on, in these states (none: any), with names that a glob matches."""
+
+    states: tuple[str, ...] = ()
+    glob: str | None = None
+    first: int = 0
+    n: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """Asks for all about one task, by name or by `#id`."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Asks for one piece of a task's output: which attempt, stream 1 or 2, and which piece of it, from 0 on."""
+
+    task: int
+    attempt: int
+    stream: int
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """To List: JSON, a list of rows, and where to go on (None: that was all). To Show: a row. To Read: the bytes."""
+
+    data: bytes
+    next: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class OK:
     """As a request: how far are you? As a reply: done; with name and n for status, name and location for Lookup."""
 
@@ -188,6 +223,7 @@ class Output:
     data: bytes
 
 
-Request = Create | Steal | Complete | GiveBack | Lookup | Exit | Control | OK | Output
-Reply = Transfer | Exit | OK | NotFound | Error | Welcome | Recall | Cancel
+Request = Create | Steal | Complete | GiveBack | Lookup | Exit | Control | List | Show | Read | OK | Output
+Inquiry = List | Show | Read
+Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Recall | Cancel
 Message = Request | Reply

@@ -59,7 +59,7 @@ _POLICY = (
         default="1s",
         show_default=True,
         metavar="TIME",
-        help="Wait so long before the first retry of a task, and twice as long before each further one, up to a minute.",
+        help="Wait so long before the first retry of a task; twice as long before each further one, up to a minute.",
     ),
     click.option(
         "--max-attempts-lost",

@@ -29,6 +29,20 @@ PROGRAM = "dwork"
     "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their ending]"
 )
 @policy_options
+@click.option(
+    "-f",
+    "--file",
+    "record",
+    metavar="FILE",
+    help="Keep the record there, and go on from it.  [default: the first task file's name with .db]",
+)
+@click.option("--no-record", is_flag=True, help="Keep no record: a rerun starts from nothing.")
+@click.option("--fresh", is_flag=True, help="Start over; an earlier record and its logs are kept with .1 at the end.")
+@click.option(
+    "--logs", metavar="DIRECTORY", help="Keep what tasks print there.  [default: the record's name with .logs for .db]"
+)
+@click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
+@click.option("--joblog", metavar="FILE", help="Write a row per attempt, with GNU parallel's columns; - for stdout.")
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
 @click.option(
@@ -53,6 +67,12 @@ def command(
     files: tuple[str, ...],
     form: str | None,
     policy: Policy,
+    record: str | None,
+    no_record: bool,
+    fresh: bool,
+    logs: str | None,
+    no_logs: bool,
+    joblog: str | None,
     keep_order: bool,
     quiet: bool,
     port: int | None,
@@ -71,6 +91,9 @@ def command(
       python -m dwork.pool --retries 2 tasks.txt        this machine
       dquery status                                     from another terminal: how far is it?
 
+    What is done is recorded (tasks.txt.db), so the same command again goes on where it stopped. Only what ended well
+    counts as done: what was running when the pool was killed runs again.
+
     \b
     Exit code:
       0  all tasks are done
@@ -81,6 +104,9 @@ def command(
     ranks, trouble = given
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
+    file, directory = _places(files, record, no_record, logs, no_logs)
+    if fresh and not file:
+        raise UsageError("--fresh is about a record, and there is none; drop it")
 
     def tell(text: str) -> None:
         if not quiet:
@@ -92,7 +118,24 @@ def command(
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    return run(tasks, policy, Settings(port, bind, not no_bridge, keep_order, quiet), ranks)
+    settings = Settings(port, bind, not no_bridge, keep_order, quiet, file, fresh, directory, joblog or "")
+    return run(tasks, policy, settings, ranks)
+
+
+def _places(
+    files: tuple[str, ...], record: str | None, no_record: bool, logs: str | None, no_logs: bool
+) -> tuple[str, str]:
+    """The file of the record and the directory of the logs; empty where there is to be none."""
+    for one, other, given in (("-f", "--no-record", record), ("--logs", "--no-record", logs)):
+        if given and no_record:
+            raise UsageError(f"{one} and {other} contradict each other; drop one")
+    if logs and no_logs:
+        raise UsageError("--logs and --no-logs contradict each other; drop one")
+    if no_record or (record is None and files[0] == "-"):
+        return "", ""
+    from dwork.record.opening import places
+
+    return places(record or f"{files[0]}.db", logs, no_logs)
 
 
 def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:

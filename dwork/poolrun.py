@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -12,21 +13,28 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dwork.connection import DEFAULT_PORT
-from dwork.errors import GraphError
-from dwork.hub import Hub, Policy, Step
+from dwork.errors import StoreError
+from dwork.hub import Hub, Policy
+from dwork.joblog import Joblog
 from dwork.loop import clock
-from dwork.loop.hub import HubLoop
-from dwork.messages import Create, Error, Welcome
+from dwork.loop.hub import HubLoop, Listener
+from dwork.messages import Welcome
 from dwork.printer import Printer
 from dwork.program import ExitCode, say
+from dwork.record import resume
+from dwork.record.resume import Plan
 from dwork.report import Report
+from dwork.shown import shown
 from dwork.signals import Signals
 from dwork.task import State, Task
 from dwork.transport import Transport
 from dwork.transport.mpi import Mpi
+
+if TYPE_CHECKING:
+    from dwork.record.store import Store
 
 #: USR1 is what MPICH sends when a rank has died; it must not end rank 0 as well.
 _CAUGHT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
@@ -39,13 +47,21 @@ _LEAVE: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of a pool that are not about single tasks. port None: the usual one, or any that is free."""
+    """The options of a pool that are not about single tasks.
+
+    port None: the usual one, or any that is free. record: the file to keep, empty for none; logs: the directory of log
+    files, empty for none; joblog: a file for GNU parallel's columns, empty for none.
+    """
 
     port: int | None = None
     bind: str = "127.0.0.1"
     bridge: bool = True
     keep_order: bool = False
     quiet: bool = False
+    record: str = ""
+    fresh: bool = False
+    logs: str = ""
+    joblog: str = ""
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
@@ -53,13 +69,19 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals(_CAUGHT))
         run = _Run(policy, settings, ranks, stack)
-        run.add(tasks)
+        run.load(tasks)
+        if run.hub.over:
+            return run.nothing()
         run.begin()
-        while not run.hub.over:
-            run.loop.turn()
-            run.heed(signals.take())
-            if not run.hub.over:
-                run.loop.sleep(signals.descriptor)
+        try:
+            while not run.hub.over:
+                run.loop.turn()
+                run.heed(signals.take())
+                if not run.hub.over:
+                    run.loop.sleep(signals.descriptor)
+        except StoreError:
+            run.loop.abandon()
+            raise
         return run.end()
 
 
@@ -87,7 +109,20 @@ class _Run:
         self._server = server
         self._printer = Printer(sys.stdout.buffer, sys.stderr.buffer, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)
-        self.loop = HubLoop(self.hub, transports, [self._printer, self._report])
+        listeners: list[Listener] = [self._printer, self._report]
+        self._store: Store | None = None
+        self._outcome = "it broke off"
+        if settings.record:
+            from dwork.inquiry import Inquiries
+            from dwork.record.opening import open_store  # no sqlite where nobody asks for it
+
+            number, now = self.hub.graph.number, clock()
+            self._store = open_store(settings.record, settings.logs, number, now, self._tell, fresh=settings.fresh)
+            stack.callback(self._close_record)
+            listeners.insert(0, self._store)  # before anybody is told
+        self.loop = HubLoop(self.hub, transports, listeners)
+        if self._store is not None:
+            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store).answer)
         self._worker: subprocess.Popen[bytes] | None = None
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
@@ -96,16 +131,28 @@ class _Run:
         if not self._settings.quiet:
             say("dwork", text)
 
-    def add(self, tasks: Sequence[Task]) -> None:
-        """Put the tasks of the files into the graph."""
+    def _close_record(self) -> None:
+        assert self._store is not None
+        self._store.close(clock(), self._outcome)
+
+    def load(self, tasks: Sequence[Task]) -> None:
+        """Put the tasks of the files into the graph, and say what of them is done before."""
         gc.disable()
-        step = self.hub.receive(None, Create(tuple(tasks)), clock())
-        reply = step.sends[0][1]
-        if isinstance(reply, Error):
-            raise GraphError(reply.text)
-        self.loop.carry_out(Step(step.events))
+        plan = self._store.resume(tasks, clock()) if self._store else resume.plan(tasks)
+        self.loop.carry_out(self.hub.restore(plan.entries, clock()))
         gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
         gc.enable()
+        if self._settings.joblog:
+            log = Joblog(self._settings.joblog, self._command, again=plan.done > 0)
+            self._stack.callback(log.close)
+            self.loop.listen(log)
+        if plan.known:
+            self._tell(_resumed(plan, sum(self.hub.graph.counts.values()), self._settings.record))
+
+    def _command(self, id: int) -> str:
+        node = self.hub.graph.find(id)
+        command = node.task.command if node is not None else None
+        return shlex.join(command) if isinstance(command, tuple) else command or ""
 
     def begin(self) -> None:
         """Say what is going to happen, and see to it that there is somebody to do it."""
@@ -153,11 +200,17 @@ class _Run:
             if worker.location.endswith(f":{self._worker.pid if self._worker else ''}"):
                 self.loop.carry_out(self.hub.lose(worker.peer, clock(), how))
 
+    def nothing(self) -> int:
+        """All was done before."""
+        self._outcome = "all was done before"
+        return ExitCode.DONE
+
     def end(self) -> int:
         """Send the workers home, sum up, and return the exit code."""
         self.loop.dismiss()
         self._printer.close()
         counts = self.hub.graph.counts
+        self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
         if not self._settings.quiet:
             for line in self._report.summary(counts):
                 self._tell(line)
@@ -165,6 +218,15 @@ class _Run:
             return ExitCode.STOPPED
         bad = counts[State.FAILED] + counts[State.SKIPPED] + counts[State.CANCELLED] + self.hub.graph.active
         return ExitCode.FAILED if bad else ExitCode.DONE
+
+
+def _resumed(plan: Plan, total: int, record: str) -> str:
+    text = f"{plan.done:,} of {total:,} done before"
+    if plan.failed:
+        text += f"; {plan.failed:,} failed will be tried again"
+    if plan.done == total:
+        text += f", as {shown(record)} says: nothing is left to do (--fresh starts over)"
+    return text
 
 
 @contextlib.contextmanager

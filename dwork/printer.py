@@ -67,6 +67,9 @@ class Printer:
                     self._order += [id for id, task in enumerate(tasks, first) if task.command is not None]
                 case events.Resumed(ids=ids) if self._keep_order:
                     self._order += ids
+                case events.Revived(tasks=named) if self._keep_order:
+                    for task in named:
+                        self._again(task.id)
         for file in self._streams:
             self._guarded(file.flush)
 
@@ -112,6 +115,13 @@ class Printer:
             self._over.remove(self._order.popleft())
             for block in self._attempts.pop(self._order[0], ()) if self._order else ():
                 self._print(block)
+
+    def _again(self, id: int) -> None:
+        """A task that had ended is to run after all: in its place, or at the end when its turn is over."""
+        if id in self._over:
+            self._over.remove(id)
+        else:
+            self._order.append(id)
 
     def _print(self, block: _Block) -> None:
         for stream, extents, short in zip(self._streams, block.spooled, block.short, strict=True):

@@ -22,25 +22,30 @@ class Report:
         self._quiet = quiet
         self._begin: float | None = None  # when the first task was stolen
         self._end = 0.0
+        self._done = 0  # in this run
+        self._ran = 0  # and those that failed
         self._seconds = 0.0  # time of workers spent in tasks
         self._slots = 0
         self._capacity = 0.0  # slot seconds of workers that have left
         self._workers: dict[str, tuple[float, int]] = {}
-        self._failed: list[Ended] = []
+        self._failed: dict[int, Ended] = {}
 
     def hear(self, happened: Sequence[Event]) -> None:
         for event in happened:
             match event:
                 case events.Finished(time=time, tasks=tasks):
                     self._end = time
+                    self._done += len(tasks)
+                    self._ran += len(tasks)
                     self._seconds += sum([ended.result.seconds for ended in tasks])
                 case events.Stolen(time=time) if self._begin is None:
                     self._begin = time
                 case events.Failed(time=time, task=ended):
                     self._end = time
+                    self._ran += 1
                     self._seconds += ended.result.seconds
                     if len(self._failed) < NAMED:
-                        self._failed.append(ended)
+                        self._failed[ended.id] = ended
                     self._say(f"{_named(ended)} failed: {how(ended.result)}")
                 case events.Retried(task=ended, attempts_left=left, delay=delay):
                     self._seconds += ended.result.seconds
@@ -50,6 +55,9 @@ class Report:
                 case events.Killed(time=time, task=ended):
                     self._end = time
                     self._seconds += ended.result.seconds
+                case events.Revived(tasks=named):
+                    for task in named:
+                        self._failed.pop(task.id, None)
                 case events.Skipped(tasks=named, culprit=culprit):
                     self._say(f"{_count(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
                 case events.Joined(time=time, location=location, slots=slots):
@@ -67,7 +75,8 @@ class Report:
         rest = sum(counts.values()) - done - failed - skipped
         begin = self._begin if self._begin is not None else self._end
         wall = max(0.0, self._end - begin)
-        line = f"{done:,} done, {failed:,} failed, {skipped:,} skipped"
+        before = done - self._done
+        line = f"{done:,} done{f' ({before:,} before)' if before > 0 else ''}, {failed:,} failed, {skipped:,} skipped"
         if rest:
             line += f", {rest:,} not finished"
         line += f" in {_duration(wall)}"
@@ -75,12 +84,12 @@ class Report:
             capacity = self._capacity + sum(
                 slots * max(0.0, self._end - max(since, begin)) for since, slots in self._workers.values()
             )
-            line += f"; {(done + failed) / wall:,.1f} tasks/s"
+            line += f"; {self._ran / wall:,.1f} tasks/s"
             if capacity > 0:
                 line += f", workers {min(1.0, self._seconds / capacity):.0%} busy"
-        named = [f"failed: {_named(ended)}: {how(ended.result)}" for ended in self._failed]
-        if failed > NAMED:
-            named.append(f"failed: and {failed - NAMED:,} more")
+        named = [f"failed: {_named(ended)}: {how(ended.result)}" for ended in self._failed.values()]
+        if failed > len(named):
+            named.append(f"failed: and {failed - len(named):,} more")
         return [*named, line]
 
     def _say(self, text: str) -> None:

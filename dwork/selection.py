@@ -27,7 +27,9 @@ def select(graph: Graph, texts: Iterable[str], fits: Callable[[Node], bool], why
     for text in texts:
         node = find(graph, text)
         if node is not None:
-            if not fits(node) or node.is_join:
+            if node.is_join:
+                raise GraphError(f"{node.name!r} has nothing to run; it follows from the tasks before it")
+            if not fits(node):
                 raise GraphError(f"task {node.name!r} is {node.state.value}: {why_not}")
             selected[node] = None
             continue

@@ -1,7 +1,8 @@
 """What the hub remembers of tasks that went wrong, for as long as they may run again.
 
 A task that has failed waits before it is tried again, longer each time, and then goes to another worker than the one
-it failed on if another wants something; no worker idles for that.
+it failed on if another wants something; no worker idles for that. To find something else for a worker only the next
+few tasks are looked through: one on which everything fails would have the hub go through all of them, each time.
 
 A task whose worker died is a *suspect*: it may have killed it. Suspects are handed out one at a time, and a worker
 whose slots are full with one gets nothing further, so that the next death tells who did it. Whoever was in the hands
@@ -20,6 +21,8 @@ from dwork.graph import Graph, Node
 
 #: Seconds that a task waits at the most before it is tried again.
 LONGEST = 60.0
+#: How many ready tasks that have failed on a worker are passed over for one that has not.
+LOOK = 100
 
 
 class Trials:
@@ -41,7 +44,7 @@ class Trials:
     def failed(self, node: Node, location: str, now: float) -> float:
         """An assigned task is to be tried again; return the seconds that it waits."""
         self._failed_on[node] = location
-        delay = min(self._delay * 2.0 ** (node.failures - 1), LONGEST)
+        delay = min(self._delay * 2.0 ** min(node.failures - 1, 100), LONGEST)
         if delay > 0:
             self._graph.suspend([node])
             heapq.heappush(self._due, (now + delay, next(self._serial), node))
@@ -73,6 +76,12 @@ class Trials:
         nodes = list(held)
         return 0 < slots <= len(nodes) and any(node in self.lost for node in nodes)
 
+    def avoids(self, location: str) -> bool:
+        """Whether all that this worker could get now has failed on it."""
+        if not self._failed_on:
+            return False
+        return all(self._failed_on.get(node) == location for node in self._graph.upcoming(LOOK))
+
     def take(self, n: int, location: str) -> list[Node]:
         """As Graph.take, but with one suspect at the most, and first what has not failed on this worker."""
         nodes = self._graph.take(n, location)
@@ -85,14 +94,14 @@ class Trials:
 
     def _others_first(self, nodes: list[Node], n: int, location: str) -> list[Node]:
         """Pass over what has failed on this worker, as long as there is something else for it."""
-        avoided = [node for node in nodes if self._failed_on.get(node) == location]
-        fine = [node for node in nodes if self._failed_on.get(node) != location]
-        while avoided and len(fine) < n:
-            more = self._graph.take(n - len(fine), location)
-            if not more:
-                break
+        avoided: list[Node] = []
+        fine: list[Node] = []
+        more = nodes
+        while more:
             for node in more:
                 (avoided if self._failed_on.get(node) == location else fine).append(node)
+            missing = n - len(fine) if len(avoided) < LOOK else 0
+            more = self._graph.take(min(missing, LOOK), location) if avoided else []
         return self._keep(fine + avoided, len(fine) or 1)
 
     def _keep(self, nodes: list[Node], n: int) -> list[Node]:

@@ -34,6 +34,9 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.Retry: (("task",), ("name", "n", "location")),
     QueryMsg.Hold: (("task",), ("name", "n", "location")),
     QueryMsg.Release: (("task",), ("name", "n", "location")),
+    QueryMsg.List: ((), ("task", "location")),
+    QueryMsg.Show: (("name",), ("task", "n", "location")),
+    QueryMsg.Read: (("stream",), ("task", "name", "n", "location")),
 }
 _VERBS = {
     m.Verb.CANCEL: QueryMsg.Cancel,
@@ -225,7 +228,7 @@ def _give_back(message: m.GiveBack, q: Any) -> None:
     _put_native(message.native, q)
 
 
-def _lookup(message: m.Lookup, q: Any) -> None:
+def _lookup(message: m.Lookup | m.Show, q: Any) -> None:
     q.name = message.name
 
 
@@ -240,6 +243,25 @@ def _control(message: m.Control, q: Any) -> None:
     q.type = _VERBS[message.verb]
     for name in message.tasks:
         q.task.add(name=name, origin="")
+
+
+def _list(message: m.List, q: Any) -> None:
+    q.n = message.n
+    q.ids.append(message.first)
+    q.states.extend(message.states)
+    if message.glob is not None:
+        q.name = message.glob
+
+
+def _read(message: m.Read, q: Any) -> None:
+    q.stream = message.stream
+    q.ids.extend((message.task, message.attempt, message.position))
+
+
+def _answer(message: m.Answer, q: Any) -> None:
+    q.data = message.data
+    if message.next is not None:
+        q.ids.append(message.next)
 
 
 def _ok(message: m.OK, q: Any) -> None:
@@ -290,6 +312,10 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Transfer: (QueryMsg.Transfer, _transfer),
     m.GiveBack: (QueryMsg.Transfer, _give_back),
     m.Lookup: (QueryMsg.Lookup, _lookup),
+    m.List: (QueryMsg.List, _list),
+    m.Show: (QueryMsg.Show, _lookup),
+    m.Read: (QueryMsg.Read, _read),
+    m.Answer: (QueryMsg.Answer, _answer),
     m.NotFound: (QueryMsg.NotFound, _not_found),
     m.OK: (QueryMsg.OK, _ok),
     m.Exit: (QueryMsg.Exit, _exit),
@@ -311,7 +337,7 @@ def encode(message: m.Message) -> bytes:
         put(message, q)
         return bytes(q.SerializeToString())
     except (UnicodeEncodeError, ValueError) as error:
-        raise WireError(f"this {QueryMsg.Type.Name(type_)} cannot be sent: {error}") from None
+        raise WireError(f"this {QueryMsg.Type.Name(q.type)} cannot be sent: {error}") from None
 
 
 # -- decode -----------------------------------------------------------------------------------------------------------
@@ -356,6 +382,19 @@ def _one_output(q: Any) -> m.Output:
     return m.Output(_text(q.location), q.ids[0], q.stream, q.data)
 
 
+def _one_list(q: Any) -> m.List:
+    states = tuple([_text(state) for state in q.states])
+    first = q.ids[0] if q.ids else 0
+    return m.List(states, _text(q.name) if q.HasField("name") else None, first, q.n if q.HasField("n") else 1000)
+
+
+def _one_read(q: Any) -> m.Read:
+    if len(q.ids) != 3 or q.stream not in (1, 2):
+        raise WireError("Read must tell task, attempt and piece in ids, and stream 1 or 2")
+    task, attempt, position = q.ids
+    return m.Read(task, attempt, q.stream, position)
+
+
 def _one_control(verb: m.Verb, q: Any) -> m.Control:
     return m.Control(verb, tuple([_text(pb.name) for pb in q.task]))
 
@@ -369,6 +408,9 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.OK: lambda q: m.OK(),
     QueryMsg.Lookup: lambda q: m.Lookup(_text(q.name)),
     QueryMsg.Output: _one_output,
+    QueryMsg.List: _one_list,
+    QueryMsg.Show: lambda q: m.Show(_text(q.name)),
+    QueryMsg.Read: _one_read,
     **{type_: partial(_one_control, verb) for verb, type_ in _VERBS.items()},
 }
 
@@ -383,6 +425,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
         tuple((_text(c.state), c.n) for c in q.count),
     ),
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
+    QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
     QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why"),
     QueryMsg.Welcome: lambda q: m.Welcome(_text(q.server), q.wants_output),
     QueryMsg.Recall: lambda q: m.Recall(q.n),

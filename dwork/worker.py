@@ -95,6 +95,7 @@ class Worker:
         self._pause_until = -math.inf  # and the next Steal must wait
         self._compare = False  # tell the hub what is in hand: something got lost
         self._says_goodbye = False
+        self._is_dismissed = False  # the hub is gone, and takes nothing any more
         self._serial = 0
 
     # -- what happened -----------------------------------------------------------------------------------------
@@ -115,6 +116,7 @@ class Worker:
             case Exit():
                 self.leaving = True
                 self._steal = 0
+                self._is_dismissed = not answers
             case Welcome():
                 self.welcome = message
             case Recall(n=n):
@@ -170,6 +172,11 @@ class Worker:
         """The messages to send now."""
         if not self.native:
             return self._original(now)
+        if self._is_dismissed:
+            self.queue.clear()
+            for left in (self._results, self._returns, self._unanswered):
+                left.clear()
+            return []
         out: list[Message] = []
         self._look_back(now)
         if self.queue and (self.leaving or self._is_stale(now)):

@@ -148,7 +148,7 @@ class Count(_message.Message):
     def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class QueryMsg(_message.Message):
-    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "hello", "steal", "results", "server", "wants_output", "stream", "data", "plain", "awaited", "count")
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "hello", "steal", "results", "server", "wants_output", "stream", "data", "plain", "states", "awaited", "count")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Create: _ClassVar[QueryMsg.Type]
@@ -167,6 +167,10 @@ class QueryMsg(_message.Message):
         Retry: _ClassVar[QueryMsg.Type]
         Hold: _ClassVar[QueryMsg.Type]
         Release: _ClassVar[QueryMsg.Type]
+        List: _ClassVar[QueryMsg.Type]
+        Show: _ClassVar[QueryMsg.Type]
+        Read: _ClassVar[QueryMsg.Type]
+        Answer: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
     Complete: QueryMsg.Type
@@ -183,6 +187,10 @@ class QueryMsg(_message.Message):
     Retry: QueryMsg.Type
     Hold: QueryMsg.Type
     Release: QueryMsg.Type
+    List: QueryMsg.Type
+    Show: QueryMsg.Type
+    Read: QueryMsg.Type
+    Answer: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -203,6 +211,7 @@ class QueryMsg(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PLAIN_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
     AWAITED_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
     type: QueryMsg.Type
@@ -225,6 +234,7 @@ class QueryMsg(_message.Message):
     stream: int
     data: bytes
     plain: Plain
+    states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., wants_output: bool = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., wants_output: bool = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

@@ -6,7 +6,7 @@ record can make it durable once for many messages, and nothing is promised befor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from dwork import wire
@@ -14,7 +14,7 @@ from dwork.errors import WireError
 from dwork.events import Event
 from dwork.hub import Hub, Step
 from dwork.loop import clock, sleep
-from dwork.messages import Error
+from dwork.messages import Error, Inquiry, Message
 from dwork.transport import Peer, Transport
 
 
@@ -27,10 +27,27 @@ class Listener(Protocol):
 class HubLoop:
     """Runs a hub over its transports. A peer, to the hub, is a transport with that transport's own peer."""
 
-    def __init__(self, hub: Hub, transports: Sequence[Transport], listeners: Iterable[Listener]) -> None:
+    def __init__(
+        self,
+        hub: Hub,
+        transports: Sequence[Transport],
+        listeners: Iterable[Listener],
+    ) -> None:
         self.hub = hub
         self._transports = transports
         self._listeners = list(listeners)
+        self._idle: Callable[[], bool] = lambda: False
+        self._answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to answer from")
+        self._is_busy = False
+
+    def keep(self, idle: Callable[[], bool], answer: Callable[[Inquiry], Message]) -> None:
+        """There is a record. idle: does some of what can wait, and says whether there is more; answer: looks it up."""
+        self._idle = idle
+        self._answer = answer
+
+    def listen(self, listener: Listener) -> None:
+        """Let another listener hear what happens from now on, after the others."""
+        self._listeners.append(listener)
 
     def turn(self) -> None:
         """Take in all that is there, and send what it causes."""
@@ -38,6 +55,7 @@ class HubLoop:
         total = Step()
         for transport in self._transports:
             for peer, frame in transport.receive():
+                self._is_busy = True
                 self._take(transport, peer, frame, now, total)
         if now >= self.hub.deadline:
             _add(total, self.hub.tick(now))
@@ -49,6 +67,9 @@ class HubLoop:
             message = wire.decode_request(frame)
         except WireError as error:
             total.sends.append((where, Error(str(error))))
+            return
+        if isinstance(message, Inquiry):
+            total.sends.append((where, self._answer(message)))
         else:
             _add(total, self.hub.receive(where, message, now))
 
@@ -70,11 +91,21 @@ class HubLoop:
 
     def sleep(self, descriptor: int) -> None:
         """Sleep until there is something to do, or descriptor is readable."""
+        if self._is_busy:  # look again before anything that can wait
+            self._is_busy = False
+        elif self._idle():
+            return
         sleep(self._transports, [descriptor], self.hub.deadline, hurry=self.hub.awaited)
 
     def dismiss(self) -> None:
         """Tell all workers that all is finished."""
         self.carry_out(self.hub.dismiss())
+
+    def abandon(self) -> None:
+        """What happens cannot be kept any more: tell all workers to end their tasks and leave; nobody else is told."""
+        self._listeners.clear()
+        self.carry_out(self.hub.stop(clock(), "abandoned", running=True))
+        self.dismiss()
 
 
 def _add(total: Step, step: Step) -> None:

@@ -89,7 +89,7 @@ def test_a_negative_exit_status_is_a_signal(client: Client, hub: Any) -> None:
     client.create("a", retries=1)
     task = client.steal()[0]
     client.complete(task, -9)
-    assert hub.state("a") is State.READY
+    assert hub.state("a") is State.WAITING
     with pytest.raises(NotHeld) as caught:
         client.complete(task)
     assert caught.value.tasks == ("a",)

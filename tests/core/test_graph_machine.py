@@ -14,7 +14,7 @@ from dwork import events as e
 from dwork import messages as m
 from dwork import wire
 from dwork.errors import GraphError
-from dwork.graph import Graph, Node
+from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
 from dwork.hub import Hub, Policy, Step
 from dwork.messages import Native, Returned
@@ -28,22 +28,61 @@ TASKS = st.builds(
     st.sampled_from([Options(), Options(), Options(priority=1), Options(priority=-1, retries=0), Options(retries=2)]),
 )  # fmt: skip
 BATCHES = st.lists(TASKS, min_size=1, max_size=5).map(tuple)
+#: To begin with: some tasks, each after some of those before it.
+BEGINNINGS = st.lists(
+    st.tuples(st.sampled_from(["x", "x", "x", None]), st.sets(st.integers(0, 5), max_size=3)), min_size=5, max_size=7
+).map(
+    lambda rows: tuple(
+        Task(f"t{i}", command, tuple(f"t{p}" for p in after if p < i)) for i, (command, after) in enumerate(rows)
+    )
+)
+MOVES = ["start", "start", "finish", "fail", "put_back", "cancel", "suspend", "release", "revive", "revive"]
 QUICK = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+
+LOST = {State.FAILED, State.SKIPPED, State.CANCELLED}
+#: What a record keeps; the other states follow from these.
+KEPT = {State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED}
+
+
+def nodes_of(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if node is not None]
 
 
 def look(graph: Graph) -> Any:
     """All that a refused request must leave as it was."""
+    nodes = nodes_of(graph)
     return (
-        [(n.task, n.state, n.waiting, n.attempt, n.failures, n.holder, n.predecessors, n.culprit) for n in graph.nodes],
-        [list(n.successors or ()) for n in graph.nodes],
+        [(n.task, n.state, n.waiting, n.attempt, n.failures, n.holder, n.predecessors, n.culprit) for n in nodes],
+        [list(n.successors or ()) for n in nodes],
         dict(graph.counts),
+        dict(graph.suspended),
         list(graph._ready),
         list(graph.names),
     )
 
 
+def written(graph: Graph, suspended: Any, gap: int = 0) -> list[Restored]:
+    """The tasks of a graph as a record would have them, with `gap` numbers missing before them."""
+    return [
+        Restored(
+            node.id + gap,
+            node.task._replace(after=tuple(p.name for p in node.predecessors)),
+            node.state if node.state in KEPT and not node.is_join else State.WAITING,
+            node.attempt,
+            node.holder,
+            node in suspended,
+            node.failures,
+        )
+        for node in nodes_of(graph)
+    ]
+
+
 class GraphMachine(RuleBasedStateMachine):
-    """The model: the definitions that were accepted, and which tasks ended how, from which each state follows."""
+    """The model: the definitions that were accepted, which tasks ended how, and how often each is suspended.
+
+    From that each state follows.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -51,18 +90,36 @@ class GraphMachine(RuleBasedStateMachine):
         self.after: dict[str, set[str]] = {}
         self.command: dict[str, Any] = {}
         self.ended: dict[str, State] = {}
+        self.suspended: Counter[str] = Counter()
         self.held: list[Node] = []
 
-    def expected(self, name: str) -> set[State]:
-        """The states that the task may be in."""
-        if name in self.ended:
-            return {self.ended[name]}
-        before = [self.expected(p) for p in self.after[name]]
-        if any(states & {State.FAILED, State.SKIPPED, State.CANCELLED} for states in before):
-            return {State.SKIPPED}
-        if any(states != {State.DONE} for states in before):
-            return {State.WAITING}
-        return {State.DONE} if self.command[name] is None else {State.READY, State.ASSIGNED}
+    def expected(self) -> dict[str, set[State]]:
+        """The states that each task may be in."""
+        found: dict[str, set[State]] = {name: {state} for name, state in self.ended.items()}
+        for _ in self.after:  # as many rounds as a chain of all would need
+            for name, after in self.after.items():
+                before = [found.get(p, set()) for p in after]
+                if name in found or not all(before):
+                    continue
+                if any(states & LOST for states in before):
+                    found[name] = {State.SKIPPED}
+                elif self.suspended[name] or any(states != {State.DONE} for states in before):
+                    found[name] = {State.WAITING}
+                else:
+                    found[name] = {State.DONE} if self.command[name] is None else {State.READY, State.ASSIGNED}
+        return found
+
+    def culprits(self, name: str) -> set[str]:
+        """Those that have failed or were cancelled, and for which the task is skipped."""
+        found, seen, stack = set(), {name}, [name]
+        while stack:
+            for p in self.after[stack.pop()] - seen:
+                seen.add(p)
+                if self.ended.get(p) in LOST:
+                    found.add(p)
+                elif self.graph.names[p].state is State.SKIPPED:
+                    stack.append(p)
+        return found
 
     def refuses(self, call: Any) -> bool:
         """Whether it raises GraphError; if so, nothing has changed."""
@@ -74,9 +131,13 @@ class GraphMachine(RuleBasedStateMachine):
             return True
         return False
 
+    @initialize(tasks=BEGINNINGS)
+    def begin(self, tasks: tuple[Task, ...]) -> None:
+        self.add(tasks)
+
     @rule(tasks=BATCHES)
     def add(self, tasks: tuple[Task, ...]) -> None:
-        known = {node.name: node.task for node in self.graph.nodes}
+        known = {node.name: node.task for node in nodes_of(self.graph)}
         fresh: dict[str, Task] = {}
         legal = True
         for task in tasks:
@@ -98,39 +159,75 @@ class GraphMachine(RuleBasedStateMachine):
         assert nodes == ready[: max(0, n)]
         self.held += nodes
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def finish(self, data: st.DataObject) -> None:
-        nodes = self.some(data)
+    @precondition(lambda self: self.after)
+    @rule(moves=st.lists(st.tuples(st.sampled_from(MOVES), st.integers(1, 4095)), min_size=3, max_size=9))
+    def move(self, moves: list[tuple[str, int]]) -> None:
+        """Some in a row, of those nodes that can make them: each as a rule of its own would seldom meet the others."""
+        for move, bits in moves:
+            nodes = [node for i, node in enumerate(nodes_of(self.graph)) if bits >> i & 1]
+            getattr(self, move)(nodes)
+            self.agrees_with_the_model()
+
+    def start(self, nodes: list[Node]) -> None:
+        self.take(len(nodes))
+
+    def finish(self, nodes: list[Node]) -> None:
+        nodes = self.dropped(nodes)
         self.graph.finish(nodes)
         self.ended |= {node.name: State.DONE for node in nodes}
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data())
-    def fail(self, data: st.DataObject) -> None:
-        for node in self.some(data):
+    def fail(self, nodes: list[Node]) -> None:
+        for node in self.dropped(nodes):
             skipped = self.graph.fail(node)
             assert all(s.culprit is node for s in skipped)
             self.ended[node.name] = State.FAILED
 
-    @precondition(lambda self: self.held)
-    @rule(data=st.data(), first=st.booleans())
-    def put_back(self, data: st.DataObject, first: bool) -> None:
-        nodes = self.some(data)
-        self.graph.put_back(nodes, first=first)
-        ready = list(self.graph._ready)
-        assert set(nodes) <= set(ready)
+    def put_back(self, nodes: list[Node]) -> None:
+        nodes = self.dropped(nodes)
+        self.graph.put_back(nodes, first=len(nodes) > 1)
+        assert set(nodes) <= set(self.graph._ready)
 
-    @rule(name=NAMES)
-    def cancel(self, name: str) -> None:
-        node = self.graph.find(name)
-        if node is None:
-            return
-        legal = node.state in ACTIVE
-        assert self.refuses(lambda: self.graph.cancel(node)) != legal
-        if legal:
-            self.ended[name] = State.CANCELLED
-            self.held = [held for held in self.held if held is not node]
+    def cancel(self, nodes: list[Node]) -> None:
+        for node in nodes[:2]:  # more would leave nothing
+            legal = node.state in ACTIVE
+            assert self.refuses(lambda node=node: self.graph.cancel(node)) != legal
+            if legal:
+                self.ended[node.name] = State.CANCELLED
+                self.dropped([node])
+
+    def suspend(self, nodes: list[Node]) -> None:
+        nodes = [node for node in nodes if node.state in ACTIVE and not node.is_join]
+        self.graph.suspend(nodes)
+        self.suspended.update(node.name for node in nodes)
+        self.dropped(nodes)
+        assert not any(node.holder for node in nodes)
+
+    def release(self, nodes: list[Node]) -> None:
+        """Those that have ended since can be released as well."""
+        nodes = [node for node in nodes if self.suspended[node.name]]
+        ready = list(self.graph._ready)
+        self.graph.release(nodes)
+        self.suspended.subtract(node.name for node in nodes)
+        after = list(self.graph._ready)
+        assert [node for node in after if node in ready] == ready, "the others keep their places"
+        assert set(after) - set(ready) <= set(nodes)
+
+    def revive(self, nodes: list[Node]) -> None:
+        nodes = [node for node in nodes if self.ended.get(node.name) in LOST and not node.is_join]
+        before = {node for node in nodes_of(self.graph) if node.state is State.SKIPPED}
+        revived = self.graph.revive(nodes)
+        for node in nodes:
+            del self.ended[node.name]
+            assert node.holder is None and not node.failures
+        free = {node for node in before if node.state is not State.SKIPPED and not node.is_join}
+        assert revived[: len(nodes)] == nodes
+        assert set(revived) == {*nodes, *free} and len(revived) == len(nodes) + len(free)
+
+    def dropped(self, nodes: list[Node]) -> list[Node]:
+        """Those of nodes that are held; they leave their holder's hands."""
+        gone = [node for node in nodes if node in self.held]
+        self.held = [node for node in self.held if node not in gone]
+        return gone
 
     @rule(wishes=st.lists(st.tuples(NAMES, AFTER), min_size=1, max_size=3, unique_by=lambda wish: wish[0]))
     def extend(self, wishes: list[tuple[str, tuple[str, ...]]]) -> None:
@@ -140,32 +237,47 @@ class GraphMachine(RuleBasedStateMachine):
         wanted = {name: set(after) for name, after in self.after.items()}
         for node, after in nodes:
             wanted[node.name] |= set(after)
-        # What has ended waits for nothing: a way through it is no way.
-        open_ = {n: {p for p in after if p not in self.ended and self.is_active(p)} for n, after in wanted.items()}
+        # What is done waits for nothing: a way through it is no way. One through what is lost is, if that is revived.
+        open_ = {n: {p for p in after if not self.is_done(p)} for n, after in wanted.items()}
         legal = active and known and not has_cycle(open_)
         assert self.refuses(lambda: self.graph.extend(nodes)) != legal
         if legal:
             self.after = wanted
-            back = [node for node, _ in nodes if node in self.held]
-            self.held = [node for node in self.held if node not in back]
+            back = self.dropped([node for node, _ in nodes])
             self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
 
-    def is_active(self, name: str) -> bool:
-        node = self.graph.find(name)
-        return node is not None and node.state in ACTIVE
+    @rule(gap=st.integers(0, 2), backward=st.booleans())
+    def restore(self, gap: int, backward: bool) -> None:
+        """Go on with a graph that has been written out and read back."""
+        old = self.graph
+        entries = written(old, old.suspended, gap)
+        self.graph = Graph()
+        skipped = self.graph.restore(entries[::-1] if backward else entries)
+        assert set(skipped) == {n for n in nodes_of(self.graph) if n.state is State.SKIPPED and not n.is_join}
+        assert len(skipped) == len(set(skipped))
+        if not any(self.command[name] is None for name in self.ended):
+            assert {n.name: n.state for n in nodes_of(self.graph)} == {n.name: n.state for n in nodes_of(old)}
+            assert self.graph.counts == old.counts
+        # A join that was cancelled is not known to be: what it is follows from the others.
+        self.ended = {name: state for name, state in self.ended.items() if self.command[name] is not None}
+        self.suspended = Counter({name: 1 for name, n in self.suspended.items() if n})
+        self.held = [self.graph.names[node.name] for node in self.held]
 
-    def some(self, data: st.DataObject) -> list[Node]:
-        picks = data.draw(st.sets(st.sampled_from(range(len(self.held))), min_size=1))
-        nodes = [self.held[i] for i in sorted(picks)]
-        self.held = [node for i, node in enumerate(self.held) if i not in picks]
-        return nodes
+    def is_done(self, name: str) -> bool:
+        node = self.graph.find(name)
+        return node is not None and node.state is State.DONE
 
     @invariant()
     def agrees_with_the_model(self) -> None:
         self.graph.check()
-        assert {node.name for node in self.graph.nodes if node.state is State.ASSIGNED} == {n.name for n in self.held}
-        for node in self.graph.nodes:
-            assert node.state in self.expected(node.name), node
+        nodes = nodes_of(self.graph)
+        assert {node.name for node in nodes if node.state is State.ASSIGNED} == {n.name for n in self.held}
+        assert {node.name: n for node, n in self.graph.suspended.items()} == +self.suspended
+        expected = self.expected()
+        for node in nodes:
+            assert node.state in expected[node.name], node
+            if node.culprit is not None:
+                assert node.culprit.name in self.culprits(node.name), f"{node} because of {node.culprit}"
 
 
 def has_cycle(after: dict[str, set[str]]) -> bool:

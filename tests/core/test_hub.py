@@ -2,98 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
 
 from dwork import events as e
 from dwork import messages as m
-from dwork import wire
 from dwork.halt import Halt
-from dwork.hub import Hub, Policy, Step
+from dwork.hub import Policy
 from dwork.messages import Native, Returned
-from dwork.task import Assigned, Options, Result, State, Task
-
-INF = math.inf
-
-
-class Stage:
-    """A hub with a clock, through the codec; what it sends waits here until a test asks for it."""
-
-    def __init__(self, policy: Policy | None = None) -> None:
-        self.hub = Hub(policy, m.Welcome("tcp://hub:1"))
-        self.now = 100.0
-        self.sent: list[tuple[Any, m.Message]] = []
-        self.events: list[e.Event] = []
-
-    def took(self, step: Step) -> None:
-        self.hub.check()
-        self.events += step.events
-        for peer, message in step.sends:
-            wire.decode_reply(wire.encode(message))
-            self.sent.append((peer, message))
-
-    def say(self, peer: Any, message: m.Message) -> None:
-        message = wire.decode_request(wire.encode(message))
-        self.took(self.hub.receive(peer, message, self.now))
-
-    def ask(self, peer: Any, message: m.Message) -> m.Message:
-        """Say it as a peer of the original dialect, which gets exactly one reply, and at once."""
-        assert not self.sent
-        self.say(peer, message)
-        ((to, reply),) = self.take()
-        assert to == peer
-        assert not isinstance(reply, m.Welcome | m.Recall | m.Cancel)
-        return reply
-
-    def take(self) -> list[tuple[Any, m.Message]]:
-        sent, self.sent = self.sent, []
-        return sent
-
-    def heard(self) -> list[e.Event]:
-        happened, self.events = self.events, []
-        return happened
-
-    def create(self, *tasks: str | Task) -> None:
-        made = tuple(task if isinstance(task, Task) else Task(task, task) for task in tasks)
-        assert self.ask("client", m.Create(made)) == m.OK()
-
-    def state(self, name: str) -> State:
-        return self.hub.graph.names[name].state
-
-
-@pytest.fixture
-def stage() -> Iterator[Stage]:
-    stage = Stage()
-    yield stage
-    finish(stage)
-
-
-def finish(stage: Stage) -> None:
-    assert not stage.sent, "something was sent that no test has asked for"
-    stage.hub.check()
-
-
-def task(name: str, *after: str, **options: Any) -> Task:
-    return Task(name, name, after, Options(**options))
-
-
-def told(reply: m.Message) -> list[str]:
-    """The names of a Transfer's tasks."""
-    assert isinstance(reply, m.Transfer)
-    return [assigned.name for assigned in reply.tasks]
-
-
-def steal(location: str, sequence: int, n: int = 1, *, slots: int = 1, wait: float = INF, **more: Any) -> m.Steal:
-    return m.Steal(location, n, Native(slots, wait, sequence, **more))
-
-
-def complete(location: str, sequence: int, *results: Result, n: int = 0, **more: Any) -> m.Complete:
-    more.setdefault("slots", 1)
-    return m.Complete(location, results, n, Native(wait=INF, sequence=sequence, **more))
-
+from dwork.task import Assigned, Result, State, Task
+from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
 # -- the original dialect ---------------------------------------------------------------------------------------------
 

@@ -40,7 +40,7 @@ def test_a_run_is_summed_up_in_one_line() -> None:
 def test_what_did_not_end_is_counted() -> None:
     report = Report(print)
     (line,) = report.summary(counts(done=1000, waiting=1, ready=2, assigned=3, cancelled=4))
-    assert line == "1,000 done, 0 failed, 0 skipped, 10 not finished in 0.00 s"
+    assert line == "1,000 done (1,000 before), 0 failed, 0 skipped, 10 not finished in 0.00 s"
 
 
 def test_a_worker_that_came_late_and_left_early_counts_for_its_time() -> None:

@@ -1,0 +1,111 @@
+"""Answers questions about tasks, at a living hub: what its graph knows now, and what the record knows of before.
+
+Each answer is short, and costs little however many tasks there are, since the hub does nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+
+from dwork.errors import UsageError
+from dwork.graph import Node
+from dwork.hub import Hub
+from dwork.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show
+from dwork.record import reading
+from dwork.record.logs import read
+from dwork.record.reading import Row
+from dwork.record.store import Store
+from dwork.selection import find
+from dwork.task import State
+
+#: Rows of one answer, and tasks looked at for it, at the most.
+ROWS, LOOKED_AT = 1000, 100_000
+
+
+class Inquiries:
+    """See the module's text."""
+
+    def __init__(self, hub: Hub, store: Store) -> None:
+        self._hub = hub
+        self._store = store
+
+    def answer(self, inquiry: Inquiry) -> Message:
+        """The answer; Error or NotFound when there is none."""
+        self._store.settle()
+        try:
+            match inquiry:
+                case List():
+                    return self._list(inquiry)
+                case Show(name=name):
+                    return self._show(name)
+                case Read():
+                    return self._read(inquiry)
+        except (UsageError, OSError) as error:
+            return Error(str(error))
+
+    def _list(self, inquiry: List) -> Answer:
+        nodes = self._hub.graph.nodes
+        states = {State(state) for state in inquiry.states if state in State._value2member_map_}
+        unknown = [state for state in inquiry.states if state not in State._value2member_map_]
+        if unknown:
+            raise UsageError(f"{unknown[0]!r} is no state; the states are {', '.join(s.value for s in State)}")
+        matches = reading.matching(inquiry.glob)
+        n = min(inquiry.n, ROWS)
+        stop = min(len(nodes), inquiry.first + LOOKED_AT)
+        chosen: list[int] = []
+        for node in islice(nodes, inquiry.first, stop):
+            if node is None or node.is_join or (states and node.state not in states) or not matches(node.name):
+                continue
+            if len(chosen) == n:
+                stop = node.id
+                break
+            chosen.append(node.id)
+        rows = reading.rows(self._store.connection, chosen)
+        for row in rows:
+            self._update(row)
+        return Answer(json.dumps(rows).encode(), stop if stop < len(nodes) else None)
+
+    def _update(self, row: Row) -> None:
+        """What the graph knows of it is newer."""
+        node = self._hub.graph.find(row["id"])
+        if node is not None:
+            row["state"] = node.state.value
+            if node.state is State.ASSIGNED:
+                row.update(
+                    attempt=node.attempt, worker=node.holder, started=None, ended=None, exit_status=None, signal=None
+                )
+
+    def _show(self, name: str) -> Message:
+        node = find(self._hub.graph, name)
+        id = node.id if node is not None else reading.find(self._store.connection, name)
+        if id is None:
+            return NotFound((name,))
+        row = reading.task(self._store.connection, id)
+        self._update(row)
+        if node is not None:
+            row["held"] = self._hub.is_held(node)
+            row["culprit"] = node.culprit.name if node.culprit else None
+            row["predecessors"] = _predecessors(node)
+            row["successors"] = {"total": len(node.successors or ())}
+        hand = self._store.hand(id)
+        row["hand"] = {"attempt": hand[0], "worker": hand[1], "stolen": hand[2]} if hand else None
+        return Answer(json.dumps(row).encode())
+
+    def _read(self, inquiry: Read) -> Message:
+        found = self._store.connection.execute(
+            "SELECT file, offset, length FROM output WHERE task = ? AND attempt = ? AND stream = ? AND position = ?",
+            (inquiry.task, inquiry.attempt, inquiry.stream, inquiry.position),
+        ).fetchone()
+        if found is None:
+            return NotFound((inquiry.task,))
+        return Answer(read(self._store.path, *found))
+
+
+def _predecessors(node: Node) -> Row:
+    """As in a row of the record, those first that are not done."""
+    first = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
+    return {
+        "total": len(node.predecessors),
+        "first": [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in first],
+    }

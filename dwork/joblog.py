@@ -1,0 +1,81 @@
+"""A job log with GNU parallel's columns, for the tools that read it: a row for each attempt, when it ends.
+
+Seq is the task's number plus one. Send is always 0; Receive is how many bytes the attempt has printed. Unlike GNU
+parallel's, it has a row for each task that was killed, too. Newlines in a command become NUL, as there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TextIO
+
+from dwork import events
+from dwork.errors import StoreError, UsageError
+from dwork.events import Ended, Event
+from dwork.shown import shown
+
+HEADER = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
+
+
+class Joblog:
+    """A listener. command(id) is what a task runs. StoreError when it cannot be written.
+
+    again: add to the file, if it is there; else it starts anew. `-` is standard output.
+    """
+
+    def __init__(self, path: str, command: Callable[[int], str], *, again: bool = False) -> None:
+        self._path = path
+        self._command = command
+        self._received: dict[int, int] = {}
+        try:
+            self._file: TextIO = open(  # noqa: SIM115
+                1 if path == "-" else path,
+                "a" if again else "w",
+                encoding="utf-8",
+                errors="surrogateescape",
+                closefd=path != "-",
+            )
+            if path == "-" or self._file.tell() == 0:
+                self._file.write(HEADER)
+                self._file.flush()
+        except OSError as error:
+            raise UsageError(f"--joblog {shown(path)} cannot be written: {error.strerror}") from None
+
+    def hear(self, happened: Sequence[Event]) -> None:
+        rows = []
+        for event in happened:
+            match event:
+                case events.Finished(location=location, tasks=tasks):
+                    rows += [self._row(ended, location) for ended in tasks]
+                case (
+                    events.Failed(location=location, task=ended)
+                    | events.Retried(location=location, task=ended)
+                    | events.Killed(location=location, task=ended)
+                ):
+                    rows.append(self._row(ended, location))
+                case events.Printed(id=id, data=data):
+                    self._received[id] = self._received.get(id, 0) + len(data)
+                case events.Requeued(tasks=named):
+                    for task in named:
+                        self._received.pop(task.id, None)
+        if rows:
+            self._write("".join(rows))
+
+    def close(self) -> None:
+        self._file.close()
+
+    def _row(self, ended: Ended, location: str) -> str:
+        result = ended.result
+        received = self._received.pop(ended.id, 0) + len(result.stdout) + len(result.stderr)
+        status = 0 if result.signal else result.exit_status  # as there: a signal's exit value is 0
+        return (
+            f"{ended.id + 1}\t{location.partition(':')[0]}\t{result.started:.3f}\t{result.seconds:10.3f}\t0\t{received}"
+            f"\t{status}\t{result.signal}\t{self._command(ended.id).replace(chr(10), chr(0))}\n"
+        )
+
+    def _write(self, text: str) -> None:
+        try:
+            self._file.write(text)
+            self._file.flush()
+        except OSError as error:
+            raise StoreError(f"--joblog {shown(self._path)} cannot be written: {error.strerror}") from None

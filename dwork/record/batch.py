@@ -1,0 +1,105 @@
+"""Batches of tasks that ended well: packed in a moment, entered in the tables later.
+
+A batch is columns of numbers, little-endian, one behind the other: task and when it was started, 8 bytes each; then, 4
+bytes each, the seconds before that when it was stolen, its seconds, user and system time, max_rss in KiB, and attempt.
+What is not known is 0.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+from array import array
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+_KINDS: Final = "qdffffII"
+_SIZE: Final = sum(array(kind).itemsize for kind in _KINDS)
+#: Rows of one INSERT; SQLite before 3.32 takes no more than 999 values.
+_ROWS: Final = 64
+_VALUES: Final = f"({', '.join('?' * 10)})"
+_INSERTS: Final = [
+    "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss) "
+    f"VALUES {', '.join([_VALUES] * n)}"
+    for n in range(_ROWS + 1)
+]
+
+
+def pack(ids: Sequence[int], columns: Sequence[Any], hands: Sequence[tuple[int, str, float] | None]) -> bytes:
+    """The batch. columns: those of Result from `attempt` to `max_rss`; hands: who had each task, since when."""
+    attempts, _, _, started, seconds, user, system, max_rss = columns
+    if not all(attempts):  # peers of the original dialect do not count
+        attempts = [a or (hand[0] if hand else 0) for a, hand in zip(attempts, hands, strict=True)]
+    waited = [begin - hand[2] if hand and begin else 0.0 for begin, hand in zip(started, hands, strict=True)]
+    rss = [bytes >> 10 for bytes in max_rss]
+    packed = [
+        array(kind, column)
+        for kind, column in zip(_KINDS, (ids, started, waited, seconds, user, system, rss, attempts), strict=True)
+    ]
+    if sys.byteorder == "big":
+        for column in packed:
+            column.byteswap()
+    return b"".join(packed)
+
+
+def unpack(batch: bytes) -> Iterable[tuple[Any, ...]]:
+    """The rows of a batch."""
+    n = len(batch) // _SIZE
+    columns = []
+    start = 0
+    for kind in _KINDS:
+        column = array(kind)
+        end = start + n * column.itemsize
+        column.frombytes(batch[start:end])
+        if sys.byteorder == "big":
+            column.byteswap()
+        columns.append(column)
+        start = end
+    return zip(*columns, strict=True)
+
+
+def enter(connection: sqlite3.Connection, n: int) -> bool:
+    """Enter up to n batches, oldest first; return whether there may be more."""
+    found = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id LIMIT ?", (n,)).fetchall()
+    if not found:
+        return False
+    connection.execute("BEGIN")
+    for _, time, worker, columns in found:
+        _enter(connection, time, worker, columns)
+    connection.execute("DELETE FROM finished WHERE id <= ?", (found[-1][0],))
+    connection.execute("COMMIT")
+    return len(found) == n
+
+
+def _enter(connection: sqlite3.Connection, time: float, worker: str, batch: bytes) -> None:
+    host = host_of(worker)
+    ids: list[int] = []
+    values: list[Any] = []
+    for id, started, waited, seconds, user, system, rss, attempt in unpack(batch):
+        begin, stolen, end = (started, started - waited, started + seconds) if started else (None, None, time)
+        values += (id, attempt or 1, worker, host, stolen, begin, end, user, system, rss << 10)
+        ids.append(id)
+    step = 10 * _ROWS
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        connection.execute(_INSERTS[len(part) // 10], part)
+    for first, last in ranges(ids):
+        connection.execute("UPDATE tasks SET state = 'done', reason = NULL WHERE id BETWEEN ? AND ?", (first, last))
+
+
+def host_of(location: str) -> str:
+    """The host of a worker."""
+    return location.partition(":")[0]
+
+
+def ranges(ids: Iterable[int]) -> Iterable[tuple[int, int]]:
+    """Runs of consecutive numbers, first and last of each: most batches are few."""
+    first = last = None
+    for id in sorted(ids):
+        if last is None or id != last + 1:
+            if first is not None and last is not None:
+                yield first, last
+            first = id
+        last = id
+    if first is not None and last is not None:
+        yield first, last

@@ -1,0 +1,81 @@
+"""The log files of a run: what tasks print, one file per worker, as text that `less` can read.
+
+Before each piece stands a line that says whose it is. The record knows where each piece is, so nothing in here needs
+to be understood to find it again.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import OrderedDict
+from typing import Final
+
+from dwork.errors import StoreError
+from dwork.shown import shown
+
+#: Files that are kept open at a time.
+OPEN: Final = 128
+_ODD: Final = re.compile(r"[^\w.\-]+", re.ASCII)
+_STREAMS: Final = {1: "stdout", 2: "stderr"}
+
+
+class Logs:
+    """Files for a record, in a directory that is made with the first. StoreError when they cannot be written."""
+
+    def __init__(self, directory: str, record: str) -> None:
+        self.directory = directory
+        self._prefix = os.path.abspath(directory)
+        beside = os.path.dirname(os.path.abspath(record))
+        if os.path.commonpath([self._prefix, beside]) == beside:  # so that both can be moved together
+            self._prefix = os.path.relpath(self._prefix, beside)
+        self._files: OrderedDict[str, tuple[int, int]] = OrderedDict()  # descriptor, size
+
+    def append(self, location: str, id: int, attempt: int, stream: int, data: bytes) -> tuple[str, int]:
+        """Write a piece of output, and return its file, as `read` takes it, and its offset in it."""
+        name = f"{_ODD.sub('_', location)}.log"
+        try:
+            fd, size = self._open(name)
+            again = f", attempt {attempt}" if attempt > 1 else ""
+            head = f"--- #{id} {_STREAMS[stream]}{again} ---\n".encode()
+            tail = b"" if data.endswith(b"\n") else b"\n"
+            _write(fd, head + data + tail)
+        except OSError as error:
+            path = shown(os.path.join(self.directory, name))
+            raise StoreError(f"{path} cannot be written: {error.strerror}; run it again to go on") from None
+        self._files[name] = (fd, size + len(head) + len(data) + len(tail))
+        return os.path.join(self._prefix, name), size + len(head)
+
+    def _open(self, name: str) -> tuple[int, int]:
+        known = self._files.get(name)
+        if known is not None:
+            self._files.move_to_end(name)
+            return known
+        if len(self._files) >= OPEN:
+            _, (fd, _) = self._files.popitem(last=False)
+            os.close(fd)
+        os.makedirs(self.directory, exist_ok=True)
+        path = os.path.join(self.directory, name)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        self._files[name] = (fd, os.fstat(fd).st_size)
+        return self._files[name]
+
+    def close(self) -> None:
+        for fd, _ in self._files.values():
+            os.close(fd)
+        self._files.clear()
+
+
+def read(record: str, file: str, offset: int, length: int) -> bytes:
+    """A piece of output as it was written; fewer bytes when the file is shorter. OSError when it is not there."""
+    fd = os.open(os.path.join(os.path.dirname(record), file), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.pread(fd, length, offset)
+    finally:
+        os.close(fd)
+
+
+def _write(fd: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(fd, view) :]

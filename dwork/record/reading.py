@@ -1,0 +1,223 @@
+"""Questions to a record, and their answers as rows: dicts that go into JSON as they are.
+
+A row of a task: id, name, state (waiting, ready, assigned, done, failed, skipped, cancelled; ready, assigned only of
+a living hub), held, command (None: a join), reason; and of the last attempt, as far as there is one, attempt, worker,
+started, ended, exit_status, signal. Times are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sqlite3
+import tempfile
+from collections.abc import Callable, Collection, Iterator, Sequence
+from types import TracebackType
+from typing import Any, Final
+
+from dwork.errors import UsageError
+from dwork.pattern import matcher
+from dwork.record.batch import enter
+from dwork.record.logs import read
+from dwork.record.place import COMPANIONS, errors
+from dwork.record.rows import untext
+from dwork.record.schema import VERSION, version_of
+from dwork.shown import shown
+
+Row = dict[str, Any]
+
+#: Predecessors and successors that one answer lists.
+LISTED: Final = 100
+#: Ids in one query.
+_AT_ONCE: Final = 500
+
+_TASK: Final = (
+    "SELECT t.id, t.name, t.state, t.held, t.command, t.reason, "
+    "a.attempt, a.worker, a.started, a.ended, a.exit_status, a.signal "
+    "FROM tasks t LEFT JOIN attempts a ON a.task = t.id "
+    "AND a.attempt = (SELECT max(attempt) FROM attempts WHERE task = t.id)"
+)
+_NAMES: Final = (
+    "id", "name", "state", "held", "command", "reason",
+    "attempt", "worker", "started", "ended", "exit_status", "signal",
+)  # fmt: skip
+_ATTEMPT: Final = (
+    "attempt", "outcome", "worker", "stolen", "started", "ended", "exit_status", "signal", "user", "system", "max_rss",
+    "reason", "stderr",
+)  # fmt: skip
+
+
+def rows(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Row]:
+    """The rows of these tasks, in this order."""
+    found: dict[int, Row] = {}
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        marks = ",".join("?" * len(part))
+        found.update(
+            (values[0], _row(values)) for values in connection.execute(f"{_TASK} WHERE t.id IN ({marks})", part)
+        )
+    return [found[id] for id in ids if id in found]
+
+
+def _row(values: Sequence[Any]) -> Row:
+    row = dict(zip(_NAMES, map(untext, values), strict=True))
+    row["held"] = bool(row["held"])
+    return row
+
+
+def find(connection: sqlite3.Connection, key: str) -> int | None:
+    """The id of the task of that name, or of `#id`."""
+    found = connection.execute("SELECT id FROM tasks WHERE name = ? ORDER BY removed IS NOT NULL", (key,)).fetchone()
+    if found is None and key[:1] == "#" and key[1:].isdecimal() and len(key) < 19:
+        found = connection.execute("SELECT id FROM tasks WHERE id = ?", (int(key[1:]),)).fetchone()
+    return None if found is None else int(found[0])
+
+
+def task(connection: sqlite3.Connection, id: int) -> Row:
+    """All about a task: its row, and options, origin, queued, removed, arguments, its attempts, where their output is.
+
+    Its predecessors are given as how many there are, and the first hundred, those before others that are not done.
+    """
+    (row,) = rows(connection, [id])
+    arguments, options, origin, queued, removed = connection.execute(
+        "SELECT arguments, options, origin, queued, removed FROM tasks WHERE id = ?", (id,)
+    ).fetchone()
+    row["arguments"] = json.loads(arguments) if arguments else None
+    row["options"] = json.loads(options) if options else {}
+    row["origin"], row["queued"], row["removed"] = origin, queued, removed
+    row["attempts"] = [
+        {**dict(zip(_ATTEMPT, values, strict=True)), "stderr": (values[-1] or b"").decode(errors="backslashreplace")}
+        for values in connection.execute(
+            f"SELECT {', '.join(_ATTEMPT)} FROM attempts WHERE task = ? ORDER BY attempt", (id,)
+        )
+    ]
+    row["output"] = [
+        {"attempt": attempt, "stream": stream, "position": position, "file": file, "offset": offset, "length": length}
+        for attempt, stream, position, file, offset, length in connection.execute(
+            "SELECT attempt, stream, position, file, offset, length FROM output WHERE task = ? "
+            "ORDER BY attempt, stream, position",
+            (id,),
+        )
+    ]
+    row["predecessors"] = _predecessors(connection, id)
+    return row
+
+
+def _predecessors(connection: sqlite3.Connection, id: int) -> Row:
+    (total,) = connection.execute(
+        "SELECT count(*) FROM predecessors WHERE task = ? AND predecessor IS NOT NULL", (id,)
+    ).fetchone()
+    found = connection.execute(
+        "SELECT t.id, t.name, t.state, t.held, t.command IS NULL, t.reason FROM predecessors p "
+        "JOIN tasks t ON t.id = predecessor WHERE task = ? ORDER BY t.state = 'done', position LIMIT ?",
+        (id, LISTED),
+    )
+    first = [
+        {"id": id, "name": name, "state": state, "held": bool(held), "join": bool(join), "reason": reason}
+        for id, name, state, held, join, reason in found
+    ]
+    return {"total": total, "first": first}
+
+
+def listing(
+    connection: sqlite3.Connection, states: Collection[str], glob: str | None, after: int, n: int
+) -> tuple[list[Row], int | None]:
+    """Up to n rows with ids above `after`, and where to go on, or None at the end.
+
+    Joins and removed tasks are left out. states: only these; empty for all. glob: only names that it matches, or just
+    that name; None for all.
+    """
+    where = "WHERE t.id > ? AND t.removed IS NULL AND t.command IS NOT NULL"
+    if states:
+        where += f" AND t.state IN ({','.join('?' * len(states))})"
+    matches = matching(glob)
+    found: list[Row] = []
+    for values in connection.execute(f"{_TASK} {where} ORDER BY t.id", (after, *states)):
+        if matches(values[1]):
+            found.append(_row(values))
+            if len(found) >= n:
+                return found, int(values[0])
+    return found, None
+
+
+def matching(glob: str | None) -> Callable[[str], object]:
+    """A test of names; a glob matches itself, too. UsageError when it is none."""
+    if glob is None:
+        return lambda name: True
+    try:
+        matches = matcher(glob)
+    except ValueError as error:
+        raise UsageError(f"{glob!r} is no pattern: {error}") from None
+    return lambda name: name == glob or matches(name)
+
+
+def counts(connection: sqlite3.Connection) -> dict[str, int]:
+    """How many tasks are in each state."""
+    query = "SELECT state, count(*) FROM tasks WHERE removed IS NULL AND command IS NOT NULL GROUP BY state"
+    return dict(connection.execute(query).fetchall())
+
+
+class Archive:
+    """A record that nobody works on, read only by us; `with` closes it. UsageError when it cannot be used."""
+
+    def __init__(self, path: str) -> None:
+        if not os.path.isfile(path):
+            raise UsageError(f"there is no record {shown(path)}; a pool's is the name of its task file with .db")
+        self.path = path
+        self._stack = contextlib.ExitStack()
+        try:
+            self.connection = self._open()
+        except BaseException:
+            self._stack.close()
+            raise
+
+    def _open(self) -> sqlite3.Connection:
+        """Where it stands when it can be written, since a log that was left must be folded in; else a copy."""
+        path = self.path
+        if not (os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)):
+            directory = self._stack.enter_context(tempfile.TemporaryDirectory())
+            copy = os.path.join(directory, "record.db")
+            for end in ("", *COMPANIONS):
+                with contextlib.suppress(FileNotFoundError):
+                    shutil.copyfile(f"{path}{end}", f"{copy}{end}")
+            path = copy
+        with errors(self.path):
+            connection = sqlite3.connect(path, isolation_level=None, timeout=0)
+            self._stack.callback(connection.close)
+            if version_of(connection, self.path) < VERSION:
+                raise UsageError(f"{shown(self.path)} is of an older dwork; run the pool once more, or use that one")
+            while enter(connection, 100):
+                pass
+        return connection
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._stack.close()
+
+    def tasks(self, states: Collection[str] = (), glob: str | None = None) -> Iterator[Row]:
+        """As Client.tasks."""
+        after: int | None = -1
+        while after is not None:
+            found, after = listing(self.connection, states, glob, after, 1000)
+            yield from found
+
+    def task(self, key: str) -> Row | None:
+        """As Client.task."""
+        id = find(self.connection, key)
+        return None if id is None else task(self.connection, id)
+
+    def output(self, row: Row, piece: Row) -> bytes:
+        """As Client.output."""
+        return read(self.path, piece["file"], piece["offset"], piece["length"])
+
+    def counts(self) -> dict[str, int]:
+        return counts(self.connection)

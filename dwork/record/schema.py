@@ -1,0 +1,143 @@
+"""The tables of a record: what they hold, how they are made, and how older ones are brought up to date.
+
+docs/record.md is the manual for people who query them. Only what SQLite 3.24 has is used here (2018, what the oldest
+clusters' systems bring), so no generated columns, STRICT tables or RETURNING.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final
+
+from dwork.errors import UsageError
+
+#: What file(1) and SQLite's application_id say: "dwrk".
+APPLICATION_ID: Final = 0x6477726B
+
+#: One entry per version, oldest first: what brings the version before to it. Never change one that was released.
+MIGRATIONS: Final = (
+    """
+    CREATE TABLE runs (              -- each time that a pool or dhub worked on this record
+        id INTEGER PRIMARY KEY,
+        started REAL NOT NULL,       -- all times are seconds since the epoch
+        ended REAL,                  -- NULL: it runs, or was killed
+        host TEXT NOT NULL,
+        pid INTEGER NOT NULL,
+        job TEXT,                    -- number of the batch job
+        version TEXT NOT NULL,       -- of dwork
+        command TEXT NOT NULL,       -- its command line
+        outcome TEXT                 -- how it ended, in words
+    );
+    CREATE TABLE tasks (
+        id INTEGER PRIMARY KEY,
+        name TEXT NOT NULL,
+        command TEXT,                -- what a shell would be given; NULL: a join, which has nothing to run
+        arguments TEXT,              -- JSON: the argument list, when it is started without a shell
+        options TEXT,                -- JSON: what the task asks for, when it asks for something
+        origin TEXT,                 -- the host that added it while the pool ran; NULL: it is from a task file
+        state TEXT NOT NULL DEFAULT 'waiting',  -- waiting, done, failed, skipped, cancelled
+        held INTEGER NOT NULL DEFAULT 0,        -- 1: kept from starting until it is released
+        reason TEXT,                 -- why it failed, was skipped (after whom) or cancelled
+        queued REAL NOT NULL,        -- when it was added
+        removed REAL                 -- when it was found to be in the task files no more
+    );
+    CREATE TABLE predecessors (      -- task runs after predecessor
+        task INTEGER NOT NULL,
+        position INTEGER NOT NULL,   -- 0, 1, 2, ... in the order of the task file
+        predecessor INTEGER,         -- NULL: name is unknown, and counts as done
+        name TEXT,
+        added REAL,                  -- when, if that was after the task itself (a transfer)
+        PRIMARY KEY (task, position)
+    ) WITHOUT ROWID;
+    CREATE TABLE attempts (          -- each time that a task was run
+        task INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,    -- 1, 2, ...
+        outcome TEXT NOT NULL DEFAULT 'done',   -- done, failed, timeout, cancelled, lost
+        worker TEXT NOT NULL,        -- host:rank or host:pid
+        host TEXT NOT NULL,
+        stolen REAL,                 -- when a worker was given it
+        started REAL,
+        ended REAL,
+        exit_status INTEGER DEFAULT 0,          -- as $? of a shell; NULL: not known
+        signal INTEGER DEFAULT 0,               -- what ended it, or 0
+        user REAL,                   -- CPU seconds, with all children
+        system REAL,
+        max_rss INTEGER,             -- bytes
+        reason TEXT,                 -- why it was ended, did not start, or is lost
+        stderr BLOB,                 -- the end of it, when it did not end well
+        PRIMARY KEY (task, attempt)
+    ) WITHOUT ROWID;
+    CREATE TABLE output (            -- where in the log files the output of an attempt is
+        task INTEGER NOT NULL,
+        attempt INTEGER NOT NULL,
+        stream INTEGER NOT NULL,     -- 1 stdout, 2 stderr
+        position INTEGER NOT NULL,   -- 0, 1, 2, ... when it came in pieces
+        file TEXT NOT NULL,          -- from the directory of the record
+        offset INTEGER NOT NULL,     -- bytes
+        length INTEGER NOT NULL,
+        PRIMARY KEY (task, attempt, stream, position)
+    ) WITHOUT ROWID;
+    CREATE TABLE finished (          -- ends of tasks that are still to be entered above: a batch a row
+        id INTEGER PRIMARY KEY,
+        time REAL NOT NULL,
+        worker TEXT NOT NULL,
+        columns BLOB NOT NULL        -- see batch.py
+    );
+    CREATE TABLE workers (
+        id INTEGER PRIMARY KEY,
+        location TEXT NOT NULL,
+        slots INTEGER NOT NULL,
+        joined REAL NOT NULL,
+        left REAL,
+        reason TEXT
+    );
+    CREATE TABLE hands (             -- who was given what, or (worker NULL) gave it back: for finding what was running
+        id INTEGER PRIMARY KEY,
+        time REAL NOT NULL,
+        worker TEXT,
+        tasks TEXT NOT NULL          -- JSON: [[task, ...], [attempt, ...] or null when all are 1]
+    );
+    """,
+)
+VERSION: Final = len(MIGRATIONS)
+
+
+def prepare(connection: sqlite3.Connection, path: str) -> None:
+    """Make the tables, or bring those of an older version up to date; UsageError when that cannot be."""
+    version = version_of(connection, path)
+    if version == VERSION:
+        return
+    connection.execute("BEGIN")
+    for number in range(version, VERSION):
+        for statement in _statements(MIGRATIONS[number]):
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {VERSION}")
+    connection.execute("COMMIT")
+
+
+def version_of(connection: sqlite3.Connection, path: str) -> int:
+    """The version of a record, 0 for an empty file; UsageError when it is none, or one of a newer dwork."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    if tables and application != APPLICATION_ID:
+        raise UsageError(f"{path} is a database of another program; choose another file with -f")
+    if version > VERSION:
+        raise UsageError(
+            f"{path} was written by a newer dwork (format {version}, this one knows {VERSION}); "
+            "use that one, or another file with -f"
+        )
+    return int(version)
+
+
+def _statements(script: str) -> list[str]:
+    """`executescript` would commit before it starts, and half a migration must not stay."""
+    statements = []
+    text = ""
+    for line in script.splitlines(keepends=True):
+        text += line
+        if sqlite3.complete_statement(text):
+            statements.append(text)
+            text = ""
+    return statements

@@ -1,0 +1,378 @@
+"""The record: hears what happens and makes it durable, and brings back what was.
+
+Theory of operation. All events of one turn of the hub's loop are one transaction, which is committed before anything is
+sent. A crash of the process, of all processes or of the machine costs what was not committed, and nobody had been told
+of that. SQLite need not wait for the disk at each commit, since a crash of the machine only takes back the latest ends
+of tasks, which then run once more; it does wait when somebody is told that something is kept: tasks that were added, or
+changed by request.
+
+The usual end, a good one, must cost little, since a pool has hundreds of thousands a second: a batch of them is kept as
+one row in `finished`, and entered in the tables that people read when there is nothing else to do (`idle`), or when the
+record is opened.
+
+What is running is not written task by task: a row in `hands` for each batch that is handed out or given back is enough
+to find it, and costs a twentieth.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Final
+
+from dwork import events
+from dwork.events import Ended, Event, Named
+from dwork.graph import Restored
+from dwork.printer import how
+from dwork.record import past, schema
+from dwork.record.batch import enter, host_of, pack
+from dwork.record.logs import Logs
+from dwork.record.place import Place, errors
+from dwork.record.resume import Plan, plan
+from dwork.record.rows import task_row
+from dwork.record.run import Run
+from dwork.task import Result, State, Task
+
+#: Bytes of stderr that the record keeps of an attempt that did not end well.
+TAIL: Final = 4096
+_PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
+_INSERT_ATTEMPT: Final = (
+    "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss, "
+    "outcome, exit_status, signal, reason, stderr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+_INSERT_TASK: Final = (
+    "INSERT INTO tasks(id, name, command, arguments, options, origin, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
+)
+_CHANGE_TASK: Final = (
+    "UPDATE tasks SET name = ?2, command = ?3, arguments = ?4, options = ?5, origin = ?6, removed = NULL WHERE id = ?1"
+)
+#: Who added a task while the pool ran, when it did not say.
+_UNKNOWN_ORIGIN: Final = "?"
+
+
+class Store:
+    """A listener that keeps all. number(name) is the hub's id of a task. `:memory:` is a record that is not kept.
+
+    UsageError when the file cannot be used, StoreError when it cannot be written: nothing may be sent then.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        run: Run,
+        number: Callable[[str], int | None],
+        logs: Logs | None = None,
+        tell: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.path = path
+        self.logs = logs
+        self._number = number
+        self._place = Place(path, tell)
+        self.connection = self._place.connection
+        self._hands: dict[int, tuple[int, str, float]] = {}  # what workers hold: attempt, location, since when
+        self._tails: dict[int, bytes] = {}  # the end of stderr that came in pieces
+        self._backlog = True  # something may be still to be entered
+        self._is_safe = False  # each commit waits for the disk
+        self._handlers: dict[type, Callable[[Any], None]] = {
+            events.Added: self._added,
+            events.Extended: self._extended,
+            events.Stolen: self._stolen,
+            events.Finished: self._finished,
+            events.Failed: self._failed,
+            events.Retried: self._retried,
+            events.Killed: self._killed,
+            events.Skipped: self._skipped,
+            events.Cancelled: self._cancelled,
+            events.Requeued: self._requeued,
+            events.Held: self._held,
+            events.Released: self._released,
+            events.Revived: self._revived,
+            events.Joined: self._joined,
+            events.Left: self._left,
+            events.Printed: self._printed,
+        }
+        try:
+            with errors(path):
+                schema.prepare(self.connection, path)
+                self.connection.execute("BEGIN")
+                self._run = self.connection.execute(
+                    "INSERT INTO runs(started, host, pid, job, version, command) VALUES (?, ?, ?, ?, ?, ?)", run
+                ).lastrowid
+                self.connection.execute("COMMIT")
+                self.settle()
+        except BaseException:
+            self._place.close()
+            raise
+
+    def close(self, now: float, outcome: str) -> None:
+        """Write how the run ended, and let go of the file. StoreError when that cannot be written."""
+        try:
+            with errors(self.path):
+                self.settle()
+                self.connection.execute(
+                    "UPDATE runs SET ended = ?, outcome = ? WHERE id = ?", (now, outcome, self._run)
+                )
+        finally:
+            self._place.close()
+            if self.logs is not None:
+                self.logs.close()
+
+    # -- what was ----------------------------------------------------------------------------------------------
+
+    def resume(self, tasks: Sequence[Task], now: float) -> Plan:
+        """Compare the tasks of files with the record, make it agree, and return what is to be run.
+
+        What was running when the last run was killed has lost that attempt.
+        """
+        with errors(self.path):
+            recorded = past.recorded(self.connection)
+            result = plan(tasks, recorded)
+            execute = self.connection.execute
+            execute("BEGIN")
+            for known in recorded:
+                if known.state is State.ASSIGNED and known.holder is not None:
+                    self._lose(known.id, known.attempt, known.holder, None, now, "the pool ended while it ran")
+            execute("DELETE FROM hands")
+            ids = {entry.task.name: entry.id for entry in result.entries}
+            self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), now) for e in result.new))
+            self._precede(result.new, ids.get)
+            self.connection.executemany(_CHANGE_TASK, ((e.id, *task_row(e.task)) for e in result.changed))
+            self.connection.executemany("DELETE FROM predecessors WHERE task = ?", ((e.id,) for e in result.changed))
+            extended = {known.id: known.extended for known in recorded if known.extended}
+            self._precede(result.changed, ids.get, extended, now)
+            self._move([(id, None) for id in result.again], "waiting")
+            self.connection.executemany("UPDATE tasks SET removed = ? WHERE id = ?", [(now, i) for i in result.removed])
+            execute("COMMIT")
+        return result
+
+    def recover(self, now: float) -> list[Restored]:
+        """All tasks as they were, those in workers' hands included."""
+        with errors(self.path):
+            recorded = past.recorded(self.connection)
+            held = [entry for entry in recorded if entry.state is State.ASSIGNED]
+            self.connection.execute("BEGIN")
+            self.connection.execute("DELETE FROM hands")
+            for entry in held:
+                assert entry.holder is not None
+                self._hands[entry.id] = (entry.attempt, entry.holder, now)
+                self._hand(now, entry.holder, [entry.id], [entry.attempt])
+            self.connection.execute("COMMIT")
+        kept = (State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED)
+        return [
+            Restored(
+                entry.id, entry.task, entry.state if entry.state in kept else State.WAITING, entry.attempt,
+                entry.holder, entry.held, entry.failures,
+            )
+            for entry in recorded
+        ]  # fmt: skip
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def hear(self, happened: Sequence[Event]) -> None:
+        """Make it durable, before this returns."""
+        with errors(self.path):
+            self._be_safe(any(isinstance(event, _PROMISES) for event in happened))
+            self.connection.execute("BEGIN")
+            for event in happened:
+                handler = self._handlers.get(type(event))
+                if handler is not None:
+                    handler(event)
+            self.connection.execute("COMMIT")
+
+    def hand(self, id: int) -> tuple[int, str, float] | None:
+        """Which attempt of a task some worker holds, who, and since when."""
+        return self._hands.get(id)
+
+    def idle(self) -> bool:
+        """Enter some of what is still to be entered; return whether there may be more."""
+        if self._backlog:
+            with errors(self.path):
+                self._be_safe(False)
+                self._backlog = enter(self.connection, 1)
+        return self._backlog
+
+    def settle(self) -> None:
+        """Enter all that is still to be entered."""
+        while self.idle():
+            pass
+
+    def _be_safe(self, wanted: bool) -> None:
+        if wanted is not self._is_safe:
+            self.connection.execute(f"PRAGMA synchronous = {'FULL' if wanted else 'NORMAL'}")
+            self._is_safe = wanted
+
+    def _added(self, event: events.Added) -> None:
+        tasks = [
+            Restored(id, task if task.origin else task._replace(origin=_UNKNOWN_ORIGIN))
+            for id, task in enumerate(event.tasks, event.first)
+        ]
+        self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), event.time) for e in tasks))
+        self._precede(tasks, self._number)
+
+    def _precede(
+        self,
+        entries: Iterable[Restored],
+        number: Callable[[str], int | None],
+        extended: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
+        now: float = 0.0,
+    ) -> None:
+        """Write what tasks come after; `extended` tells what of it they got later."""
+        self.connection.executemany(
+            "INSERT INTO predecessors VALUES (?, ?, ?, ?, ?)",
+            (
+                (e.id, position, id, name if id is None else None, now if name in extended.get(e.id, ()) else None)
+                for e in entries
+                for position, name in enumerate(e.task.after)
+                for id in (number(name),)
+            ),
+        )
+
+    def _extended(self, event: events.Extended) -> None:
+        id = event.task.id
+        (n,) = self.connection.execute("SELECT count(*) FROM predecessors WHERE task = ?", (id,)).fetchone()
+        for position, name in enumerate(event.after, n):
+            found = self._number(name)
+            self.connection.execute(
+                "INSERT INTO predecessors VALUES (?, ?, ?, ?, ?)",
+                (id, position, found, name if found is None else None, event.time),
+            )
+
+    def _stolen(self, event: events.Stolen) -> None:
+        ids, attempts, *_ = zip(*event.tasks, strict=True)
+        location, time = event.location, event.time
+        if attempts.count(1) == len(attempts):
+            self._hands.update(dict.fromkeys(ids, (1, location, time)))
+        else:
+            self._hands.update(zip(ids, [(attempt, location, time) for attempt in attempts], strict=True))
+        self._hand(time, location, ids, attempts)
+
+    def _hand(self, time: float, location: str | None, ids: Sequence[int], attempts: Sequence[int]) -> None:
+        all_first = attempts.count(1) == len(attempts)
+        tasks = json.dumps([ids, None if all_first else attempts], separators=(",", ":"))
+        self.connection.execute("INSERT INTO hands(time, worker, tasks) VALUES (?, ?, ?)", (time, location, tasks))
+
+    def _finished(self, event: events.Finished) -> None:
+        ids, _, results = zip(*event.tasks, strict=True)
+        _, *columns, _, stdouts, stderrs = zip(*results, strict=True)
+        pop = self._hands.pop
+        hands = [pop(id, None) for id in ids]
+        self.connection.execute(
+            "INSERT INTO finished(time, worker, columns) VALUES (?, ?, ?)",
+            (event.time, event.location, pack(ids, columns, hands)),
+        )
+        self._backlog = True
+        if any(stdouts) or any(stderrs):
+            for id, hand, result in zip(ids, hands, results, strict=True):
+                self._write(id, result.attempt or (hand[0] if hand else 1), event.location, result)
+        if self._tails:
+            for id in ids:
+                self._tails.pop(id, None)
+
+    def _failed(self, event: events.Failed) -> None:
+        result = event.task.result
+        self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
+        self._move([(event.task.id, how(result))], "failed")
+
+    def _retried(self, event: events.Retried) -> None:
+        result = event.task.result
+        self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
+
+    def _killed(self, event: events.Killed) -> None:
+        self._attempt(event.task, event.location, event.time, "cancelled")
+        self._move([(event.task.id, event.reason)], "cancelled")
+
+    def _attempt(self, ended: Ended, location: str, now: float, outcome: str) -> None:
+        """One attempt that did not end well."""
+        id, _, result = ended
+        hand = self._hands.pop(id, None)
+        attempt = result.attempt or (hand[0] if hand else 1)
+        until = result.started + result.seconds if result.started else now
+        tail = (self._tails.pop(id, b"") + result.stderr)[-TAIL:]
+        self.connection.execute(
+            _INSERT_ATTEMPT,
+            (
+                id, attempt, location, host_of(location), hand[2] if hand else None, result.started or None, until,
+                result.user, result.system, result.max_rss,
+                outcome, result.exit_status, result.signal, result.error or None, tail or None,
+            ),
+        )  # fmt: skip
+        if result.stdout or result.stderr:
+            self._write(id, attempt, location, result)
+
+    def _requeued(self, event: events.Requeued) -> None:
+        ids = [task.id for task in event.tasks]
+        if not event.lost:  # else their attempts are over, which is enough
+            self._hand(event.time, None, ids, [])
+        for id in ids:
+            hand = self._hands.pop(id, None)
+            self._tails.pop(id, None)
+            if hand is not None and event.lost:
+                self._lose(id, hand[0], event.location, hand[2], event.time, event.reason)
+
+    def _lose(self, id: int, attempt: int, location: str, since: float | None, now: float, reason: str) -> None:
+        self.connection.execute(
+            _INSERT_ATTEMPT,
+            (id, attempt, location, host_of(location), since, None, now, *[None] * 3, "lost", None, None, reason, None),
+        )
+
+    def _skipped(self, event: events.Skipped) -> None:
+        self._move([(task.id, f"after {event.culprit}") for task in event.tasks], "skipped")
+
+    def _cancelled(self, event: events.Cancelled) -> None:
+        for task in event.tasks:
+            self._hands.pop(task.id, None)
+        self._move([(task.id, event.reason) for task in event.tasks], "cancelled")
+
+    def _revived(self, event: events.Revived) -> None:
+        self._move([(task.id, None) for task in event.tasks], "waiting")
+
+    def _move(self, tasks: Iterable[tuple[int, str | None]], state: str) -> None:
+        self.connection.executemany(
+            f"UPDATE tasks SET state = '{state}', reason = ?2 WHERE id = ?1",
+            list(tasks),
+        )
+
+    def _held(self, event: events.Held) -> None:
+        self._mark(event.tasks, 1)
+
+    def _released(self, event: events.Released) -> None:
+        self._mark(event.tasks, 0)
+
+    def _mark(self, tasks: Sequence[Named], held: int) -> None:
+        self.connection.executemany("UPDATE tasks SET held = ? WHERE id = ?", [(held, task.id) for task in tasks])
+
+    def _joined(self, event: events.Joined) -> None:
+        self.connection.execute(
+            "INSERT INTO workers(location, slots, joined) VALUES (?, ?, ?)", (event.location, event.slots, event.time)
+        )
+
+    def _left(self, event: events.Left) -> None:
+        self.connection.execute(
+            "UPDATE workers SET left = ?, reason = ? WHERE location = ? AND left IS NULL",
+            (event.time, event.reason, event.location),
+        )
+
+    # -- output ------------------------------------------------------------------------------------------------
+
+    def _printed(self, event: events.Printed) -> None:
+        hand = self._hands.get(event.id)
+        if event.stream == 2:
+            self._tails[event.id] = (self._tails.get(event.id, b"") + event.data)[-TAIL:]
+        if hand is not None:
+            self._log(event.id, hand[0], hand[1], event.stream, event.data)
+
+    def _write(self, id: int, attempt: int, location: str, result: Result) -> None:
+        for stream, data in ((1, result.stdout), (2, result.stderr)):
+            if data:
+                self._log(id, attempt, location, stream, data)
+
+    def _log(self, id: int, attempt: int, location: str, stream: int, data: bytes) -> None:
+        if self.logs is None:
+            return
+        file, offset = self.logs.append(location, id, attempt, stream, data)
+        self.connection.execute(
+            "INSERT INTO output SELECT ?1, ?2, ?3, count(*), ?4, ?5, ?6 FROM output "
+            "WHERE task = ?1 AND attempt = ?2 AND stream = ?3",
+            (id, attempt, stream, file, offset, len(data)),
+        )
