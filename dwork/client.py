@@ -7,37 +7,34 @@
         client.create("solve", "solve mesh.h5", after=["mesh"], cores=4)
         print(client.status().active)
 
-Theory of operation. Requests are those of the original dialect: one request, one reply, in order, one at a time
-under a lock. While the hub is away ZeroMQ keeps the request and delivers it when the hub is back. If the hub took
-the request in and died, no reply ever comes; so a request that may be carried out twice (create, status, lookup,
-and complete of a task as `steal` returned it, which tells its attempt) is sent again, over a new socket so that
-replies cannot be mixed up. The others (steal, transfer, exit_worker, and complete by name) are sent once: when the
-reply does not come, TransportError leaves open whether they were carried out. A worker that loses the reply to a
-steal should call `exit_worker` as soon as it holds nothing else, so that what it never heard of runs elsewhere. A
-failure that was counted, and whose reply got lost, ends in NotHeld if the task is to be retried: nobody holds it then.
+Theory of operation. Requests are those of the original dialect: one request, one reply. When none comes, a request
+that may be carried out twice (create, all questions, and complete of a task as `steal` returned it, which tells its
+attempt) is sent again. The others (steal, transfer, exit_worker, and complete by name) are sent once: when the reply
+does not come, TransportError leaves open whether they were carried out. So are cancel, retry, hold and release: the
+second time they would find nothing to do any more, and say so. A worker that loses the reply to a steal should call
+`exit_worker` as soon as it holds nothing else, so that what it never heard of runs elsewhere. A failure that was
+counted, and whose reply got lost, ends in NotHeld if the task is to be retried: nobody holds it then.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import socket
-import threading
 import time
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
-from dwork import messages, wire
+from dwork import messages
 from dwork.connection import server_address
 from dwork.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
-from dwork.messages import Message, Request
+from dwork.exchange import Exchange
+from dwork.messages import Message, Request, Verb
 from dwork.order import topological
 from dwork.task import PLAIN, Assigned, Options, Result, State, Task, TaskKey
-from dwork.transport import HUB
-from dwork.transport.zmq import Dealer
 
 __all__ = ["AllDone", "Client", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
 
@@ -46,8 +43,9 @@ TASKS_AT_ONCE: Final = 10_000
 CHARACTERS_AT_ONCE: Final = 8_000_000
 #: Seconds between a polite client's questions whether something is ready, at first and at last.
 SOON, LATER = 0.05, 0.5
-#: Seconds after which a request that got no reply is sent again, at the most.
-PATIENCE: Final = 5.0
+
+#: What is told of a task; it goes into JSON as it is.
+Row = dict[str, Any]
 
 _STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
 
@@ -95,11 +93,8 @@ class Client:
         self.server = server_address(server)
         self.timeout = timeout
         self.location = location or f"{socket.gethostname()}:{os.getpid()}"
-        self._lock = threading.Lock()
-        self._closed = threading.Event()
-        # At most one. Forgotten clients are closed by this, since a collected ZeroMQ context waits for its socket.
-        self._dealers: list[Dealer] = []
-        weakref.finalize(self, _close_all, self._dealers).atexit = False
+        self._exchange = Exchange(self.server, timeout)
+        self._ask, self._strange = self._exchange.ask, self._exchange.strange
         self._is_original: bool | None = None
 
     def __enter__(self) -> Client:
@@ -112,9 +107,7 @@ class Client:
 
     def close(self) -> None:
         """Disconnect. Tasks that are held stay with this location: complete, transfer or `exit_worker` them before."""
-        self._closed.set()
-        with self._lock:
-            _close_all(self._dealers)
+        self._exchange.close()
 
     # -- the graph ---------------------------------------------------------------------------------------------
 
@@ -191,6 +184,88 @@ class Client:
         except ValueError:
             raise WireError(f"the hub at {self.server} tells of a state {reply.name!r}; use its own dquery") from None
 
+    def counts(self) -> Mapping[str, int]:
+        """How many tasks are in each state; empty when the original C++ dhub answers."""
+        return self.status().counts
+
+    # -- what there is in the record ---------------------------------------------------------------------------
+
+    def tasks(self, states: str | Iterable[str] = (), glob: str | None = None) -> Iterator[Row]:
+        """All tasks in the order of their ids, a thousand at a time, as they are when their turn comes.
+
+        states: only those in one of these. glob: only those whose name it matches, or is. A row has id, name, state,
+        held (whether it is kept from starting), command, reason (why it failed, was skipped or cancelled), and of the
+        last attempt attempt, worker, started, ended (seconds since the epoch), exit_status and signal, or None. Joins
+        are left out. GraphError when the hub cannot tell: it is the original C++ one, or keeps no record.
+        """
+        wanted = (states,) if isinstance(states, str) else tuple(states)
+        first: int | None = 0
+        while first is not None:
+            answer = self._answer(messages.List(wanted, glob, first), "list tasks")
+            rows = self._parsed(answer)
+            if not isinstance(rows, list) or not all(map(_is_row, rows)):
+                raise self._strange(answer)
+            yield from rows
+            assert answer is not None
+            if answer.next is not None and answer.next <= first:  # it would go on for ever
+                raise self._strange(answer)
+            first = answer.next
+
+    def task(self, key: str, *, whole: bool = False) -> Row | None:
+        """All about a task, told by its name or by `#id`; None when there is no such task.
+
+        Beside what `tasks` tells: arguments, options, origin, queued and removed (seconds since the epoch); attempts,
+        oldest first, each with outcome (done, failed, timeout, cancelled, lost), worker, stolen, started, ended,
+        exit_status, signal, user and system (CPU seconds), max_rss (bytes), reason and the end of stderr; hand, the
+        attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for it; and
+        predecessors, how many there are (total) and a hundred of them (first), those first that are not done. whole:
+        all predecessors, in order.
+        """
+        answer = self._answer(messages.Show(key, 0 if whole else None), "show a task")
+        if answer is None:
+            return None
+        row = self._parsed(answer)
+        if not _is_row(row):
+            raise self._strange(answer)
+        while whole and answer.next is not None:
+            answer = self._answer(messages.Show(row["name"], answer.next), "show a task")
+            more = self._parsed(answer)
+            if answer is None or not _is_row(more):
+                raise self._strange(answer)
+            row["predecessors"]["first"] += more["predecessors"]["first"]
+        return dict(row)
+
+    def output(self, row: Row, piece: Row) -> bytes:
+        """A piece of a task's output: row and piece of its `output` as `task` gives them. GraphError when it is gone."""
+        request = messages.Read(row["id"], piece["attempt"], piece["stream"], piece["position"])
+        answer = self._answer(request, "read output")
+        if answer is None:
+            raise GraphError(f"this piece of the output of #{row['id']} is not in the record any more")
+        return answer.data
+
+    # -- what people do to tasks -------------------------------------------------------------------------------
+
+    def cancel(self, *tasks: str) -> int:
+        """Take out tasks that have not ended, and end those that run; return how many they are.
+
+        What comes after them is skipped. Here, and below: tasks are told by name, by `#id` or by a glob over names.
+        One that is named must fit, or GraphError is raised and nothing has changed; of those that a glob matches only
+        those are meant that fit.
+        """
+        return self._control(Verb.CANCEL, tasks)
+
+    def retry(self, *tasks: str) -> int:
+        """Let tasks run again that failed or were cancelled, and with them what was skipped for them."""
+        return self._control(Verb.RETRY, tasks)
+
+    def hold(self, *tasks: str) -> int:
+        """Keep tasks that nobody has taken from starting, until `release`."""
+        return self._control(Verb.HOLD, tasks)
+
+    def release(self, *tasks: str) -> int:
+        """Let held tasks start again."""
+        return self._control(Verb.RELEASE, tasks)
+
     # -- a worker's requests -----------------------------------------------------------------------------------
 
     def steal(self, n: int = 1, wait: float = 0.0) -> list[Assigned]:
@@ -214,7 +289,7 @@ class Client:
             left = give_up - time.monotonic()
             if not left > 0:
                 return []
-            self._closed.wait(min(pause, left))
+            self._exchange.pause(min(pause, left))
             pause = min(pause * 1.5, LATER)
 
     def complete(
@@ -280,6 +355,39 @@ class Client:
 
     # -- requests and replies ----------------------------------------------------------------------------------
 
+    def _answer(self, request: messages.Inquiry, what: str) -> messages.Answer | None:
+        reply = self._ask_ours(request, what, again=True)
+        if isinstance(reply, messages.NotFound):
+            return None
+        if not isinstance(reply, messages.Answer):
+            raise self._strange(reply)
+        return reply
+
+    def _parsed(self, answer: messages.Answer | None) -> Any:
+        try:
+            return json.loads(answer.data if answer else b"")
+        except (ValueError, RecursionError):
+            raise self._strange(answer) from None
+
+    def _control(self, verb: Verb, tasks: tuple[str, ...]) -> int:
+        if not tasks:
+            return 0
+        reply = self._ask_ours(messages.Control(verb, tasks), f"{verb.value} tasks")
+        if not isinstance(reply, messages.OK):
+            raise self._strange(reply)
+        return reply.n or 0
+
+    def _ask_ours(self, request: Request, what: str, *, again: bool = False) -> Message:
+        """As _ask, for what the original hub does not know: its Error has no reason."""
+        try:
+            return self._ask(request, again=again)
+        except GraphError:
+            if self._is_original is None:
+                self.status()
+            if self._is_original:
+                raise GraphError(f"the hub at {self.server} is an original dhub, which cannot {what}") from None
+            raise
+
     def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
         reply = self._ask(request, again=again)
         if isinstance(reply, messages.NotFound):
@@ -301,58 +409,9 @@ class Client:
                 f"the hub at {self.server} is an original dhub, which would drop {what} without a word; use our dhub"
             )
 
-    def _strange(self, reply: Message) -> WireError:
-        return WireError(f"what answers at {self.server} is no hub: its answer to this cannot be {reply!r:.200}")
 
-    def _ask(self, request: Request, *, again: bool = False) -> Message:
-        frame = wire.encode(request)
-        with self._lock:
-            deadline = time.monotonic() + self.timeout
-            once = min(self.timeout / 4, PATIENCE) if again else self.timeout
-            while (left := deadline - time.monotonic()) > 0:
-                reply = self._exchange(frame, min(left, once))
-                if reply is not None:
-                    break
-            else:
-                raise TransportError(self._silence(again))
-        try:
-            message = wire.decode_reply(reply)
-        except WireError as error:
-            raise WireError(f"what answers at {self.server} is no hub: {error}") from None
-        if isinstance(message, messages.Error):
-            raise GraphError(message.text)
-        return message
-
-    def _exchange(self, frame: bytes, seconds: float) -> bytes | None:
-        """Send a request and return the reply, or None when none comes; then, or interrupted, the socket is gone."""
-        if self._closed.is_set():
-            raise UsageError("this client is closed; make another")
-        if not self._dealers:
-            self._dealers.append(Dealer(self.server, linger=0))
-        dealer = self._dealers[0]
-        replies: list[Any] = []
-        try:
-            dealer.send(HUB, frame)
-            deadline = time.monotonic() + seconds
-            while not replies and (left := deadline - time.monotonic()) > 0:
-                if dealer.wait(min(left, 3600.0)):
-                    replies = dealer.receive()
-        finally:
-            if not replies:
-                _close_all(self._dealers)
-        return replies[0][1] if replies else None
-
-    def _silence(self, again: bool) -> str:
-        text = (
-            f"nobody answers at {self.server} within {self.timeout:g} s; is the pool or dhub running, and there? "
-            "Give its address with -s, server= or $DWORK_SERVER"
-        )
-        return text if again else f"{text} (perhaps the request was carried out, and the answer got lost)"
-
-
-def _close_all(dealers: list[Dealer]) -> None:
-    while dealers:
-        dealers.pop().close()
+def _is_row(value: object) -> bool:
+    return isinstance(value, dict) and {"id", "name", "state"} <= value.keys()
 
 
 def _ready_to_send(task: Task, host: str) -> Task:

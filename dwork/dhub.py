@@ -15,7 +15,7 @@ from dwork.inquiry import Inquiries
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop
 from dwork.messages import Welcome
-from dwork.options import policy_options
+from dwork.options import max_output_option, policy_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.report import Report
@@ -47,10 +47,13 @@ from dwork.signals import Signals
     help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
+@max_output_option
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.version_option(__version__)  # fmt: skip
-def command(port: int, bind: str, record: str, logs: str | None, no_logs: bool, policy: Policy, quiet: bool) -> int:
+def command(
+    port: int, bind: str, record: str, logs: str | None, no_logs: bool, max_output: int, policy: Policy, quiet: bool
+) -> int:
     """Hold a graph of tasks and hand them to workers, until Ctrl-C or SIGTERM.
 
     Then the workers are sent away; with -f they are not, but keep what they hold and wait for a minute for the hub to
@@ -73,12 +76,12 @@ def command(port: int, bind: str, record: str, logs: str | None, no_logs: bool, 
         router = listen(bind, port)
         stack.callback(router.close)
         file, directory = places(record, logs, no_logs)
-        hub = Hub(policy, Welcome(router.server, output=bool(directory)))
+        hub = Hub(policy, Welcome(router.server, output=bool(directory), limit=max_output, beat=policy.silence / 4))
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
         loop = HubLoop(hub, [router], [store, Report(tell, quiet=quiet)])
         loop.keep(store.idle, Inquiries(hub, store).answer)
-        loop.carry_out(hub.restore(store.recover(clock()), clock()))
+        loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots()))
         tell(f"listening on {router.server}" + _recovered(hub))
         while not signals.take():
             loop.turn()

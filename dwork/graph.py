@@ -43,6 +43,7 @@ WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, Sta
 FAILED, SKIPPED, CANCELLED = State.FAILED, State.SKIPPED, State.CANCELLED
 LOST = frozenset({FAILED, SKIPPED, CANCELLED})
 CULPRITS = frozenset({FAILED, CANCELLED})
+RECORDED = frozenset({ASSIGNED, DONE, FAILED, CANCELLED})
 
 
 class Node:
@@ -177,9 +178,9 @@ class Graph:
         order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
         for node, (id, _, state, attempt, holder, suspended, failures) in entries:
             self.nodes[id] = node
-            node.attempt, node.holder, node.failures = attempt, holder, failures
-            if not node.is_join:
-                node.state = state
+            node.attempt, node.failures = attempt, failures
+            if state in RECORDED and not node.is_join:
+                node.state, node.holder = state, holder
             if suspended:
                 self.suspended[node] = node.waiting = 1
         return self._place(order)
@@ -281,6 +282,11 @@ class Graph:
         self.counts[READY] -= len(nodes)
         self.counts[ASSIGNED] += len(nodes)
         return nodes
+
+    def adopt(self, node: Node, holder: str) -> None:
+        """A ready node is in somebody's hands after all, in the attempt that was made last."""
+        self._move(node, ASSIGNED)
+        node.holder = holder
 
     def finish(self, nodes: Sequence[Node]) -> None:
         """Assigned nodes have ended well; what that releases goes out first."""
@@ -466,7 +472,7 @@ class Graph:
             node = stack.pop()
             if node.state in ACTIVE:
                 self._move(node, SKIPPED)
-                node.culprit = culprit
+                node.culprit, node.holder = culprit, None
                 if not node.is_join:
                     skipped.append(node)
                 stack += node.successors or ()
@@ -512,6 +518,7 @@ class Graph:
             assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
             assert node.culprit is None or node.culprit.state in CULPRITS, f"{node}'s culprit is one"
             assert node.state is not ASSIGNED or node.holder is not None, f"{node} is in somebody's hands"
+            assert node.state in RECORDED or node.holder is None, f"{node} is in nobody's hands"
         assert all(n > 0 for n in self.suspended.values()), "suspensions are counted down to nothing"
         assert counts == self.counts, "the counts are right"
 

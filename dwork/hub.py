@@ -12,7 +12,8 @@ nothing and hear at once. `_settle` runs after each message: it serves parked St
 none can be served calls unstarted tasks back from those who have more than they can run.
 
 Coming back. A hub that is restored from its record knows who held what before it went; a worker that has kept its
-tasks goes on as if nothing had been.
+tasks goes on as if nothing had been. A worker that said it would beat and is silent for too long is taken for lost;
+what it then comes back with is a stray (`strays`).
 
 Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
 the last tasks spread over all workers; a peer that tells no slots gets what it asks for.
@@ -22,7 +23,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -34,11 +35,14 @@ from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
 from dwork.messages import Message, Native, Verb
 from dwork.selection import find, select
+from dwork.strays import Strays
 from dwork.task import ACTIVE, Assigned, Options, Result, State, TaskKey
 from dwork.trials import Trials
 
 Peer = Hashable
 
+#: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
+RETURN = 1.0
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
 #: Why a task was cancelled that somebody has cancelled.
@@ -58,14 +62,16 @@ class Policy:
     """How the hub decides where a task does not say.
 
     retries: further attempts of a failed task. delay: seconds before the first of them; each further one waits twice
-    as long. losses: how many workers may die with a task in their hands until it counts as failed. timeout: seconds
-    that one attempt may take. halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done,
-    as the C++ hub does, instead of refusing it.
+    as long. losses: how many workers may die with a task in their hands until it counts as failed. silence: seconds
+    without a word after which a worker that said it would beat is lost. timeout: seconds that one attempt may take.
+    halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done, as the C++ hub does,
+    instead of refusing it.
     """
 
     retries: int = 0
     delay: float = 1.0
     losses: int = 5
+    silence: float = 60.0
     timeout: float | None = None
     halt: Halt | None = None
     unknown_is_done: bool = False
@@ -84,6 +90,8 @@ class Worker:
     held: dict[int, Node] = field(default_factory=dict)
     recalled: bool = False
     sequence: int = 0  # the last numbered request of this peer
+    heard: float = 0.0  # when it said something last
+    beat: float = 0.0  # it said that it would, every so many seconds
 
     @property
     def free(self) -> int:
@@ -121,10 +129,13 @@ class Hub:
         self._loaded: dict[str, Worker] = {}
         self._resolved: dict[Options, Options] = {}
         self._held: set[Node] = set()  # kept from starting on request
+        self._strays = Strays()
+        self._roll_call = math.inf  # when to see who is silent
         self._doomed: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
         self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
             messages.Create: self._create,
             messages.Steal: self._steal,
+            messages.Beat: self._beat,
             messages.Complete: self._complete,
             messages.GiveBack: self._give_back,
             messages.Lookup: self._lookup,
@@ -134,22 +145,34 @@ class Hub:
             messages.Output: self._output,
         }
 
-    def restore(self, tasks: Sequence[Restored], now: float) -> Step:
+    def restore(self, tasks: Sequence[Restored], now: float, slots: Mapping[str, int] | None = None) -> Step:
         """Take in the tasks of a record, in this order, before anything else; GraphError when they make no graph.
 
-        Whoever held one is a worker that has not said anything yet.
+        Whoever held one is a worker that has not said anything yet; slots: how many the native ones of them have.
         """
         self.graph.restore(tasks)
+        to_run = []
         for entry in tasks:
             node = self.graph.names[entry.task.name]
             if entry.suspended:
                 self._held.add(node)
-            if node.state is State.ASSIGNED:
-                assert node.holder is not None
-                worker = self.workers.setdefault(node.holder, Worker(node.holder, None))
-                worker.held[node.id] = node
-        nodes = [self.graph.names[entry.task.name] for entry in tasks]
-        return Step([events.Resumed(now, [node.id for node in nodes if node.state in ACTIVE and not node.is_join])])
+            if node.state is State.ASSIGNED and node.holder is not None:
+                self._returning(node.holder, (slots or {}).get(node.holder, 0), now).held[node.id] = node
+            if node.state in ACTIVE and not node.is_join:
+                to_run.append(node.id)
+        for worker in self.workers.values():
+            self._weigh(worker)
+        return Step([events.Resumed(now, to_run)])
+
+    def _returning(self, location: str, slots: int, now: float) -> Worker:
+        """A worker that is expected to come back."""
+        worker = self.workers.get(location)
+        if worker is None:
+            beat = RETURN if slots else 0.0
+            worker = self.workers[location] = Worker(location, None, slots, heard=now, beat=beat)
+            self._slots += slots
+            self._expect(now)
+        return worker
 
     # -- inputs ------------------------------------------------------------------------------------------------
 
@@ -186,6 +209,8 @@ class Hub:
         """Time has passed: answer the Steals that have waited long enough, and try again what has."""
         step = Step()
         self.trials.tick(now)
+        if now >= self._roll_call:
+            self._call_roll(now, step)
         while self._deadlines and self._deadlines[0][0] <= now:
             _, _, peer, parked = heapq.heappop(self._deadlines)
             if self._parked.get(peer) is parked:
@@ -210,7 +235,7 @@ class Hub:
     @property
     def deadline(self) -> float:
         """When `tick` is due, at the latest; infinity when nothing waits for time."""
-        return min(self.trials.deadline, self._deadlines[0][0] if self._deadlines else math.inf)
+        return min(self._roll_call, self.trials.deadline, self._deadlines[0][0] if self._deadlines else math.inf)
 
     @property
     def awaited(self) -> bool:
@@ -238,16 +263,21 @@ class Hub:
         if message.n < 1:
             raise GraphError(f"Steal asks for {message.n} tasks; n must be 1 or more")
         worker = self._worker(peer, message.location, message.native, now, step)
-        if not self._is_repeat(worker, message.native):
+        if worker is not None and not self._is_repeat(worker, message.native):
             self._reconcile(worker, message.native, now, step)
             self._hand_out(worker, message.n, message.native, now, step)
+
+    def _beat(self, peer: Peer, message: messages.Beat, now: float, step: Step) -> None:
+        worker = self._worker(peer, message.location, message.native, now, step)
+        if worker is not None and not self._is_repeat(worker, message.native):
+            step.sends.append((peer, messages.OK(answers=message.native.sequence)))
 
     def _complete(self, peer: Peer, message: messages.Complete, now: float, step: Step) -> None:
         native = message.native
         known = self.workers.get(message.location)
         if native is not None:
             known = self._worker(peer, message.location, native, now, step)
-            if self._is_repeat(known, native):
+            if known is None or self._is_repeat(known, native):
                 return
         missing = self._end(known, message.results, now, step) if known else [r.task for r in message.results]
         answers = native.sequence if native else 0
@@ -348,7 +378,7 @@ class Hub:
     def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
         if nodes:
             self._doomed.difference_update(nodes)
-            self.trials.forget(nodes)
+            self._forget(nodes, step)
             step.events.append(events.Cancelled(now, _named(nodes), ON_REQUEST))
             self._tell_skipped(skipped, now, step)
 
@@ -376,9 +406,16 @@ class Hub:
 
     # -- workers -----------------------------------------------------------------------------------------------
 
-    def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> Worker:
-        """The worker of that location, made known when it is new."""
+    def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> Worker | None:
+        """The worker of that location, made known when it is new.
+
+        None when it is to say first what it holds: it knows us, and we do not know it.
+        """
         worker = self.workers.get(location)
+        is_new = worker is None or worker.peer != peer
+        if is_new and native and native.sequence > 1 and not native.hello and native.held is None:
+            step.sends.append((peer, replace(self._welcome, again=True)))
+            return None
         slots = native.slots if native else 0
         if worker is None:
             worker = self.workers[location] = Worker(location, None)
@@ -389,9 +426,27 @@ class Hub:
             self._slots += slots - worker.slots
             worker.peer, worker.slots, worker.sequence = peer, slots, 0
             self._weigh(worker)
-        if native and native.hello:
-            step.sends.append((peer, self._welcome))
+        worker.heard = now
+        if native:
+            worker.beat = native.beat
+            if native.beat:
+                self._expect(now)
+            if native.hello:
+                step.sends.append((peer, self._welcome))
         return worker
+
+    def _expect(self, now: float) -> None:
+        """Some worker is to be heard again: see to it now and then."""
+        self._roll_call = min(self._roll_call, now + self.policy.silence / 4)
+
+    def _call_roll(self, now: float, step: Step) -> None:
+        self._roll_call = math.inf
+        for worker in list(self.workers.values()):
+            silence = now - worker.heard
+            if worker.beat and silence >= max(self.policy.silence, 3 * worker.beat):
+                self._remove(worker, now, f"it was silent for {silence:.0f} s", step)
+            elif worker.beat:
+                self._expect(now)
 
     @staticmethod
     def _is_repeat(worker: Worker, native: Native | None) -> bool:
@@ -424,6 +479,7 @@ class Hub:
         self._unpark(worker)
         step.events.append(events.Left(now, worker.location, reason))
         if died:
+            self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
             self._suspect(worker, nodes, now, reason, step)
 
     def _suspect(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
@@ -479,10 +535,37 @@ class Hub:
         if native is None or native.held is None:
             return
         self._unpark(worker)
-        really = set(native.held)
-        lost = [node for id, node in worker.held.items() if id not in really]
+        really = dict(native.held)
+        lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
         if lost:
             self._take_back(worker, lost, now, "it never arrived", step, lost=True)
+        to_drop = [
+            id
+            for id, attempt in native.held
+            if id not in worker.held and not self._keeps(worker, id, attempt, now, step)
+        ]
+        if to_drop:
+            step.sends.append((worker.peer, messages.Cancel(tuple(to_drop))))
+
+    def _keeps(self, worker: Worker, id: int, attempt: int, now: float, step: Step) -> bool:
+        """Whether a worker may go on with a task that is not in the book as its own."""
+        node = self.graph.find(id)
+        if node is None or self._strays.attempt(node, worker.location) != attempt:
+            return False
+        if node.state is State.READY and node.attempt == attempt and not self.stopping:
+            self._adopt(worker, node, attempt, now, step)
+            worker.held[id] = node
+            self._weigh(worker)
+            return True
+        return node.state in ACTIVE
+
+    def _adopt(self, worker: Worker, node: Node, attempt: int, now: float, step: Step) -> None:
+        """A ready task turns out to be in a worker's hands."""
+        self._strays.drop(node, worker.location)
+        self.graph.adopt(node, worker.location)
+        name, command, _, options, origin = node.task
+        assigned = Assigned(node.id, attempt, name, command, options, origin)
+        step.events.append(events.Stolen(now, worker.location, [assigned]))
 
     # -- handing out -------------------------------------------------------------------------------------------
 
@@ -604,7 +687,11 @@ class Hub:
                 key = known.id if known else -1
             node = held.pop(key, None)
             if node is None:
-                if not self._repeated(worker, result):
+                stray = self._stray(worker, key, result, now, step) if self._strays else None
+                if stray is not None:
+                    good.append(stray)
+                    ended.append(Ended(stray.id, stray.name, result))
+                elif not self._repeated(worker, result):
                     missing.append(result.task)
             elif result.attempt and result.attempt != node.attempt:
                 held[key] = node
@@ -618,13 +705,37 @@ class Hub:
         self._weigh(worker)
         if good:
             self.graph.finish(good)
-            self.trials.forget(good)
+            self._forget(good, step)
             if self._doomed:
                 self._doomed.difference_update(good)
             step.events.append(events.Finished(now, worker.location, ended))
         for node, result in bad:
             self._fail(worker, node, result, now, step)
         return missing
+
+    def _stray(self, worker: Worker, id: int, result: Result, now: float, step: Step) -> Node | None:
+        """The task, assigned to this worker, when the good end of a stray copy is the first end that it has."""
+        node = self.graph.find(id)
+        if node is None or not result.attempt or self._strays.attempt(node, worker.location) != result.attempt:
+            return None
+        if not result.ok or node.state not in (State.READY, State.ASSIGNED):
+            self._strays.drop(node, worker.location)
+            return None
+        if node.state is State.ASSIGNED:
+            other = self.workers[node.holder or ""]
+            self._take_back(other, [node], now, "it was finished elsewhere", step, lost=True)
+            if other.slots and other.peer is not None:
+                step.sends.append((other.peer, messages.Cancel((node.id,))))
+        self._adopt(worker, node, result.attempt, now, step)
+        return node
+
+    def _forget(self, nodes: list[Node], step: Step) -> None:
+        """These have ended: nothing of what went wrong with them matters any more, and copies are to be dropped."""
+        self.trials.forget(nodes)
+        for location, ids in self._strays.end(nodes).items():
+            worker = self.workers.get(location)
+            if worker is not None and worker.peer is not None:
+                step.sends.append((worker.peer, messages.Cancel(tuple(ids))))
 
     def _repeated(self, worker: Worker, result: Result) -> bool:
         """Whether this is a result that came before: a worker repeats it when the answer got lost."""
@@ -641,7 +752,7 @@ class Hub:
         if self.cancelling or node in self._doomed:
             skipped = self.graph.cancel(node)
             self._doomed.discard(node)
-            self.trials.forget([node])
+            self._forget([node], step)
             step.events.append(events.Killed(now, worker.location, ended, self.stopping or ON_REQUEST))
             self._tell_skipped(skipped, now, step)
             return
@@ -656,7 +767,7 @@ class Hub:
 
     def _give_up(self, node: Node, location: str, result: Result, now: float, step: Step) -> None:
         """A task has failed for good."""
-        self.trials.forget([node])
+        self._forget([node], step)
         skipped = self.graph.fail(node)
         step.events.append(events.Failed(now, location, Ended(node.id, node.name, result)))
         self._tell_skipped(skipped, now, step)

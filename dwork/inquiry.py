@@ -37,8 +37,8 @@ class Inquiries:
             match inquiry:
                 case List():
                     return self._list(inquiry)
-                case Show(name=name):
-                    return self._show(name)
+                case Show(name=name, first=first):
+                    return self._show(name, first)
                 case Read():
                     return self._read(inquiry)
         except (UsageError, OSError) as error:
@@ -76,21 +76,22 @@ class Inquiries:
                     attempt=node.attempt, worker=node.holder, started=None, ended=None, exit_status=None, signal=None
                 )
 
-    def _show(self, name: str) -> Message:
+    def _show(self, name: str, first: int | None) -> Message:
         node = find(self._hub.graph, name)
         id = node.id if node is not None else reading.find(self._store.connection, name)
         if id is None:
             return NotFound((name,))
         row = reading.task(self._store.connection, id)
         self._update(row)
+        go_on = None
         if node is not None:
             row["held"] = self._hub.is_held(node)
             row["culprit"] = node.culprit.name if node.culprit else None
-            row["predecessors"] = _predecessors(node)
+            row["predecessors"], go_on = _predecessors(node, first)
             row["successors"] = {"total": len(node.successors or ())}
         hand = self._store.hand(id)
         row["hand"] = {"attempt": hand[0], "worker": hand[1], "stolen": hand[2]} if hand else None
-        return Answer(json.dumps(row).encode())
+        return Answer(json.dumps(row).encode(), go_on)
 
     def _read(self, inquiry: Read) -> Message:
         found = self._store.connection.execute(
@@ -102,10 +103,12 @@ class Inquiries:
         return Answer(read(self._store.path, *found))
 
 
-def _predecessors(node: Node) -> Row:
-    """As in a row of the record, those first that are not done."""
-    first = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
-    return {
-        "total": len(node.predecessors),
-        "first": [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in first],
-    }
+def _predecessors(node: Node, first: int | None) -> tuple[Row, int | None]:
+    """As in a row of the record, those first that are not done; or from the first-th on, and where they go on."""
+    if first is None:
+        told = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
+    else:
+        told = list(node.predecessors[first : first + ROWS])
+    stop = None if first is None or first + ROWS >= len(node.predecessors) else first + ROWS
+    rows = [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in told]
+    return {"total": len(node.predecessors), "first": rows}, stop

@@ -15,8 +15,9 @@ from dwork.program import ExitCode, click_main, leave, say
 from dwork.transport.zmq import Dealer
 from dwork.worker import Habits, Worker
 
-#: How a worker over TCP behaves: a Steal may wait for so long, and an answer is lost after so long (seconds).
-HABITS = Habits(wait=20.0, patience=10.0)
+#: How a worker over TCP behaves: a Steal may wait for so long, an answer is lost after so long, and the hub hears
+#: something every so many seconds.
+HABITS = Habits(wait=20.0, patience=10.0, beat=5.0)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -30,16 +30,17 @@ class Native:
     """What a native worker adds to a Steal or a Complete.
 
     slots: how many tasks it can run at a time. wait: how long a Steal may wait for work, in seconds.
-    sequence: the number of this request, which its reply repeats. held: ids of all tasks in its hands, sent when
-    an answer seems lost, so that the hub can take back what never arrived; None when there is nothing to compare.
-    hello: the hub has not said Welcome yet.
+    sequence: the number of this request, which its reply repeats. held: all tasks in its hands, as id and attempt, sent
+    when an answer seems lost or the hub asks, so that both can make good; None when there is nothing to compare.
+    hello: the hub has not said Welcome yet. beat: it will say something every so many seconds; 0 when it need not.
     """
 
     slots: int = 1
     wait: float = 0.0
     sequence: int = 0
-    held: tuple[int, ...] | None = None
+    held: tuple[tuple[int, int], ...] | None = None
     hello: bool = False
+    beat: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,14 @@ class Complete:
     results: tuple[Result, ...]
     steal: int = 0
     native: Native | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """A worker has nothing to say but that it lives. OK is the answer; Welcome when the hub does not know it."""
+
+    location: str
+    native: Native
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,9 +148,14 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Asks for all about one task, by name or by `#id`."""
+    """Asks for all about one task, by name or by `#id`.
+
+    first: tell its predecessors in order from this position on, as many as fit in an answer; None: some, those first
+    that are not done.
+    """
 
     name: str
+    first: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +170,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To List: JSON, a list of rows, and where to go on (None: that was all). To Show: a row. To Read: the bytes."""
+    """To List: JSON, a list of rows, and where to go on (None: that was all). To Read: the bytes.
+
+    To Show: JSON, a row; and where its predecessors go on, when Show said `first`.
+    """
 
     data: bytes
     next: int | None = None
@@ -190,10 +207,18 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output."""
+    """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output.
+
+    limit: how many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should
+    do so every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was
+    restarted or had taken it for lost, and has not heeded the request: tell all.
+    """
 
     server: str = ""
     output: bool = False
+    limit: int = 0
+    beat: float = 0.0
+    again: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +248,7 @@ class Output:
     data: bytes
 
 
-Request = Create | Steal | Complete | GiveBack | Lookup | Exit | Control | List | Show | Read | OK | Output
+Request = Create | Steal | Complete | Beat | GiveBack | Lookup | Exit | Control | List | Show | Read | OK | Output
 Inquiry = List | Show | Read
 Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Recall | Cancel
 Message = Request | Reply

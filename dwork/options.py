@@ -44,6 +44,15 @@ MEMORY = _Parsed("memory", memory)
 #: A Halt, or None for `never`.
 HALT = _Parsed("halt", Halt.parse)
 
+max_output_option = click.option(
+    "--max-output",
+    type=MEMORY,
+    metavar="SIZE",
+    default="64M",
+    show_default=True,
+    help="Of more than that on stdout or stderr of a task leave out the middle, with a mark; 0 for no limit.",
+)
+
 _POLICY = (
     click.option(
         "--retries",
@@ -68,6 +77,14 @@ _POLICY = (
         show_default=True,
         metavar="N",
         help="A task with which N workers have died has failed.",
+    ),
+    click.option(
+        "--worker-timeout",
+        type=DURATION,
+        metavar="TIME",
+        default="60s",
+        show_default=True,
+        help="A kworker that has not been heard for so long is lost; what it held runs elsewhere.",
     ),
     click.option(
         "--timeout",
@@ -102,12 +119,13 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         retries: int,
         retry_delay: float,
         max_attempts_lost: int,
+        worker_timeout: float,
         timeout: float | None,
         halt: Halt | None,
         unknown_pred: str,
         **others: Any,
     ) -> Any:
-        policy = Policy(retries, retry_delay, max_attempts_lost, timeout, halt, unknown_pred == "done")
+        policy = Policy(retries, retry_delay, max_attempts_lost, worker_timeout, timeout, halt, unknown_pred == "done")
         return command(*arguments, policy=policy, **others)
 
     decorated: Callable[..., Any] = with_policy

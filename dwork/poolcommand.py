@@ -10,7 +10,7 @@ from dwork import __version__, taskfile
 from dwork.errors import UsageError
 from dwork.hub import Policy
 from dwork.messages import Exit
-from dwork.options import policy_options
+from dwork.options import max_output_option, policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -42,6 +42,7 @@ PROGRAM = "dwork"
     "--logs", metavar="DIRECTORY", help="Keep what tasks print there.  [default: the record's name with .logs for .db]"
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
+@max_output_option
 @click.option("--joblog", metavar="FILE", help="Write a row per attempt, with GNU parallel's columns; - for stdout.")
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
@@ -72,6 +73,7 @@ def command(
     fresh: bool,
     logs: str | None,
     no_logs: bool,
+    max_output: int,
     joblog: str | None,
     keep_order: bool,
     quiet: bool,
@@ -118,7 +120,7 @@ def command(
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    settings = Settings(port, bind, not no_bridge, keep_order, quiet, file, fresh, directory, joblog or "")
+    settings = Settings(port, bind, not no_bridge, keep_order, quiet, file, fresh, directory, joblog or "", max_output)
     return run(tasks, policy, settings, ranks)
 
 

@@ -50,7 +50,8 @@ class Settings:
     """The options of a pool that are not about single tasks.
 
     port None: the usual one, or any that is free. record: the file to keep, empty for none; logs: the directory of log
-    files, empty for none; joblog: a file for GNU parallel's columns, empty for none.
+    files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept and
+    printed of each stream of an attempt; 0 for all.
     """
 
     port: int | None = None
@@ -62,6 +63,7 @@ class Settings:
     fresh: bool = False
     logs: str = ""
     joblog: str = ""
+    max_output: int = 0
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
@@ -105,7 +107,7 @@ class _Run:
                 bridge = Bridge(settings.bind, self._local)
             stack.callback(bridge.close)
             transports.append(bridge)
-        self.hub = Hub(policy, Welcome(server, output=True))
+        self.hub = Hub(policy, Welcome(server, output=True, limit=settings.max_output, beat=policy.silence / 4))
         self._server = server
         self._printer = Printer(sys.stdout.buffer, sys.stderr.buffer, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)

@@ -5,7 +5,8 @@ group (mpirun sends some) does not reach it. It is started with posix_spawn, whi
 quicker than fork from a process that holds an MPI library, and safe where fork is not (InfiniBand memory).
 
 Output goes to two unnamed temporary files (in $TMPDIR), never through memory whole: what is short travels with the
-result, the rest in pieces through `sink`.
+result, the rest in pieces through `sink`. What a task prints that runs for over a second is passed on every second, so
+that it can be followed, and is not lost with the worker. Of more than `limit` bytes the middle is left out.
 
 What a task leaves behind in the background may go on until the worker leaves; then it is ended.
 """
@@ -19,7 +20,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from dwork.guard import MARK, Guard, children, end
@@ -30,6 +31,8 @@ from dwork.task import TIMED_OUT, Assigned, Result
 SHORT: Final = 32 * 1024
 #: The size of a piece of longer output, in bytes.
 PIECE: Final = 256 * 1024
+#: Seconds between two looks at what running tasks have printed.
+LOOK: Final = 1.0
 #: A name longer than this many bytes is not told to the task: one environment variable holds 128 KiB.
 LONGEST_NAME: Final = 100_000
 #: Exit status of a task that ran out of time and yet ended well, as timeout(1) gives it.
@@ -45,6 +48,7 @@ class _Child:
     started: float
     files: tuple[int, int]
     deadline: float | None  # when to end it
+    passed: list[int] = field(default_factory=lambda: [0, 0])  # bytes of stdout and stderr that are passed on
     ended_for: str = ""  # why dwork ends it
     kill_at: float | None = None  # when to stop being polite
 
@@ -66,8 +70,12 @@ class Runner:
         self._null = os.open(os.devnull, os.O_RDONLY)
         self._guard = Guard(grace)
         self._environment = {**os.environ, "DWORK_WORKER": location, MARK: self._guard.mark}
-        self.deadline = float("inf")  # when poll has something to enforce
+        self.deadline = float("inf")  # when poll has something to do though nothing ends
         self.server = ""  # how tasks reach the hub
+        self.passes_on = False  # whether somebody wants to see output before its task ends
+        self.limit = 0  # bytes of one stream that are passed on at the most; 0: all
+        self._end_at = float("inf")  # when to end the next task
+        self._look_at = float("inf")  # when to look what has been printed
         _close_on_exec()
 
     # -- starting ----------------------------------------------------------------------------------------------
@@ -92,7 +100,10 @@ class Runner:
         self._children[pid] = _Child(assigned, now, files, deadline)
         self._pids[assigned.id] = pid
         if deadline is not None:
-            self.deadline = min(self.deadline, deadline)
+            self._end_at = min(self._end_at, deadline)
+        if self.passes_on and self._look_at == float("inf"):
+            self._look_at = now + LOOK
+        self.deadline = min(self._end_at, self._look_at)
         return None
 
     def _environment_of(self, assigned: Assigned) -> dict[str, str]:
@@ -158,7 +169,11 @@ class Runner:
                 del self._pids[child.assigned.id]
                 results.append((child.assigned, self._result(pid, child, status, usage, now)))
         if now >= self.deadline:
-            self._enforce(now)
+            if now >= self._end_at:
+                self._enforce(now)
+            if now >= self._look_at:
+                self._pass_on(now)
+            self.deadline = min(self._end_at, self._look_at)
         return results
 
     def kill(self, task: int, now: float, reason: str) -> None:
@@ -170,7 +185,8 @@ class Runner:
         child.ended_for = reason
         child.kill_at = now + self._grace
         child.deadline = child.kill_at
-        self.deadline = min(self.deadline, child.kill_at)
+        self._end_at = min(self._end_at, child.kill_at)
+        self.deadline = min(self._end_at, self._look_at)
         _signal_group(pid, signal.SIGTERM)
         _signal_group(pid, signal.SIGCONT)
 
@@ -182,7 +198,7 @@ class Runner:
                 else:
                     _signal_group(pid, signal.SIGKILL)
                     child.deadline = None
-        self.deadline = min(
+        self._end_at = min(
             (c.deadline for c in self._children.values() if c.deadline is not None), default=float("inf")
         )
 
@@ -214,22 +230,43 @@ class Runner:
         sizes = [os.fstat(fd).st_size for fd in child.files]
         stdout, stderr = b"", b""
         if any(sizes):
-            stdout = self._output(child.assigned.id, 1, child.files[0], sizes[0])
-            stderr = self._output(child.assigned.id, 2, child.files[1], sizes[1])
+            stdout = self._output(child, 0, sizes[0])
+            stderr = self._output(child, 1, sizes[1])
         self._recycle(pid, child.files, sizes)
         return Result(
             child.assigned.id, child.assigned.attempt, exit_status, number, child.started, now - child.started,
             usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr,  # type: ignore[attr-defined]
         )  # fmt: skip
 
-    def _output(self, task: int, stream: int, fd: int, size: int) -> bytes:
-        """The output when it is short; else it goes through the sink, piece by piece."""
-        if size <= SHORT:
-            return os.pread(fd, size, 0) if size else b""
-        offset = 0
-        while piece := os.pread(fd, min(PIECE, size - offset), offset):
-            self._sink(task, stream, piece)
-            offset += len(piece)
+    def _pass_on(self, now: float) -> None:
+        """Pass on what has been printed by tasks that run for some time."""
+        for child in self._children.values():
+            if now >= child.started + LOOK:
+                for stream, fd in enumerate(child.files):
+                    size = os.fstat(fd).st_size
+                    self._pass(child, stream, min(size, self.limit // 2) if self.limit else size)
+        self._look_at = now + LOOK if self._children else float("inf")
+
+    def _pass(self, child: _Child, stream: int, end: int) -> None:
+        while child.passed[stream] < end:
+            offset = child.passed[stream]
+            piece = os.pread(child.files[stream], min(PIECE, end - offset), offset)
+            if not piece:  # the task has cut its own output
+                return
+            self._sink(child.assigned.id, stream + 1, piece)
+            child.passed[stream] += len(piece)
+
+    def _output(self, child: _Child, stream: int, size: int) -> bytes:
+        """What a task that has ended printed, when it is short; else it goes through the sink, piece by piece."""
+        if size <= SHORT and not child.passed[stream]:
+            return os.pread(child.files[stream], size, 0) if size else b""
+        left_out = size - self.limit
+        if self.limit and left_out > 0:
+            self._pass(child, stream, self.limit // 2)
+            mark = f"\n[dwork: {left_out:,} bytes are left out here]\n"
+            self._sink(child.assigned.id, stream + 1, mark.encode())
+            child.passed[stream] += left_out
+        self._pass(child, stream, size)
         return b""
 
     def _recycle(self, pid: int, files: tuple[int, int], sizes: list[int]) -> None:

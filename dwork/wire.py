@@ -37,6 +37,7 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.List: ((), ("task", "location")),
     QueryMsg.Show: (("name",), ("task", "n", "location")),
     QueryMsg.Read: (("stream",), ("task", "name", "n", "location")),
+    QueryMsg.Beat: (("location", "slots"), ("task", "name", "n")),
 }
 _VERBS = {
     m.Verb.CANCEL: QueryMsg.Cancel,
@@ -137,15 +138,23 @@ def _put_native(native: m.Native | None, q: Any) -> None:
     q.slots, q.wait, q.sequence = native.slots, native.wait, native.sequence
     if native.held is not None:
         q.compare = True
-        q.ids.extend(native.held)
+        q.ids.extend([id for id, _ in native.held])
+        q.attempts.extend([attempt for _, attempt in native.held])
     if native.hello:
         q.hello = True
+    if native.beat:
+        q.beat = native.beat
 
 
 def _get_native(q: Any) -> m.Native | None:
     if not q.slots:
         return None
-    return m.Native(q.slots, q.wait, q.sequence, tuple(q.ids) if q.compare else None, q.hello)
+    held = None
+    if q.compare:
+        if len(q.ids) != len(q.attempts):
+            raise WireError("ids and attempts of what is in hand must be as many")
+        held = tuple(zip(q.ids, q.attempts, strict=True))
+    return m.Native(q.slots, q.wait, q.sequence, held, q.hello, q.beat)
 
 
 def _text(value: Any) -> str:
@@ -182,6 +191,11 @@ def _steal(message: m.Steal, q: Any) -> None:
     q.location = message.location
     if message.n != 1:
         q.n = message.n
+    _put_native(message.native, q)
+
+
+def _beat(message: m.Beat, q: Any) -> None:
+    q.location = message.location
     _put_native(message.native, q)
 
 
@@ -228,8 +242,14 @@ def _give_back(message: m.GiveBack, q: Any) -> None:
     _put_native(message.native, q)
 
 
-def _lookup(message: m.Lookup | m.Show, q: Any) -> None:
+def _lookup(message: m.Lookup, q: Any) -> None:
     q.name = message.name
+
+
+def _show(message: m.Show, q: Any) -> None:
+    q.name = message.name
+    if message.first is not None:
+        q.ids.append(message.first)
 
 
 def _exit(message: m.Exit, q: Any) -> None:
@@ -289,7 +309,11 @@ def _error(message: m.Error, q: Any) -> None:
 
 
 def _welcome(message: m.Welcome, q: Any) -> None:
-    q.server, q.wants_output = message.server, message.output
+    q.server, q.wants_output, q.output_limit = message.server, message.output, message.limit
+    if message.beat:
+        q.beat = message.beat
+    if message.again:
+        q.again = True
 
 
 def _recall(message: m.Recall, q: Any) -> None:
@@ -311,9 +335,10 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Complete: (QueryMsg.Complete, _complete),
     m.Transfer: (QueryMsg.Transfer, _transfer),
     m.GiveBack: (QueryMsg.Transfer, _give_back),
+    m.Beat: (QueryMsg.Beat, _beat),
     m.Lookup: (QueryMsg.Lookup, _lookup),
     m.List: (QueryMsg.List, _list),
-    m.Show: (QueryMsg.Show, _lookup),
+    m.Show: (QueryMsg.Show, _show),
     m.Read: (QueryMsg.Read, _read),
     m.Answer: (QueryMsg.Answer, _answer),
     m.NotFound: (QueryMsg.NotFound, _not_found),
@@ -382,6 +407,13 @@ def _one_output(q: Any) -> m.Output:
     return m.Output(_text(q.location), q.ids[0], q.stream, q.data)
 
 
+def _one_beat(q: Any) -> m.Beat:
+    native = _get_native(q)
+    if native is None:
+        raise WireError("Beat must tell 1 slot or more")
+    return m.Beat(_text(q.location), native)
+
+
 def _one_list(q: Any) -> m.List:
     states = tuple([_text(state) for state in q.states])
     first = q.ids[0] if q.ids else 0
@@ -408,8 +440,9 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.OK: lambda q: m.OK(),
     QueryMsg.Lookup: lambda q: m.Lookup(_text(q.name)),
     QueryMsg.Output: _one_output,
+    QueryMsg.Beat: _one_beat,
     QueryMsg.List: _one_list,
-    QueryMsg.Show: lambda q: m.Show(_text(q.name)),
+    QueryMsg.Show: lambda q: m.Show(_text(q.name), q.ids[0] if q.ids else None),
     QueryMsg.Read: _one_read,
     **{type_: partial(_one_control, verb) for verb, type_ in _VERBS.items()},
 }
@@ -427,7 +460,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
     QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why"),
-    QueryMsg.Welcome: lambda q: m.Welcome(_text(q.server), q.wants_output),
+    QueryMsg.Welcome: lambda q: m.Welcome(_text(q.server), q.wants_output, q.output_limit, q.beat, q.again),
     QueryMsg.Recall: lambda q: m.Recall(q.n),
     QueryMsg.Cancel: lambda q: m.Cancel(tuple(q.ids)),
 }

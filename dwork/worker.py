@@ -14,7 +14,8 @@ and then until the next task ends, but not more than as long again.
 Lost answers. Requests are numbered and their answers repeat the number. When one stays unanswered for `patience`
 seconds, the results are sent again together with the ids of all tasks in hand: the hub takes back what it thinks
 is here but is not, and passes over what it knows already. An answer to an earlier request comes too late and is
-ignored: its tasks are the hub's again.
+ignored: its tasks are the hub's again. The same when the hub says Welcome again: it was restarted, or had taken this
+worker for lost.
 
 The original dialect. A C++ hub ignores what we add and answers in its own way; until a Welcome or a numbered answer
 shows a hub of ours, one request at a time is sent, results are named and go without a Steal.
@@ -27,6 +28,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from dwork.messages import (
+    Beat,
     Cancel,
     Complete,
     Exit,
@@ -55,7 +57,8 @@ class Habits:
     """How a worker behaves. All times in seconds.
 
     lookahead: how much work to hold. most: the most tasks to hold, however short. stale: give back what could not
-    start for so long. wait: how long the hub may keep a Steal. patience: after how long an answer counts as lost.
+    start for so long. wait: how long the hub may keep a Steal. patience: after how long an answer counts as lost. beat:
+    how long to be silent at the most; 0 for ever.
     """
 
     lookahead: float = 0.1
@@ -63,6 +66,7 @@ class Habits:
     stale: float = 1.0
     wait: float = math.inf
     patience: float = math.inf
+    beat: float = 0.0
 
 
 class Worker:
@@ -90,6 +94,9 @@ class Worker:
         self._grasp = slots  # the most to ask for next time
         self._mean = math.inf
         self.started = -math.inf  # when the last task was started
+        self._beat = self.habits.beat
+        self._spoke = 0.0  # when the last message was sent
+        self._beats = False  # a Beat is unanswered
         self._awaits = False  # original dialect: a request is under way
         self._asked = -math.inf  # and since when
         self._pause_until = -math.inf  # and the next Steal must wait
@@ -105,7 +112,7 @@ class Worker:
         answers = getattr(message, "answers", 0)
         if answers or isinstance(message, Welcome):
             self.native = True
-        self._awaits = False
+        self._awaits = self._beats = False
         self._unanswered.pop(answers, None)
         match message:
             case Transfer():
@@ -117,8 +124,11 @@ class Worker:
                 self.leaving = True
                 self._steal = 0
                 self._is_dismissed = not answers
+            case Welcome(again=True):
+                self._repeat()
             case Welcome():
                 self.welcome = message
+                self._beat = min(self._beat, message.beat or self._beat)
             case Recall(n=n):
                 for _ in range(min(n, len(self.queue))):
                     self._returns.append(Returned(self.queue.pop().id))
@@ -197,6 +207,11 @@ class Worker:
         if self._says_goodbye and not self.running and not self._results and not self._unanswered:
             self._says_goodbye = False
             out.append(Exit(self.location))
+        if out or not self._beat:
+            self._spoke = now
+        elif now >= self._spoke + self._beat and not self.over:
+            self._spoke, self._beats = now, True
+            out.append(Beat(self.location, self._number(now, None)))
         return out
 
     @property
@@ -208,7 +223,7 @@ class Worker:
     @property
     def asks(self) -> bool:
         """Whether the hub owes it an answer."""
-        return bool(self._steal or self._unanswered or self._awaits)
+        return bool(self._steal or self._unanswered or self._awaits or self._beats)
 
     def deadline(self, now: float) -> float:
         """When `outbox` will have something to say though nothing happens; infinity when never."""
@@ -217,7 +232,7 @@ class Worker:
                 return self._asked + self.habits.patience
             is_full = len(self.queue) + len(self.running) >= self.slots
             return math.inf if self.leaving or is_full else self._pause_until
-        times = [math.inf]
+        times = [self._spoke + self._beat if self._beat else math.inf]
         if self._results:
             times.append(self._oldest + 2 * self._hold)
         if self.queue:
@@ -278,19 +293,24 @@ class Worker:
             self._unanswered[self._sequence] = (now, results)
         if steals:
             self._steal, self._steal_time = self._sequence, now
-        held = (*self.running, *(assigned.id for assigned in self.queue)) if compare else None
-        return Native(self.slots, self.habits.wait, self._sequence, held, self.welcome is None)
+        held = None
+        if compare:
+            held = tuple([(assigned.id, assigned.attempt) for assigned in (*self.running.values(), *self.queue)])
+        return Native(self.slots, self.habits.wait, self._sequence, held, self.welcome is None, self._beat)
 
     def _look_back(self, now: float) -> None:
         """When an answer is overdue, count all that are due as lost, and make good: report again, compare hands."""
         patience = self.habits.patience
         steal_is_lost = self._steal and now >= self._steal_time + self.habits.wait + patience
         if steal_is_lost or any(now >= time + patience for time, _ in self._unanswered.values()):
-            self._results[:0] = [result for _, results in self._unanswered.values() for result in results]
-            self._oldest = -math.inf
-            self._unanswered.clear()
-            self._steal = 0
-            self._compare = True
+            self._repeat()
+
+    def _repeat(self) -> None:
+        self._results[:0] = [result for _, results in self._unanswered.values() for result in results]
+        self._oldest = -math.inf
+        self._unanswered.clear()
+        self._steal = 0
+        self._compare = True
 
     def _original(self, now: float) -> list[Message]:
         """One request at a time, each in the form that a C++ hub knows."""

@@ -148,7 +148,7 @@ class Count(_message.Message):
     def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class QueryMsg(_message.Message):
-    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "hello", "steal", "results", "server", "wants_output", "stream", "data", "plain", "states", "awaited", "count")
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "again", "attempts", "beat", "hello", "steal", "results", "server", "wants_output", "output_limit", "stream", "data", "plain", "states", "awaited", "count")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Create: _ClassVar[QueryMsg.Type]
@@ -171,6 +171,7 @@ class QueryMsg(_message.Message):
         Show: _ClassVar[QueryMsg.Type]
         Read: _ClassVar[QueryMsg.Type]
         Answer: _ClassVar[QueryMsg.Type]
+        Beat: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
     Complete: QueryMsg.Type
@@ -191,6 +192,7 @@ class QueryMsg(_message.Message):
     Show: QueryMsg.Type
     Read: QueryMsg.Type
     Answer: QueryMsg.Type
+    Beat: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -203,11 +205,15 @@ class QueryMsg(_message.Message):
     ANSWERS_FIELD_NUMBER: _ClassVar[int]
     COMPARE_FIELD_NUMBER: _ClassVar[int]
     IDS_FIELD_NUMBER: _ClassVar[int]
+    AGAIN_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    BEAT_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     STEAL_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     SERVER_FIELD_NUMBER: _ClassVar[int]
     WANTS_OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PLAIN_FIELD_NUMBER: _ClassVar[int]
@@ -226,15 +232,19 @@ class QueryMsg(_message.Message):
     answers: int
     compare: bool
     ids: _containers.RepeatedScalarFieldContainer[int]
+    again: bool
+    attempts: _containers.RepeatedScalarFieldContainer[int]
+    beat: float
     hello: bool
     steal: int
     results: Results
     server: str
     wants_output: bool
+    output_limit: int
     stream: int
     data: bytes
     plain: Plain
     states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., wants_output: bool = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., beat: _Optional[float] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

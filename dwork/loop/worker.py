@@ -12,7 +12,7 @@ from typing import Final
 from dwork import wire
 from dwork.errors import TransportError
 from dwork.loop import clock, sleep
-from dwork.messages import Message, Output
+from dwork.messages import Message, Output, Welcome
 from dwork.printer import how
 from dwork.runner import Runner
 from dwork.shown import shown
@@ -77,6 +77,7 @@ class _WorkerLoop:
         self._transport = transport
         self._tell = tell
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
+        self._welcome: Welcome | None = None  # the last one that was heeded
         self._keeps_output = True  # the hub does not want it: it is printed here
 
     def turn(self) -> None:
@@ -86,9 +87,11 @@ class _WorkerLoop:
         for _, frame in self._transport.receive():
             self.quiet_from = now
             worker.receive(wire.decode_reply(frame), now)
-        if worker.welcome is not None and not runner.server:
+        if worker.welcome is not None and worker.welcome is not self._welcome:
+            self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
             runner.server = worker.welcome.server
+            runner.passes_on, runner.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
         for task in worker.kills():

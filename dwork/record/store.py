@@ -167,6 +167,11 @@ class Store:
             for entry in recorded
         ]  # fmt: skip
 
+    def slots(self) -> dict[str, int]:
+        """How many slots each worker has or had last; 0 for those that speak the original dialect."""
+        with errors(self.path):
+            return dict(self.connection.execute("SELECT location, slots FROM workers ORDER BY id").fetchall())
+
     # -- what happens ------------------------------------------------------------------------------------------
 
     def hear(self, happened: Sequence[Event]) -> None:

@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "dwork"
 CORE = [
     "task", "messages", "events", "errors", "order", "ready", "graph", "halt", "hub", "worker", "taskfile",
-    "shellwords", "shown", "pattern", "selection", "trials",
+    "shellwords", "shown", "pattern", "selection", "trials", "strays",
 ]  # fmt: skip
 OUTSIDE = {
     "mpi4py", "zmq", "google.protobuf", "sqlite3", "click", "rich", "socket", "subprocess", "threading", "logging",

@@ -388,7 +388,9 @@ class HubMachine(RuleBasedStateMachine):
             assert look(self.hub.graph) == before
         return step
 
-    def number(self, peer: str, native: tuple[int, float], held: tuple[int, ...] | None = None) -> Native | None:
+    def number(
+        self, peer: str, native: tuple[int, float], held: tuple[tuple[int, int], ...] | None = None
+    ) -> Native | None:
         slots, wait = native
         if not slots:
             return None
@@ -407,7 +409,9 @@ class HubMachine(RuleBasedStateMachine):
     @rule(peer=PEERS, location=LOCATIONS, native=NATIVES, data=st.data())
     def compare(self, peer: str, location: str, native: tuple[int, float], data: st.DataObject) -> None:
         ids = data.draw(st.sets(st.integers(0, 14), max_size=3)) | set(list(self.held)[:2])
-        numbered = self.number(peer, native, tuple(sorted(ids)))
+        nodes = self.hub.graph.nodes
+        told = tuple((id, node.attempt if id < len(nodes) and (node := nodes[id]) else 1) for id in sorted(ids))
+        numbered = self.number(peer, native, told)
         self.say(peer, m.Steal(location, 1, numbered))
         if numbered:
             worker = self.hub.workers[location]

@@ -398,7 +398,7 @@ def test_a_repeated_sequence_number_is_ignored(stage: Stage) -> None:
 
 def test_a_worker_that_comes_over_another_peer_starts_to_number_anew(stage: Stage) -> None:
     stage.create("a", "b")
-    stage.say("p", steal("w", 7))
+    stage.say("p", steal("w", 1))
     stage.say("p2", steal("w", 1))
     assert [peer for peer, _ in stage.take()] == ["p", "p2"]
     stage.took(stage.hub.lose("p", 100.0, "gone"))  # nobody is there any more
@@ -419,7 +419,7 @@ def test_what_never_arrived_is_taken_back(stage: Stage) -> None:
     stage.say("p", steal("w", 2, 2, slots=2))
     assert [told(message) for _, message in stage.take()] == [["c", "a"], ["b"]]
     stage.heard()
-    stage.say("p", steal("w", 3, 1, slots=2, held=(0,)))
+    stage.say("p", steal("w", 3, 1, slots=2, held=((0, 1),)))
     ((_, reply),) = stage.take()
     assert told(reply) == ["c"]
     assert reply.tasks[0].attempt == 2  # type: ignore[union-attr]
@@ -455,7 +455,7 @@ def test_a_result_told_again_is_fine(stage: Stage) -> None:
     stage.say("p", steal("w", 1, 3, slots=3))
     stage.take()
     stage.say("p", complete("w", 2, Result(0, 1), Result(1, 1, 1), slots=3))
-    stage.say("p", complete("w", 3, Result(0, 1), Result(1, 1, 1), held=(2,), slots=3))
+    stage.say("p", complete("w", 3, Result(0, 1), Result(1, 1, 1), held=((2, 1),), slots=3))
     assert stage.take() == [("p", m.OK(answers=2)), ("p", m.OK(answers=3))]
     assert stage.hub.graph.counts[State.FAILED] == stage.hub.graph.counts[State.DONE] == 1
 
@@ -473,8 +473,11 @@ def test_a_lost_worker_has_its_tasks_given_to_who_waits(stage: Stage) -> None:
     assert reply.tasks == (Assigned(0, 2, "a", "a"),)
     assert [type(event) for event in stage.heard()] == [e.Requeued, e.Left, e.Stolen]
     stage.took(stage.hub.lose("p", 101.0, "gone"))
-    stage.say("p", complete("w", 2, Result(0, 1)))  # it was not gone after all, but too late
-    assert stage.take() == [("p", m.NotFound((0,), 2))]
+    stage.say("p", complete("w", 2, Result(0, 1)))  # it was not gone after all, and is asked what it has
+    assert stage.take() == [("p", m.Welcome("tcp://hub:1", again=True))]
+    stage.say("p", complete("w", 3, Result(0, 1), held=()))  # and was first to end it
+    assert stage.take() == [("r", m.Cancel((0,))), ("p", m.OK(answers=3))]
+    assert stage.state("a") is State.DONE
 
 
 @pytest.mark.parametrize("location", ["vm", ""])

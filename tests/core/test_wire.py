@@ -125,7 +125,7 @@ def test_a_cpp_peer_sees_what_it_knows_of_our_other_messages() -> None:
     assert as_original(wire.encode(m.Error("because"))) == "0808"
     assert as_original(wire.encode(m.NotFound(answers=4))) == "0805"
     assert as_original(wire.encode(m.Exit(answers=4))) == "0807"
-    assert as_original(wire.encode(m.Steal("vm", 3, m.Native(4, 9.0, 2, (1,), True)))) == "080120033202766d"
+    assert as_original(wire.encode(m.Steal("vm", 3, m.Native(4, 9.0, 2, ((1, 1),), True)))) == "080120033202766d"
     named = m.Complete("vm", (Result("a", 3, 1, error="no"),), 2, m.Native(4))
     assert as_original(wire.encode(named)) == "080212070a01611202766d3202766d"
     create = m.Create((Task("a", ("x", "y"), (), Options(env=(("A", "b"),)), "vm"),))
@@ -158,8 +158,9 @@ NATIVE = st.builds(
     slots=st.integers(1, UINT32),
     wait=FLOATS,
     sequence=st.integers(0, UINT64),
-    held=st.none() | st.lists(IDS, max_size=3).map(tuple),
+    held=st.none() | st.lists(st.tuples(IDS, st.integers(0, UINT32)), max_size=3).map(tuple),
     hello=st.booleans(),
+    beat=FLOATS,
 )
 
 

@@ -324,7 +324,7 @@ def test_results_whose_answer_is_lost_are_told_again_with_what_is_in_hand() -> N
     bench.now += 10.0
     ((again),) = bench.says()
     assert again.results == complete.results
-    assert again.native.held == (1,)
+    assert again.native.held == ((1, 1),)
     assert again.native.sequence == complete.native.sequence + 1
     bench.answers(complete)  # too late, and no harm
     bench.answers(again)
@@ -343,7 +343,7 @@ def test_a_lost_answer_to_a_return_is_made_good_though_all_slots_are_busy() -> N
     assert isinstance(returned, m.GiveBack)
     bench.now += 10.0
     ((steal),) = bench.says()
-    assert steal == m.Steal("w", 1, Native(1, 20.0, returned.native.sequence + 1, (0,)))
+    assert steal == m.Steal("w", 1, Native(1, 20.0, returned.native.sequence + 1, ((0, 1),)))
 
 
 def test_what_is_in_hand_is_told_with_the_results_and_not_with_a_return_before_them() -> None:
@@ -360,7 +360,7 @@ def test_what_is_in_hand_is_told_with_the_results_and_not_with_a_return_before_t
     returned, again = bench.says()
     assert isinstance(returned, m.GiveBack) and returned.native is not None and returned.native.held is None
     assert again.results == complete.results
-    assert again.native.held == (1,)
+    assert again.native.held == ((1, 1),)
 
 
 def test_a_worker_that_waits_for_ever_never_repeats() -> None:

@@ -34,13 +34,13 @@ class Hub:
 def dhub(start: Callable, run: Callable) -> Callable[..., Hub]:
     """Start a dhub on a free port."""
 
-    def begin(*words: object) -> Hub:
-        for port in range(20_000, 21_000):
-            process = start(*program("dhub"), "-p", port, *words)
+    def begin(*words: object, port: int = 0) -> Hub:
+        for number in [port] if port else range(20_000, 21_000):
+            process = start(*program("dhub"), "-p", number, *words)
             assert process.stderr is not None
             first = process.stderr.readline()
             if "listening on" in first:
-                return Hub(process, first.split()[-1], start, run)
+                return Hub(process, f"tcp://127.0.0.1:{number}", start, run)
             assert "in use" in first, first
         raise AssertionError("no port is free")
 

@@ -101,6 +101,51 @@ def test_long_output_comes_in_pieces_and_not_with_the_result(bench: Bench) -> No
     assert b"".join(data for _, _, data in bench.sunk) == bytes(size)
 
 
+def wait_for(bench: Bench, text: bytes) -> None:
+    """Look again, a second later each time by the runner's clock, until this has come through the sink."""
+    until = time.monotonic() + 20
+    now = time.time()
+    while text not in b"".join(data for _, _, data in bench.sunk):
+        assert time.monotonic() < until, "it did not come"
+        now += 1.0
+        assert bench.runner.deadline <= now + 1.0
+        assert not bench.runner.poll(now)
+
+
+def test_what_a_long_task_prints_is_passed_on_while_it_runs(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.runner.passes_on = True
+    bench.start(f"echo one; echo two >&2; read x < {tmp_path}/go; echo three")
+    wait_for(bench, b"one\n")
+    wait_for(bench, b"two\n")
+    (tmp_path / "go").write_text("on\n")
+    (result,) = bench.wait()
+    assert (result.stdout, result.stderr) == (b"", b"")
+    assert bench.sunk == [(1, 1, b"one\n"), (1, 2, b"two\n"), (1, 1, b"three\n")]
+
+
+def test_nothing_is_passed_on_that_nobody_asked_for(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.start(f"echo one; read x < {tmp_path}/go")
+    assert bench.runner.deadline == float("inf")
+    (tmp_path / "go").write_text("on\n")
+    assert bench.wait()[0].stdout == b"one\n"
+
+
+@pytest.mark.parametrize("passes_on", [False, True])
+def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path, passes_on: bool) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.runner.passes_on, bench.runner.limit = passes_on, 100_000
+    bench.start(f"seq -w 1 25000; read x < {tmp_path}/go; seq -w 25001 50000")
+    if passes_on:
+        wait_for(bench, b"08333\n")
+    (tmp_path / "go").write_text("on\n")
+    assert bench.wait()[0].stdout == b""
+    printed = b"".join(data for _, _, data in bench.sunk)
+    whole = b"".join(b"%05d\n" % i for i in range(1, 50001))
+    assert printed == whole[:50_000] + b"\n[dwork: 200,000 bytes are left out here]\n" + whole[-50_000:]
+
+
 def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
     bench.runner.server = "tcp://hub:1"
     names = "$DWORK_TASK_NAME/$DWORK_TASK_ID/$DWORK_ATTEMPT/$DWORK_WORKER/$DWORK_SERVER"

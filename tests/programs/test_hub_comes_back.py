@@ -1,0 +1,127 @@
+"""A hub that is killed and started again on its record: its workers and clients go on as if nothing had been."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+class Comeback:
+    """A dhub with a record, which can be killed and started again where it was."""
+
+    def __init__(self, dhub: Callable, directory: Path, *options: object) -> None:
+        self._dhub = dhub
+        self._options = ("-f", directory / "run.db", *options)
+        self.hub = dhub(*self._options)
+        self.port = int(self.hub.server.rpartition(":")[2])
+
+    def die(self) -> None:
+        self.hub.process.kill()
+        self.hub.process.wait(timeout=20)
+
+    def rise(self) -> None:
+        self.hub = self._dhub(*self._options, port=self.port)
+
+    def dquery(self, *words: object) -> Any:
+        return self.hub.dquery(*words)
+
+
+@pytest.fixture
+def comeback(dhub: Callable, tmp_path: Path) -> Comeback:
+    return Comeback(dhub, tmp_path)
+
+
+def waiting_for(file: str) -> str:
+    """A command that runs until there is a file, and says each time that it was run."""
+    return f"echo run >> ran-{file}; while [ ! -e {file} ]; do sleep 0.02; done"
+
+
+def test_what_was_added_is_there_after_a_kill(comeback: Comeback) -> None:
+    comeback.dquery("create", "a")
+    comeback.dquery("create", "b", "a")
+    comeback.dquery("create", "c")
+    assert comeback.dquery("steal", "-q").out == "a\n"
+    assert comeback.dquery("complete", "a").code == 0
+    assert comeback.dquery("steal", "-q").out == "b\n"
+    comeback.die()
+    comeback.rise()
+    assert comeback.dquery("lookup", "a").out.startswith("#0 a: done")
+    assert comeback.dquery("lookup", "b").out.startswith("#1 b: assigned (")
+    assert comeback.dquery("lookup", "c").out.startswith("#2 c: ready")
+    assert comeback.dquery("complete", "b").code == 0
+    assert comeback.dquery("lookup", "b").out.startswith("#1 b: done")
+
+
+def test_a_task_that_runs_meanwhile_is_not_run_again(comeback: Comeback, wait_until: Callable, tmp_path: Path) -> None:
+    comeback.dquery("create", waiting_for("one"))
+    comeback.dquery("create", "echo two > two", waiting_for("one"))
+    worker = comeback.hub.kworker()
+    wait_until((tmp_path / "ran-one").exists)
+    comeback.die()
+    comeback.rise()
+    (tmp_path / "one").touch()
+    _, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0, err
+    assert (tmp_path / "ran-one").read_text() == "run\n"
+    assert (tmp_path / "two").exists()
+
+
+def test_a_task_that_ends_while_there_is_no_hub_is_reported_when_it_is_back(
+    comeback: Comeback, wait_until: Callable, tmp_path: Path
+) -> None:
+    comeback.dquery("create", waiting_for("one") + "; touch ended")
+    worker = comeback.hub.kworker()
+    wait_until((tmp_path / "ran-one").exists)
+    comeback.die()
+    (tmp_path / "one").touch()
+    wait_until((tmp_path / "ended").exists)
+    comeback.rise()
+    _, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0, err
+    assert (tmp_path / "ran-one").read_text() == "run\n"
+    assert comeback.dquery("lookup", "#0").out.split(":", 1)[1].count("done") == 1
+
+
+def test_an_idle_worker_finds_the_hub_again(comeback: Comeback, wait_until: Callable, tmp_path: Path) -> None:
+    comeback.dquery("create", "touch first")
+    comeback.dquery("hold", "#0")
+    worker = comeback.hub.kworker()
+    wait_until(lambda: "1 active tasks, 0 ready" in comeback.dquery("status").out)
+    comeback.die()
+    comeback.rise()
+    assert comeback.dquery("release", "#0").code == 0
+    _, err = worker.communicate(timeout=60)
+    assert (worker.returncode, (tmp_path / "first").exists()) == (0, True), err
+
+
+def test_a_worker_that_died_with_the_hub_costs_only_what_it_ran(
+    dhub: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    comeback = Comeback(dhub, tmp_path, "--worker-timeout", "3s")
+    comeback.dquery("create", waiting_for("one"))
+    worker = comeback.hub.kworker()
+    wait_until((tmp_path / "ran-one").exists)
+    comeback.die()
+    worker.kill()
+    comeback.rise()
+    other = comeback.hub.kworker()
+    (tmp_path / "one").touch()
+    _, err = other.communicate(timeout=60)
+    assert other.returncode == 0, err
+    assert (tmp_path / "ran-one").read_text() == "run\nrun\n"
+
+
+def test_a_worker_that_is_killed_is_missed(dhub: Callable, wait_until: Callable, tmp_path: Path) -> None:
+    hub = dhub("--worker-timeout", "2s")
+    hub.dquery("create", waiting_for("one"))
+    worker = hub.kworker()
+    wait_until((tmp_path / "ran-one").exists)
+    worker.kill()
+    (tmp_path / "one").touch()
+    other = hub.kworker()
+    _, err = other.communicate(timeout=60)
+    assert other.returncode == 0, err
+    assert (tmp_path / "ran-one").read_text() == "run\nrun\n"
