@@ -22,7 +22,7 @@ def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: fl
 
     hurry: as for Transport.nap.
     """
-    watched = [*descriptors, *(t.descriptor for t in transports if t.descriptor is not None)]
+    watched = [*descriptors, *(fd for t in transports for fd in t.descriptors)]
     while True:
         nap = min([t.nap(hurry) for t in transports])
         left = until - clock()

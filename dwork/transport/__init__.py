@@ -22,8 +22,8 @@ LARGEST_FRAME: Final = 256 * 1024 * 1024
 class Transport(Protocol):
     """See the module's text."""
 
-    #: Becomes readable when something may have come; None when only looking tells.
-    descriptor: int | None
+    #: One of them becomes readable when something may have come; none when only looking tells.
+    descriptors: tuple[int, ...]
 
     def send(self, peer: Peer, frame: bytes) -> None:
         """Send a frame; a peer that is found gone is told by `lost`. TransportError when a worker has lost its hub."""
@@ -35,7 +35,7 @@ class Transport(Protocol):
         """The peers found gone since the last call."""
 
     def nap(self, hurry: bool = True) -> float:
-        """How long one may sleep on `descriptor` before looking again, in seconds; 0 when frames are there.
+        """How long one may sleep on `descriptors` before looking again, in seconds; 0 when frames are there.
 
         hurry: somebody waits for what may come, and a millisecond would be felt.
         """

@@ -11,7 +11,7 @@ from dwork.transport import HUB, Peer
 class Inproc:
     """One end; `peers` maps each peer to its end and the name by which it knows this one."""
 
-    descriptor: int | None = None
+    descriptors: tuple[int, ...] = ()
 
     def __init__(self) -> None:
         self.peers: dict[Peer, tuple[Inproc, Peer]] = {}

@@ -87,7 +87,7 @@ def start() -> MPI.Intracomm:
 class Mpi:
     """One rank's end."""
 
-    descriptor: int | None = None
+    descriptors: tuple[int, ...] = ()
 
     def __init__(self, comm: MPI.Intracomm) -> None:
         from mpi4py import MPI

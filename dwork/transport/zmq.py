@@ -3,14 +3,19 @@
 High-water marks. Nothing is dropped in silence: a ROUTER that must route (ROUTER_MANDATORY) says when a peer is gone
 or does not read, and such a peer is counted as lost; a DEALER that cannot send waits, up to `patience`. The marks
 are low, since a worker's output comes in large pieces and must queue in its temporary file, not in our memory.
+
+Keys. A hub with keys speaks CURVE: all is encrypted, a peer must know the hub's public key to say anything at all, and
+the hub asks itself (ZAP, RFC 27) whether the peer's own key is the one that it gave out. These questions come from
+ZeroMQ's own thread over a socket that is looked after with the others.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import Final, NamedTuple
 
 import zmq
+from zmq.utils import z85
 
 from dwork.errors import TransportError, UsageError
 from dwork.transport import HUB, LARGEST_FRAME, Peer
@@ -25,6 +30,28 @@ LINGER: Final = 2000
 HEARTBEAT, SILENCE = 5000, 20000
 #: Frames that one `receive` returns at the most.
 AT_ONCE: Final = 256
+
+
+class HubKeys(NamedTuple):
+    """What a hub knows: its own secret key, and the public key of those whom it lets in. All keys are Z85 text."""
+
+    secret: str
+    admitted: str
+
+
+class PeerKeys(NamedTuple):
+    """What whoever connects must know: the hub's public key, and its own pair."""
+
+    server: str
+    public: str
+    secret: str
+
+
+def make_keys() -> tuple[HubKeys, PeerKeys]:
+    """New keys for a run."""
+    server, server_secret = (key.decode() for key in zmq.curve_keypair())
+    public, secret = (key.decode() for key in zmq.curve_keypair())
+    return HubKeys(server_secret, public), PeerKeys(server, public, secret)
 
 
 def _prepare(socket: zmq.Socket[bytes], *addresses: str) -> None:
@@ -46,10 +73,13 @@ def _has_frames(socket: zmq.Socket[bytes]) -> bool:
 class Router:
     """The hub's end: bound to an address; peers are told apart by the identity that ZeroMQ gives them."""
 
-    def __init__(self, *addresses: str) -> None:
+    def __init__(self, *addresses: str, keys: HubKeys | None = None) -> None:
         self._context = zmq.Context()
+        self._door: zmq.Socket[bytes] | None = None
         self._socket = self._context.socket(zmq.ROUTER)
         _prepare(self._socket, *addresses)
+        if keys is not None:
+            self._lock(keys)
         self._socket.sndhwm = UNREAD
         self._socket.router_mandatory = True
         self._lost: list[Peer] = []
@@ -62,7 +92,26 @@ class Router:
                 reason = "it is in use" if error.errno == zmq.EADDRINUSE else error.strerror
                 raise UsageError(f"cannot listen on {address}: {reason}; choose another with -p or --port") from None
             self.addresses.append(str(self._socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0"))
-        self.descriptor: int | None = int(self._socket.fd)
+        sockets = [self._socket] if self._door is None else [self._socket, self._door]
+        self.descriptors: tuple[int, ...] = tuple(int(each.fd) for each in sockets)
+
+    def _lock(self, keys: HubKeys) -> None:
+        self._admitted = z85.decode(keys.admitted)
+        self._door = self._context.socket(zmq.REP)
+        self._door.linger = 0
+        self._door.bind("inproc://zeromq.zap.01")
+        self._socket.curve_server = True
+        self._socket.curve_secretkey = keys.secret.encode()
+        self._socket.set_string(zmq.ZAP_DOMAIN, "dwork")
+
+    def _answer_door(self) -> None:
+        """Let in whoever has the key that was given out."""
+        assert self._door is not None
+        while _has_frames(self._door):
+            version, request, _domain, _address, _identity, mechanism, *credentials = self._door.recv_multipart()
+            admitted = mechanism == b"CURVE" and credentials == [self._admitted]
+            code, text = (b"200", b"OK") if admitted else (b"400", b"this key is not known here")
+            self._door.send_multipart([version, request, code, text, b"", b""])
 
     def send(self, peer: Peer, frame: bytes) -> None:
         try:
@@ -72,7 +121,9 @@ class Router:
 
     def receive(self) -> list[tuple[Peer, bytes]]:
         frames: list[tuple[Peer, bytes]] = []
-        if self.nap():
+        if self._door is not None:
+            self._answer_door()
+        if not _has_frames(self._socket):
             return frames  # an exception costs more
         while len(frames) < AT_ONCE:
             try:
@@ -88,33 +139,42 @@ class Router:
         return lost
 
     def nap(self, hurry: bool = True) -> float:
-        return 0.0 if _has_frames(self._socket) else math.inf
+        waiting = _has_frames(self._socket) or (self._door is not None and _has_frames(self._door))
+        return 0.0 if waiting else math.inf
 
     def close(self) -> None:
         self._socket.close()
+        if self._door is not None:
+            self._door.close()
         self._context.term()
 
 
 class Dealer:
     """A worker's or client's end, connected to one address.
 
-    patience: seconds that `send` may wait for room. linger: milliseconds that `close` may take to send what is queued.
+    keys: what a hub that has keys asks for. patience: seconds that `send` may wait for room. linger: milliseconds that
+    `close` may take to send what is queued.
     """
 
-    def __init__(self, address: str, *, patience: float = 60.0, linger: int = LINGER) -> None:
+    def __init__(
+        self, address: str, *, keys: PeerKeys | None = None, patience: float = 60.0, linger: int = LINGER
+    ) -> None:
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.DEALER)
         _prepare(self._socket, address)
         self._socket.linger = linger
         self._socket.sndhwm = HIGH_WATER
         self._socket.sndtimeo = int(patience * 1000)
+        if keys is not None:
+            self._socket.curve_serverkey = keys.server.encode()
+            self._socket.curve_publickey, self._socket.curve_secretkey = keys.public.encode(), keys.secret.encode()
         self._address = address
         try:
             self._socket.connect(address)
         except zmq.ZMQError:
             self.close()
             raise UsageError(f"{address!r} is no address of a hub; write tcp://HOST:PORT") from None
-        self.descriptor: int | None = int(self._socket.fd)
+        self.descriptors: tuple[int, ...] = (int(self._socket.fd),)
 
     def send(self, peer: Peer, frame: bytes) -> None:
         try:

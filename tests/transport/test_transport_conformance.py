@@ -12,7 +12,7 @@ import pytest
 from dwork.errors import TransportError, UsageError
 from dwork.transport import HUB, Peer, Transport
 from dwork.transport.inproc import Inproc
-from dwork.transport.zmq import AT_ONCE, Dealer, Router
+from dwork.transport.zmq import AT_ONCE, Dealer, Router, make_keys
 
 MIB = 1024 * 1024
 
@@ -25,7 +25,7 @@ class Pair:
     connect: Callable[[], Transport]
 
 
-@pytest.fixture(params=["inproc", "zmq tcp", "zmq ipc"])
+@pytest.fixture(params=["inproc", "zmq tcp", "zmq ipc", "zmq keys"])
 def pair(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Pair]:
     ends: list[Transport] = []
     if request.param == "inproc":
@@ -39,11 +39,16 @@ def pair(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Pair]:
 
         yield Pair(here, connect)
     else:
-        router = Router("tcp://127.0.0.1:*" if request.param == "zmq tcp" else f"ipc://{tmp_path}/hub")
+        ours, theirs = make_keys() if request.param == "zmq keys" else (None, None)
+        address = f"ipc://{tmp_path}/hub" if request.param == "zmq ipc" else "tcp://127.0.0.1:*"
+        router = Router(address, keys=ours)
 
         def connect() -> Transport:
-            end = Dealer(router.addresses[0], patience=5)
+            end = Dealer(router.addresses[0], keys=theirs, patience=5)
             ends.append(end)
+            if theirs:  # the hub must look, to let it in; elsewhere it is another process that waits
+                end.send(HUB, b"let me in")
+                receive(router, 1)
             return end
 
         yield Pair(router, connect)
@@ -53,15 +58,15 @@ def pair(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Pair]:
 
 
 def receive(end: Transport, n: int, limit: float = 20.0) -> list[tuple[Peer, bytes]]:
-    """n frames, waiting as a loop waits: as long as nap allows, on the descriptor."""
+    """n frames, waiting as a loop waits: as long as nap allows, on the descriptors."""
     frames: list[tuple[Peer, bytes]] = []
     until = time.monotonic() + limit
     while len(frames) < n:
         assert time.monotonic() < until, f"{len(frames)} of {n} frames came"
         frames += end.receive()
         nap = min(end.nap(), limit)
-        if len(frames) < n and nap and end.descriptor is not None:
-            select.select([end.descriptor], (), (), nap)
+        if len(frames) < n and nap and end.descriptors:
+            select.select(end.descriptors, (), (), nap)
     return frames
 
 
