@@ -76,7 +76,7 @@ def command(
         router = listen(bind, port)
         stack.callback(router.close)
         file, directory = places(record, logs, no_logs)
-        hub = Hub(policy, Welcome(router.server, output=bool(directory), limit=max_output, beat=policy.silence / 4))
+        hub = Hub(policy, Welcome(router.server, output=bool(directory), limit=max_output, beat=policy.silence / 8))
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
         loop = HubLoop(hub, [router], [store, Report(tell, quiet=quiet)])

@@ -43,6 +43,8 @@ Peer = Hashable
 
 #: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
 RETURN = 1.0
+#: Beats that may be missing.
+BEATS = 2.5
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
 #: Why a task was cancelled that somebody has cancelled.
@@ -51,10 +53,11 @@ ON_REQUEST = "on request"
 
 @dataclass(slots=True)
 class Step:
-    """What one input causes: events in the order in which they happened, and messages to send."""
+    """What one input causes: events in the order in which they happened, messages to send, and peers taken for lost."""
 
     events: list[Event] = field(default_factory=list)
     sends: list[tuple[Peer, Message]] = field(default_factory=list)
+    dropped: list[Peer] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +134,7 @@ class Hub:
         self._held: set[Node] = set()  # kept from starting on request
         self._strays = Strays()
         self._roll_call = math.inf  # when to see who is silent
+        self._doubt_until = -math.inf  # be quick about it
         self._doomed: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
         self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
             messages.Create: self._create,
@@ -228,7 +232,11 @@ class Hub:
 
     def dismiss(self) -> Step:
         """All is finished, or the hub ends: tell the native workers, which would wait for ever."""
-        return Step(sends=[(worker.peer, messages.Exit()) for worker in self.workers.values() if worker.slots])
+        step = Step()
+        for worker in self.workers.values():
+            if worker.slots:
+                _tell(worker, messages.Exit(), step)
+        return step
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -357,22 +365,23 @@ class Hub:
 
         Whoever cancels again asks again: the word may have got lost on its way to the worker.
         """
-        asked: dict[Peer, list[int]] = {}
+        asked: dict[str, list[int]] = {}
         gone: list[Node] = []
         skipped: list[Node] = []
         for node in nodes:
             if node.state not in ACTIVE:  # skipped for one before it
                 continue
-            worker = self.workers[node.holder] if node.state is State.ASSIGNED and node.holder else None
+            worker = self.workers[node.holder] if node.holder is not None else None
             if worker is not None and worker.slots:
                 self._doomed.add(node)
-                asked.setdefault(worker.peer, []).append(node.id)
+                asked.setdefault(worker.location, []).append(node.id)
                 continue
             if worker is not None:
                 del worker.held[node.id]
             gone.append(node)
             skipped += self.graph.cancel(node)
-        step.sends += [(peer, messages.Cancel(tuple(ids))) for peer, ids in asked.items()]
+        for location, ids in asked.items():
+            _tell(self.workers[location], messages.Cancel(tuple(ids)), step)
         self._tell_cancelled(gone, skipped, now, step)
 
     def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
@@ -435,17 +444,27 @@ class Hub:
                 step.sends.append((peer, self._welcome))
         return worker
 
+    def doubt(self, now: float) -> None:
+        """Somebody may have died: for a while be quicker than usual to take a silent worker for lost."""
+        self._doubt_until = now + self.policy.silence
+        self._roll_call = min(self._roll_call, now)
+
     def _expect(self, now: float) -> None:
         """Some worker is to be heard again: see to it now and then."""
-        self._roll_call = min(self._roll_call, now + self.policy.silence / 4)
+        self._roll_call = min(self._roll_call, now + self.policy.silence / (16 if now < self._doubt_until else 4))
 
     def _call_roll(self, now: float, step: Step) -> None:
         self._roll_call = math.inf
         for worker in list(self.workers.values()):
+            if not worker.beat:
+                continue
             silence = now - worker.heard
-            if worker.beat and silence >= max(self.policy.silence, 3 * worker.beat):
+            limit = 0.0 if now < self._doubt_until else self.policy.silence
+            if silence >= max(limit, BEATS * worker.beat):
                 self._remove(worker, now, f"it was silent for {silence:.0f} s", step)
-            elif worker.beat:
+                if worker.peer is not None:
+                    step.dropped.append(worker.peer)
+            else:
                 self._expect(now)
 
     @staticmethod
@@ -544,13 +563,15 @@ class Hub:
             for id, attempt in native.held
             if id not in worker.held and not self._keeps(worker, id, attempt, now, step)
         ]
+        if self._doomed or self.cancelling:  # it was away when it was told, or the word got lost
+            to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._doomed]
         if to_drop:
-            step.sends.append((worker.peer, messages.Cancel(tuple(to_drop))))
+            _tell(worker, messages.Cancel(tuple(to_drop)), step)
 
     def _keeps(self, worker: Worker, id: int, attempt: int, now: float, step: Step) -> bool:
         """Whether a worker may go on with a task that is not in the book as its own."""
         node = self.graph.find(id)
-        if node is None or self._strays.attempt(node, worker.location) != attempt:
+        if node is None or not attempt or self._strays.attempt(node, worker.location) != attempt:
             return False
         if node.state is State.READY and node.attempt == attempt and not self.stopping:
             self._adopt(worker, node, attempt, now, step)
@@ -639,7 +660,7 @@ class Hub:
                 parked = self._parked.pop(peer)
                 self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step)
             if self._parked:
-                self._recall(step)
+                self._recall(now, step)
 
     def _next_parked(self) -> Peer | None:
         """Whose Steal is to be served next: an idle worker's, or else any that may have more.
@@ -656,7 +677,7 @@ class Hub:
                 spare = peer
         return spare if second is None else second
 
-    def _recall(self, step: Step) -> None:
+    def _recall(self, now: float, step: Step) -> None:
         """Somebody idles while others hold more than they can run: call back what the idle could run."""
         if not self._loaded:
             return
@@ -664,11 +685,13 @@ class Hub:
         for worker in self._loaded.values():
             if wanted <= 0:
                 return
+            if worker.beat and now - worker.heard > BEATS * worker.beat:  # perhaps it is dead
+                continue
             n = min(wanted, worker.surplus)
             wanted -= n
-            if not worker.recalled:
+            if not worker.recalled and worker.peer is not None:
                 worker.recalled = True
-                step.sends.append((worker.peer, messages.Recall(n)))
+                _tell(worker, messages.Recall(n), step)
 
     # -- ends --------------------------------------------------------------------------------------------------
 
@@ -723,9 +746,10 @@ class Hub:
             return None
         if node.state is State.ASSIGNED:
             other = self.workers[node.holder or ""]
+            self._doomed.discard(node)
             self._take_back(other, [node], now, "it was finished elsewhere", step, lost=True)
-            if other.slots and other.peer is not None:
-                step.sends.append((other.peer, messages.Cancel((node.id,))))
+            if other.slots:
+                _tell(other, messages.Cancel((node.id,)), step)
         self._adopt(worker, node, result.attempt, now, step)
         return node
 
@@ -734,8 +758,8 @@ class Hub:
         self.trials.forget(nodes)
         for location, ids in self._strays.end(nodes).items():
             worker = self.workers.get(location)
-            if worker is not None and worker.peer is not None:
-                step.sends.append((worker.peer, messages.Cancel(tuple(ids))))
+            if worker is not None and worker.slots:
+                _tell(worker, messages.Cancel(tuple(ids)), step)
 
     def _repeated(self, worker: Worker, result: Result) -> bool:
         """Whether this is a result that came before: a worker repeats it when the answer got lost."""
@@ -777,7 +801,7 @@ class Hub:
 
     def _tell_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
         """One event for each culprit, in order."""
-        self.trials.forget(skipped)
+        self._forget(skipped, step)
         by_culprit: dict[str, list[Named]] = {}
         for node in skipped:
             culprit = node.culprit.name if node.culprit else ""
@@ -791,9 +815,9 @@ class Hub:
             if not worker.slots or not worker.held:
                 continue
             if running:
-                step.sends.append((worker.peer, messages.Cancel(tuple(worker.held))))
+                _tell(worker, messages.Cancel(tuple(worker.held)), step)
             elif worker.surplus > 0:
-                step.sends.append((worker.peer, messages.Recall(worker.surplus)))
+                _tell(worker, messages.Recall(worker.surplus), step)
         self.cancelling = self.cancelling or running
 
     def check(self) -> None:
@@ -810,6 +834,12 @@ class Hub:
         assert all(node.state is State.ASSIGNED for node in self._doomed), "only what somebody holds is doomed"
         assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
         assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
+
+
+def _tell(worker: Worker, message: Message, step: Step) -> None:
+    """Say it unasked, if the worker can be reached: one that is still to come back will tell what it holds."""
+    if worker.peer is not None:
+        step.sends.append((worker.peer, message))
 
 
 def _may_cancel(node: Node) -> bool:

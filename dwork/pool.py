@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 PROGRAM = "dwork"
+#: A rank says something every so many seconds, at the least.
+BEAT = 15.0
+#: Seconds of silence after which a rank takes the hub for dead.
+HUB_TIMEOUT = 120.0
 #: Asked for these, only rank 0 answers.
 _QUESTIONS = {"-h", "--help", "--version"}
 
@@ -48,20 +52,20 @@ def main() -> None:
 
 def _be_worker(world: MPI.Intracomm) -> None:
     from dwork.loop.worker import work
-    from dwork.worker import Worker
+    from dwork.worker import Habits, Worker
 
     transport = mpi.Mpi(world)
-    worker = Worker(f"{socket.gethostname()}:{world.rank}")
+    worker = Worker(f"{socket.gethostname()}:{world.rank}", habits=Habits(beat=BEAT))
 
     def body() -> int:
-        work(worker, transport, lambda text: say(PROGRAM, text), heeds_signals=False)
+        work(worker, transport, lambda text: say(PROGRAM, text), is_rank=True, hub_timeout=HUB_TIMEOUT)
         return ExitCode.DONE
 
     code = guarded(f"{PROGRAM}: rank {world.rank}", body)
     if code != ExitCode.DONE:
         transport.abort(code)
     transport.close()
-    leave(code)
+    leave(code, at_once=not transport.is_whole)
 
 
 if __name__ == "__main__":

@@ -150,4 +150,4 @@ def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
         for rank in ranks.peers:  # who has been told already is told once more, and does not mind
             ranks.send(rank, encode(Exit()))
         ranks.close()
-    leave(code)
+    leave(code, at_once=ranks is not None and not ranks.is_whole)

@@ -15,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from dwork import launcher
 from dwork.connection import DEFAULT_PORT
 from dwork.errors import StoreError
 from dwork.hub import Hub, Policy
@@ -107,7 +108,7 @@ class _Run:
                 bridge = Bridge(settings.bind, self._local)
             stack.callback(bridge.close)
             transports.append(bridge)
-        self.hub = Hub(policy, Welcome(server, output=True, limit=settings.max_output, beat=policy.silence / 4))
+        self.hub = Hub(policy, Welcome(server, output=True, limit=settings.max_output, beat=policy.silence / 8))
         self._server = server
         self._printer = Printer(sys.stdout.buffer, sys.stderr.buffer, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)
@@ -170,6 +171,8 @@ class _Run:
         if self._server:
             usual = self._server.endswith(f"//127.0.0.1:{DEFAULT_PORT}")
             hint = f"; to look in: dquery {'' if usual else f'-s {self._server} '}status"
+        if self._ranks is not None and (how := launcher.advice()):
+            self._tell(f"a rank that dies will end this run; `{how}` lets the others go on")
         self._tell(f"{n:,} {'task' if n == 1 else 'tasks'} {where}{hint}")
 
     def heed(self, numbers: set[int]) -> None:
@@ -185,6 +188,8 @@ class _Run:
                 self._stop(f"{reason} (once more: end running tasks)", running=False)
             elif not self.hub.cancelling:
                 self._stop(reason, running=True)
+        if signal.SIGUSR1 in numbers and self._ranks is not None:  # so does MPICH tell that a rank has died
+            self.hub.doubt(now)
         if self._printer.broken and not self.hub.stopping:
             self._interrupted = 1
             self._stop(self._printer.broken, running=False)

@@ -82,6 +82,9 @@ class HubLoop:
         for where, message in step.sends:
             transport, peer = where
             transport.send(peer, wire.encode(message))
+        for where in step.dropped:
+            transport, peer = where
+            transport.drop(peer)
         for transport in self._transports:
             for peer in dict.fromkeys(transport.lost()):
                 where = (transport, peer)
@@ -111,3 +114,4 @@ class HubLoop:
 def _add(total: Step, step: Step) -> None:
     total.events += step.events
     total.sends += step.sends
+    total.dropped += step.dropped

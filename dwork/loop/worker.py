@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import select
 import signal
 import sys
@@ -34,32 +35,38 @@ def work(
     transport: Transport,
     tell: Callable[[str], None],
     *,
-    heeds_signals: bool = True,
+    is_rank: bool = False,
     hub_timeout: float = math.inf,
     until_eof: int | None = None,
 ) -> None:
     """Run a worker until it is over; no process that it has started outlives it.
 
-    heeds_signals: the first INT, TERM or HUP lets running tasks finish, the second ends them; a worker rank heeds none,
-    since mpirun tells them to all ranks and the hub knows what they mean. hub_timeout: TransportError when the hub has
-    been silent for so many seconds though it was asked. until_eof: a descriptor at whose end the tasks are ended and
-    the worker leaves, since whoever started it is gone. tell(text) prints a line for people.
+    The first INT, TERM or HUP lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
+    mpirun tells them to all ranks and the hub knows what they mean; it leaves when its parent has ended, and waits for
+    the hub's first word as long as it takes. hub_timeout: TransportError when the hub has been silent for so many
+    seconds though it was asked. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since
+    whoever started it is gone. tell(text) prints a line for people.
     """
     with Signals(_CAUGHT) as signals:
         loop = _WorkerLoop(worker, transport, tell)
+        parent = os.getppid()
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
         try:
             while True:
                 # Before the turn: a child that ends after it has been looked for must still wake the sleep.
                 numbers = signals.take()
-                if numbers & _LEAVE and heeds_signals:
+                if numbers & _LEAVE and not is_rank:
                     worker.leave(running=worker.leaving)
+                if is_rank and os.getppid() != parent:
+                    raise TransportError("the launcher is gone; what was running was ended")
                 if until_eof in watched and select.select([until_eof], (), (), 0)[0]:
                     worker.leave(running=True)
                     watched.remove(until_eof)
                 loop.turn()
                 if worker.over:
                     return
+                if is_rank and worker.welcome is None:
+                    loop.quiet_from = clock()
                 if clock() >= loop.quiet_from + hub_timeout:
                     raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
                 loop.sleep(watched, loop.quiet_from + hub_timeout)

@@ -39,6 +39,9 @@ class Inproc:
         lost, self._lost = self._lost, []
         return lost
 
+    def drop(self, peer: Peer) -> None:
+        pass
+
     def nap(self, hurry: bool = True) -> float:
         return 0.0 if self._inbox else math.inf
 

@@ -3,6 +3,10 @@
 MPI cannot be slept on: a blocking receive keeps a core busy under every MPI (measured: 98 to 100 %). So it is looked
 at, with naps between: short ones at first after a frame, since the next is often on its way, longer ones later. No
 look is made without a nap: spinning takes the core that a task could have.
+
+Ranks can die. Where MPI tells of it (ULFM), so does `lost`; elsewhere the hub finds one silent, and says so with
+`drop`. Nothing is sent to the dead, and once there are some nobody enters MPI_Finalize, which would wait for them: the
+ranks part as usual, and then end without it.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ import warnings
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from dwork.errors import UsageError
+from dwork.errors import TransportError, UsageError
 from dwork.transport import HUB, Peer
 
 if TYPE_CHECKING:
@@ -24,6 +28,8 @@ HURRIED = ((0, 0.00005), (12, 0.00025), (400, 0.0005), (1500, 0.001), (4500, 0.0
 RELAXED = ((0, 0.00005), (12, 0.001), (3500, 0.01))
 #: The nap while the ranks part at the end.
 PARTING = 0.001
+#: Seconds that a hub which has lost ranks waits for the others to part.
+PATIENCE = 10.0
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
 #: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
@@ -96,34 +102,47 @@ class Mpi:
         self._comm = comm
         self._is_hub = comm.rank == 0
         self._status = MPI.Status()
-        self._leaving: deque[tuple[MPI.Request, bytes]] = deque()
+        self._leaving: deque[tuple[MPI.Request, bytes, int]] = deque()
         self._naps = 0
         self._ranks = range(1, comm.size) if self._is_hub else (0,)
+        self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
+        self._dead: set[int] = set()
+        self._lost: list[Peer] = []
+        self.is_whole = True  # no rank has died; else the process must end without Python's clean-up, which finalizes
 
     @property
     def peers(self) -> list[Peer]:
-        """At the hub: all the workers."""
-        return list(self._ranks) if self._is_hub else [HUB]
+        """At the hub: all the workers that are not known to be dead."""
+        return [rank for rank in self._ranks if rank not in self._dead] if self._is_hub else [HUB]
 
     def send(self, peer: Peer, frame: bytes) -> None:
         rank: Any = peer if self._is_hub else 0
-        request = self._comm.Isend([frame, self._mpi.BYTE], rank, TAG)
-        if len(frame) >= LARGE and not self._is_hub:
-            request.Wait()  # the hub never waits for us in turn, so this ends
-        elif not request.Test():
-            self._leaving.append((request, frame))
+        if rank in self._dead:
+            return
+        try:
+            request = self._comm.Isend([frame, self._mpi.BYTE], rank, TAG)
+            if len(frame) >= LARGE and not self._is_hub:
+                request.Wait()  # the hub never waits for us in turn, so this ends
+            elif not request.Test():
+                self._leaving.append((request, frame, rank))
+        except self._mpi.Exception as error:
+            self._fails(error)
         self._awake()
 
     def receive(self) -> list[tuple[Peer, bytes]]:
-        while self._leaving and self._leaving[0][0].Test():
-            self._leaving.popleft()
         frames: list[tuple[Peer, bytes]] = []
         comm, status, byte = self._comm, self._status, self._mpi.BYTE
-        while len(frames) < AT_ONCE and comm.Iprobe(self._mpi.ANY_SOURCE, TAG, status):
-            rank = status.Get_source()
-            frame = bytearray(status.Get_count(byte))
-            comm.Recv([frame, byte], rank, TAG)
-            frames.append((rank if self._is_hub else HUB, bytes(frame)))
+        try:
+            while self._leaving and self._leaving[0][0].Test():
+                self._leaving.popleft()
+            while len(frames) < AT_ONCE and comm.Iprobe(self._source, TAG, status):
+                rank = status.Get_source()
+                frame = bytearray(status.Get_count(byte))
+                comm.Recv([frame, byte], rank, TAG)
+                if rank not in self._dead:
+                    frames.append((rank if self._is_hub else HUB, bytes(frame)))
+        except self._mpi.Exception as error:
+            self._fails(error)
         if frames:
             self._awake()
         return frames
@@ -131,34 +150,72 @@ class Mpi:
     def _awake(self) -> None:
         self._naps = 0
 
+    def _fails(self, error: Any) -> None:
+        """MPI says that a rank is dead: find out which. TransportError when it is the hub."""
+        if not self._is_hub:
+            raise TransportError(f"the hub is gone: {error.Get_error_string()}") from None
+        try:
+            self._comm.Ack_failed()
+            failed = self._comm.Get_failed()
+            ranks = failed.Translate_ranks(range(failed.size), self._comm.Get_group())
+        except (self._mpi.Exception, NotImplementedError, AttributeError):
+            raise TransportError(f"MPI is broken: {error.Get_error_string()}") from None
+        for rank in ranks:
+            if rank not in self._dead:
+                self.drop(rank)
+                self._lost.append(rank)
+
+    def drop(self, peer: Peer) -> None:
+        """A rank is dead, or as good as that."""
+        self.is_whole = False
+        self._dead.add(int(peer))  # type: ignore[call-overload]
+        self._leaving = deque(entry for entry in self._leaving if entry[2] not in self._dead)
+
     def lost(self) -> list[Peer]:
-        return []
+        lost, self._lost = self._lost, []
+        return lost
 
     def nap(self, hurry: bool = True) -> float:
-        # Twice: a look makes MPI take in what has arrived, and only the next one tells of it.
-        if self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG) or self._comm.Iprobe(self._mpi.ANY_SOURCE, TAG):
+        try:
+            # Twice: a look makes MPI take in what has arrived, and only the next one tells of it.
+            if self._comm.Iprobe(self._source, TAG) or self._comm.Iprobe(self._source, TAG):
+                return 0.0
+        except self._mpi.Exception as error:
+            self._fails(error)
             return 0.0
         self._naps += 1
         return next(nap for n, nap in reversed(HURRIED if hurry else RELAXED) if self._naps > n)
 
     def close(self) -> None:
-        """Part from the others, each with an empty last message, and leave MPI.
+        """Part from the others, each with an empty last message, and leave MPI, unless some rank has died.
 
         MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
         until all ranks are there: so one waits here, with naps, until the hub parts.
         """
+        last = b"\1" if self._dead else b""
         for rank in self._ranks:  # Issend: it is done when it has arrived, not when it has left
-            self._leaving.append((self._comm.Issend([b"", self._mpi.BYTE], rank, LAST), b""))
+            if rank not in self._dead:
+                self._leaving.append((self._comm.Issend([last, self._mpi.BYTE], rank, LAST), last, rank))
         parted: set[int] = set()
-        while len(parted) < len(self._ranks) or self._leaving:
+        until = time.monotonic() + PATIENCE
+        while True:
             self.receive()  # too late to be answered
-            while self._comm.Iprobe(self._mpi.ANY_SOURCE, LAST, self._status):
-                parted.add(self._status.Get_source())
-                self._comm.Recv([bytearray(), self._mpi.BYTE], self._status.Get_source(), LAST)
-            if len(parted) < len(self._ranks) or self._leaving:
-                time.sleep(PARTING)
-        self.receive()
-        self._mpi.Finalize()
+            try:
+                while self._comm.Iprobe(self._source, LAST, self._status):
+                    n, rank = self._status.Get_count(self._mpi.BYTE), self._status.Get_source()
+                    self._comm.Recv([bytearray(n), self._mpi.BYTE], rank, LAST)
+                    parted.add(rank)
+                    self.is_whole = self.is_whole and not n
+            except self._mpi.Exception as error:
+                self._fails(error)
+            if not set(self._ranks) - parted - self._dead and not self._leaving:
+                break
+            if self._is_hub and self._dead and time.monotonic() > until:  # who does not part is dead, too
+                break
+            time.sleep(PARTING)
+        if self.is_whole:
+            self.receive()
+            self._mpi.Finalize()
 
     def abort(self, status: int) -> None:
         """End all ranks at once: something is broken."""

@@ -138,6 +138,9 @@ class Router:
         lost, self._lost = self._lost, []
         return lost
 
+    def drop(self, peer: Peer) -> None:
+        pass  # it may come back
+
     def nap(self, hurry: bool = True) -> float:
         waiting = _has_frames(self._socket) or (self._door is not None and _has_frames(self._door))
         return 0.0 if waiting else math.inf
@@ -193,6 +196,9 @@ class Dealer:
 
     def lost(self) -> list[Peer]:
         return []
+
+    def drop(self, peer: Peer) -> None:
+        pass
 
     def nap(self, hurry: bool = True) -> float:
         return 0.0 if _has_frames(self._socket) else math.inf
