@@ -82,6 +82,7 @@ def command(
         loop = HubLoop(hub, [router], [store, Report(tell, quiet=quiet)])
         loop.keep(store.idle, Inquiries(hub, store).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots()))
+        hub.graph.nodes += [None] * (store.next_id() - len(hub.graph.nodes))  # numbers of what is gone stay taken
         tell(f"listening on {router.server}" + _recovered(hub))
         while not signals.take():
             loop.turn()

@@ -62,6 +62,7 @@ def group(ctx: click.Context, server: str | None, timeout: float, verbose: bool,
     \b
     Examples:
       dquery status                             how far is the hub at $DWORK_SERVER, or on this machine?
+      dquery failed -f tasks.txt.db             what failed in that run, and what did it say last?
       dquery create 'echo world' 'echo hello'   a task that runs after another
       dquery -s tcp://node17:6125 addfile tasks.csv
     """
