@@ -21,15 +21,21 @@ from dwork.shown import shown
 
 #: What belongs to a record beside the file itself.
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
+#: Seconds that one who only looks waits for another who does.
+_PATIENCE: Final = 1.0
 #: A checkpoint makes all wait for the disk, so the log may grow to 80 MB before; the cache takes 16 MB.
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=20000", "cache_size=-16384")
 
 
 class Place:
-    """A file that is open for this process alone. `close` lets others have it. known_as: its name in errors."""
+    """A file that is open for this process alone, or `shared` with others who only look, where there are locks.
 
-    def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "") -> None:
+    `close` lets go of it. known_as: its name in errors.
+    """
+
+    def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "", *, shared: bool = False) -> None:
         self._lock = ""
+        self._shared = shared
         if path == ":memory:":
             self.connection = sqlite3.connect(path, isolation_level=None)
             return
@@ -44,10 +50,13 @@ class Place:
                     f"file://{quote(os.fsencode(os.path.abspath(path)))}?mode=rwc{vfs}",
                     uri=True,
                     isolation_level=None,
-                    timeout=0,
+                    timeout=_PATIENCE if shared else 0,
                 )
                 try:
-                    _claim(self.connection, known_as or path)
+                    if shared and locks:
+                        version_of(self.connection, known_as or path)
+                    else:
+                        _claim(self.connection, known_as or path)
                 except BaseException:
                     self.connection.close()
                     raise
@@ -57,8 +66,9 @@ class Place:
 
     def close(self) -> None:
         """Fold the write-ahead log into the file, and let go of it."""
-        with contextlib.suppress(sqlite3.Error):
-            self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        if not self._shared:  # else the last one does
+            with contextlib.suppress(sqlite3.Error):
+                self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.connection.close()
         self._unlock()
 

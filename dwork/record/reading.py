@@ -169,7 +169,7 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
 
 
 class Archive:
-    """A record that nobody works on, read only by us; `with` closes it. UsageError when it cannot be used."""
+    """A record that nobody works on, read by us and others; `with` closes it. UsageError when it cannot be used."""
 
     def __init__(self, path: str) -> None:
         if not os.path.isfile(path):
@@ -205,7 +205,7 @@ class Archive:
         return copy
 
     def _enter_all(self, path: str) -> sqlite3.Connection:
-        place = Place(path, lambda text: None, self.path)
+        place = Place(path, lambda text: None, self.path, shared=True)
         try:
             with reading(self.path):
                 if version_of(place.connection, self.path) < VERSION:

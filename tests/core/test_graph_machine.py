@@ -290,7 +290,7 @@ def has_cycle(after: dict[str, set[str]]) -> bool:
 
 
 TestGraphMachine = GraphMachine.TestCase
-TestGraphMachine.settings = QUICK
+TestGraphMachine.settings = settings(QUICK, stateful_step_count=30)  # each with many moves
 
 
 LOCATIONS = st.sampled_from(["u", "v", "w", ""])

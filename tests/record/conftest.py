@@ -84,12 +84,13 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
     def protect(path: Path) -> None:
         if os.getuid():
             path.chmod(0o555)
-        elif (
-            subprocess.run(["mount", "--bind", path, path], capture_output=True).returncode
-            or subprocess.run(["mount", "-o", "remount,ro,bind", path], capture_output=True).returncode
-        ):
-            missing("the right to mount read-only")
-        mounted.append(path)
+            mounted.append(path)
+            return
+        for options in (["--bind", str(path)], ["-o", "remount,ro,bind"]):
+            if subprocess.run(["mount", *options, path], capture_output=True).returncode:
+                missing("the right to mount read-only")
+            if path not in mounted:
+                mounted.append(path)
 
     yield protect
     for path in mounted:

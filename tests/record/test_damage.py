@@ -492,23 +492,33 @@ def test_a_commit_that_fails_is_a_store_error_and_leaves_nothing_behind(desk: De
 
 HOLDER = """
 import sys
+from dwork.record.reading import Archive
 from dwork.record.store import Store
 from tests.record.desk import RUN, task
 store = Store(sys.argv[1], RUN, lambda name: None)
 store.resume([task("t0")], 1.0)
+if sys.argv[2:]:
+    store.close(2.0, "done")
+    archive = Archive(sys.argv[1])
 print("open", flush=True)
 sys.stdin.read()
 """
+
+
+def holder_of(path: Path, *more: str) -> subprocess.Popen[str]:
+    """Another process that has the record, or only looks into it."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path, *more], text=True, env=environment(), stdin=-1, stdout=-1, cwd=path.parent
+    )
+    assert holder.stdout is not None and holder.stdout.readline() == "open\n"
+    return holder
 
 
 @pytest.fixture
 def held(tmp_path: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     """A record that another process has."""
     path = tmp_path / "run.db"
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, path], text=True, env=environment(), stdin=-1, stdout=-1, cwd=tmp_path
-    )
-    assert holder.stdout is not None and holder.stdout.readline() == "open\n"
+    holder = holder_of(path)
     yield path, holder
     holder.kill()
     holder.communicate()
@@ -536,6 +546,18 @@ def test_a_record_of_a_process_that_was_killed_is_free(held: tuple[Path, subproc
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert [row[0].name for row in reopened_states(path)] == ["t0"]
+
+
+def test_many_may_look_into_a_record_and_a_pool_waits_for_them(tmp_path: Path) -> None:
+    path = tmp_path / "run.db"
+    looker = holder_of(path, "looks")
+    with Archive(str(path)) as archive:
+        assert archive.counts() == {"waiting": 1}
+    with pytest.raises(InUse, match=rf"run\.db is in use by process {looker.pid}; wait for it"):
+        Store(str(path), RUN, lambda name: None)
+    looker.communicate("")
+    assert [row[0].name for row in reopened_states(path)] == ["t0"]
+    assert os.listdir(tmp_path) == ["run.db"]
 
 
 # -- migrations ------------------------------------------------------------------------------------------------------
