@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from dwork import messages
-from dwork.connection import server_address
+from dwork.address import server_address
 from dwork.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.exchange import Exchange
 from dwork.messages import Message, Request, Verb

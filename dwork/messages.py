@@ -209,16 +209,25 @@ class Error:
 class Welcome:
     """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output.
 
-    limit: how many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should
-    do so every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was
-    restarted or had taken it for lost, and has not heeded the request: tell all.
+    server: an address that asks for no key, or empty. connection: the text of a connection file, or empty. limit: how
+    many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should do so
+    every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was restarted
+    or had taken it for lost, and has not heeded the request: tell all.
     """
 
     server: str = ""
     output: bool = False
+    connection: str = ""
     limit: int = 0
     beat: float = 0.0
     again: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """To a rank: from now on talk over ZeroMQ; connection is the text of a connection file."""
+
+    connection: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,5 +259,5 @@ class Output:
 
 Request = Create | Steal | Complete | Beat | GiveBack | Lookup | Exit | Control | List | Show | Read | OK | Output
 Inquiry = List | Show | Read
-Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Recall | Cancel
+Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Recall | Cancel
 Message = Request | Reply

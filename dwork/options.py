@@ -53,6 +53,50 @@ max_output_option = click.option(
     help="Of more than that on stdout or stderr of a task leave out the middle, with a mark; 0 for no limit.",
 )
 
+_CONNECTION = (
+    click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT."),
+    click.option(
+        "--connection",
+        "file",
+        metavar="FILE",
+        help="Its connection file.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
+    ),
+    click.option("--job", metavar="ID", help="The hub of that batch job."),
+    click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork."),
+)
+
+
+def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which hub is meant; it gets a function that chooses as `which`."""
+
+    @wraps(command)
+    def with_which(
+        *arguments: Any, server: str | None, file: str | None, job: str | None, insecure: bool, **others: Any
+    ) -> Any:
+        from dwork.connection import choose
+
+        return command(*arguments, which=lambda: choose(server, file, job, insecure=insecure), **others)
+
+    decorated: Callable[..., Any] = with_which
+    for option in reversed(_CONNECTION):
+        decorated = option(decorated)
+    return decorated
+
+
+door_options = (
+    click.option(
+        "--bind",
+        metavar="ADDRESS",
+        envvar="DWORK_BIND",
+        help="Address to listen on.  [default: $DWORK_BIND, or all; with --insecure 127.0.0.1]",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Ask nobody for a key, as the C++ dwork needs it: whoever reaches the port gets in.",
+    ),
+)
+
 _POLICY = (
     click.option(
         "--retries",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 from dwork import __version__, taskfile
+from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.hub import Policy
 from dwork.messages import Exit
-from dwork.options import max_output_option, policy_options
+from dwork.options import door_options, max_output_option, policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -53,12 +55,14 @@ PROGRAM = "dwork"
     metavar="PORT",
     help="Port for dquery and kworker.  [default: 6125, or any free one]",
 )
+@door_options[0]
+@door_options[1]
 @click.option(
-    "--bind",
-    metavar="ADDRESS",
-    default="127.0.0.1",
+    "--transport",
+    type=click.Choice(["mpi", "zmq"]),
+    default="mpi",
     show_default=True,
-    help="Address for dquery and kworker; 0.0.0.0 for all. Whoever reaches it can run commands as you.",
+    help="How ranks talk; zmq uses MPI only to start, needs TCP between the nodes, and no rank ever polls.",
 )
 @click.option("--no-bridge", is_flag=True, help="Do not listen for dquery and kworker.")
 @click.version_option(__version__)
@@ -78,7 +82,9 @@ def command(
     keep_order: bool,
     quiet: bool,
     port: int | None,
-    bind: str,
+    bind: str | None,
+    insecure: bool,
+    transport: str,
     no_bridge: bool,
 ) -> int:
     """Run the tasks of FILEs: shell commands that may depend on one another, on every rank but the first.
@@ -106,6 +112,8 @@ def command(
     ranks, trouble = given
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
+    if transport == "zmq" and no_bridge:
+        raise UsageError("--transport zmq and --no-bridge contradict each other; drop one")
     file, directory = _places(files, record, no_record, logs, no_logs)
     if fresh and not file:
         raise UsageError("--fresh is about a record, and there is none; drop it")
@@ -120,7 +128,8 @@ def command(
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    settings = Settings(port, bind, not no_bridge, keep_order, quiet, file, fresh, directory, joblog or "", max_output)
+    door = Door(bind, port, insecure, public=not no_bridge, tasks=os.path.abspath(files[0]))
+    settings = Settings(door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport)
     return run(tasks, policy, settings, ranks)
 
 

@@ -69,9 +69,9 @@ class Runner:
         self._directory = tempfile.gettempdir()
         self._null = os.open(os.devnull, os.O_RDONLY)
         self._guard = Guard(grace)
-        self._environment = {**os.environ, "DWORK_WORKER": location, MARK: self._guard.mark}
+        self._environment = {**_without_way(), "DWORK_WORKER": location, MARK: self._guard.mark}
         self.deadline = float("inf")  # when poll has something to do though nothing ends
-        self.server = ""  # how tasks reach the hub
+        self.way: dict[str, str] = {}  # variables that tell tasks how to reach the hub
         self.passes_on = False  # whether somebody wants to see output before its task ends
         self.limit = 0  # bytes of one stream that are passed on at the most; 0: all
         self._end_at = float("inf")  # when to end the next task
@@ -108,8 +108,8 @@ class Runner:
 
     def _environment_of(self, assigned: Assigned) -> dict[str, str]:
         environment = self._environment
-        if self.server:
-            environment["DWORK_SERVER"] = self.server
+        if self.way:
+            environment.update(self.way)
         environment["DWORK_TASK_ID"] = str(assigned.id)
         environment["DWORK_ATTEMPT"] = str(assigned.attempt)
         environment["DWORK_TASK_NAME"] = assigned.name if len(assigned.name) <= LONGEST_NAME else ""
@@ -281,6 +281,11 @@ class Runner:
         else:
             for fd in files:
                 os.close(fd)
+
+
+def _without_way() -> dict[str, str]:
+    """The environment without what would send a task to another hub than that which it is from."""
+    return {k: v for k, v in os.environ.items() if k not in ("DWORK_SERVER", "DWORK_INSECURE", "DWORK_CONNECTION")}
 
 
 def _reap() -> None:

@@ -310,10 +310,16 @@ def _error(message: m.Error, q: Any) -> None:
 
 def _welcome(message: m.Welcome, q: Any) -> None:
     q.server, q.wants_output, q.output_limit = message.server, message.output, message.limit
+    if message.connection:
+        q.connection = message.connection
     if message.beat:
         q.beat = message.beat
     if message.again:
         q.again = True
+
+
+def _move(message: m.Move, q: Any) -> None:
+    q.connection = message.connection
 
 
 def _recall(message: m.Recall, q: Any) -> None:
@@ -346,6 +352,7 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Exit: (QueryMsg.Exit, _exit),
     m.Error: (QueryMsg.Error, _error),
     m.Welcome: (QueryMsg.Welcome, _welcome),
+    m.Move: (QueryMsg.Move, _move),
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
     m.Output: (QueryMsg.Output, _output),
@@ -460,7 +467,10 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
     QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why"),
-    QueryMsg.Welcome: lambda q: m.Welcome(_text(q.server), q.wants_output, q.output_limit, q.beat, q.again),
+    QueryMsg.Welcome: lambda q: m.Welcome(
+        _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again
+    ),
+    QueryMsg.Move: lambda q: m.Move(_text(q.connection)),
     QueryMsg.Recall: lambda q: m.Recall(q.n),
     QueryMsg.Cancel: lambda q: m.Cancel(tuple(q.ids)),
 }

@@ -69,6 +69,10 @@ class Habits:
     beat: float = 0.0
 
 
+#: Of a worker over TCP: what is sent may get lost, and the hub must hear it now and then.
+OVER_TCP = Habits(wait=20.0, patience=10.0, beat=5.0)
+
+
 class Worker:
     """One location with so many slots. See the module's text for the rules."""
 
