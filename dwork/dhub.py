@@ -85,7 +85,7 @@ def command(
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
         loop = HubLoop(hub, [bridge.router], [store, Report(tell, quiet=quiet)])
-        loop.keep(store.idle, Inquiries(hub, store).answer)
+        loop.keep(store.idle, Inquiries(hub, store, clock).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots()))
         tell(f"listening on {bridge.server}" + _recovered(hub))
         while not signals.take():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import socket
 import sys
@@ -12,7 +13,7 @@ import click
 from dwork import __version__
 from dwork.connection import Connection, reach
 from dwork.loop.worker import work
-from dwork.options import connection_options
+from dwork.options import DURATION, connection_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.transport.zmq import Dealer
 from dwork.worker import OVER_TCP, Worker
@@ -29,9 +30,14 @@ from dwork.worker import OVER_TCP, Worker
     metavar="SECONDS",
     help="Give up when the hub has not answered for so long.",
 )
+@click.option(
+    "--idle-timeout", type=DURATION, metavar="TIME", help="Leave when there was nothing to do for so long, as 10m."
+)
 @click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
 @click.version_option(__version__)  # fmt: skip
-def command(which: Callable[[], Connection], slots: int, hub_timeout: float, until_eof: bool) -> int:
+def command(
+    which: Callable[[], Connection], slots: int, hub_timeout: float, idle_timeout: float | None, until_eof: bool
+) -> int:
     """Run tasks of a hub, until all are finished.
 
     Ctrl-C or SIGTERM: finish what runs, give back the rest, and leave. Twice: end what runs, too. The output of tasks
@@ -52,6 +58,7 @@ def command(which: Callable[[], Connection], slots: int, hub_timeout: float, unt
             transport,
             lambda text: say("kworker", text),
             hub_timeout=hub_timeout,
+            idle_timeout=math.inf if idle_timeout is None else idle_timeout,
             until_eof=sys.stdin.fileno() if until_eof else None,
         )
     finally:

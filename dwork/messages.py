@@ -231,6 +231,21 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True)
+class Leave:
+    """To the hub: these workers (locations, or globs) are to leave; OK tells how many. From the hub: leave.
+
+    A worker that is told finishes what it runs, gives back the rest, and says goodbye.
+    """
+
+    locations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Asks for all workers; the Answer is JSON, a list of rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Recall:
     """The hub asks a worker to give back up to n tasks that it has not started."""
 
@@ -257,7 +272,23 @@ class Output:
     data: bytes
 
 
-Request = Create | Steal | Complete | Beat | GiveBack | Lookup | Exit | Control | List | Show | Read | OK | Output
-Inquiry = List | Show | Read
-Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Recall | Cancel
+Request = (
+    Create
+    | Leave
+    | Steal
+    | Complete
+    | Beat
+    | GiveBack
+    | Lookup
+    | Exit
+    | Control
+    | List
+    | Show
+    | Read
+    | Workers
+    | OK
+    | Output
+)
+Inquiry = List | Show | Read | Workers
+Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Leave | Recall | Cancel
 Message = Request | Reply

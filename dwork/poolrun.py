@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dwork import launcher
+from dwork.attendance import NoRecord
 from dwork.connection import is_only, write
 from dwork.errors import StoreError
 from dwork.hub import Hub, Policy
@@ -131,7 +132,9 @@ class _Run:
             listeners.insert(0, self._store)  # before anybody is told
         self.loop = HubLoop(self.hub, transports, listeners)
         if self._store is not None:
-            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store).answer)
+            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, clock).answer)
+        else:
+            self.loop.keep(lambda: False, NoRecord(self.hub, clock).answer)
         self._worker: subprocess.Popen[bytes] | None = None
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last

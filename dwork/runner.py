@@ -24,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dwork.guard import MARK, Guard, children, end
+from dwork.oom import Oom
 from dwork.shellwords import SHELL, arguments
 from dwork.task import TIMED_OUT, Assigned, Result
 
@@ -69,6 +70,7 @@ class Runner:
         self._directory = tempfile.gettempdir()
         self._null = os.open(os.devnull, os.O_RDONLY)
         self._guard = Guard(grace)
+        self._oom = Oom()
         self._environment = {**_without_way(), "DWORK_WORKER": location, MARK: self._guard.mark}
         self.deadline = float("inf")  # when poll has something to do though nothing ends
         self.way: dict[str, str] = {}  # variables that tell tasks how to reach the hub
@@ -87,6 +89,7 @@ class Runner:
             return Result(assigned.id, assigned.attempt, 0, 0, now)
         environment = self._environment_of(assigned)
         files = self._files.pop() if self._files else (self._file(), self._file())
+        self._oom.raise_score()
         try:
             pid = self._spawn(words, environment, files, assigned.options.cwd)
         except OSError as error:
@@ -95,6 +98,8 @@ class Runner:
         except ValueError as error:
             self._files.append(files)
             return _failed(assigned, NOT_STARTED, f"cannot be started: {error}", now)
+        finally:
+            self._oom.lower_score()
         timeout = assigned.options.timeout
         deadline = None if timeout is None else now + timeout
         self._children[pid] = _Child(assigned, now, files, deadline)
@@ -214,6 +219,7 @@ class Runner:
             time.sleep(0.01)
             _reap()
         self._guard.close()
+        self._oom.close()
         for fd in (self._null, *(fd for pair in self._files for fd in pair)):
             os.close(fd)
 
@@ -225,7 +231,9 @@ class Runner:
         exit_status = 128 + number if number else code
         if child.ended_for and exit_status == 0 and child.ended_for != "cancelled":
             exit_status = OUT_OF_TIME
-        if child.ended_for:
+        if number == signal.SIGKILL and not child.ended_for and self._oom.has_struck():
+            child.ended_for = "out of memory: the system has ended it"
+        elif child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
         sizes = [os.fstat(fd).st_size for fd in child.files]
         stdout, stderr = b"", b""

@@ -37,6 +37,8 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.List: ((), ("task", "location")),
     QueryMsg.Show: (("name",), ("task", "n", "location")),
     QueryMsg.Read: (("stream",), ("task", "name", "n", "location")),
+    QueryMsg.Leave: (("task",), ("name", "n", "location")),
+    QueryMsg.Workers: ((), ("task", "name", "n", "location")),
     QueryMsg.Beat: (("location", "slots"), ("task", "name", "n")),
 }
 _VERBS = {
@@ -322,6 +324,11 @@ def _move(message: m.Move, q: Any) -> None:
     q.connection = message.connection
 
 
+def _leave(message: m.Leave, q: Any) -> None:
+    for location in message.locations:
+        q.task.add(name=location, origin="")
+
+
 def _recall(message: m.Recall, q: Any) -> None:
     q.n = message.n
 
@@ -353,6 +360,8 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Error: (QueryMsg.Error, _error),
     m.Welcome: (QueryMsg.Welcome, _welcome),
     m.Move: (QueryMsg.Move, _move),
+    m.Leave: (QueryMsg.Leave, _leave),
+    m.Workers: (QueryMsg.Workers, lambda message, q: None),
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
     m.Output: (QueryMsg.Output, _output),
@@ -448,6 +457,8 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Lookup: lambda q: m.Lookup(_text(q.name)),
     QueryMsg.Output: _one_output,
     QueryMsg.Beat: _one_beat,
+    QueryMsg.Leave: lambda q: m.Leave(tuple([_text(pb.name) for pb in q.task])),
+    QueryMsg.Workers: lambda q: m.Workers(),
     QueryMsg.List: _one_list,
     QueryMsg.Show: lambda q: m.Show(_text(q.name), q.ids[0] if q.ids else None),
     QueryMsg.Read: _one_read,
@@ -470,6 +481,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Welcome: lambda q: m.Welcome(
         _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again
     ),
+    QueryMsg.Leave: lambda q: m.Leave(),
     QueryMsg.Move: lambda q: m.Move(_text(q.connection)),
     QueryMsg.Recall: lambda q: m.Recall(q.n),
     QueryMsg.Cancel: lambda q: m.Cancel(tuple(q.ids)),

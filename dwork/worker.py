@@ -33,6 +33,7 @@ from dwork.messages import (
     Complete,
     Exit,
     GiveBack,
+    Leave,
     Message,
     Native,
     NotFound,
@@ -128,6 +129,8 @@ class Worker:
                 self.leaving = True
                 self._steal = 0
                 self._is_dismissed = not answers
+            case Leave():
+                self.leave()
             case Welcome(again=True):
                 self._repeat()
             case Welcome():

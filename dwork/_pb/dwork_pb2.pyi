@@ -172,6 +172,8 @@ class QueryMsg(_message.Message):
         Read: _ClassVar[QueryMsg.Type]
         Answer: _ClassVar[QueryMsg.Type]
         Beat: _ClassVar[QueryMsg.Type]
+        Leave: _ClassVar[QueryMsg.Type]
+        Workers: _ClassVar[QueryMsg.Type]
         Move: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
@@ -194,6 +196,8 @@ class QueryMsg(_message.Message):
     Read: QueryMsg.Type
     Answer: QueryMsg.Type
     Beat: QueryMsg.Type
+    Leave: QueryMsg.Type
+    Workers: QueryMsg.Type
     Move: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]

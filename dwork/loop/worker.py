@@ -41,6 +41,7 @@ def work(
     is_rank: bool = False,
     hub_timeout: float = math.inf,
     until_eof: int | None = None,
+    idle_timeout: float = math.inf,
 ) -> Connection | None:
     """Run a worker until it is over; no process that it has started outlives it.
 
@@ -49,8 +50,9 @@ def work(
     The first INT, TERM or HUP lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
     mpirun tells them to all ranks and the hub knows what they mean; it leaves when its parent has ended, and waits for
     the hub's first word as long as it takes. hub_timeout: TransportError when the hub has been silent for so many
-    seconds though it was asked. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since
-    whoever started it is gone. tell(text) prints a line for people.
+    seconds though it was asked. idle_timeout: leave when there was nothing to do for so many seconds. until_eof: a
+    descriptor at whose end the tasks are ended and the worker leaves, since whoever started it is gone. tell(text)
+    prints a line for people.
     """
     with Signals(_CAUGHT) as signals:
         loop = _WorkerLoop(worker, transport, tell)
@@ -68,24 +70,29 @@ def work(
                     worker.leave(running=True)
                     watched.remove(until_eof)
                 loop.turn()
+                if clock() >= loop.idle_from + idle_timeout:
+                    worker.leave()
                 if worker.over or loop.moved is not None:
                     return loop.moved
                 if is_rank and worker.welcome is None:
                     loop.quiet_from = clock()
                 if clock() >= loop.quiet_from + hub_timeout:
                     raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
-                loop.sleep(watched, loop.quiet_from + hub_timeout)
+                loop.sleep(watched, min(loop.quiet_from + hub_timeout, loop.idle_from + idle_timeout))
         finally:
             loop.close()
 
 
 class _WorkerLoop:
-    """quiet_from: since when the hub has been silent though it was asked, in seconds since the epoch."""
+    """quiet_from: since when the hub has been silent though it was asked. idle_from: since when nothing was to do.
+
+    moved: where the hub wants to be talked to. Times are in seconds since the epoch.
+    """
 
     def __init__(self, worker: Worker, transport: Transport, tell: Callable[[str], None]) -> None:
         self.worker = worker
         self.runner = Runner(worker.location, self._take_output)
-        self.quiet_from = clock()
+        self.quiet_from = self.idle_from = clock()
         self._transport = transport
         self._tell = tell
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
@@ -112,6 +119,8 @@ class _WorkerLoop:
             runner.passes_on, runner.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
+        if worker.running or worker.queue:
+            self.idle_from = now
         for task in worker.kills():
             runner.kill(task, now, "cancelled")
         for assigned, result in runner.poll(now):
