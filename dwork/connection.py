@@ -20,7 +20,7 @@ from typing import Any, Final
 from dwork.address import server_address
 from dwork.errors import TransportError, UsageError
 from dwork.keys import PeerKeys
-from dwork.shown import shown
+from dwork.shown import printable, shown
 
 #: Seconds for one attempt to reach one address.
 _TRY: Final = 2.0
@@ -257,7 +257,7 @@ def _line(found: tuple[str, Connection]) -> str:
     path, connection = found
     job = f", job {shown(connection.job)}" if connection.job else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(connection.started))
-    return f"{shown(path)} ({shown(connection.tasks)} on {shown(connection.host)}{job}, since {when})"
+    return f"{printable(path)} ({shown(connection.tasks)} on {shown(connection.host)}{job}, since {when})"
 
 
 def _refuse_others(path: str) -> None:
