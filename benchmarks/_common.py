@@ -200,9 +200,12 @@ class PoolRun(NamedTuple):
 _SUMMARY = re.compile(r"([\d,]+) done, (\d+) failed, (\d+) skipped in .*; ([\d,.]+) tasks/s")
 
 
-def pool(file: str, n: int, ranks: int = 3, *options: str) -> PoolRun:
-    """Run a file of n tasks in a pool and return the times; ranks 1: on this machine, without MPI."""
-    program = ("-m", "dwork.pool", *options, file)
+def pool(file: str, n: int, ranks: int = 3, *options: str, record: bool = False) -> PoolRun:
+    """Run a file of n tasks in a pool and return the times; ranks 1: on this machine, without MPI.
+
+    record: keep one, anew, as users do; the default measures the rest alone.
+    """
+    program = ("-m", "dwork.pool", "--fresh" if record else "--no-record", *options, file)
     command = mpirun(ranks, *program) if ranks > 1 else [sys.executable, *program]
     begin = time.perf_counter()
     done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)

@@ -108,9 +108,9 @@ def compare(kind: str, bar: str, options: argparse.Namespace, place: Path) -> tu
     others = peers(kind, n, place)
     xargs, *slow = others
     file = str(place / f"{kind}.txt")
-    runs: dict[str, Callable[[], float | PoolRun]] = {"dwork": lambda: pool(file, n), xargs: others[xargs]}
+    runs: dict[str, Callable[[], float | PoolRun]] = {"dwork": lambda: pool(file, n, record=True), xargs: others[xargs]}
     if options.alone:
-        runs["dwork alone"] = lambda: pool(file, n, 1)
+        runs["dwork alone"] = lambda: pool(file, n, 1, record=True)
     results = alternate(runs, options.repeats)
     rows = []
     for name in [name for name in runs if name != xargs]:

@@ -236,7 +236,7 @@ class Client:
         return dict(row)
 
     def output(self, row: Row, piece: Row) -> bytes:
-        """A piece of a task's output: row and piece of its `output` as `task` gives them. GraphError when it is gone."""
+        """A piece of a task's output: a row as `task` gives it and one of its `output`. GraphError when it is gone."""
         request = messages.Read(row["id"], piece["attempt"], piece["stream"], piece["position"])
         answer = self._answer(request, "read output")
         if answer is None:

@@ -23,7 +23,7 @@ PATIENCE: Final = 5.0
 
 
 class Exchange:
-    """With one hub; threads may share it. timeout: seconds that a request may take. Nothing is sent before the first."""
+    """With one hub; threads may share it. timeout: seconds that a request may take."""
 
     def __init__(self, server: str, timeout: float) -> None:
         self.server = server
@@ -44,7 +44,7 @@ class Exchange:
         self._closed.wait(seconds)
 
     def ask(self, request: Request, *, again: bool = False) -> Message:
-        """The reply; again: it may be carried out twice. GraphError when it is Error, TransportError when none comes."""
+        """The reply. again: it may be carried out twice. GraphError when it is Error, TransportError without one."""
         frame = wire.encode(request)
         with self._lock:
             deadline = time.monotonic() + self.timeout

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from itertools import islice
 
 from dwork.attendance import attendance
 from dwork.errors import UsageError
@@ -23,6 +22,8 @@ from dwork.task import State
 
 #: Rows of one answer, and tasks looked at for it, at the most.
 ROWS, LOOKED_AT = 1000, 100_000
+#: The largest number that SQLite knows.
+_LARGEST = 2**63 - 1
 
 
 class Inquiries:
@@ -56,10 +57,12 @@ class Inquiries:
         if unknown:
             raise UsageError(f"{unknown[0]!r} is no state; the states are {', '.join(s.value for s in State)}")
         matches = reading.matching(inquiry.glob)
+        if inquiry.n < 1:
+            raise UsageError(f"List asks for {inquiry.n} tasks; n must be 1 or more")
         n = min(inquiry.n, ROWS)
         stop = min(len(nodes), inquiry.first + LOOKED_AT)
         chosen: list[int] = []
-        for node in islice(nodes, inquiry.first, stop):
+        for node in nodes[inquiry.first : stop]:
             if node is None or node.is_join or (states and node.state not in states) or not matches(node.name):
                 continue
             if len(chosen) == n:
@@ -99,9 +102,12 @@ class Inquiries:
         return Answer(json.dumps(row).encode(), go_on)
 
     def _read(self, inquiry: Read) -> Message:
+        place = (inquiry.task, inquiry.attempt, inquiry.stream, inquiry.position)
+        if max(place) > _LARGEST:
+            return NotFound()
         found = self._store.connection.execute(
             "SELECT file, offset, length FROM output WHERE task = ? AND attempt = ? AND stream = ? AND position = ?",
-            (inquiry.task, inquiry.attempt, inquiry.stream, inquiry.position),
+            place,
         ).fetchone()
         if found is None:
             return NotFound((inquiry.task,))

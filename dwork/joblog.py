@@ -6,6 +6,8 @@ parallel's, it has a row for each task that was killed, too. Newlines in a comma
 
 from __future__ import annotations
 
+import contextlib
+import os
 from collections.abc import Callable, Sequence
 from typing import TextIO
 
@@ -35,7 +37,7 @@ class Joblog:
                 errors="surrogateescape",
                 closefd=path != "-",
             )
-            if path == "-" or self._file.tell() == 0:
+            if path == "-" or os.fstat(self._file.fileno()).st_size == 0:
                 self._file.write(HEADER)
                 self._file.flush()
         except OSError as error:
@@ -62,7 +64,8 @@ class Joblog:
             self._write("".join(rows))
 
     def close(self) -> None:
-        self._file.close()
+        with contextlib.suppress(OSError):  # what could not be written before cannot be now
+            self._file.close()
 
     def _row(self, ended: Ended, location: str) -> str:
         result = ended.result
@@ -78,4 +81,6 @@ class Joblog:
             self._file.write(text)
             self._file.flush()
         except OSError as error:
-            raise StoreError(f"--joblog {shown(self._path)} cannot be written: {error.strerror}") from None
+            raise StoreError(
+                f"--joblog {shown(self._path)} cannot be written: {error.strerror}; run it again to go on"
+            ) from None

@@ -100,8 +100,7 @@ class Trials:
         while more:
             for node in more:
                 (avoided if self._failed_on.get(node) == location else fine).append(node)
-            missing = n - len(fine) if len(avoided) < LOOK else 0
-            more = self._graph.take(min(missing, LOOK), location) if avoided else []
+            more = self._graph.take(min(n - len(fine), LOOK - len(avoided)), location) if avoided else []
         return self._keep(fine + avoided, len(fine) or 1)
 
     def _keep(self, nodes: list[Node], n: int) -> list[Node]:

@@ -26,18 +26,24 @@ class Session:
     seconds: float = 0.0
 
     @contextmanager
+    def timed(self) -> Iterator[None]:
+        """Count the time until the end as spent in talking."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds = time.perf_counter() - start
+
+    @contextmanager
     def client(self, location: str | None = None) -> Iterator[Client]:
         """A client for one command; like the original dquery it is known by the bare name of its host."""
         import socket
 
         from dwork.client import Client
 
-        start = time.perf_counter()
-        try:
-            with Client(self.server, timeout=self.timeout, location=location or socket.gethostname()) as client:
-                yield client
-        finally:
-            self.seconds = time.perf_counter() - start
+        location = location or socket.gethostname()
+        with self.timed(), Client(self.server, timeout=self.timeout, location=location) as client:
+            yield client
 
 
 def name(text: str) -> str:

@@ -69,6 +69,9 @@ class HubLoop:
             total.sends.append((where, Error(str(error))))
             return
         if isinstance(message, Inquiry):
+            if total.events:  # the record has not heard of them yet
+                self.carry_out(total)
+                total.events, total.sends = [], []
             total.sends.append((where, self._answer(message)))
         else:
             _add(total, self.hub.receive(where, message, now))

@@ -13,8 +13,11 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from dwork.record.transaction import transaction
+
 _KINDS: Final = "qdffffII"
 _SIZE: Final = sum(array(kind).itemsize for kind in _KINDS)
+_MOST: Final = 2**32 - 1
 #: Rows of one INSERT; SQLite before 3.32 takes no more than 999 values.
 _ROWS: Final = 64
 _VALUES: Final = f"({', '.join('?' * 10)})"
@@ -30,8 +33,13 @@ def pack(ids: Sequence[int], columns: Sequence[Any], hands: Sequence[tuple[int, 
     attempts, _, _, started, seconds, user, system, max_rss = columns
     if not all(attempts):  # peers of the original dialect do not count
         attempts = [a or (hand[0] if hand else 0) for a, hand in zip(attempts, hands, strict=True)]
-    waited = [begin - hand[2] if hand and begin else 0.0 for begin, hand in zip(started, hands, strict=True)]
+    waited = [
+        begin - hand[2] if begin and hand and hand[0] == attempt else 0.0  # it may be another's, of a later attempt
+        for begin, hand, attempt in zip(started, hands, attempts, strict=True)
+    ]
     rss = [bytes >> 10 for bytes in max_rss]
+    if max(rss) > _MOST:  # somebody does not tell the truth
+        rss = [min(kib, _MOST) for kib in rss]
     packed = [
         array(kind, column)
         for kind, column in zip(_KINDS, (ids, started, waited, seconds, user, system, rss, attempts), strict=True)
@@ -63,11 +71,10 @@ def enter(connection: sqlite3.Connection, n: int) -> bool:
     found = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id LIMIT ?", (n,)).fetchall()
     if not found:
         return False
-    connection.execute("BEGIN")
-    for _, time, worker, columns in found:
-        _enter(connection, time, worker, columns)
-    connection.execute("DELETE FROM finished WHERE id <= ?", (found[-1][0],))
-    connection.execute("COMMIT")
+    with transaction(connection):
+        for _, time, worker, columns in found:
+            _enter(connection, time, worker, columns)
+        connection.execute("DELETE FROM finished WHERE id <= ?", (found[-1][0],))
     return len(found) == n
 
 

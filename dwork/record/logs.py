@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import os
 import re
+import zlib
 from collections import OrderedDict
 from typing import Final
 
 from dwork.errors import StoreError
+from dwork.record.rows import untext
 from dwork.shown import shown
 
 #: Files that are kept open at a time.
 OPEN: Final = 128
 _ODD: Final = re.compile(r"[^\w.\-]+", re.ASCII)
+_LONGEST: Final = 200
 _STREAMS: Final = {1: "stdout", 2: "stderr"}
 
 
@@ -33,7 +36,7 @@ class Logs:
 
     def append(self, location: str, id: int, attempt: int, stream: int, data: bytes) -> tuple[str, int]:
         """Write a piece of output, and return its file, as `read` takes it, and its offset in it."""
-        name = f"{_ODD.sub('_', location)}.log"
+        name = _file_of(location)
         try:
             fd, size = self._open(name)
             again = f", attempt {attempt}" if attempt > 1 else ""
@@ -66,9 +69,17 @@ class Logs:
         self._files.clear()
 
 
-def read(record: str, file: str, offset: int, length: int) -> bytes:
+def _file_of(location: str) -> str:
+    """The name of a worker's file; no longer than a file system takes."""
+    name = _ODD.sub("_", location)
+    if len(name) > _LONGEST:
+        name = f"{name[:_LONGEST]}-{zlib.crc32(location.encode()):08x}"
+    return f"{name}.log"
+
+
+def read(record: str, file: str | bytes, offset: int, length: int) -> bytes:
     """A piece of output as it was written; fewer bytes when the file is shorter. OSError when it is not there."""
-    fd = os.open(os.path.join(os.path.dirname(record), file), os.O_RDONLY | os.O_CLOEXEC)
+    fd = os.open(os.path.join(os.path.dirname(record), untext(file)), os.O_RDONLY | os.O_CLOEXEC)
     try:
         return os.pread(fd, length, offset)
     finally:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Callable
 
 from dwork.errors import UsageError
+from dwork.record.locks import InUse
 from dwork.record.logs import Logs
-from dwork.record.place import COMPANIONS, InUse, Place
+from dwork.record.place import COMPANIONS, Place
 from dwork.record.run import this_run
+from dwork.record.schema import Foreign
 from dwork.record.store import Store
+from dwork.shown import shown
 
 #: The record of who keeps none: it is gone with the process.
 MEMORY = ":memory:"
@@ -37,27 +39,62 @@ def open_store(
 
     UsageError when it cannot be opened.
     """
+    if logs:
+        _check_logs(logs)
     if fresh:
-        _set_aside(record)
-        if logs and os.path.isdir(logs):
-            shutil.rmtree(f"{logs}.1", ignore_errors=True)
-            os.replace(logs, f"{logs}.1")
+        try:
+            _set_aside(record, logs and os.path.abspath(logs))
+        except OSError as error:
+            raise UsageError(f"--fresh cannot set {shown(record)} aside: {error.strerror}") from None
     return Store(record, this_run(now), number, Logs(logs, record) if logs else None, tell)
 
 
-def _set_aside(path: str) -> None:
-    """Keep a record as `.1`, also a damaged one; an older `.1` is gone then. UsageError when it is in use."""
-    if not os.path.exists(path):
-        return
-    with contextlib.ExitStack() as stack:
+def _check_logs(directory: str) -> None:
+    """UsageError when no log file can be made there, or the directory cannot: better now than with the first output."""
+    there = os.path.abspath(directory)
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"no log files can be made in {shown(directory)}; choose another directory with --logs, or --no-logs"
+        )
+
+
+def _set_aside(record: str, logs: str) -> None:
+    """Keep a record as `.1`, also a damaged one, and its logs; an older `.1` is gone then.
+
+    UsageError when it is in use, or when there is something else than a record and logs.
+    """
+    if os.path.lexists(logs):
+        _refuse_others(logs, f"{logs}.1")
+    if os.path.lexists(record):
+        if not os.path.isfile(record):
+            raise UsageError(f"{shown(record)} is no file; choose another with -f")
         try:
-            stack.callback(Place(path, lambda text: None).close)  # for the lock: nobody else may have it
-        except InUse:
+            Place(record, lambda text: None).close()  # for the lock: nobody else may have it
+        except (InUse, Foreign):
             raise
         except UsageError:  # damaged
             pass
         for end in ("", *COMPANIONS):
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{path}.1{end}")
+                os.unlink(f"{record}.1{end}")
             with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{path}{end}", f"{path}.1{end}")
+                os.replace(f"{record}{end}", f"{record}.1{end}")
+    if os.path.lexists(logs):
+        if os.path.isdir(f"{logs}.1"):
+            for name in os.listdir(f"{logs}.1"):
+                os.unlink(os.path.join(f"{logs}.1", name))
+        os.replace(logs, f"{logs}.1")
+
+
+def _refuse_others(logs: str, older: str) -> None:
+    """UsageError when there is something in one of two directories that no pool has written."""
+    for directory in (logs, older):
+        if os.path.lexists(directory) and not (
+            os.path.isdir(directory) and all(name.endswith(".log") for name in os.listdir(directory))
+        ):
+            raise UsageError(
+                f"--fresh would move {shown(logs)} to {shown(older)}, but there is more than log files in "
+                f"{shown(directory)}; move that away, or choose another directory with --logs"
+            )

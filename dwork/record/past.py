@@ -4,33 +4,45 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from typing import Any
+from typing import Any, Final
 
 from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
 from dwork.task import State
 
+_IS_BAD: Final = "outcome IN ('failed', 'timeout')"
+
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:
-    """All tasks, by id; those that were in a worker's hands are ASSIGNED."""
+    """All tasks, by id; those that were in a worker's hands are ASSIGNED. A damaged file may raise anything."""
     after, extended = _predecessors(connection)
     attempts = {
-        task: (attempt, worker, failures)
-        for task, attempt, worker, failures in connection.execute(
-            "SELECT task, max(attempt), worker, sum(outcome IN ('failed', 'timeout')) FROM attempts GROUP BY task"
+        task: (int(attempt), worker, failures, outcome)
+        for task, attempt, worker, failures, outcome in connection.execute(
+            f"SELECT task, max(attempt), worker, sum({_IS_BAD}), outcome FROM attempts GROUP BY task"
         )
     }
+    for task, failures in connection.execute(
+        f"SELECT id, (SELECT count(*) FROM attempts WHERE task = id AND attempt > forgiven AND {_IS_BAD}) FROM tasks "
+        "WHERE forgiven"
+    ).fetchall():
+        attempt, worker, _, outcome = attempts[task]
+        attempts[task] = (attempt, worker, failures, outcome)
     hands = in_hand(connection)
     states = {state.value: state for state in State}
     cache: dict[Any, Any] = {}
     entries = []
     query = "SELECT id, name, command, arguments, options, origin, state, held, removed FROM tasks ORDER BY id"
     for id, name, command, arguments, options, origin, state, held, removed in connection.execute(query):
-        attempt, holder, failures = attempts.get(id, (0, None, 0))
+        attempt, holder, failures, outcome = attempts.get(id, (0, None, 0, ""))
         now = states[state]
+        if now is State.DONE and outcome != "done":  # a worker that was taken for lost did it in an earlier attempt
+            holder = _who_did(connection, id)
         hand = hands.get(id) if hands else None
         if hand is not None and now is State.WAITING and hand[0] > attempt:
             now, (attempt, holder) = State.ASSIGNED, hand
+        if not isinstance(name, str):
+            raise TypeError(f"the name of task {id} is none")
         task = task_of(name, command, arguments, options, origin, after.get(id, ()), cache)
         entries.append(
             Recorded(
@@ -39,6 +51,11 @@ def recorded(connection: sqlite3.Connection) -> list[Recorded]:
             )
         )  # fmt: skip
     return entries
+
+
+def _who_did(connection: sqlite3.Connection, id: int) -> str | None:
+    query = "SELECT worker FROM attempts WHERE task = ? AND outcome = 'done' ORDER BY attempt DESC LIMIT 1"
+    return next((worker for (worker,) in connection.execute(query, (id,))), None)
 
 
 def _predecessors(connection: sqlite3.Connection) -> tuple[dict[int, tuple[str, ...]], dict[int, tuple[str, ...]]]:
@@ -50,6 +67,8 @@ def _predecessors(connection: sqlite3.Connection) -> tuple[dict[int, tuple[str, 
         "ORDER BY task, position"
     )
     for task, name, added in connection.execute(query):
+        if not isinstance(name, str):
+            raise TypeError(f"a predecessor of task {task} has no name")
         after.setdefault(task, []).append(name)
         if added is not None:
             extended.setdefault(task, []).append(name)

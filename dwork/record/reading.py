@@ -17,13 +17,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from dwork.errors import UsageError
+from dwork.errors import StoreError, UsageError
 from dwork.pattern import matcher
 from dwork.record.batch import enter
+from dwork.record.locks import refuse_if_in_use
 from dwork.record.logs import read
-from dwork.record.place import COMPANIONS, errors
+from dwork.record.place import COMPANIONS, Place
 from dwork.record.rows import untext
 from dwork.record.schema import VERSION, version_of
+from dwork.record.trouble import reading
 from dwork.shown import shown
 
 Row = dict[str, Any]
@@ -94,7 +96,14 @@ def task(connection: sqlite3.Connection, id: int) -> Row:
         )
     ]
     row["output"] = [
-        {"attempt": attempt, "stream": stream, "position": position, "file": file, "offset": offset, "length": length}
+        {
+            "attempt": attempt,
+            "stream": stream,
+            "position": position,
+            "file": untext(file),
+            "offset": offset,
+            "length": length,
+        }
         for attempt, stream, position, file, offset, length in connection.execute(
             "SELECT attempt, stream, position, file, offset, length FROM output WHERE task = ? "
             "ORDER BY attempt, stream, position",
@@ -174,23 +183,40 @@ class Archive:
             raise
 
     def _open(self) -> sqlite3.Connection:
-        """Where it stands when it can be written, since a log that was left must be folded in; else a copy."""
+        """Where it stands, if it can be written: what a killed pool left is still to be entered. Else a copy."""
         path = self.path
-        if not (os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK)):
-            directory = self._stack.enter_context(tempfile.TemporaryDirectory())
-            copy = os.path.join(directory, "record.db")
-            for end in ("", *COMPANIONS):
-                with contextlib.suppress(FileNotFoundError):
-                    shutil.copyfile(f"{path}{end}", f"{copy}{end}")
-            path = copy
-        with errors(self.path):
-            connection = sqlite3.connect(path, isolation_level=None, timeout=0)
-            self._stack.callback(connection.close)
-            if version_of(connection, self.path) < VERSION:
-                raise UsageError(f"{shown(self.path)} is of an older dwork; run the pool once more, or use that one")
-            while enter(connection, 100):
+        if os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
+            try:
+                return self._enter_all(path)
+            except StoreError:  # the disk is full
                 pass
-        return connection
+        return self._enter_all(self._copy())
+
+    def _copy(self) -> str:
+        copy = os.path.join(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dwork-")), "record.db")
+        refuse_if_in_use(self.path)
+        try:
+            for end in ("", *COMPANIONS):
+                if not end or os.path.exists(f"{self.path}{end}"):
+                    shutil.copyfile(f"{self.path}{end}", f"{copy}{end}")
+        except OSError as error:
+            raise UsageError(f"{shown(self.path)} cannot be read: {error.strerror}") from None
+        refuse_if_in_use(self.path)  # what was written meanwhile is in a part of the copy
+        return copy
+
+    def _enter_all(self, path: str) -> sqlite3.Connection:
+        place = Place(path, lambda text: None)
+        try:
+            with reading(self.path):
+                if version_of(place.connection, self.path) < VERSION:
+                    raise UsageError(f"{shown(self.path)} is empty or of an older dwork; run the pool once more")
+                while enter(place.connection, 100):
+                    pass
+        except BaseException:
+            place.close()
+            raise
+        self._stack.callback(place.close)
+        return place.connection
 
     def __enter__(self) -> Archive:
         return self
@@ -207,17 +233,20 @@ class Archive:
         """As Client.tasks."""
         after: int | None = -1
         while after is not None:
-            found, after = listing(self.connection, states, glob, after, 1000)
+            with reading(self.path):
+                found, after = listing(self.connection, states, glob, after, 1000)
             yield from found
 
     def task(self, key: str) -> Row | None:
         """As Client.task."""
-        id = find(self.connection, key)
-        return None if id is None else task(self.connection, id)
+        with reading(self.path):
+            id = find(self.connection, key)
+            return None if id is None else task(self.connection, id)
 
     def output(self, row: Row, piece: Row) -> bytes:
         """As Client.output."""
         return read(self.path, piece["file"], piece["offset"], piece["length"])
 
     def counts(self) -> dict[str, int]:
-        return counts(self.connection)
+        with reading(self.path):
+            return counts(self.connection)

@@ -40,7 +40,8 @@ class Plan:
 
     entries: all tasks of the graph. new: those that the record lacks. changed: those that it has otherwise. again:
     ids of those that it calls ended and that run again. removed: ids of those that are in no file any more. done: how
-    many are done before; failed: how many failed and are tried again; known: whether there was anything before.
+    many are done before; failed: how many failed and are tried again; known: whether there was anything before;
+    next_id: the first id that no task ever had.
     """
 
     entries: list[Restored] = field(default_factory=list)
@@ -51,12 +52,18 @@ class Plan:
     done: int = 0
     failed: int = 0
     known: bool = False
+    next_id: int = 0
 
 
 def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
-    """Compare; UsageError when a task that was added later comes after one that is gone from the files undone."""
+    """Compare; UsageError when they do not fit together.
+
+    That is when a task waits for one that is gone from the files undone, since it was added or made to wait while the
+    pool ran, or when tasks now wait for one another for such a reason.
+    """
     before = {entry.task.name: entry for entry in recorded}
     result = Plan(known=bool(before))
+    result.next_id = 1 + max((e.id for e in before.values()), default=len(tasks) - 1)
     if not before:
         result.entries = [Restored(id, task) for id, task in enumerate(tasks)]
         result.new = result.entries
@@ -65,20 +72,21 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     added = [e for e in before.values() if e.task.origin and e.task.name not in names]
     gone = [e for e in before.values() if not e.task.origin and e.task.name not in names]
     result.removed = [e.id for e in gone if not e.removed]
-    wanted = [_extended(task, before.get(task.name)) for task in tasks]
-    wanted += [_added(e, names, before) for e in added]
+    there = {*names, *(e.task.name for e in added)}
+    wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
+    wanted += [e.task._replace(after=_still_there(e.task.after, e, there, before)) for e in added]
     done = _done(wanted, before)
-    next_id = 1 + max(e.id for e in before.values())
     for task in wanted:
         known = before.get(task.name)
         if known is None:
-            entry = Restored(next_id, task)
-            next_id += 1
+            entry = Restored(result.next_id, task)
+            result.next_id += 1
             result.new.append(entry)
         else:
             state = State.DONE if done[task.name] else State.WAITING
             holder = known.holder if state is State.DONE else None
-            entry = Restored(known.id, task, state, known.attempt, holder, known.held)
+            held = known.held and state is not State.DONE and task.command is not None
+            entry = Restored(known.id, task, state, known.attempt, holder, held)
             if known.task != task or known.removed:
                 result.changed.append(entry)
             if known.state is not state and task.command is not None:
@@ -86,39 +94,56 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
             result.failed += known.state is State.FAILED
         result.done += done[task.name] and task.command is not None
         result.entries.append(entry)
+    result.again += _stale(gone, done)
     return result
 
 
-def _extended(task: Task, known: Recorded | None) -> Task:
+def _extended(task: Task, known: Recorded | None, there: set[str], before: Mapping[str, Recorded]) -> Task:
     """The task with the predecessors that it got while the pool ran."""
     if known is None or not known.extended:
         return task
-    return task._replace(after=tuple(dict.fromkeys((*task.after, *known.extended))))
+    extended = _still_there(known.extended, known, there, before)
+    return task._replace(after=tuple(dict.fromkeys((*task.after, *extended))))
 
 
-def _added(entry: Recorded, names: set[str], before: Mapping[str, Recorded]) -> Task:
-    """A task that was added while the pool ran, without predecessors that are gone and were done."""
-    after = []
-    for name in entry.task.after:
-        known = before.get(name)
-        if name in names or (known is not None and known.task.origin):
-            after.append(name)
-        elif known is not None and known.state is not State.DONE and entry.state is not State.DONE:
-            raise UsageError(
-                f"task {entry.task.name!r}, which was added while the pool ran, comes after {name!r}, "
-                "which is in the task files no more and was not done; put it back, or start over with --fresh"
-            )
-    return entry.task if len(after) == len(entry.task.after) else entry.task._replace(after=tuple(after))
+def _still_there(
+    names: tuple[str, ...], entry: Recorded, there: set[str], before: Mapping[str, Recorded]
+) -> tuple[str, ...]:
+    """Of what a task came to wait for while the pool ran, what there is; the rest was done, or unknown even then."""
+    kept = tuple(name for name in names if name in there)
+    if len(kept) < len(names) and entry.state is not State.DONE:
+        for name in names:
+            if name not in there and name in before and before[name].state is not State.DONE:
+                raise UsageError(
+                    f"task {entry.task.name!r} came to wait for {name!r} while the pool ran, "
+                    "which is in the task files no more and was not done; put it back, or start over with --fresh"
+                )
+    return names if len(kept) == len(names) else kept
 
 
 def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bool]:
     """Of each task, whether it stays done. A join does when all that it stands for does."""
     done: dict[str, bool] = {}
-    for task in _in_order(tasks):
+    order, cycle = _in_order(tasks)
+    if cycle:
+        raise UsageError(
+            f"these tasks would wait for one another: {' -> '.join(cycle)}, since some came to wait for others "
+            "while the pool ran; change the task files, or start over with --fresh"
+        )
+    for task in order:
         known = before.get(task.name)
         stays = task.command is None or (known is not None and known.state is State.DONE and _same(task, known.task))
         done[task.name] = stays and all([done.get(name, True) for name in task.after])
     return done
+
+
+def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
+    """Of tasks that are in no file, those that were done after something that runs again: should they come back."""
+    stays: dict[str, bool] = {}
+    order, _ = _in_order([e.task for e in gone])
+    for task in order:
+        stays[task.name] = all([done.get(name, stays.get(name, True)) for name in task.after])
+    return [e.id for e in gone if e.state is State.DONE and not stays.get(e.task.name)]
 
 
 def _same(task: Task, known: Task) -> bool:
@@ -129,10 +154,10 @@ def _same(task: Task, known: Task) -> bool:
     return now is then or (now.cwd == then.cwd and now.env == then.env)
 
 
-def _in_order(tasks: Sequence[Task]) -> Iterable[Task]:
-    """The tasks, sorted when some stand before what they come after."""
+def _in_order(tasks: Sequence[Task]) -> tuple[Sequence[Task], list[str]]:
+    """The tasks, sorted when some stand before what they come after; and the names on a way round, if there is one."""
     position = {task.name: i for i, task in enumerate(tasks)}
     if all(position.get(name, -1) < i for i, task in enumerate(tasks) for name in task.after):
-        return tasks
-    order, _ = topological([[position[name] for name in task.after if name in position] for task in tasks])
-    return [tasks[i] for i in order]
+        return tasks, []
+    order, cycle = topological([[position[name] for name in task.after if name in position] for task in tasks])
+    return [tasks[i] for i in order], [tasks[i].name for i in (*cycle, *cycle[:1])]

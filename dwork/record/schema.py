@@ -10,6 +10,8 @@ import sqlite3
 from typing import Final
 
 from dwork.errors import UsageError
+from dwork.record.transaction import transaction
+from dwork.shown import shown
 
 #: What file(1) and SQLite's application_id say: "dwrk".
 APPLICATION_ID: Final = 0x6477726B
@@ -39,7 +41,8 @@ MIGRATIONS: Final = (
         held INTEGER NOT NULL DEFAULT 0,        -- 1: kept from starting until it is released
         reason TEXT,                 -- why it failed, was skipped (after whom) or cancelled
         queued REAL NOT NULL,        -- when it was added
-        removed REAL                 -- when it was found to be in the task files no more
+        removed REAL,                -- when it was found to be in the task files no more
+        forgiven INTEGER NOT NULL DEFAULT 0     -- failures of attempts up to this one count no more against `retries`
     );
     CREATE TABLE predecessors (      -- task runs after predecessor
         task INTEGER NOT NULL,
@@ -102,18 +105,21 @@ MIGRATIONS: Final = (
 VERSION: Final = len(MIGRATIONS)
 
 
+class Foreign(UsageError):
+    """The file is a database, but no record."""
+
+
 def prepare(connection: sqlite3.Connection, path: str) -> None:
     """Make the tables, or bring those of an older version up to date; UsageError when that cannot be."""
     version = version_of(connection, path)
     if version == VERSION:
         return
-    connection.execute("BEGIN")
-    for number in range(version, VERSION):
-        for statement in _statements(MIGRATIONS[number]):
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {VERSION}")
-    connection.execute("COMMIT")
+    with transaction(connection):
+        for number in range(version, VERSION):
+            for statement in _statements(MIGRATIONS[number]):
+                connection.execute(statement)
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:
@@ -122,12 +128,14 @@ def version_of(connection: sqlite3.Connection, path: str) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     if tables and application != APPLICATION_ID:
-        raise UsageError(f"{path} is a database of another program; choose another file with -f")
+        raise Foreign(f"{shown(path)} is a database of another program; choose another file with -f")
     if version > VERSION:
         raise UsageError(
-            f"{path} was written by a newer dwork (format {version}, this one knows {VERSION}); "
+            f"{shown(path)} was written by a newer dwork (format {version}, this one knows {VERSION}); "
             "use that one, or another file with -f"
         )
+    if version < 0 or bool(version) != bool(tables):
+        raise sqlite3.DatabaseError(f"it says that its format is {version}, and has {tables} tables")
     return int(version)
 
 

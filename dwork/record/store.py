@@ -28,14 +28,17 @@ from dwork.printer import how
 from dwork.record import past, schema
 from dwork.record.batch import enter, host_of, pack
 from dwork.record.logs import Logs
-from dwork.record.place import Place, errors
+from dwork.record.place import Place
 from dwork.record.resume import Plan, plan
-from dwork.record.rows import task_row
+from dwork.record.rows import task_row, text
 from dwork.record.run import Run
+from dwork.record.transaction import transaction
+from dwork.record.trouble import opening, reading, writing
 from dwork.task import Result, State, Task
 
 #: Bytes of stderr that the record keeps of an attempt that did not end well.
 TAIL: Final = 4096
+_MOST: Final = 2**63 - 1
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
     "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss, "
@@ -71,6 +74,7 @@ class Store:
         self._place = Place(path, tell)
         self.connection = self._place.connection
         self._hands: dict[int, tuple[int, str, float]] = {}  # what workers hold: attempt, location, since when
+        self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may be found again
         self._tails: dict[int, bytes] = {}  # the end of stderr that came in pieces
         self._backlog = True  # something may be still to be entered
         self._is_safe = False  # each commit waits for the disk
@@ -93,14 +97,15 @@ class Store:
             events.Printed: self._printed,
         }
         try:
-            with errors(path):
+            with opening(path):
                 schema.prepare(self.connection, path)
-                self.connection.execute("BEGIN")
                 self._run = self.connection.execute(
                     "INSERT INTO runs(started, host, pid, job, version, command) VALUES (?, ?, ?, ?, ?, ?)", run
                 ).lastrowid
-                self.connection.execute("COMMIT")
-                self.settle()
+                (self._earlier_workers,) = self.connection.execute("SELECT ifnull(max(id), 0) FROM workers").fetchone()
+            with reading(path):
+                while enter(self.connection, 100):
+                    pass
         except BaseException:
             self._place.close()
             raise
@@ -108,10 +113,13 @@ class Store:
     def close(self, now: float, outcome: str) -> None:
         """Write how the run ended, and let go of the file. StoreError when that cannot be written."""
         try:
-            with errors(self.path):
-                self.settle()
-                self.connection.execute(
-                    "UPDATE runs SET ended = ?, outcome = ? WHERE id = ?", (now, outcome, self._run)
+            self.settle()
+            with writing(self.path), transaction(self.connection):
+                execute = self.connection.execute
+                execute("UPDATE runs SET ended = ?, outcome = ? WHERE id = ?", (now, outcome, self._run))
+                execute(
+                    "UPDATE workers SET left = ?, reason = ? WHERE left IS NULL AND id > ?",
+                    (now, outcome, self._earlier_workers),
                 )
         finally:
             self._place.close()
@@ -125,11 +133,11 @@ class Store:
 
         What was running when the last run was killed has lost that attempt.
         """
-        with errors(self.path):
+        with reading(self.path):
             recorded = past.recorded(self.connection)
-            result = plan(tasks, recorded)
+        result = plan(tasks, recorded)
+        with writing(self.path), transaction(self.connection):
             execute = self.connection.execute
-            execute("BEGIN")
             for known in recorded:
                 if known.state is State.ASSIGNED and known.holder is not None:
                     self._lose(known.id, known.attempt, known.holder, None, now, "the pool ended while it ran")
@@ -141,23 +149,22 @@ class Store:
             self.connection.executemany("DELETE FROM predecessors WHERE task = ?", ((e.id,) for e in result.changed))
             extended = {known.id: known.extended for known in recorded if known.extended}
             self._precede(result.changed, ids.get, extended, now)
+            self._forgive(known.id for known in recorded if known.failures and known.state is not State.DONE)
             self._move([(id, None) for id in result.again], "waiting")
             self.connection.executemany("UPDATE tasks SET removed = ? WHERE id = ?", [(now, i) for i in result.removed])
-            execute("COMMIT")
         return result
 
     def recover(self, now: float) -> list[Restored]:
-        """All tasks as they were, those in workers' hands included."""
-        with errors(self.path):
-            recorded = past.recorded(self.connection)
-            held = [entry for entry in recorded if entry.state is State.ASSIGNED]
-            self.connection.execute("BEGIN")
+        """All tasks as they were, those in workers' hands included, and those not that a pool's files had no more."""
+        with reading(self.path):
+            recorded = [entry for entry in past.recorded(self.connection) if not entry.removed]
+        held = [entry for entry in recorded if entry.state is State.ASSIGNED]
+        with writing(self.path), transaction(self.connection):
             self.connection.execute("DELETE FROM hands")
             for entry in held:
                 assert entry.holder is not None
                 self._hands[entry.id] = (entry.attempt, entry.holder, now)
                 self._hand(now, entry.holder, [entry.id], [entry.attempt])
-            self.connection.execute("COMMIT")
         kept = (State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED)
         return [
             Restored(
@@ -167,23 +174,27 @@ class Store:
             for entry in recorded
         ]  # fmt: skip
 
+    def next_id(self) -> int:
+        """The first id that no task ever had."""
+        with reading(self.path):
+            return int(self.connection.execute("SELECT ifnull(max(id), -1) + 1 FROM tasks").fetchone()[0])
+
     def slots(self) -> dict[str, int]:
         """How many slots each worker has or had last; 0 for those that speak the original dialect."""
-        with errors(self.path):
+        with reading(self.path):
             return dict(self.connection.execute("SELECT location, slots FROM workers ORDER BY id").fetchall())
 
     # -- what happens ------------------------------------------------------------------------------------------
 
     def hear(self, happened: Sequence[Event]) -> None:
         """Make it durable, before this returns."""
-        with errors(self.path):
+        with writing(self.path):
             self._be_safe(any(isinstance(event, _PROMISES) for event in happened))
-            self.connection.execute("BEGIN")
-            for event in happened:
-                handler = self._handlers.get(type(event))
-                if handler is not None:
-                    handler(event)
-            self.connection.execute("COMMIT")
+            with transaction(self.connection):
+                for event in happened:
+                    handler = self._handlers.get(type(event))
+                    if handler is not None:
+                        handler(event)
 
     def hand(self, id: int) -> tuple[int, str, float] | None:
         """Which attempt of a task some worker holds, who, and since when."""
@@ -192,7 +203,7 @@ class Store:
     def idle(self) -> bool:
         """Enter some of what is still to be entered; return whether there may be more."""
         if self._backlog:
-            with errors(self.path):
+            with writing(self.path):
                 self._be_safe(False)
                 self._backlog = enter(self.connection, 1)
         return self._backlog
@@ -251,6 +262,10 @@ class Store:
         else:
             self._hands.update(zip(ids, [(attempt, location, time) for attempt in attempts], strict=True))
         self._hand(time, location, ids, attempts)
+        if self._lost:
+            found = self._lost.intersection(zip(ids, attempts, strict=True))
+            self.connection.executemany("DELETE FROM attempts WHERE task = ? AND attempt = ?", found)
+            self._lost -= found
 
     def _hand(self, time: float, location: str | None, ids: Sequence[int], attempts: Sequence[int]) -> None:
         all_first = attempts.count(1) == len(attempts)
@@ -288,17 +303,19 @@ class Store:
         self._move([(event.task.id, event.reason)], "cancelled")
 
     def _attempt(self, ended: Ended, location: str, now: float, outcome: str) -> None:
-        """One attempt that did not end well."""
+        """One attempt that did not end well. One that is lost stays so: nobody knows how it ended."""
         id, _, result = ended
         hand = self._hands.pop(id, None)
         attempt = result.attempt or (hand[0] if hand else 1)
+        if (id, attempt) in self._lost:
+            return
         until = result.started + result.seconds if result.started else now
         tail = (self._tails.pop(id, b"") + result.stderr)[-TAIL:]
         self.connection.execute(
             _INSERT_ATTEMPT,
             (
                 id, attempt, location, host_of(location), hand[2] if hand else None, result.started or None, until,
-                result.user, result.system, result.max_rss,
+                result.user, result.system, min(result.max_rss, _MOST),
                 outcome, result.exit_status, result.signal, result.error or None, tail or None,
             ),
         )  # fmt: skip
@@ -314,11 +331,29 @@ class Store:
             self._tails.pop(id, None)
             if hand is not None and event.lost:
                 self._lose(id, hand[0], event.location, hand[2], event.time, event.reason)
+                self._lost.add((id, hand[0]))
 
-    def _lose(self, id: int, attempt: int, location: str, since: float | None, now: float, reason: str) -> None:
+    def _lose(
+        self, id: int, attempt: int, location: str, since: float | None, now: float, reason: str, outcome: str = "lost"
+    ) -> None:
+        """One attempt of whose end nothing is known."""
         self.connection.execute(
             _INSERT_ATTEMPT,
-            (id, attempt, location, host_of(location), since, None, now, *[None] * 3, "lost", None, None, reason, None),
+            (
+                id,
+                attempt,
+                location,
+                host_of(location),
+                since,
+                None,
+                now,
+                *[None] * 3,
+                outcome,
+                None,
+                None,
+                reason,
+                None,
+            ),
         )
 
     def _skipped(self, event: events.Skipped) -> None:
@@ -326,11 +361,24 @@ class Store:
 
     def _cancelled(self, event: events.Cancelled) -> None:
         for task in event.tasks:
-            self._hands.pop(task.id, None)
+            hand = self._hands.pop(task.id, None)
+            self._tails.pop(task.id, None)
+            if hand is not None:  # its worker is not asked, and may not know
+                self._lose(task.id, hand[0], hand[1], hand[2], event.time, event.reason, "cancelled")
         self._move([(task.id, event.reason) for task in event.tasks], "cancelled")
 
     def _revived(self, event: events.Revived) -> None:
-        self._move([(task.id, None) for task in event.tasks], "waiting")
+        ids = [task.id for task in event.tasks]
+        self._forgive(ids)
+        self._move([(id, None) for id in ids], "waiting")
+
+    def _forgive(self, ids: Iterable[int]) -> None:
+        """These start anew: their failures do not count any more."""
+        self.connection.executemany(
+            "UPDATE tasks SET forgiven = (SELECT coalesce(max(attempt), 0) FROM attempts WHERE task = ?1) "
+            "WHERE id = ?1 AND state != 'skipped'",
+            [(id,) for id in ids],
+        )
 
     def _move(self, tasks: Iterable[tuple[int, str | None]], state: str) -> None:
         self.connection.executemany(
@@ -354,7 +402,7 @@ class Store:
 
     def _left(self, event: events.Left) -> None:
         self.connection.execute(
-            "UPDATE workers SET left = ?, reason = ? WHERE location = ? AND left IS NULL",
+            "UPDATE workers SET left = ?, reason = ? WHERE id = (SELECT max(id) FROM workers WHERE location = ?)",
             (event.time, event.reason, event.location),
         )
 
@@ -379,5 +427,5 @@ class Store:
         self.connection.execute(
             "INSERT INTO output SELECT ?1, ?2, ?3, count(*), ?4, ?5, ?6 FROM output "
             "WHERE task = ?1 AND attempt = ?2 AND stream = ?3",
-            (id, attempt, stream, file, offset, len(data)),
+            (id, attempt, stream, text(file), offset, len(data)),
         )

@@ -7,12 +7,18 @@ import os
 import queue
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from dwork.hub import Hub, Policy
-from dwork.loop import sleep
+from dwork.inquiry import Inquiries
+from dwork.loop import clock, sleep
 from dwork.loop.hub import HubLoop
+from dwork.record.logs import Logs
+from dwork.record.opening import MEMORY
+from dwork.record.run import this_run
+from dwork.record.store import Store
 from dwork.task import State
 from dwork.transport.zmq import Router
 
@@ -30,10 +36,18 @@ class _Served:
         self.lock = threading.Lock()
 
     def _run(self) -> None:
+        self.begin()
         while self._wake >= 0:
             sleep([self.router], [self._asleep], math.inf)
             with self.lock:
                 self.turn()
+        self.end()
+
+    def begin(self) -> None:
+        """Called in the thread, before anything."""
+
+    def end(self) -> None:
+        """Called in the thread, after all."""
 
     def turn(self) -> None:
         raise NotImplementedError
@@ -69,6 +83,27 @@ class ServedHub(_Served):
     def names(self) -> list[str]:
         with self.lock:
             return [node.name for node in self.hub.graph.nodes]
+
+
+class KeptHub(ServedHub):
+    """A hub that keeps a record, in memory, and answers from it; logs: the directory for output, empty for none."""
+
+    def __init__(self, logs: str = "", policy: Policy | None = None) -> None:
+        self._logs = logs
+        self._begun = threading.Event()
+        super().__init__(policy=policy)
+        assert self._begun.wait(10)
+
+    def begin(self) -> None:
+        # Here, since SQLite's connections belong to the thread that makes them.
+        logs = Logs(self._logs, MEMORY) if self._logs else None
+        self._store = Store(MEMORY, this_run(clock()), self.hub.graph.number, logs)
+        self._loop = HubLoop(self.hub, [self.router], [self._store])
+        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store).answer)
+        self._begun.set()
+
+    def end(self) -> None:
+        self._store.close(clock(), "told to end")
 
 
 class Puppet(_Served):
@@ -111,6 +146,27 @@ def serve() -> Iterator[Callable[..., ServedHub]]:
 def hub(serve: Callable[..., ServedHub]) -> ServedHub:
     """A hub that runs; its graph is checked at the end."""
     return serve()
+
+
+@pytest.fixture
+def keep(tmp_path: Path) -> Iterator[Callable[..., KeptHub]]:
+    """Start hubs with a record; what tasks print is kept in tmp_path."""
+    served: list[KeptHub] = []
+
+    def start(logs: str | None = None, policy: Policy | None = None) -> KeptHub:
+        served.append(KeptHub(str(tmp_path / "logs") if logs is None else logs, policy))
+        return served[-1]
+
+    yield start
+    for each in served:
+        each.stop()
+        each.hub.check()
+
+
+@pytest.fixture
+def kept(keep: Callable[..., KeptHub]) -> KeptHub:
+    """A hub with a record."""
+    return keep()
 
 
 @pytest.fixture

@@ -177,7 +177,7 @@ def test_a_forgotten_client_in_a_cycle_of_references_closes_its_socket(hub: Any)
     client = Client(hub.address)
     client.status()
     client.itself = client  # type: ignore[attr-defined]
-    closed = client._dealers
+    closed = client._exchange._dealers
     del client
     gc.collect()
     assert not closed

@@ -9,7 +9,7 @@ from dwork import events as e
 from dwork import messages as m
 from dwork import wire
 from dwork.hub import Hub, Policy, Step
-from dwork.messages import Native
+from dwork.messages import Native, Verb
 from dwork.task import Options, Result, State, Task
 
 INF = math.inf
@@ -44,6 +44,31 @@ class Stage:
         assert not isinstance(reply, m.Welcome | m.Recall | m.Cancel)
         return reply
 
+    def order(self, verb: Verb, *texts: str) -> m.Message:
+        """Somebody does something to tasks; what is sent to others for it waits."""
+        self.say("boss", m.Control(verb, texts))
+        (at,) = [i for i, (peer, _) in enumerate(self.sent) if peer == "boss"]
+        return self.sent.pop(at)[1]
+
+    def refused(self, verb: Verb, *texts: str) -> str:
+        """Why somebody cannot do that to tasks; nothing has happened."""
+        events, states = list(self.events), {node: node.state for node in self.hub.graph.names.values()}
+        reply = self.order(verb, *texts)
+        assert isinstance(reply, m.Error), reply
+        assert self.events == events
+        assert states == {node: node.state for node in self.hub.graph.names.values()}
+        return reply.text
+
+    def wait(self, seconds: float) -> None:
+        """Time passes."""
+        self.now += seconds
+        self.took(self.hub.tick(self.now))
+
+    def lose(self, *peers: Any) -> None:
+        """These are gone."""
+        for peer in peers:
+            self.took(self.hub.lose(peer, self.now, "gone"))
+
     def take(self) -> list[tuple[Any, m.Message]]:
         sent, self.sent = self.sent, []
         return sent
@@ -58,6 +83,10 @@ class Stage:
 
     def state(self, name: str) -> State:
         return self.hub.graph.names[name].state
+
+    def states(self, *names: str) -> str:
+        """The states of these (or all), in order."""
+        return " ".join(self.state(name).value for name in names or self.hub.graph.names)
 
 
 def finish(stage: Stage) -> None:

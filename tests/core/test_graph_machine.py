@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from fnmatch import fnmatchcase
 from typing import Any
 
 from hypothesis import settings
@@ -17,7 +18,7 @@ from dwork.errors import GraphError
 from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
 from dwork.hub import Hub, Policy, Step
-from dwork.messages import Native, Returned
+from dwork.messages import Native, Returned, Verb
 from dwork.task import ACTIVE, Options, Result, State, Task
 
 NAMES = st.sampled_from([f"t{i}" for i in range(12)])
@@ -305,8 +306,11 @@ RESULTS = st.lists(
 ).map(tuple)
 
 
+TEXTS = NAMES | st.sampled_from(["#0", "#3", "#99", "#", "nosuch", "*", "t?", "t[0-5]", "n*", "[z-a]"])
+
+
 class HubMachine(RuleBasedStateMachine):
-    """The model: who holds what, told by the replies and events alone."""
+    """The model: who holds what, what ended how and what must not start, told by the replies and events alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -316,19 +320,32 @@ class HubMachine(RuleBasedStateMachine):
         self.native: set[str] = set()  # peers that have said `slots`
         self.held: dict[int, str] = {}
         self.final: dict[int, State] = {}
+        self.kept: set[int] = set()  # on hold
+        self.doomed: set[int] = set()  # their worker has been told to end them
         self.waiting: dict[str, int] = {}  # by peer: the number of the Steal that is unanswered
 
-    @initialize(retries=st.integers(0, 1), halt=st.sampled_from([None, None, None, Halt(False, 3), Halt(True, 2)]))
-    def begin(self, retries: int, halt: Halt | None) -> None:
-        self.hub = Hub(Policy(retries=retries, halt=halt))
+    @initialize(
+        retries=st.integers(0, 1),
+        delay=st.sampled_from([0.0, 1.0]),
+        losses=st.sampled_from([1, 2, 5]),
+        halt=st.sampled_from([None, None, None, Halt(False, 3), Halt(True, 2)]),
+        tasks=BEGINNINGS,
+    )
+    def begin(self, retries: int, delay: float, losses: int, halt: Halt | None, tasks: tuple[Task, ...]) -> None:
+        self.hub = Hub(Policy(retries, delay, losses, halt=halt))
+        self.say("P", m.Create(tasks))
 
     # -- what the hub says --
 
     def follow(self, step: Step) -> Step:
+        finished = {ended.id for event in step.events if isinstance(event, e.Finished) for ended in event.tasks}
         for event in step.events:
+            if isinstance(event, e.Stolen) and self.hub.stopping:  # what was finished by a worker thought lost
+                assert {assigned.id for assigned in event.tasks} <= finished
             self.hear(event)
         for peer, message in step.sends:
             wire.decode_reply(wire.encode(message))
+            assert peer is not None, "it has not been heard of"
             assert peer in self.native or not isinstance(message, m.Welcome | m.Recall | m.Cancel)
             if isinstance(message, m.Transfer):
                 assert message.tasks, "a Transfer of nothing"
@@ -341,9 +358,9 @@ class HubMachine(RuleBasedStateMachine):
     def hear(self, event: e.Event) -> None:
         match event:
             case e.Stolen(location=location, tasks=tasks):
-                assert not self.hub.stopping
                 for assigned in tasks:
                     assert assigned.id not in self.held and assigned.id not in self.final
+                    assert assigned.id not in self.kept
                     assert assigned.attempt >= 1
                     self.held[assigned.id] = location
             case e.Finished(location=location, tasks=tasks):
@@ -351,13 +368,30 @@ class HubMachine(RuleBasedStateMachine):
                     assert self.held.pop(ended.id) == location
                     self.finally_(ended.id, State.DONE)
             case e.Failed(location=location, task=ended):
-                assert self.held.pop(ended.id) == location
+                if "died" in ended.result.error:  # it was requeued before
+                    assert ended.id not in self.held
+                else:
+                    assert self.held.pop(ended.id) == location
                 self.finally_(ended.id, State.FAILED)
+            case e.Killed(location=location, task=ended):
+                assert self.held.pop(ended.id) == location
+                assert ended.id in self.doomed or self.hub.stopping
+                self.finally_(ended.id, State.CANCELLED)
             case e.Retried(location=location, task=ended):
                 assert self.held.pop(ended.id) == location
+                assert ended.id not in self.doomed
             case e.Requeued(location=location, tasks=named):
                 for task in named:
                     assert self.held.pop(task.id) == location
+            case e.Held(tasks=named):
+                assert not self.kept & {task.id for task in named}
+                self.kept |= {task.id for task in named}
+            case e.Released(tasks=named):
+                assert self.kept >= {task.id for task in named}
+                self.kept -= {task.id for task in named}
+            case e.Revived(tasks=named):
+                for task in named:
+                    assert self.final.pop(task.id) is not State.DONE
             case e.Cancelled(tasks=named):
                 for task in named:
                     self.held.pop(task.id, None)
@@ -369,6 +403,7 @@ class HubMachine(RuleBasedStateMachine):
     def finally_(self, id: int, state: State) -> None:
         assert id not in self.final, "a task ends once"
         self.final[id] = state
+        self.doomed.discard(id)
 
     # -- moves --
 
@@ -396,7 +431,8 @@ class HubMachine(RuleBasedStateMachine):
             return None
         self.native.add(peer)
         self.sequences[peer] += 1
-        return Native(slots, wait, self.sequences[peer], held, self.sequences[peer] == 1)
+        beat = 5.0 if peer == "R" else 0.0
+        return Native(slots, wait, self.sequences[peer], held, self.sequences[peer] == 1, beat)
 
     @rule(tasks=BATCHES, peer=PEERS)
     def create(self, tasks: tuple[Task, ...], peer: str) -> None:
@@ -434,9 +470,21 @@ class HubMachine(RuleBasedStateMachine):
         id = data.draw(st.sampled_from(sorted(self.held)))
         worker = self.hub.workers[self.held[id]]
         attempt = self.hub.graph.nodes[id].attempt
-        native = self.number(worker.peer, (worker.slots, math.inf))  # type: ignore[arg-type]
-        step = self.say(worker.peer, m.Complete(worker.location, (Result(id, attempt, status),), steal, native))  # type: ignore[arg-type]
-        assert any(isinstance(event, e.Finished | e.Failed | e.Retried | e.Cancelled) for event in step.events)
+        peer: Any = worker.peer
+        hand = None
+        if peer is None:  # the hub was restarted: it wants to hear all
+            peer = "P"
+            hand = tuple((other.id, other.attempt) for other in worker.held.values() if other.id != id)
+        native = self.number(peer, (worker.slots, math.inf), hand)
+        is_doomed = id in self.doomed
+        step = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), steal, native))
+        kinds = e.Finished if not status else e.Killed if is_doomed else e.Failed | e.Retried | e.Killed
+        assert any(isinstance(event, kinds) for event in step.events)
+        again = self.number(peer, (worker.slots, 0.0))
+        told = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), 0, again))
+        assert not any(isinstance(event, e.Finished | e.Failed | e.Retried | e.Killed) for event in told.events)
+        if id in self.final:
+            assert any(to == peer and isinstance(reply, m.OK) for to, reply in told.sends), "it came before"
 
     @rule(peer=PEERS, location=LOCATIONS, keys=st.lists(KEYS, min_size=1, max_size=3), after=AFTER, native=NATIVES)
     def give_back(
@@ -460,6 +508,73 @@ class HubMachine(RuleBasedStateMachine):
         self.say(peer, m.Lookup(name))
         self.say(peer, m.OK())
 
+    def meant(self, verb: Verb, texts: tuple[str, ...]) -> set[int] | None:
+        """The ids of the tasks that a Control is about; None when it is illegal."""
+        nodes = nodes_of(self.hub.graph)
+        fitting = {
+            Verb.CANCEL: [n for n in nodes if n.id not in self.final],
+            Verb.RETRY: [n for n in nodes if self.final.get(n.id) in (State.FAILED, State.CANCELLED)],
+            Verb.HOLD: [n for n in nodes if not {n.id} & {*self.final, *self.held, *self.kept}],
+            Verb.RELEASE: [n for n in nodes if n.id in self.kept],
+        }[verb]
+        fitting = [node for node in fitting if not node.is_join]
+        meant: set[int] = set()
+        for text in texts:
+            named = {node.id for node in nodes if text in (node.name, f"#{node.id}")}
+            matching = {node.id for node in nodes if fnmatchcase(node.name, text)}
+            if named - {node.id for node in fitting} or not (named or matching):
+                return None
+            meant |= named or matching & {node.id for node in fitting}
+        return meant
+
+    @rule(
+        peer=PEERS,
+        verb=st.sampled_from([*Verb, Verb.RETRY]),
+        texts=st.lists(TEXTS, min_size=1, max_size=2).map(tuple),
+    )
+    def control(self, peer: str, verb: Verb, texts: tuple[str, ...]) -> None:
+        meant = self.meant(verb, texts)
+        step = self.say(peer, m.Control(verb, texts))
+        if meant is None:
+            assert any(to == peer and isinstance(reply, m.Error) for to, reply in step.sends)
+            return
+        assert (peer, m.OK(n=len(meant))) in step.sends
+        for id in meant:
+            match verb:
+                case Verb.CANCEL if id in self.held:
+                    self.doomed.add(id)
+                    to = self.hub.workers[self.held[id]].peer
+                    asked = [
+                        task
+                        for p, message in step.sends
+                        if p == to and isinstance(message, m.Cancel)
+                        for task in message.tasks
+                    ]
+                    assert to is None or id in asked
+                case Verb.CANCEL:
+                    assert self.final[id] in (State.CANCELLED, State.SKIPPED)
+                case Verb.RETRY:
+                    assert self.final.get(id, State.SKIPPED) is State.SKIPPED
+                case Verb.HOLD:
+                    assert id in self.kept
+                case Verb.RELEASE:
+                    assert id not in self.kept
+
+    @rule(backward=st.booleans())
+    def restart(self, backward: bool) -> None:
+        """The hub dies, and another one goes on from what was recorded; it has heard of nobody yet."""
+        old = self.hub
+        entries = written(old.graph, {node for node in old.graph.suspended if node.id in self.kept})
+        slots = {worker.location: worker.slots for worker in old.workers.values() if worker.slots}
+        self.hub = Hub(old.policy)
+        step = self.hub.restore(entries[::-1] if backward else entries, self.now, slots)
+        assert not step.sends
+        (resumed,) = step.events
+        assert isinstance(resumed, e.Resumed)
+        tasks = {node.id for node in nodes_of(self.hub.graph) if not node.is_join}
+        assert sorted(resumed.ids) == sorted(tasks - self.final.keys())
+        self.doomed.clear()
+
     @rule(peer=PEERS, reply=st.sampled_from([m.NotFound(), m.Error("x"), m.Recall(1), m.Transfer(())]))
     def send_what_is_no_request(self, peer: str, reply: Any) -> None:
         step = self.follow(self.hub.receive(peer, reply, self.now))
@@ -476,11 +591,53 @@ class HubMachine(RuleBasedStateMachine):
         self.follow(self.hub.lose(peer, self.now, "gone"))
         assert not any(w.peer == peer and w.slots for w in self.hub.workers.values())
 
+    @precondition(lambda self: self.hub._strays)
+    @rule(peer=PEERS, data=st.data(), status=st.sampled_from([None, None, 0, 0, 1]), slots=st.integers(1, 2))
+    def come_back(self, peer: str, data: st.DataObject, status: int | None, slots: int) -> None:
+        """A worker that was taken for lost has a task still (None), or has ended it."""
+        copies = self.hub._strays._copies
+        node = data.draw(st.sampled_from(sorted(copies, key=lambda node: node.id)))
+        location = data.draw(st.sampled_from(sorted(copies[node])))
+        attempt = copies[node][location]
+        held = self.hub.workers[location].held if location in self.hub.workers else {}
+        if node.id in held:
+            return  # it was given that anew, and its run counts as the later attempt
+        hand = tuple((id, other.attempt) for id, other in held.items())
+        before, last = node.state, node.attempt
+        if status is None:
+            native = self.number(peer, (slots, 0.0), (*hand, (node.id, attempt)))
+            step = self.say(peer, m.Steal(location, 1, native))
+            dropped = {id for to, msg in step.sends if to == peer and isinstance(msg, m.Cancel) for id in msg.tasks}
+            if before is State.READY and attempt == last and not self.hub.stopping:
+                assert self.held[node.id] == location and node.attempt == attempt
+            if before in ACTIVE:
+                assert node.id not in dropped - self.doomed or self.hub.stopping
+            else:
+                assert node.id in dropped
+            return
+        native = self.number(peer, (slots, 0.0), hand)
+        step = self.say(peer, m.Complete(location, (Result(node.id, attempt, status),), 0, native))
+        if status == 0 and before in (State.READY, State.ASSIGNED):
+            assert self.final[node.id] is State.DONE
+            assert any(to == peer and isinstance(reply, m.OK) for to, reply in step.sends)
+        else:
+            assert not any(isinstance(event, e.Finished | e.Failed | e.Retried | e.Killed) for event in step.events)
+
+    @rule(peer=PEERS, location=LOCATIONS)
+    def beat(self, peer: str, location: str) -> None:
+        native = self.number(peer, (1, 0.0))
+        assert native is not None
+        step = self.say(peer, m.Beat(location, native))
+        assert any(to == peer and isinstance(reply, m.OK | m.Welcome) for to, reply in step.sends)
+
     @rule(seconds=st.sampled_from([0.0, 1.0, 5.0, 50.0]))
     def tick(self, seconds: float) -> None:
         self.now += seconds
+        silent = {w.location for w in self.hub.workers.values() if w.beat and self.now - w.heard >= 60.0}
         step = self.follow(self.hub.tick(self.now))
-        assert not step.events
+        left = {event.location for event in step.events if isinstance(event, e.Left)}
+        assert left <= silent
+        assert left or all(isinstance(event, e.Stolen) for event in step.events)
         assert self.hub.deadline > self.now
 
     @rule(running=st.booleans(), sure=st.integers(0, 4))
@@ -492,8 +649,9 @@ class HubMachine(RuleBasedStateMachine):
     def agrees_with_the_model(self) -> None:
         self.hub.check()
         assert self.held == {id: w.location for w in self.hub.workers.values() for id in w.held}
-        ends = {n.id: n.state for n in self.hub.graph.nodes if n.state not in ACTIVE and not n.is_join}
+        ends = {n.id: n.state for n in nodes_of(self.hub.graph) if n.state not in ACTIVE and not n.is_join}
         assert self.final == ends
+        assert self.kept == {node.id for node in self.hub.graph.names.values() if self.hub.is_held(node)}
         assert not (self.hub.over and self.hub._parked), "who waits is told when all is finished"
 
 

@@ -21,6 +21,7 @@ assert _spec is not None and _spec.loader is not None
 _hubs = module_from_spec(_spec)
 _spec.loader.exec_module(_hubs)
 serve, hub, puppet, host = _hubs.serve, _hubs.hub, _hubs.puppet, _hubs.host
+keep, kept = _hubs.keep, _hubs.kept
 
 
 class Ran(NamedTuple):

@@ -1,0 +1,28 @@
+"""The commands that do something to tasks: they differ in a word."""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._words import count
+from dwork.messages import Verb
+
+
+def control(verb: Verb, past: str, text: str) -> click.Command:
+    """The command for a verb. past: what has become of the tasks then, such as `cancelled`."""
+
+    @click.command(help=text)
+    @click.argument("tasks", metavar="TASK...", nargs=-1, required=True, type=name)
+    @json_option
+    @click.pass_obj
+    def command(session: Session, tasks: tuple[str, ...], as_json: bool) -> None:
+        with session.client() as client:
+            n = getattr(client, verb.value)(*tasks)
+        if as_json:
+            say_json({past: n})
+        else:
+            say(f"{past.capitalize()} {count(n, 'task')}")
+
+    return command

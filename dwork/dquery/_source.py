@@ -1,0 +1,72 @@
+"""Where commands that only look get their answers: a living hub, or the record of a run that has ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+import click
+
+from dwork.dquery._session import Session
+from dwork.errors import GraphError, UsageError
+from dwork.shown import shown
+
+Row = dict[str, Any]
+
+file_option = click.option(
+    "-f", "file", metavar="FILE", help="Look in the record of a run that has ended, such as tasks.txt.db."
+)
+
+
+class Source(Protocol):
+    """What a Client and an Archive have in common."""
+
+    def counts(self) -> Mapping[str, int]: ...
+
+    def tasks(self, states: Sequence[str] = (), glob: str | None = None) -> Iterator[Row]: ...
+
+    def task(self, key: str) -> Row | None: ...
+
+    def output(self, row: Row, piece: Row) -> bytes: ...
+
+
+@contextmanager
+def source(session: Session, file: str | None) -> Iterator[Source]:
+    """The record in that file or, without one, the hub; UsageError when the file cannot be used."""
+    if file is None:
+        with session.client() as client:
+            yield client
+        return
+    if session.server is not None:
+        raise UsageError("-s is a hub and -f a record that nobody works on; drop one")
+    from dwork.record.locks import InUse
+    from dwork.record.reading import Archive
+
+    _refuse_other_files(file)
+    try:
+        archive = Archive(file)
+    except InUse as error:
+        in_use = str(error).partition("; ")[0]
+        raise UsageError(f"{in_use}; without -f, the pool or dhub that has it is asked") from None
+    with session.timed(), archive:
+        yield archive
+
+
+def _refuse_other_files(file: str) -> None:
+    """Who gives a task file means the record beside it, and must not be told that the file is damaged."""
+    if os.path.isfile(file):
+        with open(file, "rb") as stream:
+            if stream.read(16) not in (b"", b"SQLite format 3\0"):
+                beside = f"{file}.db"
+                advice = f"give {shown(beside)}" if os.path.isfile(beside) else "give the task file's name with .db"
+                raise UsageError(f"{shown(file)} is no record; {advice}")
+
+
+def found(source: Source, task: str) -> Row:
+    """All about a task; GraphError when there is none of that name or number."""
+    row = source.task(task)
+    if row is None:
+        raise GraphError(f"there is no task {task!r}")
+    return row

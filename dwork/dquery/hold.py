@@ -1,0 +1,12 @@
+"""Keep tasks from starting, until release.
+
+TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that wait or are ready are meant. A
+worker may have taken a task already that has not started: that one is not held any more.
+"""
+
+from __future__ import annotations
+
+from dwork.dquery._control import control
+from dwork.messages import Verb
+
+command = control(Verb.HOLD, "held", __doc__)

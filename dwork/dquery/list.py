@@ -1,0 +1,82 @@
+"""List tasks: a line each with number, state, attempts, exit status or signal, seconds, worker and name.
+
+They come in the order of their numbers. Further columns are in --json, which prints an object a line. A task is held
+when it waits for dquery release. A record that nobody works on has no tasks that are ready or assigned: they wait.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._source import Row, Source, file_option, source
+from dwork.dquery._words import signal_name
+from dwork.shown import shown
+from dwork.task import State
+
+HELD = "held"
+#: The states of a task that is held.
+_MAY_BE_HELD = (State.WAITING.value, State.READY.value)
+_HEADINGS = ("ID", "STATE", "TRY", "EXIT", "SECONDS", "WORKER", "NAME")
+
+
+def _line(values: tuple[str, ...]) -> str:
+    id, state, attempt, ended, seconds, worker, task = values
+    return f"{id:>7} {state:<9} {attempt:>3} {ended:>8} {seconds:>9} {worker:<15} {task}"
+
+
+def _columns(row: Row) -> tuple[str, ...]:
+    start, end = row.get("started"), row.get("ended")
+    status = row.get("exit_status")
+    return (
+        f"#{row['id']}",
+        HELD if _is_held(row) else row["state"],
+        str(row.get("attempt") or "-"),
+        signal_name(row["signal"]) if row.get("signal") else "-" if status is None else str(status),
+        "-" if start is None or end is None else f"{end - start:.2f}",
+        row.get("worker") or "-",
+        row["name"],
+    )
+
+
+def _is_held(row: Row) -> bool:
+    return bool(row.get("held")) and row["state"] in _MAY_BE_HELD
+
+
+def _chosen(tasks: Source, states: tuple[str, ...], glob: str | None) -> Iterator[Row]:
+    if HELD not in states:
+        return tasks.tasks(states, glob)
+    rows = tasks.tasks(tuple({*states, *_MAY_BE_HELD} - {HELD}), glob)
+    return (row for row in rows if _is_held(row) or row["state"] in states)
+
+
+@click.command(help=__doc__)
+@click.option(
+    "--state",
+    "states",
+    multiple=True,
+    type=click.Choice([*(state.value for state in State), HELD]),
+    metavar="STATE",
+    help=f"Only those that are {', '.join(state.value for state in State)} or {HELD}; repeatable.",
+)
+@click.option("--name", "glob", type=name, metavar="GLOB", help="Only those with such a name: 'solve-*'.")
+@file_option
+@json_option
+@click.pass_obj
+def command(session: Session, states: tuple[str, ...], glob: str | None, file: str | None, as_json: bool) -> None:
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    width = shutil.get_terminal_size().columns - len(_line(("",) * 7)) if is_terminal else sys.maxsize
+    if is_terminal and not as_json:
+        say(_line(_HEADINGS))
+    with source(session, file) as tasks:
+        for row in _chosen(tasks, states, glob):
+            if as_json:
+                say_json(row)
+            else:
+                *values, task = _columns(row)
+                say(_line((*values, shown(task, max(20, width)))))

@@ -1,0 +1,134 @@
+"""Print what a task has printed, byte by byte: its stdout on stdout, its stderr on stderr.
+
+TASK is its name, or its number as in '#12'. It is the output of the last attempt, or of another with --attempt. A
+running task's output comes about a second after it was printed. --json prints an object with id, name, attempt, stdout
+and stderr; bytes that are no text are lone surrogates there, as in Python's file names.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import click
+
+from dwork.dquery._output import note, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._source import Row, Source, file_option, found, source
+from dwork.dquery._words import count, named
+from dwork.errors import DworkError, GraphError, TransportError, UsageError
+from dwork.task import ACTIVE
+
+#: Seconds between looks for more with --follow; more when the hub takes long to answer, so that it can do other things.
+LOOK = 0.5
+_PATIENCE = 20.0
+
+_ACTIVE = {state.value for state in ACTIVE}
+
+
+@click.command(help=__doc__)
+@click.argument("task", type=name)
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="The N-th attempt instead of the last.")
+@click.option("--stdout", "streams", flag_value="1", help="Only its stdout.")
+@click.option("--stderr", "streams", flag_value="2", help="Only its stderr, on stdout.")
+@click.option("--follow", is_flag=True, help="Go on until the task has ended.")
+@file_option
+@json_option
+@click.pass_obj
+def command(
+    session: Session,
+    task: str,
+    attempt: int | None,
+    streams: str | None,
+    follow: bool,
+    file: str | None,
+    as_json: bool,
+) -> None:
+    if follow and (file is not None or as_json):
+        raise UsageError(f"--follow is for a hub that runs, without {'--json' if file is None else '-f'}; drop one")
+    wanted = (1, 2) if streams is None else (int(streams),)
+    with source(session, file) as tasks:
+        row = found(tasks, task)
+        if follow:
+            _follow(tasks, row, attempt, wanted)
+            return
+        chosen = _attempt(row) if attempt is None else attempt
+        if chosen > _attempt(row) or not chosen:
+            so_far = f"it has had {count(_attempt(row), 'attempt')}" if _attempt(row) else "it has not run"
+            raise GraphError(f"task {row['name']!r} is {row['state']}: {so_far}")
+        pieces = [piece for piece in _pieces(row, wanted) if piece["attempt"] == chosen]
+        if as_json:
+            say_json(_as_data(tasks, row, chosen, pieces, wanted))
+            return
+        for piece in pieces:
+            _print(_read(tasks, row, piece), piece["stream"], wanted)
+        if not pieces:
+            note(f"nothing is kept of what attempt {chosen} of {named(row)} printed, if it did")
+
+
+def _attempt(row: Row) -> int:
+    """The last attempt that has begun; 0: none has."""
+    begun = [row.get("attempt") or 0, *(each["attempt"] for each in row.get("attempts") or ())]
+    return int(max(begun))
+
+
+def _pieces(row: Row, wanted: tuple[int, ...]) -> list[Row]:
+    """The pieces of these streams in the order in which they came: all of an attempt are in one file."""
+    pieces = [piece for piece in row["output"] if piece["stream"] in wanted]
+    return sorted(pieces, key=lambda piece: (piece["attempt"], piece["offset"]))
+
+
+def _read(tasks: Source, row: Row, piece: Row) -> bytes:
+    try:
+        data = tasks.output(row, piece)
+    except FileNotFoundError:
+        raise DworkError(f"{piece['file']} is not there any more, which has the output of {named(row)}") from None
+    if len(data) < piece["length"]:
+        raise DworkError(f"{piece['file']} is shorter than it was: the output of {named(row)} is not all there")
+    return data
+
+
+def _print(data: bytes, stream: int, wanted: tuple[int, ...]) -> None:
+    out = sys.stderr if stream == 2 and len(wanted) > 1 else sys.stdout
+    if out is not None:
+        out.flush()
+        out.buffer.write(data)
+        out.buffer.flush()
+
+
+def _as_data(tasks: Source, row: Row, attempt: int, pieces: list[Row], wanted: tuple[int, ...]) -> Row:
+    texts = {
+        key: b"".join(_read(tasks, row, piece) for piece in pieces if piece["stream"] == stream)
+        for stream, key in ((1, "stdout"), (2, "stderr"))
+        if stream in wanted
+    }
+    decoded = {key: data.decode("utf-8", "surrogateescape") for key, data in texts.items()}
+    return {"id": row["id"], "name": row["name"], "attempt": attempt, **decoded}
+
+
+def _follow(tasks: Source, row: Row, attempt: int | None, wanted: tuple[int, ...]) -> None:
+    """Print what there is and what comes: of that attempt, or of the last one and of those after it."""
+    first = attempt or _attempt(row)
+    printed: dict[tuple[int, int], int] = {}  # by attempt and stream, how many pieces
+    while True:
+        for piece in _pieces(row, wanted):
+            number, stream = piece["attempt"], piece["stream"]
+            is_meant = number >= first if attempt is None else number == attempt
+            if is_meant and piece["position"] >= printed.get((number, stream), 0):
+                _print(_read(tasks, row, piece), stream, wanted)
+                printed[number, stream] = piece["position"] + 1
+        if row["state"] not in _ACTIVE or any(each["attempt"] == attempt for each in row["attempts"]):
+            return
+        row = _look(tasks, row)
+
+
+def _look(tasks: Source, row: Row) -> Row:
+    """How the task stands a while later."""
+    begin = time.monotonic()
+    try:
+        time.sleep(LOOK)
+        later = tasks.task(row["name"])
+    except TransportError:
+        raise TransportError("the hub has gone; when its run has ended, -f and its record tell the rest") from None
+    time.sleep(min(_PATIENCE * (time.monotonic() - begin - LOOK), 60.0))
+    return later or row

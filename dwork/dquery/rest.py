@@ -1,0 +1,126 @@
+"""Print what is left as a task file: all tasks that are not done, which come after one another as before.
+
+Above each that has begun, or will not run as it is, a comment says why. What a line cannot say, such as variables or a
+command of several lines, --format jsonl can, which has no comments. Barriers are written as such where they can be;
+else a task that runs nothing may stand for one. At a hub that runs, what is running is among what is left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from dwork.dquery._output import say_exactly
+from dwork.dquery._session import Session
+from dwork.dquery._source import Row, file_option, source
+from dwork.dquery._words import count, ending
+from dwork.errors import UsageError
+from dwork.shown import shown
+from dwork.task import Options, State, Task
+
+if TYPE_CHECKING:
+    from dwork.client import Client
+    from dwork.record.reading import Archive
+
+_LEFT = tuple(state.value for state in State if state is not State.DONE)
+
+
+@dataclass(slots=True)
+class _Rest:
+    """tasks: what is left and all joins, in the order of their ids; rows: the tasks as `list` has them, by name."""
+
+    tasks: Sequence[Task]
+    rows: dict[str, Row] = field(default_factory=dict)
+
+
+@click.command(help=__doc__)
+@click.option("--format", "form", type=click.Choice(("lines", "jsonl")), help="What to write. Default lines.")
+@click.option("--json", "as_json", is_flag=True, help="As --format jsonl.")
+@file_option
+@click.pass_obj
+def command(session: Session, form: str | None, as_json: bool, file: str | None) -> None:
+    from dwork.taskfile import writing
+
+    if as_json and form == "lines":
+        raise UsageError("--json and --format lines contradict each other; drop one")
+    is_lines = not as_json and form != "jsonl"
+    with source(session, file) as tasks:
+        rest = _of_hub(cast("Client", tasks)) if file is None else _of_record(cast("Archive", tasks))
+    try:
+        if is_lines:
+            remarks = {name: text for name, row in rest.rows.items() if (text := _remark(row))}
+            lines = [_heading(rest.rows.values(), file), *writing.as_lines(rest.tasks, remarks)]
+        else:
+            lines = writing.as_objects(rest.tasks)
+    except writing.Unwritable as error:
+        raise UsageError(f"{error}" + ("; use --format jsonl" if is_lines else "")) from None
+    for line in lines:
+        say_exactly(line)
+
+
+def _of_record(archive: Archive) -> _Rest:
+    from dwork.record import past
+    from dwork.record.trouble import reading
+
+    with reading(archive.path):
+        entries = past.recorded(archive.connection)
+    rows = {row["name"]: row for row in archive.tasks(_LEFT)}
+    for entry in entries:
+        if entry.state is State.ASSIGNED and entry.task.name in rows:
+            rows[entry.task.name].update(state="assigned", attempt=entry.attempt, worker=entry.holder)
+    left = [e.task for e in entries if not e.removed and (e.task.command is None or e.task.name in rows)]
+    return _Rest(left, rows)
+
+
+def _of_hub(client: Client) -> _Rest:
+    """One question for each task, so this takes a while when many are left."""
+    rows = {row["name"]: row for row in client.tasks(_LEFT)}
+    found: dict[int, Task] = {}
+    asked = set(rows)
+    wanted = list(rows)
+    while wanted:
+        row = client.task(wanted.pop(), whole=True)
+        if row is None or row["state"] == State.DONE.value:  # meanwhile
+            continue
+        found[row["id"]] = _task(row)
+        for each in row["predecessors"]["first"]:
+            if each["join"] and each["name"] not in asked:
+                asked.add(each["name"])
+                wanted.append(each["name"])
+    names = {task.name for task in found.values()}
+    return _Rest([found[id] for id in sorted(found)], {name: row for name, row in rows.items() if name in names})
+
+
+def _task(row: Row) -> Task:
+    options = dict(row["options"])
+    if "env" in options:
+        options["env"] = tuple((name, value) for name, value in options["env"])
+    command = tuple(row["arguments"]) if row["arguments"] else row["command"]
+    return Task(row["name"], command, tuple(each["name"] for each in row["predecessors"]["first"]), Options(**options))
+
+
+def _heading(rows: Iterable[Row], file: str | None) -> str:
+    states = Counter(str(row["state"]) for row in rows)
+    of = "" if file is None else f" of {shown(file)}"
+    if not states:
+        return f"# nothing is left{of}"
+    told = ", ".join(f"{states[state]:,} {state}" for state in _LEFT if states[state])
+    return f"# {count(states.total(), 'task')} left{of}: {told}"
+
+
+def _remark(row: Row) -> str:
+    state, attempt = row["state"], row.get("attempt")
+    if state == "assigned":
+        return f"running: attempt {attempt} on {row.get('worker')}"
+    if state in ("failed", "cancelled"):
+        reason = f": {ending(row)}" if state == "failed" else f" {row.get('reason') or ''}".rstrip()
+        return f"{state}{reason}" + (f" (attempt {attempt})" if attempt else "")
+    if state == "skipped":
+        return f"skipped {row.get('reason') or ''}".rstrip()
+    if row.get("held"):
+        return "held"
+    return f"to be tried again (attempt {attempt} was the last)" if attempt else ""

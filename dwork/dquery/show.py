@@ -1,0 +1,153 @@
+"""Show all about a task, with its story: who had it when, how each attempt ended, and where its output is.
+
+TASK is its name, or its number as in '#12'. Times are local; in --json they are seconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._source import Row, file_option, found, source
+from dwork.dquery._words import count, duration, ending, moment, named, size
+from dwork.shown import shown
+
+#: Predecessors, and lines of stderr, that are shown.
+PREDECESSORS, LINES = 10, 10
+_STREAMS = {1: "stdout", 2: "stderr"}
+
+
+@click.command(help=__doc__)
+@click.argument("task", type=name)
+@file_option
+@json_option
+@click.pass_obj
+def command(session: Session, task: str, file: str | None, as_json: bool) -> None:
+    with source(session, file) as tasks:
+        row = found(tasks, task)
+    if as_json:
+        say_json(row)
+        return
+    say(named(row, 1000))
+    for heading, text in _facts(row):
+        say(f"  {heading:<9} {text}")
+    for line in _story(row):
+        say(f"  {line}")
+    for heading, text in _output(row):
+        say(f"  {heading:<9} {text}")
+    for line in _tail(row):
+        say(f"    {line}")
+
+
+def _facts(row: Row) -> Iterator[tuple[str, str]]:
+    yield "state", _state(row)
+    if row.get("arguments"):
+        yield "arguments", " ".join(map(repr, row["arguments"]))
+    elif row.get("command") is None:
+        yield "command", "none: it is done as soon as what it comes after is"
+    elif row["command"] != row["name"]:
+        yield "command", row["command"]
+    if row.get("options"):
+        yield "options", _options(row["options"])
+    before = row.get("predecessors") or {"total": 0, "first": []}
+    if before["total"]:
+        first = [f"{named(each, 40)}{_standing(each)}" for each in before["first"][:PREDECESSORS]]
+        more = before["total"] - len(first)
+        yield "after", ", ".join(first) + (f", and {more:,} more" if more > 0 else "")
+    if row.get("successors", {}).get("total"):
+        yield "before", count(row["successors"]["total"], "other task")
+
+
+def _state(row: Row) -> str:
+    state = str(row["state"])
+    if row.get("removed") is not None:
+        return f"{state}, and not to be run: it is in the task files no more since {moment(row['removed'])}"
+    if row.get("reason"):
+        return f"{state} {row['reason']}" if state == "skipped" else f"{state}: {row['reason']}"
+    return f"{state}, held" if row.get("held") else state
+
+
+def _standing(row: Row) -> str:
+    """How a predecessor stands; of a join the record does not tell, since that follows."""
+    return "" if row.get("join") and row["state"] == "waiting" else f" ({row['state']})"
+
+
+def _options(options: Row) -> str:
+    words = []
+    for key, value in options.items():
+        if key == "memory":
+            value = size(value)
+        elif key in ("timeout", "min_time"):
+            value = duration(value)
+        elif key == "env":
+            value = " ".join(f"{variable}={text}" for variable, text in value)
+        words.append(f"{key.replace('_', '-')}={value}")
+    return " ".join(words)
+
+
+def _story(row: Row) -> Iterator[str]:
+    """What happened, in the order of time; what has no time of its own stands at the end."""
+    origin = row.get("origin")
+    if row.get("queued") is not None:
+        yield f"{moment(row['queued'])} queued" + (f" by {origin}" if origin else "")
+    attempts = row.get("attempts") or []
+    for i, attempt in enumerate(attempts):
+        yield from _attempt(attempt, again=i + 1 < len(attempts) or row["state"] in ("waiting", "ready", "assigned"))
+    hand = row.get("hand")
+    if hand:
+        yield f"{moment(hand['stolen'])} given to {hand['worker']} (attempt {hand['attempt']}), which has it now"
+    elif row["state"] == "assigned":
+        yield f"in the hands of {row.get('worker')}"
+
+
+def _attempt(attempt: Row, again: bool) -> Iterator[str]:
+    number, start, end = attempt["attempt"], attempt.get("started"), attempt.get("ended")
+    worker = attempt.get("worker")
+    if attempt.get("stolen") is not None:
+        yield f"{moment(attempt['stolen'])} given to {worker} (attempt {number})"
+    if start is not None:
+        yield f"{moment(start)} started" + ("" if attempt.get("stolen") is not None else f" by {worker} ({number})")
+    took = "" if start is None or end is None else f" after {duration(end - start)}"
+    outcome = attempt.get("outcome", "done")
+    how = ending(attempt)
+    if outcome == "done":
+        text = f"done{took}"
+    elif outcome == "lost":
+        text = f"lost: {how}"
+    else:
+        text = f"{'cancelled' if outcome == 'cancelled' else 'failed'}: {how}{took}"
+    yield f"{moment(end)} {text}{_used(attempt)}{'; to be tried again' if outcome != 'done' and again else ''}"
+
+
+def _used(attempt: Row) -> str:
+    used = []
+    for key in ("user", "system"):
+        if (attempt.get(key) or 0) >= 0.005:
+            used.append(f"{key} {duration(attempt[key])}")
+    if attempt.get("max_rss"):
+        used.append(size(attempt["max_rss"]))
+    return f" ({', '.join(used)})" if used else ""
+
+
+def _output(row: Row) -> Iterator[tuple[str, str]]:
+    """Per attempt and stream: how much there is, and where it begins."""
+    places: dict[tuple[int, int], list[Row]] = {}
+    for piece in row.get("output") or ():
+        places.setdefault((piece["attempt"], piece["stream"]), []).append(piece)
+    for (attempt, stream), pieces in places.items():
+        first = pieces[0]
+        n = sum(piece["length"] for piece in pieces)
+        where = f"{first['file']}, from byte {first['offset']:,}"
+        in_pieces = f", in {len(pieces):,} pieces" if len(pieces) > 1 else ""
+        yield _STREAMS[stream], f"{size(n)} of attempt {attempt} in {where}{in_pieces}"
+
+
+def _tail(row: Row) -> Iterator[str]:
+    attempts = row.get("attempts")
+    lines = attempts[-1].get("stderr", "").splitlines() if attempts else []
+    if len(lines) > LINES:
+        yield "..."
+    yield from (shown(line, 1000) for line in lines[-LINES:])

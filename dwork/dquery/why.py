@@ -1,0 +1,193 @@
+"""Tell why a task does not run: which tasks keep it from running in the end, why, and what to do.
+
+TASK is its name, or its number as in '#12'. Up to ten such tasks are told, each with those between the two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._source import Row, Source, file_option, found, source
+from dwork.dquery._words import ending, moment, named
+
+#: Tasks that are told, and tasks that are asked for on the way to them.
+TOLD, ASKED = 10, 1000
+#: Tasks between that are named.
+BETWEEN = 3
+
+_LOST = ("failed", "cancelled", "skipped")
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """A task that keeps another from running, why, and what to do; via: those between, from the other one on."""
+
+    row: Row
+    why: str
+    via: list[str]
+
+
+@click.command(help=__doc__)
+@click.argument("task", type=name)
+@file_option
+@json_option
+@click.pass_obj
+def command(session: Session, task: str, file: str | None, as_json: bool) -> None:
+    with source(session, file) as tasks:
+        row = found(tasks, task)
+        search = _Search(tasks, is_over=file is not None)
+        causes = list(search.causes(row))
+    if as_json:
+        told = [{**_short(cause.row), "why": cause.why, "via": cause.via} for cause in causes]
+        say_json({**_short(row), "causes": told, "more": search.more})
+    elif causes and causes[0].row is row:
+        say(f"{named(row)} {causes[0].why}")
+    else:
+        stands = "is skipped" if row["state"] == "skipped" else "waits"
+        say(f"{named(row)} {stands}. What keeps it from running:")
+        for cause in causes:
+            say(f"  {named(cause.row)} {cause.why}{_between(cause.via)}")
+        if search.more:
+            say("  and perhaps others")
+
+
+def _short(row: Row) -> Row:
+    return {key: row[key] for key in ("id", "name", "state")}
+
+
+def _total(row: Row) -> int:
+    return int(row["predecessors"]["total"])
+
+
+def _between(via: list[str]) -> str:
+    if not via:
+        return ""
+    nearest = via[: -BETWEEN - 1 : -1]
+    more = len(via) - len(nearest)
+    return f" (before {', '.join(nearest)}" + (f" and {more:,} more)" if more else ")")
+
+
+class _Search:
+    """For the tasks that keep one from running: depth first, so that a long chain is walked to its end at once.
+
+    is_over: it is in a record, where a join is never called done: that follows from the tasks before it.
+    more: it was given up before all was seen.
+    """
+
+    def __init__(self, tasks: Source, is_over: bool) -> None:
+        self.more = False
+        self._tasks = tasks
+        self._is_over = is_over
+        self._asked: dict[str, Row | None] = {}
+
+    def causes(self, row: Row) -> Iterator[Cause]:
+        """Up to TOLD of them; the task itself when it is one."""
+        self._asked[row["name"]] = row
+        seen = {row["name"]}
+        told = 0
+        stack: list[tuple[str, list[str], bool]] = [(row["name"], [], row["state"] == "skipped")]
+        while stack:
+            key, via, lost = stack.pop()
+            at = self._ask(key)
+            if at is None:
+                continue
+            before = list(self._before(at, lost))
+            is_join = at.get("command") is None
+            why = None if is_join else self._why(at, not before)
+            if why is not None:
+                if told == TOLD:
+                    self.more = True
+                    return
+                told += 1
+                yield Cause(at, why, via)
+                continue
+            further = via if is_join or at is row else [*via, named(at, 40)]
+            fresh = [each for each in before if each not in seen]
+            seen.update(fresh)
+            stack += [(each, further, lost) for each in reversed(fresh)]
+
+    def _ask(self, key: str) -> Row | None:
+        if key not in self._asked:
+            if len(self._asked) >= ASKED:
+                self.more = True
+                return None
+            self._asked[key] = self._tasks.task(key)
+        return self._asked[key]
+
+    def _before(self, row: Row, lost: bool) -> Iterator[str]:
+        """The names of tasks before this one that keep it from running: those that are lost, or are not done yet."""
+        first = row["predecessors"]["first"]
+        if lost:
+            if row["state"] == "skipped":
+                yield row.get("culprit") or str(row.get("reason") or "").removeprefix("after ")
+            yield from (each["name"] for each in first if each["state"] in _LOST or self._may_be(each))
+        else:
+            yield from (each["name"] for each in first if self._is_ahead(each))
+        if _total(row) > len(first) and first[-1]["state"] != "done":
+            self.more = True
+
+    def _may_be(self, each: Row) -> bool:
+        """Whether this is a join of which the record does not tell what has become of it."""
+        return bool(self._is_over and each["join"])
+
+    def _is_ahead(self, each: Row) -> bool:
+        """Whether a predecessor is not done: of a join in the record, whether something before it is not."""
+        if each["state"] == "done" or not self._may_be(each):
+            return bool(each["state"] != "done")
+        stack, seen = [each["name"]], {each["name"]}
+        while stack:
+            join = self._ask(stack.pop())
+            for before in join["predecessors"]["first"] if join else ():
+                if before["state"] != "done" and not before["join"]:
+                    return True
+                if before["state"] != "done" and before["name"] not in seen:
+                    seen.add(before["name"])
+                    stack.append(before["name"])
+        return False
+
+    def _why(self, row: Row, is_free: bool) -> str | None:
+        """Why a task does not run, when that is its own affair. is_free: nothing is before it."""
+        if row.get("removed") is not None:
+            return "is in the task files no more"
+        match row["state"]:
+            case "done":
+                return f"is done since {moment(row.get('ended'))}"
+            case "failed":
+                attempt = f" (attempt {row['attempt']})" if row.get("attempt") else ""
+                return f"failed: {ending(row)}{attempt}; {self._retry(row)}"
+            case "cancelled":
+                return f"was cancelled; {self._retry(row)}"
+            case "assigned":
+                hand = row.get("hand")
+                since = f" since {moment(hand['stolen'])}" if hand else ""
+                return f"runs, or is about to, on {row.get('worker')}{since}"
+            case "skipped":
+                return None
+        if row.get("held"):
+            return f"is held; dquery release '#{row['id']}' lets it start"
+        if row["state"] == "ready":
+            return self._ready()
+        return self._free(row) if is_free else None
+
+    def _retry(self, row: Row) -> str:
+        return "the next run tries it again" if self._is_over else f"dquery retry '#{row['id']}' tries it again"
+
+    def _ready(self) -> str:
+        counts = self._tasks.counts()
+        running, ready = counts.get("assigned", 0), counts.get("ready", 0)
+        if not running:
+            return "is ready, but nothing runs: no worker has come for it"
+        return f"is ready: all workers are busy ({running:,} running, {ready:,} ready)"
+
+    def _free(self, row: Row) -> str:
+        if self._is_over:
+            return "can start, which it had not when the run ended; run it again"
+        attempts = row.get("attempts")
+        if attempts:
+            return f"is tried again in a moment: {ending(attempts[-1])} in attempt {attempts[-1]['attempt']}"
+        return "can start in a moment"

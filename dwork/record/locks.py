@@ -1,0 +1,128 @@
+"""Who has a record: a lock of the file system, or where there are none a file beside it that only one can create."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import socket
+import stat
+import struct
+from typing import Final
+
+from dwork.errors import StoreError, UsageError
+from dwork.shown import shown
+
+#: What a file system says that has no locks.
+_NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+
+
+class InUse(UsageError):
+    """Another process has the record."""
+
+
+def in_use(path: str) -> InUse:
+    return InUse(f"{shown(path)} is in use{_by_whom(path)}; wait for it, or choose another file with -f")
+
+
+def has_locks(path: str) -> bool:
+    """Whether the file system has locks, no matter who has some; makes the file when it is not there."""
+    try:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+    except OSError as error:
+        raise UsageError(
+            f"{shown(path)} cannot be opened for writing: {error.strerror}; "
+            "choose another file with -f, or none with --no-record"
+        ) from None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            raise UsageError(f"{shown(path)} is no file; choose another with -f")
+        fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _NO_LOCKS:
+            return False
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise StoreError(f"{shown(path)} cannot be locked: {error.strerror}") from None
+    finally:
+        os.close(fd)
+    return True
+
+
+def refuse_if_in_use(path: str) -> None:
+    """InUse when another process has the record, as far as can be told without writing there."""
+    if _by_whom(path):
+        raise in_use(path)
+    owner = _owner(f"{path}.lock")
+    if owner is not None and not _is_gone(owner):
+        raise _locked_out(f"{path}.lock", owner)
+
+
+def _by_whom(path: str) -> str:
+    """Which process on this machine has the lock, as far as can be told; empty when nobody has."""
+    try:
+        with open(path, "rb") as file:
+            # struct flock of 64-bit Linux: type, whence, start, length, pid.
+            asked = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, _, _, _, pid = struct.unpack("hhqqi4x", fcntl.fcntl(file, fcntl.F_GETLK, asked))
+    except (OSError, struct.error):
+        return ""
+    if kind == fcntl.F_UNLCK:
+        return ""
+    return f" by process {pid}" if pid > 0 else " by another pool, dhub or dquery"
+
+
+def take_lock_file(path: str) -> str:
+    me = f"{socket.gethostname()} {os.getpid()}"
+    for _ in range(3):
+        try:
+            fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            owner = _owner(path)
+            if owner is not None and not (_is_gone(owner) and _take_away(path, owner)):
+                raise _locked_out(path, owner) from None
+            continue
+        except OSError as error:
+            raise UsageError(f"{shown(path)} cannot be made: {error.strerror}") from None
+        try:
+            os.write(fd, me.encode())
+        except OSError as error:
+            os.unlink(path)
+            raise StoreError(f"{shown(path)} cannot be written: {error.strerror}") from None
+        finally:
+            os.close(fd)
+        return path
+    raise UsageError(f"{shown(path)} comes back whenever it is deleted; is another pool starting?")
+
+
+def _owner(path: str) -> str | None:
+    """Who made a lock file, as host and process; None when there is none."""
+    try:
+        with open(path, errors="replace") as file:
+            return file.read(1000).strip()
+    except OSError:
+        return None
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether it was a process of this machine that has ended."""
+    host, _, pid = owner.partition(" ")
+    return host == socket.gethostname() and pid.isdecimal() and not os.path.exists(f"/proc/{pid}")
+
+
+def _take_away(path: str, owner: str) -> bool:
+    """Remove the lock file of one who is gone; False when it was another's, which can come between."""
+    aside = f"{path}.{os.getpid()}"
+    with contextlib.suppress(FileNotFoundError):
+        os.rename(path, aside)
+        if _owner(aside) != owner:
+            os.rename(aside, path)
+            return False
+        os.unlink(aside)
+    return True
+
+
+def _locked_out(path: str, owner: str) -> InUse:
+    host, _, pid = owner.partition(" ")
+    who = f"process {pid} on {host}" if pid else "another process"
+    return InUse(f"{shown(path)} says that {who} has the record; if that has ended, delete the lock file")

@@ -1,0 +1,75 @@
+"""What can go wrong with the file of a record, in words that say what to do.
+
+Before anything depends on the record (`opening`, and `reading` where rows are taken apart), most of it is a matter of
+the command line: UsageError. When a run is under way (`writing`), it is a StoreError: the run cannot go on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+from dwork.errors import StoreError, UsageError
+from dwork.record.locks import in_use
+from dwork.shown import shown
+
+#: What SQLite says in an OperationalError though it is the file that is wrong.
+_DAMAGE: Final = ("no such table", "no such column", "no column named", "could not decode", "malformed")
+
+
+@contextlib.contextmanager
+def opening(path: str) -> Iterator[None]:
+    """SQLite's errors as ours, each with what to do, before anything depends on the record."""
+    name = shown(path)
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        text = str(error)
+        if "locked" in text:
+            raise in_use(path) from None
+        if "unable to open" in text or "readonly" in text:
+            raise UsageError(
+                f"{name} cannot be opened for writing; choose another file with -f, or none with --no-record"
+            ) from None
+        if any(sign in text.lower() for sign in _DAMAGE):
+            raise _damaged(path, error) from None
+        raise _unwritten(path, error) from None
+    except sqlite3.Error as error:
+        raise _damaged(path, error) from None
+
+
+@contextlib.contextmanager
+def reading(path: str) -> Iterator[None]:
+    """As `opening`, where the rows of a file that may be damaged are taken apart: anything may be in them."""
+    try:
+        with opening(path):
+            yield
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        raise _damaged(path, error) from None
+
+
+@contextlib.contextmanager
+def writing(path: str) -> Iterator[None]:
+    """SQLite's errors as ours while a run depends on the record: whatever it is, the run cannot go on."""
+    try:
+        yield
+    except sqlite3.ProgrammingError:  # a bug
+        raise
+    except sqlite3.DatabaseError as error:
+        raise _unwritten(path, error) from None
+
+
+def _unwritten(path: str, error: sqlite3.Error) -> StoreError:
+    text = str(error)
+    if "full" in text:
+        text = "the disk is full"
+    elif "disk I/O error" in text:  # also what SQLite makes of a used up quota
+        text = "the disk fails, or the quota is used up (disk I/O error)"
+    return StoreError(f"{shown(path)} cannot be written: {text}; run it again to go on when that is mended")
+
+
+def _damaged(path: str, error: Exception) -> UsageError:
+    advice = "move it away, or start over with --fresh, which keeps it as .1"
+    return UsageError(f"{shown(path)} is damaged or no record ({error}); {advice}")
