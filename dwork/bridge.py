@@ -6,6 +6,7 @@ tells, and listens on all interfaces; without keys it listens on loopback, unles
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from collections.abc import Callable
@@ -13,13 +14,14 @@ from typing import Any
 
 from dwork import __version__
 from dwork.address import DEFAULT_PORT
-from dwork.connection import Connection, publish, withdraw
+from dwork.connection import Connection, directory, publish, read_private, withdraw, write_private
 from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.interfaces import addresses
 from dwork.jobs import job
 from dwork.keys import HubKeys, PeerKeys
 from dwork.messages import Welcome
+from dwork.shown import shown
 from dwork.transport.zmq import Router, make_keys
 
 _EVERYWHERE = {"0.0.0.0", "*"}
@@ -33,7 +35,7 @@ class Bridge:
         host = door.bind or ("127.0.0.1" if door.insecure else "0.0.0.0")
         if door.insecure and door.public and not host.startswith(_LOOPBACK):
             tell(f"whoever reaches {host} can run commands as you: --insecure asks nobody for a key")
-        ours, theirs = (None, PeerKeys("", "", "")) if door.insecure else make_keys()
+        ours, theirs = (None, PeerKeys("", "", "")) if door.insecure else _keys(door.keep)
         self.path = ""
         self.router = _listen(door, host, ours)
         reachable: tuple[str, ...] = (door.local,)
@@ -68,6 +70,22 @@ class Bridge:
         if self.path:
             withdraw(self.path)
         self.router.close()
+
+
+def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
+    """New keys or, when they are to be kept under a name, those of before."""
+    if not name:
+        return make_keys()
+    kept = read_private(name)
+    if kept is None:
+        ours, theirs = make_keys()
+        write_private(name, json.dumps([ours, theirs]))
+        return ours, theirs
+    try:
+        ours, theirs = json.loads(kept)
+        return HubKeys(*ours), PeerKeys(*theirs)
+    except (ValueError, TypeError):
+        raise UsageError(f"the keys of {shown(name)} in {shown(directory())} are damaged; delete them") from None
 
 
 def _listen(door: Door, host: str, keys: HubKeys | None) -> Router:

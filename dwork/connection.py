@@ -8,6 +8,7 @@ whoever finds it.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import socket
@@ -86,26 +87,56 @@ def directory() -> str:
 
 def publish(connection: Connection) -> str:
     """Write a connection file for others to find, and return its path. UsageError when there is no safe place."""
-    place = directory()
-    try:
-        os.makedirs(place, mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{shown(place)} cannot be made: {error.strerror}; set $DWORK_DIR to a better one") from None
-    _refuse_others(place)
-    path = os.path.join(place, f"{connection.host}-{connection.pid}{_END}")
+    path = os.path.join(_own_directory(), f"{connection.host}-{connection.pid}{_END}")
     write(path, connection)
     return path
 
 
 def write(path: str, connection: Connection) -> None:
     """Write a connection file, which is never there by half and never readable for others."""
+    _write(path, connection.to_json())
+
+
+def write_private(name: str, text: str) -> None:
+    """Keep something for this user alone, under a name that may be any text."""
+    _write(_private(_own_directory(), name), text)
+
+
+def read_private(name: str) -> str | None:
+    """What is kept under that name, or None."""
+    path = _private(directory(), name)
+    try:
+        _refuse_others(path)
+        with open(path) as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{shown(path)} cannot be read: {error.strerror}") from None
+
+
+def _private(place: str, name: str) -> str:
+    return os.path.join(place, f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.keys")
+
+
+def _own_directory() -> str:
+    place = directory()
+    try:
+        os.makedirs(place, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{shown(place)} cannot be made: {error.strerror}; set $DWORK_DIR to another place") from None
+    _refuse_others(place)
+    return place
+
+
+def _write(path: str, text: str) -> None:
     hidden = f"{path}.{os.getpid()}.new"
     try:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(hidden)
         fd = os.open(hidden, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         with open(fd, "w") as file:
-            file.write(connection.to_json())
+            file.write(text)
         os.replace(hidden, path)
     except OSError as error:
         raise UsageError(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import socket
 
 import click
 
@@ -77,7 +79,9 @@ def command(
 
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
-        door = Door(bind, port, insecure, tasks="" if record == MEMORY else record)
+        tasks = "" if record == MEMORY else os.path.abspath(record)
+        keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
+        door = Door(bind, port, insecure, tasks=tasks, keep=keep)
         bridge = Bridge(door, clock(), lambda text: say("dhub", text))
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)

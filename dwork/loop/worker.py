@@ -70,7 +70,7 @@ def work(
                     worker.leave(running=True)
                     watched.remove(until_eof)
                 loop.turn()
-                if clock() >= loop.idle_from + idle_timeout:
+                if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
                     worker.leave()
                 if worker.over or loop.moved is not None:
                     return loop.moved
@@ -78,7 +78,10 @@ def work(
                     loop.quiet_from = clock()
                 if clock() >= loop.quiet_from + hub_timeout:
                     raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
-                loop.sleep(watched, min(loop.quiet_from + hub_timeout, loop.idle_from + idle_timeout))
+                loop.sleep(
+                    watched,
+                    min(loop.quiet_from + hub_timeout, math.inf if worker.leaving else loop.idle_from + idle_timeout),
+                )
         finally:
             loop.close()
 

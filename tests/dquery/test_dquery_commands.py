@@ -15,7 +15,10 @@ from dwork import taskfile
 from dwork.dquery import addfile
 from dwork.task import Options, State
 
-COMMANDS = ["addfile", "complete", "create", "exit", "help", "lookup", "status", "steal", "transfer"]
+COMMANDS = [
+    "addfile", "cancel", "complete", "create", "exit", "failed", "help", "hold", "list", "log", "lookup", "release",
+    "rest", "retry", "show", "status", "steal", "stop-worker", "transfer", "why", "workers",
+]  # fmt: skip
 
 
 def lines(text: str) -> list[str]:
@@ -252,12 +255,14 @@ def test_addfile_knows_the_formats_that_there_are() -> None:
 
 
 def test_every_module_is_a_command_with_help(dquery: Any) -> None:
-    names = [m.name for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_")]
+    names = [
+        m.name.replace("_", "-") for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_")
+    ]
     assert names == COMMANDS
     listed = dquery("-h")
     assert listed.status == 0
     for name in names:
-        first = __import__(f"dwork.dquery.{name}", fromlist=["x"]).__doc__.splitlines()[0]
+        first = __import__(f"dwork.dquery.{name.replace('-', '_')}", fromlist=["x"]).__doc__.splitlines()[0]
         assert f"  {name} " in listed.out
         for arguments in (["-h", name], [name, "-h"], [name, "--help"], ["help", name], ["--help", name, "rest", "-x"]):
             ran = dquery(*arguments)
