@@ -91,6 +91,7 @@ def command(
         loop = HubLoop(hub, [bridge.router], [store, Report(tell, quiet=quiet)])
         loop.keep(store.idle, Inquiries(hub, store, clock).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots()))
+        hub.graph.nodes += [None] * (store.next_id() - len(hub.graph.nodes))  # numbers of what is gone stay taken
         tell(f"listening on {bridge.server}" + _recovered(hub))
         while not signals.take():
             loop.turn()

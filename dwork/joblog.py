@@ -1,7 +1,7 @@
 """A job log with GNU parallel's columns, for the tools that read it: a row for each attempt, when it ends.
 
-Seq is the task's number plus one. Send is always 0; Receive is how many bytes the attempt has printed. Unlike GNU
-parallel's, it has a row for each task that was killed, too. Newlines in a command become NUL, as there.
+Seq is the task's number plus one. Send is always 0; Receive is how many bytes came on the attempt's standard output.
+Unlike GNU parallel's, it has a row for each task that was killed, too. Newlines in a command become NUL, as there.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Joblog:
                     | events.Killed(location=location, task=ended)
                 ):
                     rows.append(self._row(ended, location))
-                case events.Printed(id=id, data=data):
+                case events.Printed(id=id, stream=1, data=data):
                     self._received[id] = self._received.get(id, 0) + len(data)
                 case events.Requeued(tasks=named):
                     for task in named:
@@ -69,7 +69,7 @@ class Joblog:
 
     def _row(self, ended: Ended, location: str) -> str:
         result = ended.result
-        received = self._received.pop(ended.id, 0) + len(result.stdout) + len(result.stderr)
+        received = self._received.pop(ended.id, 0) + len(result.stdout)
         status = 0 if result.signal else result.exit_status  # as there: a signal's exit value is 0
         return (
             f"{ended.id + 1}\t{location.partition(':')[0]}\t{result.started:.3f}\t{result.seconds:10.3f}\t0\t{received}"

@@ -156,10 +156,12 @@ class _Run:
         gc.disable()
         plan = self._store.resume(tasks, clock()) if self._store else resume.plan(tasks)
         self.loop.carry_out(self.hub.restore(plan.entries, clock()))
+        nodes = self.hub.graph.nodes
+        nodes += [None] * (plan.next_id - len(nodes))  # numbers of lines that are gone stay taken
         gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
         gc.enable()
         if self._settings.joblog:
-            log = Joblog(self._settings.joblog, self._command, again=plan.done > 0)
+            log = Joblog(self._settings.joblog, self._command, again=plan.known)
             self._stack.callback(log.close)
             self.loop.listen(log)
         if plan.known:

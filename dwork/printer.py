@@ -75,8 +75,8 @@ class Printer:
 
     def close(self) -> None:
         """Print what waits for an earlier task that will not end any more."""
-        for id in sorted(self._attempts):
-            for block in self._attempts.pop(id):
+        for id in self._order:
+            for block in self._attempts.pop(id, ()):
                 self._print(block)
         for file in self._streams:
             self._guarded(file.flush)

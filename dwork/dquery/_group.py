@@ -78,6 +78,7 @@ def group(
     \b
     Examples:
       dquery status                             how far is the only run that is known here?
+      dquery failed -f tasks.txt.db             what failed in that run, and what did it say last?
       dquery create 'echo world' 'echo hello'   a task that runs after another
       dquery --job 4711 addfile tasks.csv       that of a batch job
       dquery --insecure -s node17 status        a hub without keys, as that of the C++ dwork

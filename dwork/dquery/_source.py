@@ -68,5 +68,6 @@ def found(source: Source, task: str) -> Row:
     """All about a task; GraphError when there is none of that name or number."""
     row = source.task(task)
     if row is None:
-        raise GraphError(f"there is no task {task!r}")
+        advice = f"a number is written '#{task}'" if task.isdecimal() else "dquery list tells which there are"
+        raise GraphError(f"there is no task {task!r}; {advice}")
     return row

@@ -1,6 +1,7 @@
-"""Take tasks out: those that have not ended; those that run are ended, and what comes after them is skipped.
+"""Take out tasks that have not ended, and end those that run.
 
-TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that have not ended are meant.
+What comes after them is skipped. TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that
+have not ended are meant.
 """
 
 from __future__ import annotations

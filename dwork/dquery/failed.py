@@ -1,7 +1,7 @@
-"""Tell which tasks failed, how, and what they said last; and how many were skipped for them.
+"""Tell which tasks failed, how, and what they said last.
 
-Exit status: 1 when any failed, 0 when none. --json prints an object for each failed task, a line each: as list, with
-stderr (its end) and skipped (how many tasks for it).
+How many were skipped is told at the end, and after whom. Exit status: 1 when any failed, 0 when none. --json prints an
+object for each failed task, a line each: as list, with stderr (its end) and skipped (how many tasks for it).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def command(session: Session, lines: int, file: str | None, as_json: bool) -> in
         n = 0
         for row in tasks.tasks(("failed",)):
             n += 1
-            whole = tasks.task(f"#{row['id']}") or row
+            whole = tasks.task(row["name"]) or row
             attempts = whole.get("attempts") or [{}]
             stderr = attempts[-1].get("stderr") or ""
             if as_json:

@@ -1,7 +1,8 @@
-"""List tasks: a line each with number, state, attempts, exit status or signal, seconds, worker and name.
+"""List tasks, in the order of their numbers, a line each.
 
-They come in the order of their numbers. Further columns are in --json, which prints an object a line. A task is held
-when it waits for dquery release. A record that nobody works on has no tasks that are ready or assigned: they wait.
+It has number, state, attempts, exit status or signal, seconds, worker and name; --json, an object a line, has more. A
+task is held when it waits for dquery release. A record that nobody works on has no tasks that are ready or assigned:
+they wait.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Print what a task has printed, byte by byte: its stdout on stdout, its stderr on stderr.
+"""Print what a task has printed, byte by byte.
 
-TASK is its name, or its number as in '#12'. It is the output of the last attempt, or of another with --attempt. A
-running task's output comes about a second after it was printed. --json prints an object with id, name, attempt, stdout
-and stderr; bytes that are no text are lone surrogates there, as in Python's file names.
+Its stdout comes on stdout, its stderr on stderr. TASK is its name, or its number as in '#12'. It is the output of the
+last attempt, or of another with --attempt. A running task's output comes about a second after it was printed. --json
+prints an object with id, name, attempt, stdout and stderr; bytes that are no text are lone surrogates there, as in
+Python's file names.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Print what is left as a task file: all tasks that are not done, which come after one another as before.
+"""Print what is left to do as a task file.
 
-Above each that has begun, or will not run as it is, a comment says why. What a line cannot say, such as variables or a
-command of several lines, --format jsonl can, which has no comments. Barriers are written as such where they can be;
-else a task that runs nothing may stand for one. At a hub that runs, what is running is among what is left.
+It has all tasks that are not done, which come after one another as before. Above each that has begun, or will not run
+as it is, a comment says why. What a line cannot say, such as variables or a command of several lines, --format jsonl
+can, which has no comments. Barriers are written as such where they can be; else a task that runs nothing may stand for
+one. At a hub that runs, what is running is among what is left.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Let tasks run again that failed or were cancelled, and with them what was skipped for them.
+"""Let tasks run again that failed or were cancelled.
 
-TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that failed or were cancelled are
-meant. They get all their retries again.
+What was skipped for them runs, too, and they get all their retries again. TASK is a name, a number as in '#12', or a
+glob over names, in quotes: then those that failed or were cancelled are meant.
 """
 
 from __future__ import annotations

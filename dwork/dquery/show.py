@@ -1,6 +1,7 @@
-"""Show all about a task, with its story: who had it when, how each attempt ended, and where its output is.
+"""Show all about a task, with its story.
 
-TASK is its name, or its number as in '#12'. Times are local; in --json they are seconds since the epoch.
+That is who had it when, how each attempt ended, and where its output is. TASK is its name, or its number as in '#12'.
+Times are local; in --json they are seconds since the epoch.
 """
 
 from __future__ import annotations

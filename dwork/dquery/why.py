@@ -1,6 +1,7 @@
-"""Tell why a task does not run: which tasks keep it from running in the end, why, and what to do.
+"""Tell why a task does not run, and what to do.
 
-TASK is its name, or its number as in '#12'. Up to ten such tasks are told, each with those between the two.
+It is told which tasks keep it from running in the end, up to ten, and those between the two. TASK is its name, or its
+number as in '#12'.
 """
 
 from __future__ import annotations
@@ -47,6 +48,8 @@ def command(session: Session, task: str, file: str | None, as_json: bool) -> Non
         say_json({**_short(row), "causes": told, "more": search.more})
     elif causes and causes[0].row is row:
         say(f"{named(row)} {causes[0].why}")
+    elif not causes and not search.more:
+        say(f"{named(row)} is {row['state']}; nothing keeps it from running any more")
     else:
         stands = "is skipped" if row["state"] == "skipped" else "waits"
         say(f"{named(row)} {stands}. What keeps it from running:")
@@ -94,7 +97,7 @@ class _Search:
         while stack:
             key, via, lost = stack.pop()
             at = self._ask(key)
-            if at is None:
+            if at is None or (at is not row and at["state"] == "done"):  # meanwhile
                 continue
             before = list(self._before(at, lost))
             is_join = at.get("command") is None
@@ -107,7 +110,7 @@ class _Search:
                 yield Cause(at, why, via)
                 continue
             further = via if is_join or at is row else [*via, named(at, 40)]
-            fresh = [each for each in before if each not in seen]
+            fresh = [each for each in dict.fromkeys(before) if each not in seen]
             seen.update(fresh)
             stack += [(each, further, lost) for each in reversed(fresh)]
 
@@ -169,7 +172,8 @@ class _Search:
             case "skipped":
                 return None
         if row.get("held"):
-            return f"is held; dquery release '#{row['id']}' lets it start"
+            when = "in the next run, " if self._is_over else ""
+            return f"is held; {when}dquery release '#{row['id']}' lets it start"
         if row["state"] == "ready":
             return self._ready()
         return self._free(row) if is_free else None
@@ -186,7 +190,7 @@ class _Search:
 
     def _free(self, row: Row) -> str:
         if self._is_over:
-            return "can start, which it had not when the run ended; run it again"
+            return "can start; run the pool again"
         attempts = row.get("attempts")
         if attempts:
             return f"is tried again in a moment: {ending(attempts[-1])} in attempt {attempts[-1]['attempt']}"

@@ -6,6 +6,7 @@ to be understood to find it again.
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import zlib
@@ -79,7 +80,10 @@ def _file_of(location: str) -> str:
 
 def read(record: str, file: str | bytes, offset: int, length: int) -> bytes:
     """A piece of output as it was written; fewer bytes when the file is shorter. OSError when it is not there."""
-    fd = os.open(os.path.join(os.path.dirname(record), untext(file)), os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fd = os.open(os.path.join(os.path.dirname(record), untext(file)), os.O_RDONLY | os.O_CLOEXEC)
+    except (TypeError, ValueError):  # the record is damaged
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), repr(file)) from None
     try:
         return os.pread(fd, length, offset)
     finally:

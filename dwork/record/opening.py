@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable
 
 from dwork.errors import UsageError
-from dwork.record.locks import InUse
+from dwork.record.locks import InUse, has_locks
 from dwork.record.logs import Logs
 from dwork.record.place import COMPANIONS, Place
 from dwork.record.run import this_run
@@ -39,6 +39,8 @@ def open_store(
 
     UsageError when it cannot be opened.
     """
+    if record != MEMORY:
+        has_locks(record)  # whether it can be written at all
     if logs:
         _check_logs(logs)
     if fresh:
@@ -67,9 +69,7 @@ def _set_aside(record: str, logs: str) -> None:
     """
     if os.path.lexists(logs):
         _refuse_others(logs, f"{logs}.1")
-    if os.path.lexists(record):
-        if not os.path.isfile(record):
-            raise UsageError(f"{shown(record)} is no file; choose another with -f")
+    if record != MEMORY:
         try:
             Place(record, lambda text: None).close()  # for the lock: nobody else may have it
         except (InUse, Foreign):

@@ -26,10 +26,9 @@ _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint
 
 
 class Place:
-    """A file that is open for this process alone. `close` lets others have it."""
+    """A file that is open for this process alone. `close` lets others have it. known_as: its name in errors."""
 
-    def __init__(self, path: str, tell: Callable[[str], None]) -> None:
-        self.path = path
+    def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "") -> None:
         self._lock = ""
         if path == ":memory:":
             self.connection = sqlite3.connect(path, isolation_level=None)
@@ -40,7 +39,7 @@ class Place:
             tell(f"the file system of {shown(path)} has no locks; {shown(self._lock)} keeps others away instead")
         vfs = "" if locks else "&vfs=unix-none"
         try:
-            with opening(path):
+            with opening(known_as or path):
                 self.connection = sqlite3.connect(
                     f"file://{quote(os.fsencode(os.path.abspath(path)))}?mode=rwc{vfs}",
                     uri=True,
@@ -48,7 +47,7 @@ class Place:
                     timeout=0,
                 )
                 try:
-                    _claim(self.connection, path)
+                    _claim(self.connection, known_as or path)
                 except BaseException:
                     self.connection.close()
                     raise

@@ -205,7 +205,7 @@ class Archive:
         return copy
 
     def _enter_all(self, path: str) -> sqlite3.Connection:
-        place = Place(path, lambda text: None)
+        place = Place(path, lambda text: None, self.path)
         try:
             with reading(self.path):
                 if version_of(place.connection, self.path) < VERSION:

@@ -33,7 +33,7 @@ from dwork.record.resume import Plan, plan
 from dwork.record.rows import task_row, text
 from dwork.record.run import Run
 from dwork.record.transaction import transaction
-from dwork.record.trouble import opening, reading, writing
+from dwork.record.trouble import damaged, opening, reading, writing
 from dwork.task import Result, State, Task
 
 #: Bytes of stderr that the record keeps of an attempt that did not end well.
@@ -136,7 +136,7 @@ class Store:
         with reading(self.path):
             recorded = past.recorded(self.connection)
         result = plan(tasks, recorded)
-        with writing(self.path), transaction(self.connection):
+        with opening(self.path), transaction(self.connection):
             execute = self.connection.execute
             for known in recorded:
                 if known.state is State.ASSIGNED and known.holder is not None:
@@ -158,8 +158,10 @@ class Store:
         """All tasks as they were, those in workers' hands included, and those not that a pool's files had no more."""
         with reading(self.path):
             recorded = [entry for entry in past.recorded(self.connection) if not entry.removed]
+        if len({entry.task.name for entry in recorded}) < len(recorded):
+            raise damaged(self.path, ValueError("two tasks have the same name"))
         held = [entry for entry in recorded if entry.state is State.ASSIGNED]
-        with writing(self.path), transaction(self.connection):
+        with opening(self.path), transaction(self.connection):
             self.connection.execute("DELETE FROM hands")
             for entry in held:
                 assert entry.holder is not None

@@ -15,8 +15,8 @@ from dwork.errors import StoreError, UsageError
 from dwork.record.locks import in_use
 from dwork.shown import shown
 
-#: What SQLite says in an OperationalError though it is the file that is wrong.
-_DAMAGE: Final = ("no such table", "no such column", "no column named", "could not decode", "malformed")
+#: What SQLite says in an OperationalError when it is not the file that is wrong.
+_INNOCENT: Final = ("full", "disk I/O error", "out of memory", "interrupted")
 
 
 @contextlib.contextmanager
@@ -33,11 +33,11 @@ def opening(path: str) -> Iterator[None]:
             raise UsageError(
                 f"{name} cannot be opened for writing; choose another file with -f, or none with --no-record"
             ) from None
-        if any(sign in text.lower() for sign in _DAMAGE):
-            raise _damaged(path, error) from None
-        raise _unwritten(path, error) from None
-    except sqlite3.Error as error:
-        raise _damaged(path, error) from None
+        if any(sign in text for sign in _INNOCENT):
+            raise _unwritten(path, error) from None
+        raise damaged(path, error) from None
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # the latter is Python's, over the text of SQLite's error
+        raise damaged(path, error) from None
 
 
 @contextlib.contextmanager
@@ -47,7 +47,7 @@ def reading(path: str) -> Iterator[None]:
         with opening(path):
             yield
     except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
-        raise _damaged(path, error) from None
+        raise damaged(path, error) from None
 
 
 @contextlib.contextmanager
@@ -57,11 +57,11 @@ def writing(path: str) -> Iterator[None]:
         yield
     except sqlite3.ProgrammingError:  # a bug
         raise
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise _unwritten(path, error) from None
 
 
-def _unwritten(path: str, error: sqlite3.Error) -> StoreError:
+def _unwritten(path: str, error: Exception) -> StoreError:
     text = str(error)
     if "full" in text:
         text = "the disk is full"
@@ -70,6 +70,6 @@ def _unwritten(path: str, error: sqlite3.Error) -> StoreError:
     return StoreError(f"{shown(path)} cannot be written: {text}; run it again to go on when that is mended")
 
 
-def _damaged(path: str, error: Exception) -> UsageError:
+def damaged(path: str, error: Exception) -> UsageError:
     advice = "move it away, or start over with --fresh, which keeps it as .1"
     return UsageError(f"{shown(path)} is damaged or no record ({error}); {advice}")

@@ -27,6 +27,7 @@ from dwork.taskfile.flat import barriers, closed, flat
 from dwork.taskfile.text import decoded, fit_name, proper
 
 _FIELDS: Final = {field.name: (field.name.replace("_", "-"), field.default) for field in fields(Options)}
+_BARRIER: Final = "#DWORK barrier"
 _UNFIT: Final = re.compile("[,\x00-\x1f\x7f-\x9f]")
 #: Digits after the point that a line can have: less than a nanosecond is dropped.
 _DIGITS: Final = 9
@@ -45,10 +46,11 @@ def as_lines(tasks: Sequence[Task], remarks: Mapping[str, str]) -> list[str]:
     gates = barriers(known)
     rows = list(flat(known, gates))
     names = _Names(rows, anew=False)
-    text = []
+    text: list[str] = []
     for task in rows:
         if task.command is None:
-            text.append("#DWORK barrier")
+            if text[-1:] != [_BARRIER]:  # one that comes after nothing but another
+                text.append(_BARRIER)
             continue
         if task.name in remarks:
             text.append(f"# {shown(remarks[task.name], 1000)}")
@@ -175,7 +177,7 @@ def _written(
 ) -> str:
     """The text of a task, when it says all of it."""
     name = names.of(task)
-    meant = task._replace(name=_implied(task) if name is None else name, after=names.after(task))
+    meant = task._replace(name=_implied(task) if name is None else name, after=names.after(task), origin="")
     text = write(meant, name)
     reason = "it would not say the same"
     try:

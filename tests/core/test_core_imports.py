@@ -72,6 +72,11 @@ def test_dquery_does_without_mpi() -> None:
     assert not arrives("dwork.dquery") & {"mpi4py", "sqlite3", "dwork.hub"}
 
 
+def test_no_command_of_dquery_knows_a_record_before_one_is_given() -> None:
+    commands = [f"dwork.dquery.{path.stem}" for path in (PACKAGE / "dquery").glob("*.py") if path.stem != "__main__"]
+    assert not arrives(*commands) & {"mpi4py", "sqlite3", "rich", "dwork.record", "dwork.hub", "dwork.taskfile"}
+
+
 def test_the_package_itself_imports_nothing_but_its_errors() -> None:
     assert {name for name in arrives("dwork") if name.startswith("dwork")} == {"dwork", "dwork.errors", "dwork.task"}
 

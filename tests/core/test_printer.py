@@ -52,6 +52,14 @@ def retried(id: int, out: str) -> e.Retried:
     return e.Retried(1.0, "w", ended(id, out, status=1), 1)
 
 
+def killed(id: int, out: str = "") -> e.Killed:
+    return e.Killed(1.0, "w", ended(id, out, status=143, signal=15, error="cancelled"), "on request")
+
+
+def revived(*ids: int) -> e.Revived:
+    return e.Revived(1.0, [Named(id, str(id)) for id in ids])
+
+
 def piece(id: int, data: str, stream: int = 1) -> e.Printed:
     return e.Printed(1.0, id, stream, data.encode())
 
@@ -81,6 +89,17 @@ def test_output_of_an_attempt_that_was_lost_is_not_taken_for_that_of_the_next() 
     screen.hear(piece(0, "half of "), e.Requeued(1.0, "w", [Named(0, "0"), Named(1, "1")], "lost"))
     assert screen.waiting() == 0
     assert screen.hear(piece(0, "whole"), fine((0, ""))) == "whole"
+
+
+def test_output_of_a_killed_task_is_printed_and_marked() -> None:
+    screen = Screen()
+    assert screen.hear(piece(0, "long\n"), killed(0, "short")) == "[0: cancelled] long\n[0: cancelled] short\n"
+    assert screen.waiting() == 0
+
+
+def test_a_task_that_is_tried_again_is_printed_again() -> None:
+    screen = Screen()
+    assert screen.hear(failed(0, "bad\n"), revived(0), fine((0, "good"))) == "[0: exit status 1] bad\ngood"
 
 
 def test_output_of_a_cancelled_task_is_forgotten() -> None:
@@ -153,12 +172,54 @@ def test_keep_order_keeps_long_output_in_its_place() -> None:
     assert screen.hear(fine((0, "zero "))) == "first zero long one"
 
 
+def test_keep_order_passes_over_a_killed_task_when_it_has_printed_what_it_had() -> None:
+    screen = Screen(keep_order=True)
+    assert screen.hear(killed(1, "half\n"), fine((2, "2"))) == ""
+    assert screen.hear(fine((0, "0\n"))) == "0\n[1: cancelled] half\n2"
+    assert screen.waiting() == 0
+
+
+def test_keep_order_prints_what_goes_on_in_its_order_and_then_what_is_added() -> None:
+    screen = Screen(keep_order=True, n=0)
+    screen.hear(e.Resumed(0.0, [7, 2, 5]), e.Added(0.0, 8, [Task("8", "x"), Task("9", None), Task("10", "x")]))
+    assert screen.hear(fine((10, "a"), (2, "2"))) == ""
+    assert screen.hear(fine((7, "7"))) == "72"
+    assert screen.hear(fine((8, "8"))) == ""
+    assert screen.hear(fine((5, "5"))) == "58a"
+    assert screen.waiting() == 0
+
+
+def test_keep_order_gives_a_task_that_is_tried_again_its_place_if_its_turn_is_still_to_come() -> None:
+    screen = Screen(keep_order=True)
+    assert screen.hear(failed(1, "bad\n"), e.Skipped(1.0, [Named(2, "2")], "1"), revived(1, 2)) == ""
+    assert screen.hear(fine((3, "3"))) == ""
+    assert screen.hear(fine((0, "0\n"))) == "0\n[1: exit status 1] bad\n"
+    assert screen.hear(fine((2, "2\n"))) == ""
+    assert screen.hear(fine((1, "good\n"))) == "good\n2\n3"
+
+
+def test_keep_order_prints_a_task_that_is_tried_again_last_if_its_turn_is_over() -> None:
+    screen = Screen(keep_order=True, n=3)
+    assert screen.hear(failed(0, "bad\n"), revived(0)) == "[0: exit status 1] bad\n"
+    assert screen.hear(fine((2, "2\n"), (0, "0\n"))) == ""
+    assert screen.hear(fine((1, "1\n"))) == "1\n2\n0\n"
+    assert screen.waiting() == 0
+    assert not screen.printer._over
+
+
 def test_keep_order_prints_at_the_end_what_waits_for_tasks_that_never_ended() -> None:
     screen = Screen(keep_order=True)
     screen.hear(fine((4, "4")), fine((2, "2")))
     screen.printer.close()
     assert screen.out.getvalue() == b"24"
     assert screen.waiting() == 0
+
+
+def test_keep_order_keeps_the_order_of_what_goes_on_to_the_end() -> None:
+    screen = Screen(keep_order=True, n=0)
+    screen.hear(e.Resumed(0.0, [7, 5, 2]), fine((2, "2"), (5, "5")))
+    screen.printer.close()
+    assert screen.out.getvalue() == b"52"
 
 
 # -- trouble ----------------------------------------------------------------------------------------------------------

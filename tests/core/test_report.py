@@ -56,6 +56,35 @@ def test_long_runs_are_told_in_hours() -> None:
     assert "in 1:01:01;" in report.summary(counts(done=1))[0]
 
 
+def test_what_was_done_before_counts_and_is_no_work_of_this_run() -> None:
+    report = Report(print)
+    report.hear([e.Resumed(9.0, [2, 3, 4]), e.Joined(9.0, "w", 1), STOLEN, e.Finished(12.0, "w", [ended(2)])])
+    report.hear([e.Failed(14.0, "w", ended(3, 1))])
+    (_, line) = report.summary(counts(done=6, failed=1))
+    assert line == "6 done (5 before), 1 failed, 0 skipped in 4.00 s; 0.5 tasks/s, workers 0% busy"
+
+
+def test_a_killed_task_was_work_and_is_not_finished() -> None:
+    report = Report(print)
+    killed = e.Killed(20.0, "w", ended(0, 143, seconds=5.0), "on request")
+    report.hear([e.Joined(10.0, "w", 1), STOLEN, killed])
+    (line,) = report.summary(counts(cancelled=1))
+    assert line == "0 done, 0 failed, 0 skipped, 1 not finished in 10.00 s; 0.0 tasks/s, workers 50% busy"
+
+
+def test_a_failure_that_is_tried_again_is_named_no_more() -> None:
+    report = Report(lambda text: None)
+    report.hear([e.Failed(11.0, "w", ended(i, 1)) for i in range(NAMED + 2)])
+    report.hear([e.Revived(12.0, [Named(0, "0"), Named(NAMED + 1, "x")]), e.Finished(13.0, "w", [ended(0)])])
+    lines = report.summary(counts(done=1, failed=NAMED))
+    assert lines[0] == "failed: #1 task 1: exit status 1"
+    assert lines[NAMED - 1] == "failed: and 1 more"
+    assert len(lines) == NAMED + 1
+    report.hear([e.Failed(14.0, "w", ended(NAMED + 1, 2))])
+    lines = report.summary(counts(done=1, failed=NAMED + 1))
+    assert lines[NAMED - 1] == f"failed: #{NAMED + 1} task {NAMED + 1}: exit status 2"
+
+
 def test_failures_are_named_up_to_a_limit_and_counted_beyond() -> None:
     report = Report(lambda text: None)
     report.hear([e.Failed(11.0, "w", ended(i, 2, stdout=b"x" * 100)) for i in range(NAMED + 1000)])
@@ -72,6 +101,11 @@ def test_each_thing_that_goes_wrong_is_told_as_it_comes() -> None:
         STOLEN,
         e.Retried(11.0, "w", killed, 2),
         e.Retried(11.0, "w", killed, 1),
+        e.Retried(11.0, "w", killed, 1, 60.0),
+        e.Retried(11.0, "w", killed, 3, 0.5),
+        e.Killed(11.0, "w", killed, "on request"),
+        e.Revived(11.0, [Named(0, "0")]),
+        e.Resumed(11.0, [0]),
         e.Failed(11.0, "w", ended(1, 127, error="cannot start x: not found")),
         e.Skipped(11.0, [Named(2, "2")], "task 1"),
         e.Skipped(11.0, [Named(3, "3")] * 1200, "task\n1"),
@@ -82,6 +116,8 @@ def test_each_thing_that_goes_wrong_is_told_as_it_comes() -> None:
     ) == [
         "#0 task 0 failed: signal 9; it is tried up to 2 times more",
         "#0 task 0 failed: signal 9; it is tried once more",
+        "#0 task 0 failed: signal 9; it is tried once more, in 60 s",
+        "#0 task 0 failed: signal 9; it is tried up to 3 times more, in 0.5 s",
         "#1 task 1 failed: cannot start x: not found",
         "1 task skipped, since task 1 did not end well",
         "1,200 tasks skipped, since task\\n1 did not end well",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
@@ -16,7 +16,7 @@ from dwork import wire
 from dwork._pb import dwork_pb2
 from dwork._pb.dwork_pb2 import QueryMsg
 from dwork.errors import WireError
-from dwork.messages import Returned
+from dwork.messages import Returned, Verb
 from dwork.task import PLAIN, Assigned, Options, Result, Task
 
 ROOT = Path(__file__).parents[2]
@@ -132,6 +132,36 @@ def test_a_cpp_peer_sees_what_it_knows_of_our_other_messages() -> None:
     assert as_original(wire.encode(create)) == "080012070a01611202766d"
 
 
+# -- our own types ----------------------------------------------------------------------------------------------------
+
+CONTROLS = [
+    ("081212050a0161120012060a0223311200", m.Control(Verb.CANCEL, ("a", "#1"))),
+    ("081412050a0161120012060a0223311200", m.Control(Verb.RETRY, ("a", "#1"))),
+    ("081512050a01611200", m.Control(Verb.HOLD, ("a",))),
+    ("081612050a012a1200", m.Control(Verb.RELEASE, ("*",))),
+]
+
+
+@pytest.mark.parametrize(("frame", "message"), CONTROLS)
+def test_a_control_keeps_its_bytes(frame: str, message: m.Control) -> None:
+    assert wire.encode(message).hex() == frame
+    assert wire.decode_request(bytes.fromhex(frame)) == message
+
+
+def test_cancel_is_a_control_to_the_hub_and_numbers_to_a_worker() -> None:
+    assert wire.encode(m.Cancel((1, 300))).hex() == "0812b2010301ac02"
+    assert wire.decode_reply(bytes.fromhex("0812b2010301ac02")) == m.Cancel((1, 300))
+    with pytest.raises(WireError, match="Cancel must have task"):
+        wire.decode_request(bytes.fromhex("0812b2010301ac02"))
+    assert wire.decode_reply(bytes.fromhex(CONTROLS[0][0])) == m.Cancel(())
+
+
+def test_every_type_of_message_has_a_way_onto_the_wire_and_a_rule_when_it_is_a_request() -> None:
+    assert set(wire._ENCODERS) == set(get_args(m.Message))
+    assert {QueryMsg.Type.Name(kind) for kind in wire._RULES} == set(RULES)
+    assert wire._RULES.keys() == wire._REQUESTS.keys()
+
+
 # -- there and back ---------------------------------------------------------------------------------------------------
 
 UINT32, UINT64 = 2**32 - 1, 2**64 - 1
@@ -191,6 +221,11 @@ REQUEST = st.one_of(
     st.just(m.OK()),
     st.builds(m.Lookup, NAMES),
     st.builds(m.Output, NAMES, IDS, st.sampled_from([1, 2]), st.binary(max_size=9)),
+    st.builds(m.Control, st.sampled_from(Verb), several(NAMES)),
+    st.builds(m.Beat, NAMES, NATIVE),
+    st.builds(m.List, several(NAMES, 0), st.none() | NAMES, IDS, INT32),
+    st.builds(m.Show, NAMES, st.none() | IDS),
+    st.builds(m.Read, IDS, IDS, st.sampled_from([1, 2]), IDS),
 )
 REPLY = st.one_of(
     st.builds(
@@ -209,7 +244,8 @@ REPLY = st.one_of(
               several(st.tuples(NAMES, IDS), 0)),
     st.builds(m.NotFound, several(KEYS, 0), SEQUENCE),
     st.builds(m.Error, st.text(min_size=1)),
-    st.builds(m.Welcome, NAMES, st.booleans()),
+    st.builds(m.Welcome, NAMES, st.booleans(), IDS, FLOATS, st.booleans()),
+    st.builds(m.Answer, st.binary(max_size=9), st.none() | IDS),
     st.builds(m.Recall, INT32),
     st.builds(m.Cancel, several(IDS, 0)),
 )  # fmt: skip
@@ -218,6 +254,7 @@ REPLY = st.one_of(
 @given(REQUEST)
 @settings(deadline=None, max_examples=60)
 @example(m.Complete("w", (Result("a"),), 1, m.Native(1, 0.0, 7)))
+@example(m.Control(Verb.RELEASE, ("",)))
 def test_each_request_comes_back_as_it_was(message: m.Message) -> None:
     assert wire.decode_request(wire.encode(message)) == message
 
@@ -265,6 +302,12 @@ def test_what_cannot_be_sent_is_a_wire_error(message: m.Message) -> None:
         wire.encode(message)
 
 
+@pytest.mark.parametrize("verb", Verb)
+def test_a_control_that_cannot_be_sent_is_called_by_its_verb(verb: Verb) -> None:
+    with pytest.raises(WireError, match=f"this {verb.name.title()} cannot be sent"):
+        wire.encode(m.Control(verb, ("\udcff",)))
+
+
 # -- what a type must and must not have -------------------------------------------------------------------------------
 
 RULES = {
@@ -276,6 +319,14 @@ RULES = {
     "OK": ("", "task name n location"),
     "Lookup": ("name", "task n location"),
     "Output": ("location data", "task name n"),
+    "Cancel": ("task", "name n location"),
+    "Retry": ("task", "name n location"),
+    "Hold": ("task", "name n location"),
+    "Release": ("task", "name n location"),
+    "Beat": ("location slots", "task name n"),
+    "List": ("", "task location"),
+    "Show": ("name", "task n location"),
+    "Read": ("stream", "task name n location"),
 }
 
 
@@ -287,6 +338,8 @@ def legal(kind: str) -> Any:
     if kind == "Output":
         q.ids.append(1)
         q.stream = 1
+    if kind == "Read":
+        q.ids.extend((1, 1, 0))
     return q
 
 
@@ -296,6 +349,8 @@ def put(q: Any, field: str) -> None:
             q.task.add(name="a", origin="")
         case "n":
             q.n = 0
+        case "slots" | "stream":
+            setattr(q, field, 1)
         case "data":
             q.data = b""
         case _:
@@ -324,7 +379,7 @@ def test_a_request_with_what_it_must_not_have_is_refused(kind: str, field: str) 
 
 
 def test_only_a_complete_may_tell_its_tasks_by_number() -> None:
-    for kind in ("Create", "Transfer"):
+    for kind in ("Create", "Transfer", "Cancel", "Retry", "Hold", "Release"):
         q = legal(kind)
         q.ClearField("task")
         q.results.id.append(1)
@@ -418,6 +473,25 @@ def test_a_plain_transfer_of_unequal_columns_is_refused(names: int, ids: int, at
         wire.decode_reply(q.SerializeToString())
 
 
+@pytest.mark.parametrize(("ids", "stream"), [((), 1), ((1, 1), 1), ((1, 1, 1, 1), 1), ((1, 1, 1), 0), ((1, 1, 1), 3)])
+def test_read_must_tell_one_piece_and_a_stream(ids: tuple[int, ...], stream: int) -> None:
+    q = QueryMsg(type=QueryMsg.Read, ids=ids, stream=stream)
+    with pytest.raises(WireError, match="task, attempt and piece in ids, and stream 1 or 2"):
+        wire.decode_request(q.SerializeToString())
+
+
+def test_a_beat_must_come_from_a_worker_with_slots() -> None:
+    with pytest.raises(WireError, match="1 slot or more"):
+        wire.decode_request(QueryMsg(type=QueryMsg.Beat, location="w", slots=0).SerializeToString())
+
+
+@pytest.mark.parametrize(("ids", "attempts"), [((1,), ()), ((), (1,)), ((1, 2), (1,))])
+def test_what_is_in_hand_must_be_told_with_its_attempts(ids: tuple[int, ...], attempts: tuple[int, ...]) -> None:
+    q = QueryMsg(type=QueryMsg.Steal, location="w", slots=1, compare=True, ids=ids, attempts=attempts)
+    with pytest.raises(WireError, match="must be as many"):
+        wire.decode_request(q.SerializeToString())
+
+
 @pytest.mark.parametrize(("ids", "stream"), [((), 1), ((1, 2), 1), ((1,), 0), ((1,), 3)])
 def test_output_must_tell_one_task_and_a_stream(ids: tuple[int, ...], stream: int) -> None:
     q = QueryMsg(type=QueryMsg.Output, location="w", data=b"x", ids=ids, stream=stream)
@@ -425,13 +499,16 @@ def test_output_must_tell_one_task_and_a_stream(ids: tuple[int, ...], stream: in
         wire.decode_request(q.SerializeToString())
 
 
-@pytest.mark.parametrize("kind", ["NotFound", "Error", "Welcome", "Recall"])
+@pytest.mark.parametrize("kind", ["NotFound", "Error", "Welcome", "Recall", "Answer"])
 def test_a_reply_does_not_go_to_a_hub(kind: str) -> None:
     with pytest.raises(WireError, match=f"{kind} does not go this way"):
         wire.decode_request(QueryMsg(type=QueryMsg.Type.Value(kind)).SerializeToString())
 
 
-@pytest.mark.parametrize("kind", ["Create", "Steal", "Complete", "Lookup", "Output"])
+@pytest.mark.parametrize(
+    "kind",
+    ["Create", "Steal", "Complete", "Lookup", "Output", "Retry", "Hold", "Release", "Beat", "List", "Show", "Read"],
+)
 def test_a_request_does_not_go_to_a_worker(kind: str) -> None:
     with pytest.raises(WireError, match=f"{kind} does not go this way"):
         wire.decode_reply(QueryMsg(type=QueryMsg.Type.Value(kind)).SerializeToString())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import pkgutil
+import re
 import shlex
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,10 +17,13 @@ from dwork import taskfile
 from dwork.dquery import addfile
 from dwork.task import Options, State
 
-COMMANDS = [
-    "addfile", "cancel", "complete", "create", "exit", "failed", "help", "hold", "list", "log", "lookup", "release",
-    "rest", "retry", "show", "status", "steal", "stop-worker", "transfer", "why", "workers",
-]  # fmt: skip
+COMMANDS = """
+    addfile cancel complete create exit failed help hold list log lookup release rest retry show status steal
+    stop-worker transfer why workers
+""".split()
+#: Those that can look in a record instead of asking a hub.
+LOOK = "failed list log rest show status why".split()
+MANUAL = Path(__file__).parents[2] / "docs" / "dquery.md"
 
 
 def lines(text: str) -> list[str]:
@@ -251,6 +256,25 @@ def test_addfile_knows_the_formats_that_there_are() -> None:
     assert addfile.FORMATS == taskfile.FORMATS
 
 
+# -- what people do to tasks ----------------------------------------------------------------------------------------
+
+
+def test_tasks_are_held_released_cancelled_and_retried(dquery: Any, hub: Any) -> None:
+    for task in ("a", "b", "c"):
+        dquery("create", task, at=hub)
+    dquery("create", "after", "a")
+    assert dquery("hold", "a", "#1") == (0, "Held 2 tasks\n", "")
+    assert dquery("release", "?") == (0, "Released 2 tasks\n", "")
+    assert dquery("cancel", "a") == (0, "Cancelled 1 task\n", "")
+    assert hub.state("after") is State.SKIPPED
+    assert dquery("retry", "*") == (0, "Retried 1 task\n", "")
+    assert dquery("retry", "*") == (0, "Retried 0 tasks\n", "")
+    assert json.loads(dquery("cancel", "--json", "*").out) == {"cancelled": 4}
+    assert json.loads(dquery("retry", "--json", "a", "b").out) == {"retried": 2}
+    assert json.loads(dquery("hold", "--json", "a").out) == {"held": 1}
+    assert json.loads(dquery("release", "--json", "a").out) == {"released": 1}
+
+
 # -- help -----------------------------------------------------------------------------------------------------------
 
 
@@ -270,6 +294,18 @@ def test_every_module_is_a_command_with_help(dquery: Any) -> None:
             assert first in " ".join(ran.out.split())
             assert ran.out.startswith(f"Usage: dquery {name} ")
     assert dquery("help") == listed
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_is_in_the_manual_with_an_example(name: str) -> None:
+    text = MANUAL.read_text()
+    assert f"`{name}" in text
+    assert re.search(rf"^    (\$ )?dquery {name}\b", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_those_that_look_do_so_in_a_record_too(dquery: Any, name: str) -> None:
+    assert ("-f FILE" in dquery(name, "-h").out) == (name in LOOK)
 
 
 @pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])

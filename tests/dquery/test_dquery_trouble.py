@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -11,6 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from dwork.messages import Answer
+from dwork.record.run import this_run
+from dwork.record.store import Store
+from dwork.wire import encode
+
+LOOK = [["list"], ["status"], ["failed"], ["rest"], ["show", "a"], ["why", "a"], ["log", "a"]]
 
 USAGE = [
     [],
@@ -73,6 +82,32 @@ USAGE = [
     ["lookup"],
     ["lookup", "a", "b"],
     ["lookup", ""],
+    ["cancel"],
+    ["retry", ""],
+    ["hold", "a", ""],
+    ["release", "--bogus"],
+    ["list", "a"],
+    ["list", "--state", "running"],
+    ["list", "--state"],
+    ["list", "--name", ""],
+    ["failed", "a"],
+    ["failed", "-n", "-1"],
+    ["failed", "-n", "many"],
+    ["show"],
+    ["show", ""],
+    ["show", "a", "b"],
+    ["why"],
+    ["why", "a", "b"],
+    ["log"],
+    ["log", "a", "--attempt", "0"],
+    ["log", "a", "--attempt", "last"],
+    ["log", "a", "--follow", "--json"],
+    ["log", "a", "--follow", "-f", "x.db"],
+    ["rest", "a"],
+    ["rest", "--format", "csv"],
+    ["rest", "--format", "lines", "--json"],
+    *([*command, "-f", "/no/such.db"] for command in LOOK),
+    *(["-s", "here", *command, "-f", "x.db"] for command in LOOK),
 ]
 
 
@@ -109,6 +144,17 @@ def test_what_makes_no_sense_is_one_line_and_exit_status_2(dquery: Any, hub: Any
         ["addfile", "/no/such/file"],
         ["addfile", "/"],
         ["addfile", "no\nsuch"],
+        ["cancel", "nosuch"],
+        ["cancel", "there", "x\x1b*"],
+        ["retry", "there"],
+        ["hold", "#99"],
+        ["release", "there"],
+        ["list"],
+        ["failed"],
+        ["show", "there"],
+        ["why", "there"],
+        ["log", "there"],
+        ["rest"],
     ],
     ids=lambda arguments: repr(arguments)[:40],
 )
@@ -148,7 +194,10 @@ def test_a_bad_file_is_one_line_with_its_place_and_exit_status_2(
 
 @pytest.mark.parametrize(
     "arguments",
-    [["status"], ["create", "a"], ["steal"], ["steal", "-q"], ["complete", "a"], ["exit"], ["lookup", "a"]],
+    [
+        *(["status"], ["create", "a"], ["steal"], ["steal", "-q"], ["complete", "a"], ["exit"], ["lookup", "a"]),
+        *(["cancel", "a"], ["retry", "a"], ["hold", "a"], ["release", "a"], *LOOK),
+    ],
     ids=repr,
 )
 def test_nobody_answers_is_one_line_in_about_the_timeout(dquery: Any, arguments: list[str]) -> None:
@@ -169,6 +218,94 @@ def test_a_hub_that_talks_rubbish_is_one_line(dquery: Any, puppet: Any, reply: s
 
 def test_the_server_is_taken_from_the_option_before_the_environment(dquery: Any, hub: Any) -> None:
     assert dquery("-s", hub.address, "status").status == 0
+
+
+@pytest.mark.parametrize("command", [command for command in LOOK if command != ["status"]], ids=repr)
+def test_a_hub_that_answers_rubbish_to_who_looks_is_one_line(dquery: Any, puppet: Any, command: list[str]) -> None:
+    for data in (b"", b"[1]", b"{}", b"null"):
+        ran = dquery(*command, at=puppet(*[encode(Answer(data))] * 3))
+        assert (ran.status, ran.out) == (1, "")
+        assert_one_line(ran.err)
+
+
+@pytest.mark.parametrize("command", [command for command in LOOK if command != ["status"]], ids=repr)
+def test_an_original_hub_cannot_tell_which_is_one_line(dquery: Any, puppet: Any, command: list[str]) -> None:
+    status = "08061a1e646875623a203020616374697665207461736b732c20302072656164792e2000"
+    ran = dquery(*command, at=puppet("0808", status))
+    assert (ran.status, ran.out) == (1, "")
+    assert_one_line(ran.err)
+    assert "is an original dhub, which cannot" in ran.err
+
+
+# -- records --------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    """A record in which nothing has happened."""
+    path = tmp_path / "tasks.txt.db"
+    Store(str(path), this_run(0.0), {}.get).close(1.0, "")
+    return path
+
+
+def test_a_record_in_use_is_one_line_that_says_whom_to_ask(dquery: Any, record: Path) -> None:
+    script = (
+        "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], isolation_level=None); "
+        "c.execute('PRAGMA locking_mode=EXCLUSIVE'); c.execute('BEGIN EXCLUSIVE'); print(flush=True); sys.stdin.read()"
+    )
+    run = [sys.executable, "-c", script, str(record)]
+    with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        ran = [dquery(*command, "-f", str(record)) for command in LOOK]
+        other.kill()
+    for each in ran:
+        assert (each.status, each.out) == (2, "")
+        assert_one_line(each.err)
+        assert "is in use by process" in each.err and "without -f" in each.err
+
+
+@pytest.mark.parametrize("command", LOOK, ids=repr)
+def test_a_record_of_a_newer_dwork_or_another_program_is_one_line(
+    dquery: Any, record: Path, command: list[str]
+) -> None:
+    for pragma, text in (("user_version = 99", "newer dwork"), ("application_id = 1", "another program")):
+        with sqlite3.connect(record) as connection:
+            connection.execute(f"PRAGMA {pragma}")
+        connection.close()
+        ran = dquery(*command, "-f", str(record))
+        assert (ran.status, ran.out) == (2, "")
+        assert_one_line(ran.err)
+        assert text in ran.err
+
+
+@pytest.mark.parametrize("command", LOOK, ids=repr)
+def test_a_damaged_record_is_one_line(dquery: Any, record: Path, command: list[str]) -> None:
+    data = record.read_bytes()
+    record.write_bytes(data[:4096] + b"\xaa" * (len(data) - 4096))
+    ran = dquery(*command, "-f", str(record))
+    assert (ran.status, ran.out) == (2, "")
+    assert_one_line(ran.err)
+    assert "is damaged" in ran.err
+
+
+def test_a_task_file_in_place_of_its_record_is_told_apart(dquery: Any, record: Path, tmp_path: Path) -> None:
+    task_file = tmp_path / "tasks.txt"
+    task_file.write_text("echo a long enough line\n")
+    ran = dquery("list", "-f", str(task_file))
+    assert ran == (2, "", f"dquery: {task_file} is no record; give {record}\n")
+    record.unlink()
+    ran = dquery("list", "-f", str(task_file))
+    assert ran == (2, "", f"dquery: {task_file} is no record; give the task file's name with .db\n")
+    assert dquery("list", "-f", str(tmp_path)).status == 2
+
+
+def test_an_empty_record_is_an_empty_run(dquery: Any, record: Path) -> None:
+    file = ("-f", str(record))
+    assert dquery("list", *file) == dquery("failed", "--json", *file) == (0, "", "")
+    assert dquery("failed", *file) == (0, "0 failed, 0 skipped\n", "")
+    assert dquery("rest", *file).out.startswith("# nothing is left of ")
+    assert dquery("show", "a", *file) == (1, "", "dquery: there is no task 'a'; dquery list tells which there are\n")
 
 
 # -- as a process ---------------------------------------------------------------------------------------------------
@@ -223,3 +360,22 @@ def test_it_starts_without_mpi_and_without_what_it_does_not_need() -> None:
     modules = set(loaded.stdout.split())
     assert "dwork.client" in modules
     assert not modules & {"mpi4py", "rich", "sqlite3", "subprocess", "asyncio", "dwork.taskfile", "dwork.hub"}
+
+
+@pytest.mark.parametrize(
+    ("where", "expected"), [(["-s", "127.0.0.1:9", "--timeout", "0.01"], {"dwork.client"}), ([], {"sqlite3"})], ids=repr
+)
+def test_only_for_a_record_sqlite_is_loaded(record: Path, where: list[str], expected: set[str]) -> None:
+    script = (
+        "import sys, json; from dwork.dquery import main\n"
+        "for command in json.loads(sys.argv[1]): main(command)\n"
+        "print(*{m.split('.')[0] for m in sys.modules} | {m for m in sys.modules if m.startswith('dwork.')})"
+    )
+    file = [] if where else ["-f", str(record)]
+    commands = [[*where, *command, *file] for command in LOOK if command != ["rest"]]
+    run = [sys.executable, "-c", script, json.dumps(commands)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    loaded = subprocess.run(run, capture_output=True, text=True, env=environment, check=True)
+    modules = set(loaded.stdout.split())
+    assert modules & {"sqlite3", "dwork.client"} == expected
+    assert not modules & {"mpi4py", "rich", "subprocess", "asyncio", "dwork.taskfile", "dwork.hub"}

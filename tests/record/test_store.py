@@ -241,6 +241,7 @@ def test_held_and_released(three: Desk) -> None:
 
 
 def test_revived_tasks_wait_and_their_failures_are_forgiven(three: Desk) -> None:
+    three.hear(e.Retried(9.0, "w:1", ended(2, exit_status=1), 1), e.Extended(9.0, named(2), ("t1",)))
     three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], "t1"))
     three.hear(e.Revived(10.0, [named(1), named(2)]))
     assert three.ask("SELECT state, reason, forgiven FROM tasks WHERE id > 0") == [
@@ -248,7 +249,7 @@ def test_revived_tasks_wait_and_their_failures_are_forgiven(three: Desk) -> None
         ("waiting", None, 0),
     ]
     three.hear(e.Retried(11.0, "w:1", ended(1, 2, exit_status=1), 1))
-    assert [entry.failures for entry in past.recorded(three.store.connection)] == [0, 1, 0]
+    assert [entry.failures for entry in past.recorded(three.store.connection)] == [0, 1, 1]
 
 
 def test_workers_come_and_go(three: Desk) -> None:

@@ -179,14 +179,15 @@ class StoreMachine(RuleBasedStateMachine):
             self.hands[worker].clear()
         self.say(worker, m.Steal(worker, 1, self.native(worker, held=tuple(self.hands[worker].items()))))
 
-    @rule(worker=WORKERS, picks=st.sets(PICKS, min_size=1, max_size=2), after=st.lists(NAMES, max_size=2).map(tuple))
-    def give_back(self, worker: str, picks: set[int], after: tuple[str, ...]) -> None:
+    @rule(worker=WORKERS, pick=PICKS, after=st.lists(PICKS, max_size=2))
+    def give_back(self, worker: str, pick: int, after: list[int]) -> None:
+        """With further predecessors, which may make a circle, or be lost."""
         held = self.held(worker)
-        returned = [Returned(held[pick].id, after) for pick in picks if pick < len(held)]
-        if returned:
-            self.say(worker, m.GiveBack(worker, tuple(returned), self.native(worker)))
-            for each in returned:
-                self.hands.get(worker, {}).pop(each.task, None)  # type: ignore[call-overload]
+        if held:
+            names = list(self.hub.graph.names)
+            returned = Returned(held[pick % len(held)].id, tuple(names[-1 - i % len(names)] for i in after))
+            self.say(worker, m.GiveBack(worker, (returned,), self.native(worker)))
+            self.hands.get(worker, {}).pop(returned.task, None)  # type: ignore[call-overload]
 
     @rule(worker=WORKERS)
     def leave(self, worker: str) -> None:
@@ -201,11 +202,19 @@ class StoreMachine(RuleBasedStateMachine):
     def control(self, verb: Verb, names: tuple[str, ...]) -> None:
         self.say("client", m.Control(verb, names))
 
-    @rule(state=st.sampled_from([State.ASSIGNED, State.ASSIGNED, State.READY]), pick=PICKS)
-    def cancel(self, state: State, pick: int) -> None:
-        found = [node.name for node in self.hub.graph.names.values() if node.state is state]
+    @rule(verb=st.sampled_from(Verb), pick=PICKS)
+    def control_one_that_fits(self, verb: Verb, pick: int) -> None:
+        fits = {
+            Verb.CANCEL: {State.READY, State.ASSIGNED},
+            Verb.RETRY: {State.FAILED, State.CANCELLED},
+            Verb.HOLD: {State.READY, State.WAITING},
+            Verb.RELEASE: set(State),
+        }[verb]
+        found = [n for n in self.hub.graph.names.values() if n.state in fits]
+        if verb in (Verb.HOLD, Verb.RELEASE):
+            found = [n for n in found if self.hub.is_held(n) == (verb is Verb.RELEASE)]
         if found:
-            self.say("client", m.Control(Verb.CANCEL, (found[pick % len(found)],)))
+            self.say("client", m.Control(verb, (found[pick % len(found)].name,)))
 
     @rule(worker=WORKERS, pick=PICKS, stream=st.sampled_from([1, 2]))
     def output(self, worker: str, pick: int, stream: int) -> None:
@@ -253,4 +262,4 @@ class StoreMachine(RuleBasedStateMachine):
 
 
 TestStoreMachine = StoreMachine.TestCase
-TestStoreMachine.settings = settings(max_examples=40, stateful_step_count=40, deadline=None)
+TestStoreMachine.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)

@@ -90,17 +90,19 @@ def graphs(draw: st.DrawFn) -> list[Task]:
         after = tuple(draw(st.lists(st.sampled_from(tasks), max_size=4, unique=True))) if tasks else ()
         command = draw(st.none() | COMMANDS | st.just(name if name.strip() else "x"))
         options = PLAIN if command is None else draw(OPTIONS)
-        tasks.append(Task(name, command, tuple(task.name for task in after), options))
+        tasks.append(
+            Task(name, command, tuple(task.name for task in after), options, draw(st.sampled_from(["", "vm"])))
+        )
     return draw(st.permutations(tasks))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(graphs())
 def test_objects_say_all_of_any_graph(tasks: list[Task]) -> None:
     assert_same(closed(tasks), read(as_objects(tasks), "jsonl"), is_lines=False)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(graphs(), st.text(max_size=20))
 def test_lines_say_all_of_a_graph_or_refuse(tasks: list[Task], remark: str) -> None:
     try:
@@ -111,7 +113,7 @@ def test_lines_say_all_of_a_graph_or_refuse(tasks: list[Task], remark: str) -> N
     assert_same(closed(tasks), read(lines), is_lines=True)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(
