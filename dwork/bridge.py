@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -37,6 +38,8 @@ class Bridge:
             tell(f"whoever reaches {host} can run commands as you: --insecure asks nobody for a key")
         ours, theirs = (None, PeerKeys("", "", "")) if door.insecure else _keys(door.keep)
         self.path = ""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes a descriptor
         self.router = _listen(door, host, ours)
         reachable: tuple[str, ...] = (door.local,)
         if door.public:
