@@ -120,7 +120,8 @@ def test_a_flood_of_one_does_not_keep_the_others_waiting(plain: Any, client: Cli
     import time
 
     flood = (
-        "import sys\nfrom dwork.transport.zmq import Dealer\nfrom dwork.messages import OK\nfrom dwork.wire import encode\n"
+        "import sys\nfrom dwork.transport.zmq import Dealer\n"
+        "from dwork.messages import OK\nfrom dwork.wire import encode\n"
         "d = Dealer(sys.argv[1], linger=0)\nq = encode(OK())\nprint('begun', flush=True)\n"
         "while True:\n    d.send('hub', q)\n    d.receive()\n"
     )
