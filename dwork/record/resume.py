@@ -72,7 +72,7 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     added = [e for e in before.values() if e.task.origin and e.task.name not in names]
     gone = [e for e in before.values() if not e.task.origin and e.task.name not in names]
     result.removed = [e.id for e in gone if not e.removed]
-    there = {*names, *(e.task.name for e in added)}
+    there = names.union(e.task.name for e in added) if added else names
     wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
     wanted += [e.task._replace(after=_still_there(e.task.after, e, there, before)) for e in added]
     done = _done(wanted, before)
@@ -94,7 +94,8 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
             result.failed += known.state is State.FAILED
         result.done += done[task.name] and task.command is not None
         result.entries.append(entry)
-    result.again += _stale(gone, done)
+    if gone:
+        result.again += _stale(gone, done)
     return result
 
 

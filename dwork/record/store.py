@@ -22,22 +22,21 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dwork import events
-from dwork.events import Ended, Event, Named
+from dwork.events import Ended, Event
 from dwork.graph import Restored
 from dwork.printer import how
 from dwork.record import past, schema
 from dwork.record.batch import enter, host_of, pack
 from dwork.record.logs import Logs
+from dwork.record.output import Output
 from dwork.record.place import Place
 from dwork.record.resume import Plan, plan
-from dwork.record.rows import task_row, text
+from dwork.record.rows import task_row
 from dwork.record.run import Run
 from dwork.record.transaction import transaction
 from dwork.record.trouble import damaged, opening, reading, writing
-from dwork.task import Result, State, Task
+from dwork.task import State, Task
 
-#: Bytes of stderr that the record keeps of an attempt that did not end well.
-TAIL: Final = 4096
 _MOST: Final = 2**63 - 1
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
@@ -69,13 +68,12 @@ class Store:
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.path = path
-        self.logs = logs
         self._number = number
         self._place = Place(path, tell)
         self.connection = self._place.connection
+        self._output = Output(self.connection, logs)
         self._hands: dict[int, tuple[int, str, float]] = {}  # what workers hold: attempt, location, since when
         self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may be found again
-        self._tails: dict[int, bytes] = {}  # the end of stderr that came in pieces
         self._backlog = True  # something may be still to be entered
         self._is_safe = False  # each commit waits for the disk
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -90,7 +88,7 @@ class Store:
             events.Cancelled: self._cancelled,
             events.Requeued: self._requeued,
             events.Held: self._held,
-            events.Released: self._released,
+            events.Released: self._held,
             events.Revived: self._revived,
             events.Joined: self._joined,
             events.Left: self._left,
@@ -123,8 +121,7 @@ class Store:
                 )
         finally:
             self._place.close()
-            if self.logs is not None:
-                self.logs.close()
+            self._output.close()
 
     # -- what was ----------------------------------------------------------------------------------------------
 
@@ -286,10 +283,8 @@ class Store:
         self._backlog = True
         if any(stdouts) or any(stderrs):
             for id, hand, result in zip(ids, hands, results, strict=True):
-                self._write(id, result.attempt or (hand[0] if hand else 1), event.location, result)
-        if self._tails:
-            for id in ids:
-                self._tails.pop(id, None)
+                self._output.result(id, result.attempt or (hand[0] if hand else 1), event.location, result)
+        self._output.forget(ids)
 
     def _failed(self, event: events.Failed) -> None:
         result = event.task.result
@@ -312,7 +307,7 @@ class Store:
         if (id, attempt) in self._lost:
             return
         until = result.started + result.seconds if result.started else now
-        tail = (self._tails.pop(id, b"") + result.stderr)[-TAIL:]
+        tail = self._output.tail(id, result.stderr)
         self.connection.execute(
             _INSERT_ATTEMPT,
             (
@@ -322,15 +317,15 @@ class Store:
             ),
         )  # fmt: skip
         if result.stdout or result.stderr:
-            self._write(id, attempt, location, result)
+            self._output.result(id, attempt, location, result)
 
     def _requeued(self, event: events.Requeued) -> None:
         ids = [task.id for task in event.tasks]
+        self._output.forget(ids)
         if not event.lost:  # else their attempts are over, which is enough
             self._hand(event.time, None, ids, [])
         for id in ids:
             hand = self._hands.pop(id, None)
-            self._tails.pop(id, None)
             if hand is not None and event.lost:
                 self._lose(id, hand[0], event.location, hand[2], event.time, event.reason)
                 self._lost.add((id, hand[0]))
@@ -362,9 +357,9 @@ class Store:
         self._move([(task.id, f"after {event.culprit}") for task in event.tasks], "skipped")
 
     def _cancelled(self, event: events.Cancelled) -> None:
+        self._output.forget([task.id for task in event.tasks])
         for task in event.tasks:
             hand = self._hands.pop(task.id, None)
-            self._tails.pop(task.id, None)
             if hand is not None:  # its worker is not asked, and may not know
                 self._lose(task.id, hand[0], hand[1], hand[2], event.time, event.reason, "cancelled")
         self._move([(task.id, event.reason) for task in event.tasks], "cancelled")
@@ -388,46 +383,20 @@ class Store:
             list(tasks),
         )
 
-    def _held(self, event: events.Held) -> None:
-        self._mark(event.tasks, 1)
-
-    def _released(self, event: events.Released) -> None:
-        self._mark(event.tasks, 0)
-
-    def _mark(self, tasks: Sequence[Named], held: int) -> None:
-        self.connection.executemany("UPDATE tasks SET held = ? WHERE id = ?", [(held, task.id) for task in tasks])
+    def _held(self, event: events.Held | events.Released) -> None:
+        held = isinstance(event, events.Held)
+        self.connection.executemany("UPDATE tasks SET held = ? WHERE id = ?", [(held, task.id) for task in event.tasks])
 
     def _joined(self, event: events.Joined) -> None:
         self.connection.execute(
             "INSERT INTO workers(location, slots, joined) VALUES (?, ?, ?)", (event.location, event.slots, event.time)
         )
 
+    def _printed(self, event: events.Printed) -> None:
+        self._output.piece(event.id, self._hands.get(event.id), event.stream, event.data)
+
     def _left(self, event: events.Left) -> None:
         self.connection.execute(
             "UPDATE workers SET left = ?, reason = ? WHERE id = (SELECT max(id) FROM workers WHERE location = ?)",
             (event.time, event.reason, event.location),
-        )
-
-    # -- output ------------------------------------------------------------------------------------------------
-
-    def _printed(self, event: events.Printed) -> None:
-        hand = self._hands.get(event.id)
-        if event.stream == 2:
-            self._tails[event.id] = (self._tails.get(event.id, b"") + event.data)[-TAIL:]
-        if hand is not None:
-            self._log(event.id, hand[0], hand[1], event.stream, event.data)
-
-    def _write(self, id: int, attempt: int, location: str, result: Result) -> None:
-        for stream, data in ((1, result.stdout), (2, result.stderr)):
-            if data:
-                self._log(id, attempt, location, stream, data)
-
-    def _log(self, id: int, attempt: int, location: str, stream: int, data: bytes) -> None:
-        if self.logs is None:
-            return
-        file, offset = self.logs.append(location, id, attempt, stream, data)
-        self.connection.execute(
-            "INSERT INTO output SELECT ?1, ?2, ?3, count(*), ?4, ?5, ?6 FROM output "
-            "WHERE task = ?1 AND attempt = ?2 AND stream = ?3",
-            (id, attempt, stream, text(file), offset, len(data)),
         )

@@ -161,7 +161,7 @@ class GraphMachine(RuleBasedStateMachine):
         self.held += nodes
 
     @precondition(lambda self: self.after)
-    @rule(moves=st.lists(st.tuples(st.sampled_from(MOVES), st.integers(1, 4095)), min_size=3, max_size=9))
+    @rule(moves=st.lists(st.tuples(st.sampled_from(MOVES), st.integers(1, 4095)), min_size=8, max_size=16))
     def move(self, moves: list[tuple[str, int]]) -> None:
         """Some in a row, of those nodes that can make them: each as a rule of its own would seldom meet the others."""
         for move, bits in moves:

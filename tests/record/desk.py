@@ -94,7 +94,7 @@ def killed(path: str | Path, copy: Path) -> Path:
 
 def look(path: str | Path, query: str, *values: Any) -> list[Any]:
     """As anybody may who has SQLite, once nobody works on it."""
-    connection = sqlite3.connect(path)
+    connection = sqlite3.connect(path, timeout=0)
     try:
         return rows(connection, query, *values)
     finally:

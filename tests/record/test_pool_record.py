@@ -312,7 +312,7 @@ def test_a_pool_that_was_killed_with_all_its_processes_goes_on(
     ]
 
 
-def test_a_second_pool_on_the_same_file_is_refused(kept: Kept, start: Callable, wait_until: Callable) -> None:
+def test_nobody_else_can_open_the_record_of_a_pool_that_runs(kept: Kept, start: Callable, wait_until: Callable) -> None:
     kept.write("touch there; while [ ! -e go ]; do sleep 0.01; done\n")
     process = start(*POOL, "tasks.txt")
     wait_until((kept.path / "there").exists)
@@ -320,6 +320,8 @@ def test_a_second_pool_on_the_same_file_is_refused(kept: Kept, start: Callable, 
         ran = kept.pool(*words, code=2)
         assert len(ran.own_err) == 1
         assert f"tasks.txt.db is in use by process {process.pid}; wait for it, or choose another file" in ran.err
+    with pytest.raises(sqlite3.OperationalError, match="database is locked"):
+        kept.ask("SELECT 1 FROM tasks")
     (kept.path / "go").touch()
     _, err = process.communicate(timeout=20)
     assert process.returncode == 0, err

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
@@ -17,8 +18,8 @@ from dwork.messages import Complete
 from dwork.record import past
 from dwork.record.batch import pack, ranges, unpack
 from dwork.record.logs import Logs, read
+from dwork.record.output import TAIL
 from dwork.record.rows import task_of, task_row
-from dwork.record.store import TAIL
 from dwork.task import PLAIN, Options, Result, State, Task
 from tests.record.desk import RUN, Desk, ended, given, named, task
 
@@ -439,6 +440,8 @@ def test_failures_of_an_earlier_run_are_not_counted_against_retries(three: Desk)
 
 # -- values ----------------------------------------------------------------------------------------------------------
 
+#: However slow the machine is.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 BYTES = st.binary(max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
 COMMANDS = st.one_of(st.none(), TEXT, BYTES, st.lists(st.one_of(TEXT, BYTES), min_size=1, max_size=3).map(tuple))
@@ -462,6 +465,7 @@ TASKS = st.builds(
 )
 
 
+@PATIENT
 @for_all(TASKS)
 def test_a_task_comes_back_as_it_was(given_task: Task) -> None:
     desk = Desk(":memory:")
@@ -519,6 +523,7 @@ def test_a_batch_is_the_same_on_a_machine_of_the_other_byte_order(monkeypatch: p
     assert list(unpack(swapped)) == row
 
 
+@PATIENT
 @for_all(st.lists(st.integers(0, 30)))
 def test_ranges_cover_just_these_numbers(ids: list[int]) -> None:
     covered = [id for first, last in ranges(ids) for id in range(first, last + 1)]

@@ -1,0 +1,63 @@
+"""What tasks print: into the log files, with a row that tells where; and of those that fail, the end of their stderr.
+
+Output comes in pieces while a task runs, or with its result, or both.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Final
+
+from dwork.record.logs import Logs
+from dwork.record.rows import text
+from dwork.task import Result
+
+#: Bytes of stderr that the record keeps of an attempt that did not end well.
+TAIL: Final = 4096
+
+
+class Output:
+    """logs: None when only the ends of stderr are wanted."""
+
+    def __init__(self, connection: sqlite3.Connection, logs: Logs | None) -> None:
+        self._connection = connection
+        self._logs = logs
+        self._tails: dict[int, bytes] = {}  # the end of stderr that came in pieces
+
+    def piece(self, id: int, hand: tuple[int, str, float] | None, stream: int, data: bytes) -> None:
+        """A piece, of the attempt that some worker holds."""
+        if stream == 2:
+            self._tails[id] = (self._tails.get(id, b"") + data)[-TAIL:]
+        if hand is not None:
+            self._log(id, hand[0], hand[1], stream, data)
+
+    def result(self, id: int, attempt: int, location: str, result: Result) -> None:
+        """What came with the result."""
+        for stream, data in ((1, result.stdout), (2, result.stderr)):
+            if data:
+                self._log(id, attempt, location, stream, data)
+
+    def tail(self, id: int, last: bytes = b"") -> bytes:
+        """The end of an attempt's stderr, `last` included. The attempt is over."""
+        return (self._tails.pop(id, b"") + last)[-TAIL:]
+
+    def forget(self, ids: Iterable[int]) -> None:
+        """These attempts are over, and nobody wants to know what they said last."""
+        if self._tails:
+            for id in ids:
+                self._tails.pop(id, None)
+
+    def _log(self, id: int, attempt: int, location: str, stream: int, data: bytes) -> None:
+        if self._logs is None:
+            return
+        file, offset = self._logs.append(location, id, attempt, stream, data)
+        self._connection.execute(
+            "INSERT INTO output SELECT ?1, ?2, ?3, count(*), ?4, ?5, ?6 FROM output "
+            "WHERE task = ?1 AND attempt = ?2 AND stream = ?3",
+            (id, attempt, stream, text(file), offset, len(data)),
+        )
+
+    def close(self) -> None:
+        if self._logs is not None:
+            self._logs.close()
