@@ -17,7 +17,8 @@ from dwork.hub import Hub, Policy
 from dwork.inquiry import Inquiries
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop
-from dwork.options import door_options, max_output_option, policy_options
+from dwork.messages import Wishes
+from dwork.options import door_options, environment_options, max_output_option, policy_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.report import Report
@@ -44,6 +45,7 @@ from dwork.signals import Signals
     help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
+@environment_options
 @max_output_option
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -55,6 +57,7 @@ def command(
     record: str,
     logs: str | None,
     no_logs: bool,
+    wishes: Wishes,
     max_output: int,
     policy: Policy,
     quiet: bool,
@@ -85,7 +88,9 @@ def command(
         bridge = Bridge(door, clock(), lambda text: say("dhub", text))
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
-        hub = Hub(policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.silence / 8))
+        hub = Hub(
+            policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.silence / 8, wishes=wishes)
+        )
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
         loop = HubLoop(hub, [bridge.router], [store, Report(tell, quiet=quiet)])

@@ -206,13 +206,29 @@ class Error:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the environment of tasks is to be besides what it is.
+
+    keep, drop: globs over names of variables that stay, or go. set: (name, value) pairs, which come last.
+    """
+
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    set: tuple[tuple[str, str], ...] = ()
+
+
+#: Nothing special.
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output.
 
     server: an address that asks for no key, or empty. connection: the text of a connection file, or empty. limit: how
     many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should do so
     every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was restarted
-    or had taken it for lost, and has not heeded the request: tell all.
+    or had taken it for lost, and has not heeded the request: tell all. wishes: for the environment of tasks.
     """
 
     server: str = ""
@@ -221,6 +237,7 @@ class Welcome:
     limit: int = 0
     beat: float = 0.0
     again: bool = False
+    wishes: Wishes = NO_WISHES
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ import click
 from dwork.errors import UsageError
 from dwork.halt import Halt
 from dwork.hub import Policy
+from dwork.messages import Wishes
+from dwork.pattern import matcher
 from dwork.taskfile import duration, memory
 
 
@@ -79,6 +81,53 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     decorated: Callable[..., Any] = with_which
     for option in reversed(_CONNECTION):
+        decorated = option(decorated)
+    return decorated
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f'"{text}" is no NAME=VALUE')
+    return name, value
+
+
+def _glob(text: str) -> str:
+    matcher(text)
+    return text
+
+
+_ENVIRONMENT = (
+    click.option(
+        "--env", "variables", type=_Parsed("variable", _variable), multiple=True, metavar="NAME=VALUE",
+        help="Give tasks this variable; repeatable.",
+    ),
+    click.option(
+        "--env-keep", type=_Parsed("glob", _glob), multiple=True, metavar="GLOB",
+        help="Let tasks have variables of the launcher, as 'SLURM_PROCID', that they would not get; repeatable.",
+    ),
+    click.option(
+        "--env-drop", type=_Parsed("glob", _glob), multiple=True, metavar="GLOB",
+        help="Do not give tasks such variables, as 'SLURM_*'; repeatable.",
+    ),
+)  # fmt: skip
+
+
+def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options about the environment of tasks; it gets them as `wishes`."""
+
+    @wraps(command)
+    def with_wishes(
+        *arguments: Any,
+        variables: tuple[tuple[str, str], ...],
+        env_keep: tuple[str, ...],
+        env_drop: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        return command(*arguments, wishes=Wishes(env_keep, env_drop, variables), **others)
+
+    decorated: Callable[..., Any] = with_wishes
+    for option in reversed(_ENVIRONMENT):
         decorated = option(decorated)
     return decorated
 

@@ -11,8 +11,8 @@ from dwork import __version__, taskfile
 from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.hub import Policy
-from dwork.messages import Exit
-from dwork.options import door_options, max_output_option, policy_options
+from dwork.messages import Exit, Wishes
+from dwork.options import door_options, environment_options, max_output_option, policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -44,6 +44,7 @@ PROGRAM = "dwork"
     "--logs", metavar="DIRECTORY", help="Keep what tasks print there.  [default: the record's name with .logs for .db]"
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
+@environment_options
 @max_output_option
 @click.option("--joblog", metavar="FILE", help="Write a row per attempt, with GNU parallel's columns; - for stdout.")
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
@@ -77,6 +78,7 @@ def command(
     fresh: bool,
     logs: str | None,
     no_logs: bool,
+    wishes: Wishes,
     max_output: int,
     joblog: str | None,
     keep_order: bool,
@@ -129,7 +131,7 @@ def command(
         tell("there is nothing to do")
         return ExitCode.DONE
     door = Door(bind, port, insecure, public=not no_bridge, tasks=os.path.abspath(files[0]))
-    settings = Settings(door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport)
+    settings = Settings(door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport, wishes)
     return run(tasks, policy, settings, ranks)
 
 

@@ -23,7 +23,7 @@ from dwork.hub import Hub, Policy
 from dwork.joblog import Joblog
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop, Listener
-from dwork.messages import Move, Welcome
+from dwork.messages import NO_WISHES, Move, Welcome, Wishes
 from dwork.printer import Printer
 from dwork.program import ExitCode, say
 from dwork.record import resume
@@ -56,7 +56,8 @@ class Settings:
 
     door: where and for whom the hub listens besides MPI. record: the file to keep, empty for none; logs: the directory
     of log files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept
-    and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks.
+    and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks. wishes: for
+    the environment of tasks.
     """
 
     door: Door
@@ -68,6 +69,7 @@ class Settings:
     joblog: str = ""
     max_output: int = 0
     transport: str = "mpi"
+    wishes: Wishes = NO_WISHES
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
@@ -102,7 +104,12 @@ class _Run:
         self._local = ""
         if self._ranks is None:
             self._local = stack.enter_context(_private_directory())
-        welcome: dict[str, Any] = {"output": True, "limit": settings.max_output, "beat": policy.silence / 8}
+        welcome: dict[str, Any] = {
+            "output": True,
+            "limit": settings.max_output,
+            "beat": policy.silence / 8,
+            "wishes": settings.wishes,
+        }
         if settings.door.public or self._local:
             from dwork.bridge import Bridge  # no zmq where nobody asks for it
 

@@ -24,8 +24,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dwork.guard import MARK, Guard, children, end
+from dwork.messages import Wishes
 from dwork.oom import Oom
 from dwork.shellwords import SHELL, arguments
+from dwork.surroundings import of_tasks
 from dwork.task import TIMED_OUT, Assigned, Result
 
 #: Output up to this many bytes travels with the result.
@@ -71,14 +73,18 @@ class Runner:
         self._null = os.open(os.devnull, os.O_RDONLY)
         self._guard = Guard(grace)
         self._oom = Oom()
-        self._environment = {**_without_way(), "DWORK_WORKER": location, MARK: self._guard.mark}
+        self._own = {"DWORK_WORKER": location, MARK: self._guard.mark}
+        self._environment = {**of_tasks(os.environ), **self._own}
         self.deadline = float("inf")  # when poll has something to do though nothing ends
-        self.way: dict[str, str] = {}  # variables that tell tasks how to reach the hub
         self.passes_on = False  # whether somebody wants to see output before its task ends
         self.limit = 0  # bytes of one stream that are passed on at the most; 0: all
         self._end_at = float("inf")  # when to end the next task
         self._look_at = float("inf")  # when to look what has been printed
         _close_on_exec()
+
+    def dress(self, wishes: Wishes, way: dict[str, str]) -> None:
+        """What tasks find in their environment from now on; way: variables that tell them how to reach the hub."""
+        self._environment = {**of_tasks(os.environ, wishes), **self._own, **way}
 
     # -- starting ----------------------------------------------------------------------------------------------
 
@@ -113,8 +119,6 @@ class Runner:
 
     def _environment_of(self, assigned: Assigned) -> dict[str, str]:
         environment = self._environment
-        if self.way:
-            environment.update(self.way)
         environment["DWORK_TASK_ID"] = str(assigned.id)
         environment["DWORK_ATTEMPT"] = str(assigned.attempt)
         environment["DWORK_TASK_NAME"] = assigned.name if len(assigned.name) <= LONGEST_NAME else ""
@@ -289,11 +293,6 @@ class Runner:
         else:
             for fd in files:
                 os.close(fd)
-
-
-def _without_way() -> dict[str, str]:
-    """The environment without what would send a task to another hub than that which it is from."""
-    return {k: v for k, v in os.environ.items() if k not in ("DWORK_SERVER", "DWORK_INSECURE", "DWORK_CONNECTION")}
 
 
 def _reap() -> None:

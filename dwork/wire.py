@@ -318,6 +318,10 @@ def _welcome(message: m.Welcome, q: Any) -> None:
         q.beat = message.beat
     if message.again:
         q.again = True
+    q.env_keep.extend(message.wishes.keep)
+    q.env_drop.extend(message.wishes.drop)
+    for name, value in message.wishes.set:
+        q.env.add(name=os.fsencode(name), value=os.fsencode(value))
 
 
 def _move(message: m.Move, q: Any) -> None:
@@ -417,6 +421,11 @@ def _returned(q: Any) -> tuple[m.Returned, ...]:
     return tuple(m.Returned(_get_key(pb), tuple(_text(dep.name) for dep in pb.pred)) for pb in q.task)
 
 
+def _wishes(q: Any) -> m.Wishes:
+    keep, drop = (tuple([_text(glob) for glob in globs]) for globs in (q.env_keep, q.env_drop))
+    return m.Wishes(keep, drop, tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env]))
+
+
 def _one_output(q: Any) -> m.Output:
     if len(q.ids) != 1 or q.stream not in (1, 2):
         raise WireError("Output must tell one task and stream 1 or 2")
@@ -479,7 +488,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
     QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why"),
     QueryMsg.Welcome: lambda q: m.Welcome(
-        _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again
+        _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again, _wishes(q)
     ),
     QueryMsg.Leave: lambda q: m.Leave(),
     QueryMsg.Move: lambda q: m.Move(_text(q.connection)),

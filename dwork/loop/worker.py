@@ -118,7 +118,7 @@ class _WorkerLoop:
         if worker.welcome is not None and worker.welcome is not self._welcome:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
-            runner.way = self._way(worker.welcome)
+            runner.dress(worker.welcome.wishes, self._way(worker.welcome))
             runner.passes_on, runner.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from dwork.messages import Wishes
 from dwork.runner import PIECE, SHORT, Runner
 from dwork.signals import Signals
 from dwork.task import PLAIN, Assigned, Command, Options, Result
@@ -147,7 +148,7 @@ def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path,
 
 
 def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
-    bench.runner.way = {"DWORK_SERVER": "tcp://hub:1"}
+    bench.runner.dress(Wishes(), {"DWORK_SERVER": "tcp://hub:1"})
     names = "$DWORK_TASK_NAME/$DWORK_TASK_ID/$DWORK_ATTEMPT/$DWORK_WORKER/$DWORK_SERVER"
     assert bench.run(f'echo "{names}"').stdout == b"a name/1/3/here:1/tcp://hub:1\n"
 
