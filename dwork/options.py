@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from dwork.cores import AUTO, slots
 from dwork.errors import UsageError
 from dwork.halt import Halt
 from dwork.hub import Policy
@@ -43,6 +44,8 @@ def _positive(text: str) -> float:
 DURATION = _Parsed("duration", _positive)
 #: Bytes, from `2G`.
 MEMORY = _Parsed("memory", memory)
+#: `N` or `auto`, as text: what auto is differs from rank to rank.
+SLOTS = _Parsed("slots", lambda text: str(slots(text)) if text != AUTO else text)
 #: A Halt, or None for `never`.
 HALT = _Parsed("halt", Halt.parse)
 

@@ -51,17 +51,19 @@ def main() -> None:
 
 
 def _be_worker(world: MPI.Intracomm) -> None:
+    from dwork.cores import slots_of
     from dwork.loop.worker import work
     from dwork.worker import OVER_TCP, Habits, Worker
 
     transport = mpi.Mpi(world)
     location = f"{socket.gethostname()}:{world.rank}"
+    slots = slots_of(sys.argv[1:])
 
     def tell(text: str) -> None:
         say(PROGRAM, text)
 
     def body() -> int:
-        worker = Worker(location, habits=Habits(beat=BEAT))
+        worker = Worker(location, slots, Habits(beat=BEAT))
         moved = work(worker, transport, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
         if moved is not None:
             from dwork.connection import reach
@@ -69,7 +71,7 @@ def _be_worker(world: MPI.Intracomm) -> None:
 
             dealer = Dealer(reach(moved, HUB_TIMEOUT), keys=moved.keys, patience=HUB_TIMEOUT)
             try:
-                work(Worker(location, habits=OVER_TCP), dealer, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
+                work(Worker(location, slots, OVER_TCP), dealer, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
             finally:
                 dealer.close()
         return ExitCode.DONE

@@ -12,7 +12,7 @@ from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.hub import Policy
 from dwork.messages import Exit, Wishes
-from dwork.options import door_options, environment_options, max_output_option, policy_options
+from dwork.options import SLOTS, door_options, environment_options, max_output_option, policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -59,6 +59,13 @@ PROGRAM = "dwork"
 @door_options[0]
 @door_options[1]
 @click.option(
+    "--slots",
+    type=SLOTS,
+    metavar="N|auto",
+    help="Tasks that each rank runs at a time; auto: the cores that it may use, shared with other ranks of its node. "
+    "Spare cores beside rank 0 run tasks, too.  [default: 1; without mpirun the cores of this machine]",
+)
+@click.option(
     "--transport",
     type=click.Choice(["mpi", "zmq"]),
     default="mpi",
@@ -86,6 +93,7 @@ def command(
     port: int | None,
     bind: str | None,
     insecure: bool,
+    slots: str | None,
     transport: str,
     no_bridge: bool,
 ) -> int:
@@ -97,7 +105,8 @@ def command(
 
     \b
     Examples:
-      mpirun -n 17 python -m dwork.pool tasks.txt       16 workers
+      mpirun -n 17 python -m dwork.pool tasks.txt       16 workers, one task at a time each
+      srun --ntasks-per-node 1 python -m dwork.pool --slots auto tasks.txt    all cores of all nodes
       python -m dwork.pool --retries 2 tasks.txt        this machine
       dquery status                                     from another terminal: how far is it?
 
@@ -131,7 +140,9 @@ def command(
         tell("there is nothing to do")
         return ExitCode.DONE
     door = Door(bind, port, insecure, public=not no_bridge, tasks=os.path.abspath(files[0]))
-    settings = Settings(door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport, wishes)
+    settings = Settings(
+        door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport, wishes, slots
+    )
     return run(tasks, policy, settings, ranks)
 
 

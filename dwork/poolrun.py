@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 from dwork import launcher
 from dwork.attendance import NoRecord
 from dwork.connection import is_only, write
+from dwork.cores import share, slots
 from dwork.errors import StoreError
 from dwork.hub import Hub, Policy
 from dwork.joblog import Joblog
@@ -57,7 +58,8 @@ class Settings:
     door: where and for whom the hub listens besides MPI. record: the file to keep, empty for none; logs: the directory
     of log files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept
     and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks. wishes: for
-    the environment of tasks.
+    the environment of tasks. slots: how many tasks each rank runs at a time, N or auto; None: one, and without ranks as
+    many as there are cores.
     """
 
     door: Door
@@ -70,6 +72,7 @@ class Settings:
     max_output: int = 0
     transport: str = "mpi"
     wishes: Wishes = NO_WISHES
+    slots: str | None = None
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
@@ -102,7 +105,8 @@ class _Run:
         transports: list[Transport] = [self._ranks] if self._ranks is not None and is_mpi else []
         self._bridge: Bridge | None = None
         self._local = ""
-        if self._ranks is None:
+        self._spare = self._local_slots()
+        if self._spare:
             self._local = stack.enter_context(_private_directory())
         welcome: dict[str, Any] = {
             "output": True,
@@ -146,6 +150,13 @@ class _Run:
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
 
+    def _local_slots(self) -> int:
+        """How many tasks run beside the hub: with ranks, what it leaves of its own share when slots were asked for."""
+        wanted = self._settings.slots
+        if self._ranks is None:
+            return share() if wanted is None else slots(wanted)
+        return 0 if wanted is None else slots(wanted) - 1
+
     @staticmethod
     def _tell_always(text: str) -> None:
         say("dwork", text)
@@ -183,12 +194,13 @@ class _Run:
         """Say what is going to happen, and see to it that there is somebody to do it."""
         n = self.hub.graph.active
         if self._local:
-            cores = len(os.sched_getaffinity(0))
-            self._worker = self._stack.enter_context(_local_worker(self._local_file(), cores))
-            where = f"on {cores} cores of this machine"
+            self._worker = self._stack.enter_context(_local_worker(self._local_file(), self._spare))
+        if self._ranks is None:
+            where = f"on {self._spare} cores of this machine"
         else:
-            assert self._ranks is not None
             where = f"on {len(self._ranks.peers)} worker ranks"
+            if self._spare:
+                where += f" and {self._spare} cores beside the hub"
         hint = ""
         if self._bridge is not None and self._bridge.path:
             only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
@@ -230,11 +242,13 @@ class _Run:
 
     def _lose_worker(self, code: int) -> None:
         how = f"was ended by signal {-code}" if code < 0 else f"has ended with exit status {code}"
-        self._interrupted = 1
-        self._stop(f"the worker process {how}", running=False)
+        if self._ranks is None:  # nobody else is there
+            self._interrupted = 1
+            self._stop(f"the worker process {how}", running=False)
         for worker in list(self.hub.workers.values()):
             if worker.location.endswith(f":{self._worker.pid if self._worker else ''}"):
                 self.loop.carry_out(self.hub.lose(worker.peer, clock(), how))
+        self._worker = None
 
     def nothing(self) -> int:
         """All was done before."""
