@@ -11,7 +11,7 @@ N ?= 3
 run: $(VENV)/ready
 	rm -rf results
 	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PRTE_MCA_rmaps_default_mapping_policy=:OVERSUBSCRIBE \
-	PATH="$(CURDIR)/$(BIN):$$PATH" mpirun -n $(N) python -m dwork.pool examples/tasks.txt
+	PATH="$(CURDIR)/$(BIN):$$PATH" mpirun -n $(N) python -m dwork.pool --fresh --bind 127.0.0.1 examples/tasks.txt
 	cat results/report.txt
 
 test: $(VENV)/ready

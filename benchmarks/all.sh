@@ -6,7 +6,7 @@ export PYTHONPATH="$PWD${PYTHONPATH:+:$PYTHONPATH}"
 command -v mpirun > /dev/null || { echo "all.sh: there is no mpirun on PATH" >&2; exit 2; }
 mkdir -p results
 status=0
-[ $# -gt 0 ] || set -- core dispatch shell start idle load record
+[ $# -gt 0 ] || set -- core dispatch shell start idle load record trust
 for name in "$@"; do
     case $name in core) options='--largest 1000000' ;; load) options=--run ;; *) options= ;; esac
     # shellcheck disable=SC2086

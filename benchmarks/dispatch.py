@@ -87,7 +87,7 @@ def hub(*command: str) -> Iterator[str]:
         process = subprocess.Popen([*command, "-p", str(port)], cwd=directory, env=environment(), **quiet)
         try:
             address = f"tcp://127.0.0.1:{port}"
-            with Client(address) as client:
+            with Client(address, insecure=True) as client:
                 client.status()
             yield address
         finally:
@@ -96,12 +96,12 @@ def hub(*command: str) -> Iterator[str]:
 
 
 def own_dhub() -> list[str]:
-    return [sys.executable, "-m", "dwork.dhub", "-q"]
+    return [sys.executable, "-m", "dwork.dhub", "-q", "--insecure"]
 
 
 def clients(command: Sequence[str], case: Case) -> float:
     """Two clients of the original dialect empty a hub; tasks a second from the first request to the last reply."""
-    with hub(*command) as address, Client(address, timeout=60.0) as client:
+    with hub(*command) as address, Client(address, insecure=True, timeout=60.0) as client:
         client.create_all(Task(f": {i}", f": {i}") for i in range(case.tasks))
         run = [sys.executable, RANKS, "client", address, str(case.batch), str(case.depth)]
         pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
@@ -119,11 +119,11 @@ def clients(command: Sequence[str], case: Case) -> float:
 
 def dhub_with_kworkers(n: int) -> float:
     """Two kworkers wait at our dhub for a task that this process holds; tasks a second once it is done."""
-    with hub(*own_dhub()) as address, Client(address, timeout=60.0) as client:
+    with hub(*own_dhub()) as address, Client(address, insecure=True, timeout=60.0) as client:
         client.create("gate", ":")
         held = client.steal()[0]
         client.create_all(Task(f": {i}", f": {i}", ("gate",)) for i in range(n))
-        command = [sys.executable, "-m", "dwork.kworker", "-s", address]
+        command = [sys.executable, "-m", "dwork.kworker", "-s", address, "--insecure"]
         workers = [subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL) for _ in range(2)]
         time.sleep(1.0)  # until both wait; nothing tells
         begin = time.perf_counter()

@@ -1,35 +1,108 @@
-"""The bridge: the hub's end of ZeroMQ, bound to an address of this machine."""
+"""The bridge: the hub's end of ZeroMQ, and the connection file that says where it is.
+
+Whoever can talk to a hub can run commands as its owner. So a bridge has keys of its own, which only its connection file
+tells, and listens on all interfaces; without keys it listens on loopback, unless somebody asks for more.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import resource
 import socket
+from collections.abc import Callable
+from typing import Any
 
-from dwork.connection import DEFAULT_PORT
+from dwork import __version__
+from dwork.address import DEFAULT_PORT
+from dwork.connection import Connection, directory, publish, read_private, withdraw, write_private
+from dwork.door import Door
 from dwork.errors import UsageError
-from dwork.transport.zmq import Router
+from dwork.interfaces import addresses
+from dwork.jobs import job
+from dwork.keys import HubKeys, PeerKeys
+from dwork.messages import Welcome
+from dwork.shown import shown
+from dwork.transport.zmq import Router, make_keys
 
-_EVERYWHERE = {"0.0.0.0", "*", "::", "[::]"}
-
-
-class Bridge(Router):
-    """A Router; `server` is the address that others reach it at, the first one it was bound to."""
-
-    def __init__(self, host: str, *addresses: str) -> None:
-        super().__init__(*addresses)
-        port = self.addresses[0].rpartition(":")[2]
-        self.server = self.addresses[0] if host not in _EVERYWHERE else f"tcp://{socket.gethostname()}:{port}"
+_EVERYWHERE = {"0.0.0.0", "*"}
+_LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 
 
-def listen(host: str, port: int | None, *others: str) -> Bridge:
-    """Listen on host and port, and on other addresses besides.
+class Bridge:
+    """router: the hub's transport. connection: what others need to know; path: where the file that tells it is."""
 
-    port None: the default one, or any free one when that is taken. UsageError says when a port is taken or an address
-    is none of this machine's.
-    """
-    shown_host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    def __init__(self, door: Door, started: float, tell: Callable[[str], None]) -> None:
+        host = door.bind or ("127.0.0.1" if door.insecure else "0.0.0.0")
+        if door.insecure and door.public and not host.startswith(_LOOPBACK):
+            tell(f"whoever reaches {host} can run commands as you: --insecure asks nobody for a key")
+        ours, theirs = (None, PeerKeys("", "", "")) if door.insecure else _keys(door.keep)
+        self.path = ""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes a descriptor
+        self.router = _listen(door, host, ours)
+        reachable: tuple[str, ...] = (door.local,)
+        if door.public:
+            port = self.router.addresses[0].rpartition(":")[2]
+            hosts = addresses() if host in _EVERYWHERE else [host]
+            reachable = tuple(f"tcp://{_bracketed(each)}:{port}" for each in hosts)
+        self.connection = Connection(
+            reachable, *theirs, socket.gethostname(), os.getpid(), job(), door.tasks, started, __version__
+        )
+        if door.public:
+            try:
+                self.path = publish(self.connection)
+            except UsageError:
+                self.router.close()
+                raise
+
+    @property
+    def server(self) -> str:
+        """The first address at which others may reach it."""
+        return self.connection.addresses[0]
+
+    def welcome(self, **more: Any) -> Welcome:
+        """A Welcome that tells tasks how to come in here, as far as others than workers may."""
+        if not self.path:
+            return Welcome(**more)
+        if self.connection.keys is None:
+            return Welcome(self.server, **more)
+        return Welcome(connection=self.connection.to_json(), **more)
+
+    def close(self) -> None:
+        if self.path:
+            withdraw(self.path)
+        self.router.close()
+
+
+def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
+    """New keys or, when they are to be kept under a name, those of before."""
+    if not name:
+        return make_keys()
+    kept = read_private(name)
+    if kept is None:
+        ours, theirs = make_keys()
+        write_private(name, json.dumps([ours, theirs]))
+        return ours, theirs
     try:
-        return Bridge(host, f"tcp://{shown_host}:{port or DEFAULT_PORT}", *others)
+        ours, theirs = json.loads(kept)
+        return HubKeys(*ours), PeerKeys(*theirs)
+    except (ValueError, TypeError):
+        raise UsageError(f"the keys of {shown(name)} in {shown(directory())} are damaged; delete them") from None
+
+
+def _listen(door: Door, host: str, keys: HubKeys | None) -> Router:
+    others = [door.local] if door.local else []
+    if not door.public:
+        return Router(*others, keys=keys)
+    base = f"tcp://{_bracketed(host)}"
+    try:
+        return Router(f"{base}:{door.port or DEFAULT_PORT}", *others, keys=keys)
     except UsageError:
-        if port is not None:
+        if door.port is not None:
             raise
-    return Bridge(host, f"tcp://{shown_host}:*", *others)
+    return Router(f"{base}:*", *others, keys=keys)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

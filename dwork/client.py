@@ -29,7 +29,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from dwork import messages
-from dwork.connection import server_address
+from dwork.connection import choose
 from dwork.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.exchange import Exchange
 from dwork.messages import Message, Request, Verb
@@ -78,24 +78,39 @@ class Found:
 class Client:
     """A connection to a hub, which threads may share; close it, or use it in a `with` statement.
 
-    server: HOST, HOST:PORT or tcp://HOST:PORT; by default $DWORK_SERVER, which is set inside of a running task, else
-    tcp://localhost:6125. timeout: seconds that a request may take. location: the name under which this client holds
-    tasks, unique among all workers; by default host:pid.
+    The hub is that of the connection file `connection`, of the batch job `job`, or at the address `server` (HOST,
+    HOST:PORT or tcp://HOST:PORT); by default that which started the running task ($DWORK_CONNECTION), or the only one
+    that is known in ~/.dwork. insecure: the hub at `server` has no keys, as the C++ one. timeout: seconds that a
+    request may take. location: the name under which this client holds tasks, unique among all workers; by default
+    host:pid.
 
     Nothing is sent before the first request, and a client must not be carried across a fork. Every method may raise
     TransportError (nobody answers within `timeout`), WireError (what answers is no hub, or what is asked cannot be
     sent), UsageError (an argument makes no sense) and GraphError (the hub refuses; nothing has changed).
     """
 
-    def __init__(self, server: str | None = None, *, timeout: float = 10.0, location: str | None = None) -> None:
+    def __init__(
+        self,
+        server: str | None = None,
+        *,
+        connection: str | None = None,
+        job: str | None = None,
+        insecure: bool = False,
+        timeout: float = 10.0,
+        location: str | None = None,
+    ) -> None:
         if not timeout > 0:
             raise UsageError(f"a timeout of {timeout} s leaves no time for an answer; give more")
-        self.server = server_address(server)
         self.timeout = timeout
         self.location = location or f"{socket.gethostname()}:{os.getpid()}"
-        self._exchange = Exchange(self.server, timeout)
+        self._exchange = Exchange(choose(server, connection, job, insecure=insecure), timeout)
         self._ask, self._strange = self._exchange.ask, self._exchange.strange
         self._is_original: bool | None = None
+
+    @property
+    def server(self) -> str:
+        """The address of the hub."""
+        return self._exchange.server
 
     def __enter__(self) -> Client:
         return self
@@ -362,6 +377,24 @@ class Client:
         if not isinstance(reply, messages.Answer):
             raise self._strange(reply)
         return reply
+
+    def workers(self) -> list[dict[str, Any]]:
+        """All workers, as rows: location, host, slots (None: it did not say), held, ended, rate, heard and silent.
+
+        rate is tasks a second since it joined, heard is in seconds since the epoch, silent in seconds since then.
+        """
+        reply = self._ask_ours(messages.Workers(), "list workers", again=True)
+        if not isinstance(reply, messages.Answer):
+            raise self._strange(reply)
+        rows: list[dict[str, Any]] = self._parsed(reply)
+        return rows
+
+    def stop_workers(self, *locations: str) -> int:
+        """Tell workers, named or meant by globs, to finish what they run and leave; return how many they are."""
+        reply = self._ask_ours(messages.Leave(locations), "tell workers to leave", again=True)
+        if not isinstance(reply, messages.OK):
+            raise self._strange(reply)
+        return reply.n or 0
 
     def _parsed(self, answer: messages.Answer | None) -> Any:
         try:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
+import socket
 
 import click
 
 from dwork import __version__
-from dwork.bridge import listen
-from dwork.connection import DEFAULT_PORT
+from dwork.address import DEFAULT_PORT
+from dwork.bridge import Bridge
+from dwork.door import Door
 from dwork.hub import Hub, Policy
 from dwork.inquiry import Inquiries
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop
-from dwork.messages import Welcome
-from dwork.options import max_output_option, policy_options
+from dwork.messages import Wishes
+from dwork.options import door_options, environment_options, max_output_option, policy_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.report import Report
@@ -26,13 +29,8 @@ from dwork.signals import Signals
 @click.option(
     "-p", "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on."
 )
-@click.option(
-    "--bind",
-    metavar="ADDRESS",
-    default="127.0.0.1",
-    show_default=True,
-    help="Address to listen on; 0.0.0.0 for all. Whoever reaches it can run commands as you.",
-)
+@door_options[0]
+@door_options[1]
 @click.option(
     "-f",
     "--file",
@@ -47,12 +45,22 @@ from dwork.signals import Signals
     help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
+@environment_options
 @max_output_option
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.version_option(__version__)  # fmt: skip
 def command(
-    port: int, bind: str, record: str, logs: str | None, no_logs: bool, max_output: int, policy: Policy, quiet: bool
+    port: int,
+    bind: str | None,
+    insecure: bool,
+    record: str,
+    logs: str | None,
+    no_logs: bool,
+    wishes: Wishes,
+    max_output: int,
+    policy: Policy,
+    quiet: bool,
 ) -> int:
     """Hold a graph of tasks and hand them to workers, until Ctrl-C or SIGTERM.
 
@@ -61,7 +69,8 @@ def command(
 
     \b
     Examples:
-      dhub &                                  on this machine only
+      dhub &                                  for those who can read its connection file (in ~/.dwork)
+      dhub --insecure &                       for all on this machine, and for C++ peers
       dhub -f run.db &                        what is added and done survives a crash of the hub
       dquery create 'echo hello'              give it something to do
       kworker                                 do it
@@ -73,17 +82,22 @@ def command(
 
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
-        router = listen(bind, port)
-        stack.callback(router.close)
+        tasks = "" if record == MEMORY else os.path.abspath(record)
+        keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
+        door = Door(bind, port, insecure, tasks=tasks, keep=keep)
+        bridge = Bridge(door, clock(), lambda text: say("dhub", text))
+        stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
-        hub = Hub(policy, Welcome(router.server, output=bool(directory), limit=max_output, beat=policy.silence / 8))
+        hub = Hub(
+            policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.silence / 8, wishes=wishes)
+        )
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
-        loop = HubLoop(hub, [router], [store, Report(tell, quiet=quiet)])
-        loop.keep(store.idle, Inquiries(hub, store).answer)
+        loop = HubLoop(hub, [bridge.router], [store, Report(tell, quiet=quiet)])
+        loop.keep(store.idle, Inquiries(hub, store, clock).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots()))
         hub.graph.nodes += [None] * (store.next_id() - len(hub.graph.nodes))  # numbers of what is gone stay taken
-        tell(f"listening on {router.server}" + _recovered(hub))
+        tell(f"listening on {bridge.server}" + _recovered(hub))
         while not signals.take():
             loop.turn()
             loop.sleep(signals.descriptor)

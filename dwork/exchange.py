@@ -13,6 +13,7 @@ import weakref
 from typing import Any, Final
 
 from dwork import messages, wire
+from dwork.connection import Connection, reach
 from dwork.errors import GraphError, TransportError, UsageError, WireError
 from dwork.messages import Message, Request
 from dwork.transport import HUB
@@ -23,10 +24,14 @@ PATIENCE: Final = 5.0
 
 
 class Exchange:
-    """With one hub; threads may share it. timeout: seconds that a request may take."""
+    """With one hub; threads may share it. timeout: seconds that a request may take.
 
-    def __init__(self, server: str, timeout: float) -> None:
-        self.server = server
+    server: where it is, as far as is known; which of its addresses answers is found out with the first request.
+    """
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self.server = connection.addresses[0]
+        self._connection = connection
         self.timeout = timeout
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -72,7 +77,8 @@ class Exchange:
         if self._closed.is_set():
             raise UsageError("this client is closed; make another")
         if not self._dealers:
-            self._dealers.append(Dealer(self.server, linger=0))
+            self.server = reach(self._connection, seconds)
+            self._dealers.append(Dealer(self.server, keys=self._connection.keys, linger=0))
         dealer = self._dealers[0]
         replies: list[Any] = []
         try:
@@ -89,7 +95,7 @@ class Exchange:
     def _silence(self, again: bool) -> str:
         text = (
             f"nobody answers at {self.server} within {self.timeout:g} s; is the pool or dhub running, and there? "
-            "Give its address with -s, server= or $DWORK_SERVER"
+            "Give its connection file, or with --insecure the address of a hub without keys"
         )
         return text if again else f"{text} (perhaps the request was carried out, and the answer got lost)"
 

@@ -34,6 +34,7 @@ from dwork.events import Ended, Event, Named
 from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
 from dwork.messages import Message, Native, Verb
+from dwork.pattern import is_glob, matcher
 from dwork.selection import find, select
 from dwork.strays import Strays
 from dwork.task import ACTIVE, Assigned, Options, Result, State, TaskKey
@@ -95,6 +96,8 @@ class Worker:
     sequence: int = 0  # the last numbered request of this peer
     heard: float = 0.0  # when it said something last
     beat: float = 0.0  # it said that it would, every so many seconds
+    joined: float = 0.0
+    ended: int = 0  # tasks that have ended in its hands
 
     @property
     def free(self) -> int:
@@ -145,6 +148,7 @@ class Hub:
             messages.Lookup: self._lookup,
             messages.Exit: self._exit,
             messages.Control: self._control,
+            messages.Leave: self._leave,
             messages.OK: self._status,
             messages.Output: self._output,
         }
@@ -358,6 +362,14 @@ class Hub:
             act(nodes, now, step)
         step.sends.append((peer, messages.OK(n=len(nodes))))
 
+    def _leave(self, peer: Peer, message: messages.Leave, now: float, step: Step) -> None:
+        told = [worker for worker in self.workers.values() if worker.slots and worker.peer is not None]
+        told = [worker for worker in told if any(_is_meant(worker.location, text) for text in message.locations)]
+        if not told:
+            raise GraphError(f"there is no worker {', '.join(message.locations)} that can be told to leave")
+        step.sends += [(worker.peer, messages.Leave()) for worker in told]
+        step.sends.append((peer, messages.OK(n=len(told))))
+
     # -- what people do to tasks -------------------------------------------------------------------------------
 
     def _cancel(self, nodes: list[Node], now: float, step: Step) -> None:
@@ -429,6 +441,7 @@ class Hub:
         if worker is None:
             worker = self.workers[location] = Worker(location, None)
         if worker.peer is None:
+            worker.joined = now
             step.events.append(events.Joined(now, location, slots))
         if worker.peer != peer or worker.slots != slots:
             self._unpark(worker)
@@ -724,6 +737,7 @@ class Hub:
                 ended.append(Ended(node.id, node.task.name, result))
             else:
                 bad.append((node, result))
+        worker.ended += len(good) + len(bad)
         worker.recalled = False
         self._weigh(worker)
         if good:
@@ -844,6 +858,15 @@ def _tell(worker: Worker, message: Message, step: Step) -> None:
 
 def _may_cancel(node: Node) -> bool:
     return node.state in ACTIVE
+
+
+def _is_meant(location: str, text: str) -> bool:
+    if not is_glob(text):
+        return location == text
+    try:
+        return matcher(text)(location) is not None
+    except ValueError as error:
+        raise GraphError(f"{text!r} is no pattern: {error}") from None
 
 
 def _may_retry(node: Node) -> bool:

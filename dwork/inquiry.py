@@ -6,11 +6,13 @@ Each answer is short, and costs little however many tasks there are, since the h
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
+from dwork.attendance import attendance
 from dwork.errors import UsageError
 from dwork.graph import Node
 from dwork.hub import Hub
-from dwork.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show
+from dwork.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Workers
 from dwork.record import reading
 from dwork.record.logs import read
 from dwork.record.reading import Row
@@ -27,12 +29,15 @@ _LARGEST = 2**63 - 1
 class Inquiries:
     """See the module's text."""
 
-    def __init__(self, hub: Hub, store: Store) -> None:
+    def __init__(self, hub: Hub, store: Store, clock: Callable[[], float]) -> None:
         self._hub = hub
         self._store = store
+        self._clock = clock
 
     def answer(self, inquiry: Inquiry) -> Message:
         """The answer; Error or NotFound when there is none."""
+        if isinstance(inquiry, Workers):
+            return attendance(self._hub, self._clock())
         self._store.settle()
         try:
             match inquiry:

@@ -206,19 +206,60 @@ class Error:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the environment of tasks is to be besides what it is.
+
+    keep, drop: globs over names of variables that stay, or go. set: (name, value) pairs, which come last.
+    """
+
+    keep: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
+    set: tuple[tuple[str, str], ...] = ()
+
+
+#: Nothing special.
+NO_WISHES = Wishes()
+
+
+@dataclass(frozen=True, slots=True)
 class Welcome:
     """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output.
 
-    limit: how many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should
-    do so every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was
-    restarted or had taken it for lost, and has not heeded the request: tell all.
+    server: an address that asks for no key, or empty. connection: the text of a connection file, or empty. limit: how
+    many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should do so
+    every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was restarted
+    or had taken it for lost, and has not heeded the request: tell all. wishes: for the environment of tasks.
     """
 
     server: str = ""
     output: bool = False
+    connection: str = ""
     limit: int = 0
     beat: float = 0.0
     again: bool = False
+    wishes: Wishes = NO_WISHES
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """To a rank: from now on talk over ZeroMQ; connection is the text of a connection file."""
+
+    connection: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """To the hub: these workers (locations, or globs) are to leave; OK tells how many. From the hub: leave.
+
+    A worker that is told finishes what it runs, gives back the rest, and says goodbye.
+    """
+
+    locations: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Asks for all workers; the Answer is JSON, a list of rows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,7 +289,23 @@ class Output:
     data: bytes
 
 
-Request = Create | Steal | Complete | Beat | GiveBack | Lookup | Exit | Control | List | Show | Read | OK | Output
-Inquiry = List | Show | Read
-Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Recall | Cancel
+Request = (
+    Create
+    | Leave
+    | Steal
+    | Complete
+    | Beat
+    | GiveBack
+    | Lookup
+    | Exit
+    | Control
+    | List
+    | Show
+    | Read
+    | Workers
+    | OK
+    | Output
+)
+Inquiry = List | Show | Read | Workers
+Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Leave | Recall | Cancel
 Message = Request | Reply

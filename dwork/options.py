@@ -8,9 +8,12 @@ from typing import Any
 
 import click
 
+from dwork.cores import AUTO, slots
 from dwork.errors import UsageError
 from dwork.halt import Halt
 from dwork.hub import Policy
+from dwork.messages import Wishes
+from dwork.pattern import matcher
 from dwork.taskfile import duration, memory
 
 
@@ -41,6 +44,8 @@ def _positive(text: str) -> float:
 DURATION = _Parsed("duration", _positive)
 #: Bytes, from `2G`.
 MEMORY = _Parsed("memory", memory)
+#: `N` or `auto`, as text: what auto is differs from rank to rank.
+SLOTS = _Parsed("slots", lambda text: str(slots(text)) if text != AUTO else text)
 #: A Halt, or None for `never`.
 HALT = _Parsed("halt", Halt.parse)
 
@@ -51,6 +56,97 @@ max_output_option = click.option(
     default="64M",
     show_default=True,
     help="Of more than that on stdout or stderr of a task leave out the middle, with a mark; 0 for no limit.",
+)
+
+_CONNECTION = (
+    click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT."),
+    click.option(
+        "--connection",
+        "file",
+        metavar="FILE",
+        help="Its connection file.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
+    ),
+    click.option("--job", metavar="ID", help="The hub of that batch job."),
+    click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork."),
+)
+
+
+def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which hub is meant; it gets a function that chooses as `which`."""
+
+    @wraps(command)
+    def with_which(
+        *arguments: Any, server: str | None, file: str | None, job: str | None, insecure: bool, **others: Any
+    ) -> Any:
+        from dwork.connection import choose
+
+        return command(*arguments, which=lambda: choose(server, file, job, insecure=insecure), **others)
+
+    decorated: Callable[..., Any] = with_which
+    for option in reversed(_CONNECTION):
+        decorated = option(decorated)
+    return decorated
+
+
+def _variable(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ValueError(f'"{text}" is no NAME=VALUE')
+    return name, value
+
+
+def _glob(text: str) -> str:
+    matcher(text)
+    return text
+
+
+_ENVIRONMENT = (
+    click.option(
+        "--env", "variables", type=_Parsed("variable", _variable), multiple=True, metavar="NAME=VALUE",
+        help="Give tasks this variable; repeatable.",
+    ),
+    click.option(
+        "--env-keep", type=_Parsed("glob", _glob), multiple=True, metavar="GLOB",
+        help="Let tasks have variables of the launcher, as 'SLURM_PROCID', that they would not get; repeatable.",
+    ),
+    click.option(
+        "--env-drop", type=_Parsed("glob", _glob), multiple=True, metavar="GLOB",
+        help="Do not give tasks such variables, as 'SLURM_*'; repeatable.",
+    ),
+)  # fmt: skip
+
+
+def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options about the environment of tasks; it gets them as `wishes`."""
+
+    @wraps(command)
+    def with_wishes(
+        *arguments: Any,
+        variables: tuple[tuple[str, str], ...],
+        env_keep: tuple[str, ...],
+        env_drop: tuple[str, ...],
+        **others: Any,
+    ) -> Any:
+        return command(*arguments, wishes=Wishes(env_keep, env_drop, variables), **others)
+
+    decorated: Callable[..., Any] = with_wishes
+    for option in reversed(_ENVIRONMENT):
+        decorated = option(decorated)
+    return decorated
+
+
+door_options = (
+    click.option(
+        "--bind",
+        metavar="ADDRESS",
+        envvar="DWORK_BIND",
+        help="Address to listen on.  [default: $DWORK_BIND, or all; with --insecure 127.0.0.1]",
+    ),
+    click.option(
+        "--insecure",
+        is_flag=True,
+        help="Ask nobody for a key, as the C++ dwork needs it: whoever reaches the port gets in.",
+    ),
 )
 
 _POLICY = (

@@ -51,14 +51,29 @@ def main() -> None:
 
 
 def _be_worker(world: MPI.Intracomm) -> None:
+    from dwork.cores import slots_of
     from dwork.loop.worker import work
-    from dwork.worker import Habits, Worker
+    from dwork.worker import OVER_TCP, Habits, Worker
 
     transport = mpi.Mpi(world)
-    worker = Worker(f"{socket.gethostname()}:{world.rank}", habits=Habits(beat=BEAT))
+    location = f"{socket.gethostname()}:{world.rank}"
+    slots = slots_of(sys.argv[1:])
+
+    def tell(text: str) -> None:
+        say(PROGRAM, text)
 
     def body() -> int:
-        work(worker, transport, lambda text: say(PROGRAM, text), is_rank=True, hub_timeout=HUB_TIMEOUT)
+        worker = Worker(location, slots, Habits(beat=BEAT))
+        moved = work(worker, transport, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
+        if moved is not None:
+            from dwork.connection import reach
+            from dwork.transport.zmq import Dealer
+
+            dealer = Dealer(reach(moved, HUB_TIMEOUT), keys=moved.keys, patience=HUB_TIMEOUT)
+            try:
+                work(Worker(location, slots, OVER_TCP), dealer, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
+            finally:
+                dealer.close()
         return ExitCode.DONE
 
     code = guarded(f"{PROGRAM}: rank {world.rank}", body)

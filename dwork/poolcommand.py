@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 import click
 
 from dwork import __version__, taskfile
+from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.hub import Policy
-from dwork.messages import Exit
-from dwork.options import max_output_option, policy_options
+from dwork.messages import Exit, Wishes
+from dwork.options import SLOTS, door_options, environment_options, max_output_option, policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -42,6 +44,7 @@ PROGRAM = "dwork"
     "--logs", metavar="DIRECTORY", help="Keep what tasks print there.  [default: the record's name with .logs for .db]"
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
+@environment_options
 @max_output_option
 @click.option("--joblog", metavar="FILE", help="Write a row per attempt, with GNU parallel's columns; - for stdout.")
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
@@ -53,12 +56,21 @@ PROGRAM = "dwork"
     metavar="PORT",
     help="Port for dquery and kworker.  [default: 6125, or any free one]",
 )
+@door_options[0]
+@door_options[1]
 @click.option(
-    "--bind",
-    metavar="ADDRESS",
-    default="127.0.0.1",
+    "--slots",
+    type=SLOTS,
+    metavar="N|auto",
+    help="Tasks that each rank runs at a time; auto: the cores that it may use, shared with other ranks of its node. "
+    "Spare cores beside rank 0 run tasks, too.  [default: 1; without mpirun the cores of this machine]",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(["mpi", "zmq"]),
+    default="mpi",
     show_default=True,
-    help="Address for dquery and kworker; 0.0.0.0 for all. Whoever reaches it can run commands as you.",
+    help="How ranks talk; zmq uses MPI only to start, needs TCP between the nodes, and no rank ever polls.",
 )
 @click.option("--no-bridge", is_flag=True, help="Do not listen for dquery and kworker.")
 @click.version_option(__version__)
@@ -73,12 +85,16 @@ def command(
     fresh: bool,
     logs: str | None,
     no_logs: bool,
+    wishes: Wishes,
     max_output: int,
     joblog: str | None,
     keep_order: bool,
     quiet: bool,
     port: int | None,
-    bind: str,
+    bind: str | None,
+    insecure: bool,
+    slots: str | None,
+    transport: str,
     no_bridge: bool,
 ) -> int:
     """Run the tasks of FILEs: shell commands that may depend on one another, on every rank but the first.
@@ -89,7 +105,8 @@ def command(
 
     \b
     Examples:
-      mpirun -n 17 python -m dwork.pool tasks.txt       16 workers
+      mpirun -n 17 python -m dwork.pool tasks.txt       16 workers, one task at a time each
+      srun --ntasks-per-node 1 python -m dwork.pool --slots auto tasks.txt    all cores of all nodes
       python -m dwork.pool --retries 2 tasks.txt        this machine
       dquery status                                     from another terminal: how far is it?
 
@@ -106,6 +123,8 @@ def command(
     ranks, trouble = given
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
+    if transport == "zmq" and no_bridge:
+        raise UsageError("--transport zmq and --no-bridge contradict each other; drop one")
     file, directory = _places(files, record, no_record, logs, no_logs)
     if fresh and not file:
         raise UsageError("--fresh is about a record, and there is none; drop it")
@@ -120,7 +139,10 @@ def command(
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    settings = Settings(port, bind, not no_bridge, keep_order, quiet, file, fresh, directory, joblog or "", max_output)
+    door = Door(bind, port, insecure, public=not no_bridge, tasks=os.path.abspath(files[0]))
+    settings = Settings(
+        door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport, wishes, slots
+    )
     return run(tasks, policy, settings, ranks)
 
 

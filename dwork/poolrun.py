@@ -12,17 +12,19 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
 
 from dwork import launcher
-from dwork.connection import DEFAULT_PORT
+from dwork.attendance import NoRecord
+from dwork.connection import is_only, write
+from dwork.cores import share, slots
 from dwork.errors import StoreError
 from dwork.hub import Hub, Policy
 from dwork.joblog import Joblog
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop, Listener
-from dwork.messages import Welcome
+from dwork.messages import NO_WISHES, Move, Welcome, Wishes
 from dwork.printer import Printer
 from dwork.program import ExitCode, say
 from dwork.record import resume
@@ -33,8 +35,11 @@ from dwork.signals import Signals
 from dwork.task import State, Task
 from dwork.transport import Transport
 from dwork.transport.mpi import Mpi
+from dwork.wire import encode
 
 if TYPE_CHECKING:
+    from dwork.bridge import Bridge
+    from dwork.door import Door
     from dwork.record.store import Store
 
 #: USR1 is what MPICH sends when a rank has died; it must not end rank 0 as well.
@@ -50,14 +55,14 @@ _LEAVE: Final = 10.0
 class Settings:
     """The options of a pool that are not about single tasks.
 
-    port None: the usual one, or any that is free. record: the file to keep, empty for none; logs: the directory of log
-    files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept and
-    printed of each stream of an attempt; 0 for all.
+    door: where and for whom the hub listens besides MPI. record: the file to keep, empty for none; logs: the directory
+    of log files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept
+    and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks. wishes: for
+    the environment of tasks. slots: how many tasks each rank runs at a time, N or auto; None: one, and without ranks as
+    many as there are cores.
     """
 
-    port: int | None = None
-    bind: str = "127.0.0.1"
-    bridge: bool = True
+    door: Door
     keep_order: bool = False
     quiet: bool = False
     record: str = ""
@@ -65,6 +70,9 @@ class Settings:
     logs: str = ""
     joblog: str = ""
     max_output: int = 0
+    transport: str = "mpi"
+    wishes: Wishes = NO_WISHES
+    slots: str | None = None
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
@@ -93,23 +101,33 @@ class _Run:
         self._settings = settings
         self._stack = stack
         self._ranks = ranks if ranks is not None and ranks.peers else None
-        transports: list[Transport] = [self._ranks] if self._ranks else []
-        server = ""
+        is_mpi = self._ranks is not None and settings.transport == "mpi"
+        transports: list[Transport] = [self._ranks] if self._ranks is not None and is_mpi else []
+        self._bridge: Bridge | None = None
         self._local = ""
-        if self._ranks is None:
-            self._local = f"ipc://{stack.enter_context(_private_directory())}/hub"
-        if settings.bridge or self._local:
-            from dwork.bridge import Bridge, listen  # no zmq where nobody asks for it
+        self._spare = self._local_slots()
+        if self._spare:
+            self._local = stack.enter_context(_private_directory())
+        welcome: dict[str, Any] = {
+            "output": True,
+            "limit": settings.max_output,
+            "beat": policy.silence / 8,
+            "wishes": settings.wishes,
+        }
+        if settings.door.public or self._local:
+            from dwork.bridge import Bridge  # no zmq where nobody asks for it
 
-            if settings.bridge:
-                bridge = listen(settings.bind, settings.port, *([self._local] if self._local else []))
-                server = bridge.server
-            else:
-                bridge = Bridge(settings.bind, self._local)
-            stack.callback(bridge.close)
-            transports.append(bridge)
-        self.hub = Hub(policy, Welcome(server, output=True, limit=settings.max_output, beat=policy.silence / 8))
-        self._server = server
+            local = f"ipc://{self._local}/hub" if self._local else ""
+            self._bridge = Bridge(replace(settings.door, local=local), clock(), self._tell_always)
+            stack.callback(self._bridge.close)
+            transports.append(self._bridge.router)
+            self.hub = Hub(policy, self._bridge.welcome(**welcome))
+            if self._ranks is not None and not is_mpi:
+                move = encode(Move(self._bridge.connection.to_json()))
+                for rank in self._ranks.peers:
+                    self._ranks.send(rank, move)
+        else:
+            self.hub = Hub(policy, Welcome(**welcome))
         self._printer = Printer(sys.stdout.buffer, sys.stderr.buffer, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)
         listeners: list[Listener] = [self._printer, self._report]
@@ -125,10 +143,23 @@ class _Run:
             listeners.insert(0, self._store)  # before anybody is told
         self.loop = HubLoop(self.hub, transports, listeners)
         if self._store is not None:
-            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store).answer)
+            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, clock).answer)
+        else:
+            self.loop.keep(lambda: False, NoRecord(self.hub, clock).answer)
         self._worker: subprocess.Popen[bytes] | None = None
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
+
+    def _local_slots(self) -> int:
+        """How many tasks run beside the hub: with ranks, what it leaves of its own share when slots were asked for."""
+        wanted = self._settings.slots
+        if self._ranks is None:
+            return share() if wanted is None else slots(wanted)
+        return 0 if wanted is None else slots(wanted) - 1
+
+    @staticmethod
+    def _tell_always(text: str) -> None:
+        say("dwork", text)
 
     def _tell(self, text: str) -> None:
         if not self._settings.quiet:
@@ -163,19 +194,27 @@ class _Run:
         """Say what is going to happen, and see to it that there is somebody to do it."""
         n = self.hub.graph.active
         if self._local:
-            cores = len(os.sched_getaffinity(0))
-            self._worker = self._stack.enter_context(_local_worker(self._local, cores))
-            where = f"on {cores} cores of this machine"
+            self._worker = self._stack.enter_context(_local_worker(self._local_file(), self._spare))
+        if self._ranks is None:
+            where = f"on {self._spare} cores of this machine"
         else:
-            assert self._ranks is not None
             where = f"on {len(self._ranks.peers)} worker ranks"
+            if self._spare:
+                where += f" and {self._spare} cores beside the hub"
         hint = ""
-        if self._server:
-            usual = self._server.endswith(f"//127.0.0.1:{DEFAULT_PORT}")
-            hint = f"; to look in: dquery {'' if usual else f'-s {self._server} '}status"
+        if self._bridge is not None and self._bridge.path:
+            only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
+            hint = f"; to look in: dquery {only}status"
         if self._ranks is not None and (how := launcher.advice()):
             self._tell(f"a rank that dies will end this run; `{how}` lets the others go on")
         self._tell(f"{n:,} {'task' if n == 1 else 'tasks'} {where}{hint}")
+
+    def _local_file(self) -> str:
+        """A connection file for the worker of our own."""
+        assert self._bridge is not None
+        path = os.path.join(self._local, "connection.json")
+        write(path, replace(self._bridge.connection, addresses=(f"ipc://{self._local}/hub",)))
+        return path
 
     def heed(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""
@@ -203,20 +242,31 @@ class _Run:
 
     def _lose_worker(self, code: int) -> None:
         how = f"was ended by signal {-code}" if code < 0 else f"has ended with exit status {code}"
-        self._interrupted = 1
-        self._stop(f"the worker process {how}", running=False)
+        if self._ranks is None:  # nobody else is there
+            self._interrupted = 1
+            self._stop(f"the worker process {how}", running=False)
         for worker in list(self.hub.workers.values()):
             if worker.location.endswith(f":{self._worker.pid if self._worker else ''}"):
                 self.loop.carry_out(self.hub.lose(worker.peer, clock(), how))
+        self._worker = None
 
     def nothing(self) -> int:
         """All was done before."""
         self._outcome = "all was done before"
         return ExitCode.DONE
 
+    def _miss_ranks(self) -> None:
+        """Ranks that talk over ZeroMQ, and are gone, are dead for MPI as well."""
+        if self._ranks is not None and self._settings.transport == "zmq":
+            there = {location.rpartition(":")[2] for location in self.hub.workers}
+            for rank in self._ranks.peers:
+                if str(rank) not in there:
+                    self._ranks.drop(rank)
+
     def end(self) -> int:
         """Send the workers home, sum up, and return the exit code."""
         self.loop.dismiss()
+        self._miss_ranks()
         self._printer.close()
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
@@ -250,9 +300,9 @@ def _private_directory() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _local_worker(address: str, slots: int) -> Iterator[subprocess.Popen[bytes]]:
+def _local_worker(file: str, slots: int) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process of our own. It ends when its standard input does, so it cannot outlive us."""
-    command = [sys.executable, "-m", "dwork.kworker", "-s", address, "--slots", str(slots), "--until-eof"]
+    command = [sys.executable, "-m", "dwork.kworker", "--connection", file, "--slots", str(slots), "--until-eof"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     try:
         yield process

@@ -24,7 +24,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dwork.guard import MARK, Guard, children, end
+from dwork.messages import Wishes
+from dwork.oom import Oom
 from dwork.shellwords import SHELL, arguments
+from dwork.surroundings import of_tasks
 from dwork.task import TIMED_OUT, Assigned, Result
 
 #: Output up to this many bytes travels with the result.
@@ -69,14 +72,19 @@ class Runner:
         self._directory = tempfile.gettempdir()
         self._null = os.open(os.devnull, os.O_RDONLY)
         self._guard = Guard(grace)
-        self._environment = {**os.environ, "DWORK_WORKER": location, MARK: self._guard.mark}
+        self._oom = Oom()
+        self._own = {"DWORK_WORKER": location, MARK: self._guard.mark}
+        self._environment = {**of_tasks(os.environ), **self._own}
         self.deadline = float("inf")  # when poll has something to do though nothing ends
-        self.server = ""  # how tasks reach the hub
         self.passes_on = False  # whether somebody wants to see output before its task ends
         self.limit = 0  # bytes of one stream that are passed on at the most; 0: all
         self._end_at = float("inf")  # when to end the next task
         self._look_at = float("inf")  # when to look what has been printed
         _close_on_exec()
+
+    def dress(self, wishes: Wishes, way: dict[str, str]) -> None:
+        """What tasks find in their environment from now on; way: variables that tell them how to reach the hub."""
+        self._environment = {**of_tasks(os.environ, wishes), **self._own, **way}
 
     # -- starting ----------------------------------------------------------------------------------------------
 
@@ -87,6 +95,7 @@ class Runner:
             return Result(assigned.id, assigned.attempt, 0, 0, now)
         environment = self._environment_of(assigned)
         files = self._files.pop() if self._files else (self._file(), self._file())
+        self._oom.raise_score()
         try:
             pid = self._spawn(words, environment, files, assigned.options.cwd)
         except OSError as error:
@@ -95,6 +104,8 @@ class Runner:
         except ValueError as error:
             self._files.append(files)
             return _failed(assigned, NOT_STARTED, f"cannot be started: {error}", now)
+        finally:
+            self._oom.lower_score()
         timeout = assigned.options.timeout
         deadline = None if timeout is None else now + timeout
         self._children[pid] = _Child(assigned, now, files, deadline)
@@ -108,8 +119,6 @@ class Runner:
 
     def _environment_of(self, assigned: Assigned) -> dict[str, str]:
         environment = self._environment
-        if self.server:
-            environment["DWORK_SERVER"] = self.server
         environment["DWORK_TASK_ID"] = str(assigned.id)
         environment["DWORK_ATTEMPT"] = str(assigned.attempt)
         environment["DWORK_TASK_NAME"] = assigned.name if len(assigned.name) <= LONGEST_NAME else ""
@@ -214,6 +223,7 @@ class Runner:
             time.sleep(0.01)
             _reap()
         self._guard.close()
+        self._oom.close()
         for fd in (self._null, *(fd for pair in self._files for fd in pair)):
             os.close(fd)
 
@@ -225,7 +235,9 @@ class Runner:
         exit_status = 128 + number if number else code
         if child.ended_for and exit_status == 0 and child.ended_for != "cancelled":
             exit_status = OUT_OF_TIME
-        if child.ended_for:
+        if number == signal.SIGKILL and not child.ended_for and self._oom.has_struck():
+            child.ended_for = "out of memory: the system has ended it"
+        elif child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
         sizes = [os.fstat(fd).st_size for fd in child.files]
         stdout, stderr = b"", b""

@@ -37,6 +37,8 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.List: ((), ("task", "location")),
     QueryMsg.Show: (("name",), ("task", "n", "location")),
     QueryMsg.Read: (("stream",), ("task", "name", "n", "location")),
+    QueryMsg.Leave: (("task",), ("name", "n", "location")),
+    QueryMsg.Workers: ((), ("task", "name", "n", "location")),
     QueryMsg.Beat: (("location", "slots"), ("task", "name", "n")),
 }
 _VERBS = {
@@ -310,10 +312,25 @@ def _error(message: m.Error, q: Any) -> None:
 
 def _welcome(message: m.Welcome, q: Any) -> None:
     q.server, q.wants_output, q.output_limit = message.server, message.output, message.limit
+    if message.connection:
+        q.connection = message.connection
     if message.beat:
         q.beat = message.beat
     if message.again:
         q.again = True
+    q.env_keep.extend(message.wishes.keep)
+    q.env_drop.extend(message.wishes.drop)
+    for name, value in message.wishes.set:
+        q.env.add(name=os.fsencode(name), value=os.fsencode(value))
+
+
+def _move(message: m.Move, q: Any) -> None:
+    q.connection = message.connection
+
+
+def _leave(message: m.Leave, q: Any) -> None:
+    for location in message.locations:
+        q.task.add(name=location, origin="")
 
 
 def _recall(message: m.Recall, q: Any) -> None:
@@ -346,6 +363,9 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Exit: (QueryMsg.Exit, _exit),
     m.Error: (QueryMsg.Error, _error),
     m.Welcome: (QueryMsg.Welcome, _welcome),
+    m.Move: (QueryMsg.Move, _move),
+    m.Leave: (QueryMsg.Leave, _leave),
+    m.Workers: (QueryMsg.Workers, lambda message, q: None),
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
     m.Output: (QueryMsg.Output, _output),
@@ -401,6 +421,11 @@ def _returned(q: Any) -> tuple[m.Returned, ...]:
     return tuple(m.Returned(_get_key(pb), tuple(_text(dep.name) for dep in pb.pred)) for pb in q.task)
 
 
+def _wishes(q: Any) -> m.Wishes:
+    keep, drop = (tuple([_text(glob) for glob in globs]) for globs in (q.env_keep, q.env_drop))
+    return m.Wishes(keep, drop, tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env]))
+
+
 def _one_output(q: Any) -> m.Output:
     if len(q.ids) != 1 or q.stream not in (1, 2):
         raise WireError("Output must tell one task and stream 1 or 2")
@@ -441,6 +466,8 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Lookup: lambda q: m.Lookup(_text(q.name)),
     QueryMsg.Output: _one_output,
     QueryMsg.Beat: _one_beat,
+    QueryMsg.Leave: lambda q: m.Leave(tuple([_text(pb.name) for pb in q.task])),
+    QueryMsg.Workers: lambda q: m.Workers(),
     QueryMsg.List: _one_list,
     QueryMsg.Show: lambda q: m.Show(_text(q.name), q.ids[0] if q.ids else None),
     QueryMsg.Read: _one_read,
@@ -460,7 +487,11 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
     QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why"),
-    QueryMsg.Welcome: lambda q: m.Welcome(_text(q.server), q.wants_output, q.output_limit, q.beat, q.again),
+    QueryMsg.Welcome: lambda q: m.Welcome(
+        _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again, _wishes(q)
+    ),
+    QueryMsg.Leave: lambda q: m.Leave(),
+    QueryMsg.Move: lambda q: m.Move(_text(q.connection)),
     QueryMsg.Recall: lambda q: m.Recall(q.n),
     QueryMsg.Cancel: lambda q: m.Cancel(tuple(q.ids)),
 }

@@ -33,6 +33,7 @@ from dwork.messages import (
     Complete,
     Exit,
     GiveBack,
+    Leave,
     Message,
     Native,
     NotFound,
@@ -67,6 +68,10 @@ class Habits:
     wait: float = math.inf
     patience: float = math.inf
     beat: float = 0.0
+
+
+#: Of a worker over TCP: what is sent may get lost, and the hub must hear it now and then.
+OVER_TCP = Habits(wait=20.0, patience=10.0, beat=5.0)
 
 
 class Worker:
@@ -124,6 +129,8 @@ class Worker:
                 self.leaving = True
                 self._steal = 0
                 self._is_dismissed = not answers
+            case Leave():
+                self.leave()
             case Welcome(again=True):
                 self._repeat()
             case Welcome():

@@ -38,7 +38,7 @@ class Ran:
 
 
 def environment() -> dict[str, str]:
-    """That of the tests, with this checkout first."""
+    """That of the tests, with this checkout first; hubs listen on loopback."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith("DWORK_")}
     return {
         **kept,
@@ -48,6 +48,7 @@ def environment() -> dict[str, str]:
         "PRTE_MCA_rmaps_default_mapping_policy": ":OVERSUBSCRIBE",
         "OMPI_MCA_btl": "^ofi",
         "OMPI_MCA_mtl": "^ofi",
+        "DWORK_BIND": "127.0.0.1",
     }
 
 
@@ -70,7 +71,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
         process = subprocess.Popen(
             [str(word) for word in words],
             cwd=tmp_path,
-            env={**environment(), **more},
+            env={**environment(), "DWORK_DIR": str(tmp_path / ".dwork"), **more},
             text=True,
             errors="surrogateescape",
             stdin=subprocess.PIPE if stdin is not None else subprocess.DEVNULL,

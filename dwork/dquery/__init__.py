@@ -1,8 +1,8 @@
 """dquery: asks a running hub, and tells it things, from the command line.
 
-One module per command, which has the command's name; the first line of its text is the command's help, and its
-`command` is what runs. Modules with a leading underscore are no commands. A command returns its exit status: 0 (or
-None) when it did what was asked, 1 when that failed, others as its help says; usage errors are 2.
+One module per command, which has the command's name (with _ for -); the first line of its text is the command's help,
+and its `command` is what runs. Modules with a leading underscore are no commands. A command returns its exit status: 0
+(or None) when it did what was asked, 1 when that failed, others as its help says; usage errors are 2.
 """
 
 from __future__ import annotations

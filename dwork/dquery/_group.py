@@ -18,12 +18,14 @@ class Commands(click.Group):
     """The modules of this package as commands; only the one that is called is imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(m.name for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_"))
+        return sorted(
+            m.name.replace("_", "-") for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_")
+        )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"dwork.dquery.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"dwork.dquery.{cmd_name.replace('-', '_')}").command
         command.context_settings.setdefault("help_option_names", ["-h", "--help"])
         return command
 
@@ -41,7 +43,12 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 
 
 @click.group(cls=Commands, add_help_option=False, invoke_without_command=True)
-@click.option("-s", "--server", metavar="SERVER", help="The hub: tcp://HOST:PORT. Default $DWORK_SERVER, then here.")
+@click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT.")
+@click.option(
+    "--connection", metavar="FILE", help="Its connection file. Default $DWORK_CONNECTION, or the only one in ~/.dwork."
+)
+@click.option("--job", metavar="ID", help="The hub of that batch job.")
+@click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork.")
 @click.option(
     "--timeout",
     metavar="SECONDS",
@@ -53,7 +60,16 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 @click.option("--version", is_flag=True, expose_value=False, callback=_version, help="Print the version.")
 @click.option("-h", "--help", "wants_help", is_flag=True, help="Print this text, or that of a command: -h COMMAND.")
 @click.pass_context
-def group(ctx: click.Context, server: str | None, timeout: float, verbose: bool, wants_help: bool) -> None:
+def group(
+    ctx: click.Context,
+    server: str | None,
+    connection: str | None,
+    job: str | None,
+    insecure: bool,
+    timeout: float,
+    verbose: bool,
+    wants_help: bool,
+) -> None:
     """Asks a running dwork pool or dhub, and tells it things.
 
     Exit status: 0 when done, 1 when that failed, 2 when the command line makes no sense; others as a command's help
@@ -61,10 +77,11 @@ def group(ctx: click.Context, server: str | None, timeout: float, verbose: bool,
 
     \b
     Examples:
-      dquery status                             how far is the hub at $DWORK_SERVER, or on this machine?
+      dquery status                             how far is the only run that is known here?
       dquery failed -f tasks.txt.db             what failed in that run, and what did it say last?
       dquery create 'echo world' 'echo hello'   a task that runs after another
-      dquery -s tcp://node17:6125 addfile tasks.csv
+      dquery --job 4711 addfile tasks.csv       that of a batch job
+      dquery --insecure -s node17 status        a hub without keys, as that of the C++ dwork
     """
     name = ctx.invoked_subcommand
     if wants_help:
@@ -72,7 +89,7 @@ def group(ctx: click.Context, server: str | None, timeout: float, verbose: bool,
         ctx.exit()
     if name is None:
         raise click.UsageError("Which command?", ctx)
-    ctx.obj = Session(server, timeout)
+    ctx.obj = Session(server, connection, job, insecure, timeout)
     if verbose:
         ctx.call_on_close(lambda: note(f"query time (us) = {ctx.obj.seconds * 1e6:.0f}"))
 

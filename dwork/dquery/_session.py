@@ -16,12 +16,15 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Session:
-    """The options of dquery itself: server None means the default, timeout is in seconds.
+    """The options of dquery itself, which say what hub is meant as for Client; timeout is in seconds.
 
     seconds: how long the command has talked to the hub.
     """
 
     server: str | None
+    connection: str | None
+    job: str | None
+    insecure: bool
     timeout: float
     seconds: float = 0.0
 
@@ -42,7 +45,15 @@ class Session:
         from dwork.client import Client
 
         location = location or socket.gethostname()
-        with self.timed(), Client(self.server, timeout=self.timeout, location=location) as client:
+        client = Client(
+            self.server,
+            connection=self.connection,
+            job=self.job,
+            insecure=self.insecure,
+            timeout=self.timeout,
+            location=location,
+        )
+        with self.timed(), client:
             yield client
 
 

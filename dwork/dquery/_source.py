@@ -39,8 +39,8 @@ def source(session: Session, file: str | None) -> Iterator[Source]:
         with session.client() as client:
             yield client
         return
-    if session.server is not None:
-        raise UsageError("-s is a hub and -f a record that nobody works on; drop one")
+    if session.server is not None or session.connection is not None or session.job is not None:
+        raise UsageError("-s, --connection and --job tell of a hub, and -f of a record that nobody works on; drop one")
     from dwork.record.locks import InUse
     from dwork.record.reading import Archive
 

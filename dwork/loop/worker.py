@@ -5,15 +5,18 @@ from __future__ import annotations
 import math
 import os
 import select
+import shutil
 import signal
 import sys
+import tempfile
 from collections.abc import Callable
 from typing import Final
 
-from dwork import wire
+from dwork import connection, wire
+from dwork.connection import Connection
 from dwork.errors import TransportError
 from dwork.loop import clock, sleep
-from dwork.messages import Message, Output, Welcome
+from dwork.messages import Message, Move, Output, Welcome
 from dwork.printer import how
 from dwork.runner import Runner
 from dwork.shown import shown
@@ -38,14 +41,18 @@ def work(
     is_rank: bool = False,
     hub_timeout: float = math.inf,
     until_eof: int | None = None,
-) -> None:
+    idle_timeout: float = math.inf,
+) -> Connection | None:
     """Run a worker until it is over; no process that it has started outlives it.
+
+    Return None, or where the hub wants to be talked to instead, when it says so before it has given any task.
 
     The first INT, TERM or HUP lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
     mpirun tells them to all ranks and the hub knows what they mean; it leaves when its parent has ended, and waits for
     the hub's first word as long as it takes. hub_timeout: TransportError when the hub has been silent for so many
-    seconds though it was asked. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since
-    whoever started it is gone. tell(text) prints a line for people.
+    seconds though it was asked. idle_timeout: leave when there was nothing to do for so many seconds. until_eof: a
+    descriptor at whose end the tasks are ended and the worker leaves, since whoever started it is gone. tell(text)
+    prints a line for people.
     """
     with Signals(_CAUGHT) as signals:
         loop = _WorkerLoop(worker, transport, tell)
@@ -63,27 +70,37 @@ def work(
                     worker.leave(running=True)
                     watched.remove(until_eof)
                 loop.turn()
-                if worker.over:
-                    return
+                if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
+                    worker.leave()
+                if worker.over or loop.moved is not None:
+                    return loop.moved
                 if is_rank and worker.welcome is None:
                     loop.quiet_from = clock()
                 if clock() >= loop.quiet_from + hub_timeout:
                     raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
-                loop.sleep(watched, loop.quiet_from + hub_timeout)
+                loop.sleep(
+                    watched,
+                    min(loop.quiet_from + hub_timeout, math.inf if worker.leaving else loop.idle_from + idle_timeout),
+                )
         finally:
-            loop.runner.close()
+            loop.close()
 
 
 class _WorkerLoop:
-    """quiet_from: since when the hub has been silent though it was asked, in seconds since the epoch."""
+    """quiet_from: since when the hub has been silent though it was asked. idle_from: since when nothing was to do.
+
+    moved: where the hub wants to be talked to. Times are in seconds since the epoch.
+    """
 
     def __init__(self, worker: Worker, transport: Transport, tell: Callable[[str], None]) -> None:
         self.worker = worker
         self.runner = Runner(worker.location, self._take_output)
-        self.quiet_from = clock()
+        self.quiet_from = self.idle_from = clock()
         self._transport = transport
         self._tell = tell
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
+        self.moved: Connection | None = None
+        self._directory = ""
         self._welcome: Welcome | None = None  # the last one that was heeded
         self._keeps_output = True  # the hub does not want it: it is printed here
 
@@ -93,14 +110,20 @@ class _WorkerLoop:
         now = clock()
         for _, frame in self._transport.receive():
             self.quiet_from = now
-            worker.receive(wire.decode_reply(frame), now)
+            message = wire.decode_reply(frame)
+            if isinstance(message, Move):
+                self.moved = Connection.from_json(message.connection)
+                return
+            worker.receive(message, now)
         if worker.welcome is not None and worker.welcome is not self._welcome:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
-            runner.server = worker.welcome.server
+            runner.dress(worker.welcome.wishes, self._way(worker.welcome))
             runner.passes_on, runner.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
+        if worker.running or worker.queue:
+            self.idle_from = now
         for task in worker.kills():
             runner.kill(task, now, "cancelled")
         for assigned, result in runner.poll(now):
@@ -116,6 +139,22 @@ class _WorkerLoop:
                 self._ended(next_one, started, now)
         for message in worker.outbox(clock()):
             self._send(message)
+
+    def _way(self, welcome: Welcome) -> dict[str, str]:
+        """What tells tasks how to reach the hub."""
+        if welcome.connection:
+            if not self._directory:
+                self._directory = tempfile.mkdtemp(prefix="dwork-")  # nobody else can look into it
+            path = os.path.join(self._directory, "connection.json")
+            connection.write(path, Connection.from_json(welcome.connection))
+            return {"DWORK_CONNECTION": path}
+        return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
+
+    def close(self) -> None:
+        """End what still runs, and leave nothing behind."""
+        self.runner.close()
+        if self._directory:
+            shutil.rmtree(self._directory, ignore_errors=True)
 
     def sleep(self, descriptors: list[int], until: float) -> None:
         """Sleep until there is something to do, one of descriptors is readable, or it is `until`."""

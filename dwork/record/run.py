@@ -6,12 +6,10 @@ import os
 import shlex
 import socket
 import sys
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from dwork import __version__
-
-#: Where batch systems say which job this is.
-_JOBS: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
+from dwork.jobs import job
 
 
 class Run(NamedTuple):
@@ -27,6 +25,5 @@ class Run(NamedTuple):
 
 def this_run(now: float) -> Run:
     """This process."""
-    job = next((os.environ[name] for name in _JOBS if os.environ.get(name)), None)
     command = shlex.join(sys.argv).encode("utf-8", "backslashreplace").decode()
-    return Run(now, socket.gethostname(), os.getpid(), job, __version__, command)
+    return Run(now, socket.gethostname(), os.getpid(), job() or None, __version__, command)

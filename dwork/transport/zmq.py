@@ -12,12 +12,13 @@ ZeroMQ's own thread over a socket that is looked after with the others.
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import zmq
 from zmq.utils import z85
 
 from dwork.errors import TransportError, UsageError
+from dwork.keys import HubKeys, PeerKeys
 from dwork.transport import HUB, LARGEST_FRAME, Peer
 
 #: Messages that may queue for one peer, either way.
@@ -30,21 +31,6 @@ LINGER: Final = 2000
 HEARTBEAT, SILENCE = 5000, 20000
 #: Frames that one `receive` returns at the most.
 AT_ONCE: Final = 256
-
-
-class HubKeys(NamedTuple):
-    """What a hub knows: its own secret key, and the public key of those whom it lets in. All keys are Z85 text."""
-
-    secret: str
-    admitted: str
-
-
-class PeerKeys(NamedTuple):
-    """What whoever connects must know: the hub's public key, and its own pair."""
-
-    server: str
-    public: str
-    secret: str
 
 
 def make_keys() -> tuple[HubKeys, PeerKeys]:

@@ -22,6 +22,14 @@ from dwork.record.store import Store
 from dwork.task import State
 from dwork.transport.zmq import Router
 
+
+@pytest.fixture(autouse=True)
+def hubs_without_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What these tests talk to is served in this process, or is not there at all."""
+    monkeypatch.setenv("DWORK_INSECURE", "1")
+    monkeypatch.setenv("DWORK_DIR", str(tmp_path / ".dwork"))
+
+
 ANYWHERE = "tcp://127.0.0.1:*"
 
 
@@ -99,7 +107,7 @@ class KeptHub(ServedHub):
         logs = Logs(self._logs, MEMORY) if self._logs else None
         self._store = Store(MEMORY, this_run(clock()), self.hub.graph.number, logs)
         self._loop = HubLoop(self.hub, [self.router], [self._store])
-        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store).answer)
+        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store, clock).answer)
         self._begun.set()
 
     def end(self) -> None:

@@ -24,6 +24,13 @@ serve, hub, puppet, host = _hubs.serve, _hubs.hub, _hubs.puppet, _hubs.host
 keep, kept = _hubs.keep, _hubs.kept
 
 
+@pytest.fixture(autouse=True)
+def hubs_without_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What these tests talk to is served in this process, or is not there at all."""
+    monkeypatch.setenv("DWORK_INSECURE", "1")
+    monkeypatch.setenv("DWORK_DIR", str(tmp_path / ".dwork"))
+
+
 class Ran(NamedTuple):
     """How a command ended and what it said."""
 

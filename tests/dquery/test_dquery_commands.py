@@ -18,8 +18,8 @@ from dwork.dquery import addfile
 from dwork.task import Options, State
 
 COMMANDS = """
-    addfile cancel complete create exit failed help hold list log lookup release rest retry show status steal transfer
-    why
+    addfile cancel complete create exit failed help hold list log lookup release rest retry show status steal
+    stop-worker transfer why workers
 """.split()
 #: Those that can look in a record instead of asking a hub.
 LOOK = "failed list log rest show status why".split()
@@ -279,12 +279,14 @@ def test_tasks_are_held_released_cancelled_and_retried(dquery: Any, hub: Any) ->
 
 
 def test_every_module_is_a_command_with_help(dquery: Any) -> None:
-    names = [m.name for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_")]
+    names = [
+        m.name.replace("_", "-") for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_")
+    ]
     assert names == COMMANDS
     listed = dquery("-h")
     assert listed.status == 0
     for name in names:
-        first = __import__(f"dwork.dquery.{name}", fromlist=["x"]).__doc__.splitlines()[0]
+        first = __import__(f"dwork.dquery.{name.replace('-', '_')}", fromlist=["x"]).__doc__.splitlines()[0]
         assert f"  {name} " in listed.out
         for arguments in (["-h", name], [name, "-h"], [name, "--help"], ["help", name], ["--help", name, "rest", "-x"]):
             ran = dquery(*arguments)

@@ -52,7 +52,7 @@ def program(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 def begin(program: Any) -> tuple[subprocess.Popen[str], str]:
     """A dhub with a record, and its address."""
     for port in range(21_000, 22_000):
-        process = program("dhub", "-f", "run.db", "-p", str(port))
+        process = program("dhub", "--insecure", "-f", "run.db", "-p", str(port))
         first = process.stderr.readline()
         if "listening on" in first:
             return process, first.split("listening on ")[1].split()[0].rstrip(";")

@@ -79,9 +79,11 @@ def test_a_kworker_told_twice_ends_what_runs_and_no_process_is_left(
     assert not Path(f"/proc/{task.read_text().strip()}").exists()
 
 
-def test_a_worker_of_a_killed_hub_gives_up_and_says_so(dhub: Callable) -> None:
-    hub = dhub()
+def test_a_worker_of_a_killed_hub_gives_up_and_says_so(dhub: Callable, wait_until: Callable, tmp_path: Path) -> None:
+    hub = dhub("--worker-timeout", "4s")
+    hub.dquery("create", "touch started; sleep 1000")
     worker = hub.kworker("--hub-timeout", "1")
+    wait_until((tmp_path / "started").exists)
     hub.process.kill()
     _, err = worker.communicate(timeout=40)
     assert (worker.returncode, err.count("\n")) == (1, 1)
@@ -108,7 +110,7 @@ def test_dhub_ends_quietly_when_told(dhub: Callable, number: signal.Signals) -> 
 def test_random_bytes_get_an_error_and_harm_nobody(dhub: Callable) -> None:
     import zmq
 
-    hub = dhub()
+    hub = dhub("--insecure")
     with zmq.Context() as context, context.socket(zmq.REQ) as peer:
         peer.linger = 0
         peer.connect(hub.server)
@@ -117,3 +119,29 @@ def test_random_bytes_get_an_error_and_harm_nobody(dhub: Callable) -> None:
             assert peer.poll(10_000), f"no answer to {junk!r}"
             assert peer.recv().startswith(b"\x08\x08")
     assert hub.dquery("status").code == 0
+
+
+def test_workers_are_listed_and_leave_when_told(dhub: Callable, wait_until: Callable, tmp_path: Path) -> None:
+    hub = dhub()
+    hub.dquery("create", "touch started; while [ ! -e go ]; do sleep 0.01; done")
+    hub.dquery("create", "touch second")
+    worker = hub.kworker()
+    wait_until((tmp_path / "started").exists)
+    listed = hub.dquery("workers").out.splitlines()
+    assert listed[1].split()[:2] == ["1", "1"] and listed[1].endswith(f":{worker.pid}")
+    assert hub.dquery("stop-worker", "nobody:*").code == 1
+    assert hub.dquery("stop-worker", f"*:{worker.pid}").out == "Told 1 worker to leave\n"
+    (tmp_path / "go").touch()
+    _, err = worker.communicate(timeout=20)
+    assert (worker.returncode, (tmp_path / "second").exists()) == (0, False), err
+    assert hub.dquery("status").out.startswith("dhub: 1 active tasks, 1 ready.")
+
+
+def test_a_worker_with_nothing_to_do_leaves_after_its_idle_timeout(dhub: Callable, wait_until: Callable) -> None:
+    hub = dhub()
+    hub.dquery("create", "a")
+    hub.dquery("hold", "a")
+    worker = hub.kworker("--idle-timeout", "0.3s")
+    _, err = worker.communicate(timeout=20)
+    assert worker.returncode == 0, err
+    assert hub.dquery("status").out.startswith("dhub: 1 active tasks, 0 ready.")

@@ -89,7 +89,7 @@ def test_an_idle_worker_finds_the_hub_again(comeback: Comeback, wait_until: Call
     comeback.dquery("create", "touch first")
     comeback.dquery("hold", "#0")
     worker = comeback.hub.kworker()
-    wait_until(lambda: "1 active tasks, 0 ready" in comeback.dquery("status").out)
+    wait_until(lambda: "\n1 worker\n" in comeback.dquery("workers").out)
     comeback.die()
     comeback.rise()
     assert comeback.dquery("release", "#0").code == 0

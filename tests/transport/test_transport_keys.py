@@ -11,8 +11,9 @@ from collections.abc import Iterator
 import pytest
 import zmq
 
+from dwork.keys import PeerKeys
 from dwork.transport import HUB
-from dwork.transport.zmq import Dealer, PeerKeys, Router, make_keys
+from dwork.transport.zmq import Dealer, Router, make_keys
 
 SECRET = b"a command that nobody else may read"
 

@@ -1,0 +1,25 @@
+"""Tell workers to leave: they finish what they run and give back the rest.
+
+WORKER is a worker as `dquery workers` names it, such as node17:3, or a glob, such as 'node17:*'.
+"""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._words import count
+
+
+@click.command(help=__doc__)
+@click.argument("workers", metavar="WORKER...", nargs=-1, required=True, type=name)
+@json_option
+@click.pass_obj
+def command(session: Session, workers: tuple[str, ...], as_json: bool) -> None:
+    with session.client() as client:
+        n = client.stop_workers(*workers)
+    if as_json:
+        say_json({"told": n})
+    else:
+        say(f"Told {count(n, 'worker')} to leave")

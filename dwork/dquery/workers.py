@@ -1,0 +1,29 @@
+"""List the workers: where, slots, tasks in hand, tasks ended, how many a second, and since when nothing was heard."""
+
+from __future__ import annotations
+
+import click
+
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option
+from dwork.dquery._words import count, duration
+from dwork.shown import shown
+
+
+@click.command(help=__doc__)
+@json_option
+@click.pass_obj
+def command(session: Session, as_json: bool) -> None:
+    with session.client() as client:
+        rows = client.workers()
+    if as_json:
+        for row in rows:
+            say_json(row)
+        return
+    say(f"{'SLOTS':>5} {'HELD':>6} {'ENDED':>9} {'RATE':>9} {'SILENT':>9} WORKER")
+    for row in rows:
+        slots = "-" if row["slots"] is None else f"{row['slots']:,}"
+        rate = "-" if row["rate"] is None else f"{row['rate']:.1f}/s"
+        silent = "-" if row["silent"] is None else duration(row["silent"])
+        say(f"{slots:>5} {row['held']:>6,} {row['ended']:>9,} {rate:>9} {silent:>9} {shown(row['location'])}")
+    say(count(len(rows), "worker"))

@@ -1,0 +1,177 @@
+"""Connection files: how a run is found, and that nobody else can use them."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dwork.connection import Connection, choose, find, is_only, publish, reach, read, withdraw
+from dwork.errors import TransportError, UsageError
+from dwork.interfaces import addresses
+
+ME = Connection(
+    ("tcp://10.0.0.1:6125", "tcp://127.0.0.1:6125"), "server", "public", "secret", socket.gethostname(), os.getpid(),
+    "4711.cluster", "/home/me/tasks.txt", 1e9, "1.0",
+)  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("DWORK_CONNECTION", "DWORK_SERVER", "DWORK_INSECURE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("DWORK_DIR", str(tmp_path / "place"))
+    return tmp_path / "place"
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0)
+    yield
+    os.umask(before)
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_what_is_published_is_found_and_then_gone(place: Path) -> None:
+    path = publish(ME)
+    assert read(path) == find() == find("4711") == find("4711.cluster") == ME
+    assert is_only(path)
+    withdraw(path)
+    assert list(place.iterdir()) == []
+
+
+def test_nobody_else_can_read_it_whatever_the_umask(place: Path, open_umask: None) -> None:
+    path = Path(publish(ME))
+    assert (mode(place), mode(path)) == (0o700, 0o600)
+
+
+def test_a_reader_never_sees_half_a_file(place: Path) -> None:
+    path = Path(publish(ME))
+    with open(path) as before:
+        publish(replace(ME, tasks="another"))
+        assert Connection.from_json(before.read()) == ME
+    assert read(str(path)).tasks == "another"
+    assert [entry.name for entry in place.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize("what", ["file", "directory"])
+def test_what_others_can_read_is_refused(place: Path, what: str) -> None:
+    path = Path(publish(ME))
+    (path if what == "file" else place).chmod(0o750 if what == "directory" else 0o640)
+    with pytest.raises(UsageError, match=r"others can get at .* chmod go="):
+        find()
+    if what == "directory":
+        with pytest.raises(UsageError, match="others can get at"):
+            publish(ME)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
+def test_what_belongs_to_somebody_else_is_refused(place: Path) -> None:
+    path = publish(ME)
+    os.chown(path, 65534, -1)
+    with pytest.raises(UsageError, match="belongs to another user"):
+        read(path)
+
+
+def test_a_run_that_has_ended_is_cleaned_up_and_said_so(place: Path) -> None:
+    publish(replace(ME, pid=2**22 + 1))
+    with pytest.raises(UsageError, match=r"no run is known in .*\(1 had ended, and is cleaned up\)"):
+        find()
+    assert list(place.iterdir()) == []
+
+
+def test_a_run_of_another_machine_is_not_called_ended(place: Path) -> None:
+    publish(replace(ME, host="elsewhere", pid=2**22 + 1))
+    assert find().host == "elsewhere"
+
+
+def test_several_runs_are_listed_and_one_is_to_be_chosen(place: Path) -> None:
+    path = publish(ME)
+    publish(replace(ME, host="node17", job="12", tasks="/other.txt"))
+    assert not is_only(path)
+    with pytest.raises(UsageError, match="several runs are there") as caught:
+        find()
+    for line in ("tasks.txt on ", ", job 4711", "other.txt on node17, job 12"):
+        assert line in str(caught.value)
+    assert path in str(caught.value) and "\n" not in str(caught.value)
+    assert find("12").host == "node17"
+    with pytest.raises(UsageError, match=r"no run of job 13 is known"):
+        find("13")
+
+
+def test_there_is_an_order_in_what_tells_which_run_is_meant(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    publish(ME)
+    other = publish(replace(ME, host="node17", job="12", addresses=("tcp://10.0.0.2:7000",)))
+    assert choose(file=other).host == "node17"
+    assert choose("10.0.0.2:7000").host == "node17"
+    assert choose(job="12").host == "node17"
+    monkeypatch.setenv("DWORK_SERVER", "10.0.0.1")
+    assert choose() == ME
+    monkeypatch.setenv("DWORK_CONNECTION", other)
+    assert choose().host == "node17"
+    assert choose("tcp://10.0.0.1:6125") == ME
+    with pytest.raises(UsageError, match="-s and --job contradict"):
+        choose("x", job="1")
+    with pytest.raises(UsageError, match=r"no run is known at tcp://x:6125; .*--insecure"):
+        choose("x")
+
+
+def test_a_hub_without_keys_must_be_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose("old:1234", insecure=True) == Connection(("tcp://old:1234",))
+    assert choose(insecure=True) == Connection(("tcp://localhost:6125",))
+    monkeypatch.setenv("DWORK_INSECURE", "1")
+    monkeypatch.setenv("DWORK_SERVER", "old")
+    assert choose() == Connection(("tcp://old:6125",))
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "addresses": []}', "\0", "nonsense"])
+def test_what_is_no_connection_file_is_refused_in_one_line(place: Path, tmp_path: Path, text: str) -> None:
+    path = tmp_path / "file.json"
+    path.write_text(text)
+    path.chmod(0o600)
+    with pytest.raises(UsageError, match="cannot be used") as caught:
+        read(str(path))
+    assert "\n" not in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+)
+
+
+@given(st.dictionaries(st.sampled_from([*json.loads(ME.to_json()), "more"]), JSON))
+def test_a_changed_file_is_a_connection_or_refused(changes: dict[str, object]) -> None:
+    text = json.dumps({**json.loads(ME.to_json()), **changes})
+    try:
+        connection = Connection.from_json(text)
+    except ValueError:
+        return
+    assert Connection.from_json(connection.to_json()) == connection
+
+
+def test_addresses_are_tried_in_turn(place: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hub, socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        here = f"tcp://127.0.0.1:{hub.getsockname()[1]}"
+        nobody = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
+        assert reach(replace(ME, addresses=(nobody, here)), 10.0) == here
+        with pytest.raises(TransportError, match=f"nobody answers; {nobody}: Connection refused"):
+            reach(replace(ME, addresses=(nobody,)), 0.1)
+
+
+def test_interfaces_have_addresses_and_loopback_is_last() -> None:
+    found = addresses()
+    assert found and found[-1].startswith("127.")
+    for address in found:
+        assert socket.inet_aton(address)

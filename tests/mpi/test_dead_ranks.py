@@ -1,0 +1,77 @@
+"""Ranks that are killed: the others go on where the launcher lets them, and nobody is left behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+#: Kills the rank that runs it, the first time.
+KILLER = "[ -e killed ] || { touch killed; kill -9 $PPID; }"
+
+
+def is_open_mpi(mpirun: list[str]) -> bool:
+    return "Open MPI" in subprocess.run([*mpirun, "--version"], capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def local(mpirun: list[str], run: Callable, tmp_path: Path) -> Callable:
+    """Run jobscripts/local.sh with that mpirun, and with this Python as `python`."""
+
+    def go(ranks: int, *words: object) -> object:
+        path = os.pathsep.join([str(Path(mpirun[0]).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+        return run("sh", ROOT / "jobscripts" / "local.sh", ranks, *words, PATH=path, limit=100)
+
+    return go
+
+
+def counted(tmp_path: Path, n: int) -> list[int]:
+    return [len((tmp_path / f"runs-{i}").read_text().split()) for i in range(n)]
+
+
+@pytest.mark.parametrize("transport", ["mpi", "zmq"])
+def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path: Path, transport: str) -> None:
+    n = 30
+    lines = [f"echo ran >> runs-{i}; sleep 0.05\n" for i in range(n)]
+    lines.insert(n // 2, f"{KILLER}\n")
+    (tmp_path / "tasks.txt").write_text("".join([*lines, "exit 3   #DWORK name=bad\n"]))
+    ran = local(4, "--transport", transport, "--worker-timeout", "4s", "tasks.txt")
+    assert ran.code == 1, ran.err
+    assert any("has left: " in line for line in ran.own_err)
+    assert ran.own_err[-1].startswith(f"dwork: {n + 1} done, 1 failed, 0 skipped in ")
+    assert not any("a rank that dies will end this run" in line for line in ran.own_err)
+    assert set(counted(tmp_path, n)) <= {1, 2}
+
+
+def test_whoever_runs_it_otherwise_is_told_once_how_to_survive(
+    mpirun: list[str], run: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("true\n")
+    ran = run(*mpirun, "-n", 2, sys.executable, "-m", "dwork.pool", "tasks.txt")
+    advice = [line for line in ran.own_err if "a rank that dies will end this run" in line]
+    assert len(advice) == 1
+    assert ("--with-ft ulfm" if is_open_mpi(mpirun) else "-disable-auto-cleanup") in advice[0]
+
+
+def test_when_the_hub_is_killed_no_rank_and_no_task_is_left(
+    mpirun: list[str], start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("echo $$ > a; exec sleep 1000\necho $$ > b; exec sleep 1000\n")
+    flags = ["--with-ft", "ulfm"] if is_open_mpi(mpirun) else []
+    pool = start(
+        *mpirun, *flags, "-n", 3, "sh", "-c",
+        '[ "${OMPI_COMM_WORLD_RANK:-$PMI_RANK}" != 0 ] || echo $$ > hub; exec "$@"', "x",
+        sys.executable, "-m", "dwork.pool", "tasks.txt",
+    )  # fmt: skip
+    files = [tmp_path / name for name in ("hub", "a", "b")]
+    wait_until(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files))
+    hub, *tasks = (int(file.read_text()) for file in files)
+    os.kill(hub, signal.SIGKILL)
+    pool.communicate(timeout=60)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tasks))

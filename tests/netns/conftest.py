@@ -1,0 +1,92 @@
+"""Hosts that are network namespaces of this machine: a network stack and a name of their own, and links to cut."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import missing
+
+
+def ip(*words: object) -> str:
+    ran = subprocess.run(["ip", *map(str, words)], capture_output=True, text=True)
+    assert ran.returncode == 0, f"ip {' '.join(map(str, words))}: {ran.stderr}"
+    return ran.stdout
+
+
+class Host:
+    """One host; `prefix` before a command runs it there."""
+
+    def __init__(self, network: Network, number: int) -> None:
+        self.name = f"{network.name}{number}"
+        self.address = f"10.78.{network.net}.{number}"
+        self._port = f"p{number}"
+        self._switch = network.switch
+        ip("netns", "add", self.name)
+        ip("link", "add", "eth0", "netns", self.name, "type", "veth", "peer", "name", self._port, "netns", self._switch)
+        ip("-n", self._switch, "link", "set", self._port, "master", "br0", "up")
+        ip("-n", self.name, "addr", "add", f"{self.address}/24", "dev", "eth0")
+        ip("-n", self.name, "link", "set", "eth0", "up")
+        ip("-n", self.name, "link", "set", "lo", "up")
+
+    @property
+    def prefix(self) -> list[str]:
+        script = 'hostname "$0"; exec "$@"'
+        return ["unshare", "-u", "nsenter", f"--net=/run/netns/{self.name}", "sh", "-c", script, self.name]
+
+    def cut(self) -> None:
+        """Pull the cable: nobody is told anything."""
+        ip("-n", self._switch, "link", "set", self._port, "down")
+
+    def heal(self) -> None:
+        ip("-n", self._switch, "link", "set", self._port, "up")
+
+    def blackhole(self, other: Host) -> None:
+        """What goes to the other one vanishes; what it sends still comes."""
+        ip("-n", self.name, "route", "add", "blackhole", f"{other.address}/32")
+
+    def crash(self) -> None:
+        """The power is gone."""
+        self.cut()
+        for pid in ip("netns", "pids", self.name).split():
+            os.kill(int(pid), 9)
+
+    def remove(self) -> None:
+        for pid in ip("netns", "pids", self.name).split():
+            os.kill(int(pid), 9)
+        ip("netns", "del", self.name)
+
+
+class Network:
+    """Some hosts at a switch."""
+
+    def __init__(self, hosts: int) -> None:
+        self.net = os.getpid() % 250 + 1
+        self.name = f"dw{self.net}x"
+        self.switch = f"{self.name}s"
+        ip("netns", "add", self.switch)
+        ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
+        ip("-n", self.switch, "link", "set", "br0", "up")
+        self.hosts = [Host(self, i + 1) for i in range(hosts)]
+
+    def remove(self) -> None:
+        for host in self.hosts:
+            host.remove()
+        ip("netns", "del", self.switch)
+
+
+@pytest.fixture
+def hosts() -> Iterator[list[Host]]:
+    """Three hosts; needs root and iproute2."""
+    if os.geteuid() != 0 or not all(shutil.which(name) for name in ("ip", "nsenter", "unshare")):
+        missing("root with iproute2")
+    if not Path("/run/netns").exists():
+        Path("/run/netns").mkdir()
+    network = Network(3)
+    yield network.hosts
+    network.remove()
