@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -125,3 +126,20 @@ def test_a_worker_that_is_killed_is_missed(dhub: Callable, wait_until: Callable,
     _, err = other.communicate(timeout=60)
     assert other.returncode == 0, err
     assert (tmp_path / "ran-one").read_text() == "run\nrun\n"
+
+
+def test_a_worker_that_is_stopped_for_a_while_has_its_end_counted(
+    dhub: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    hub = dhub("--worker-timeout", "2s")
+    hub.dquery("create", waiting_for("one"))
+    worker = hub.kworker()
+    wait_until((tmp_path / "ran-one").exists)
+    worker.send_signal(signal.SIGSTOP)
+    wait_until(lambda: hub.dquery("lookup", "#0").out.endswith(": ready\n"))
+    (tmp_path / "one").touch()
+    worker.send_signal(signal.SIGCONT)
+    _, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0, err
+    assert (tmp_path / "ran-one").read_text() == "run\n"
+    assert ": done" in hub.dquery("lookup", "#0").out
