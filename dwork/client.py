@@ -396,6 +396,12 @@ class Client:
             raise self._strange(reply)
         return reply.n or 0
 
+    def drain(self, *, now: bool = False) -> None:
+        """Let the hub hand out nothing more; now: and end what runs, which the next run runs again."""
+        reply = self._ask_ours(messages.Drain(now), "drain", again=True)
+        if not isinstance(reply, messages.OK):
+            raise self._strange(reply)
+
     def _parsed(self, answer: messages.Answer | None) -> Any:
         try:
             return json.loads(answer.data if answer else b"")

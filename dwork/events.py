@@ -121,6 +121,16 @@ class Killed:
 
 
 @dataclass(frozen=True, slots=True)
+class Interrupted:
+    """A running task was ended since the pool stops; it has not failed, and the next run runs it again."""
+
+    time: float
+    location: str
+    task: Ended
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Requeued:
     """Tasks left a worker's hands unfinished and are ready (or waiting) again.
 
@@ -206,6 +216,7 @@ Event = (
     | Skipped
     | Cancelled
     | Killed
+    | Interrupted
     | Requeued
     | Held
     | Released

@@ -127,6 +127,12 @@ class Hub:
         self.workers: dict[str, Worker] = {}
         self.stopping = ""  # why no more tasks are handed out
         self.cancelling = False  # running tasks are being ended too
+        self.interrupting = False  # and it is not their fault: the next run runs them again
+        self.is_drained = False  # the rest is for another run
+        self._job_end = math.inf  # when the job ends in which this is
+        self._drain_at = math.inf
+        self._min_time = 0.0
+        self._unfit: set[Node] = set()  # what would not end before that
         self._welcome = welcome or messages.Welcome()
         self._parked: dict[Peer, Parked] = {}
         self._deadlines: list[tuple[float, int, Peer, Parked]] = []
@@ -149,6 +155,7 @@ class Hub:
             messages.Exit: self._exit,
             messages.Control: self._control,
             messages.Leave: self._leave,
+            messages.Drain: self._drain,
             messages.OK: self._status,
             messages.Output: self._output,
         }
@@ -217,6 +224,9 @@ class Hub:
         """Time has passed: answer the Steals that have waited long enough, and try again what has."""
         step = Step()
         self.trials.tick(now)
+        if now >= self._drain_at and not self.cancelling:
+            left = max(0.0, self._job_end - now)
+            self._stop(now, f"the job ends in {left:.0f} s", True, step, interrupts=True)
         if now >= self._roll_call:
             self._call_roll(now, step)
         while self._deadlines and self._deadlines[0][0] <= now:
@@ -228,9 +238,9 @@ class Hub:
         return step
 
     def stop(self, now: float, reason: str, *, running: bool = False) -> Step:
-        """Hand out no more tasks; with `running`, end those that run, too."""
+        """Hand out no more tasks; with `running`, end those that run, too: they are to run again, in another run."""
         step = Step()
-        self._stop(now, reason, running, step)
+        self._stop(now, reason, running, step, interrupts=True)
         self._settle(now, step)
         return step
 
@@ -247,7 +257,10 @@ class Hub:
     @property
     def deadline(self) -> float:
         """When `tick` is due, at the latest; infinity when nothing waits for time."""
-        return min(self._roll_call, self.trials.deadline, self._deadlines[0][0] if self._deadlines else math.inf)
+        drain_at = math.inf if self.cancelling else self._drain_at
+        return min(
+            drain_at, self._roll_call, self.trials.deadline, self._deadlines[0][0] if self._deadlines else math.inf
+        )
 
     @property
     def awaited(self) -> bool:
@@ -370,6 +383,10 @@ class Hub:
         step.sends += [(worker.peer, messages.Leave()) for worker in told]
         step.sends.append((peer, messages.OK(n=len(told))))
 
+    def _drain(self, peer: Peer, message: messages.Drain, now: float, step: Step) -> None:
+        self._stop(now, "drained on request", message.now, step, interrupts=True)
+        step.sends.append((peer, messages.OK()))
+
     # -- what people do to tasks -------------------------------------------------------------------------------
 
     def _cancel(self, nodes: list[Node], now: float, step: Step) -> None:
@@ -456,6 +473,19 @@ class Hub:
             if native.hello:
                 step.sends.append((peer, self._welcome))
         return worker
+
+    def expect_end(self, end: float, drain_before: float, min_time: float, now: float) -> Step:
+        """The job that this is in ends then: so many seconds before end what runs.
+
+        A task that says that it takes longer than what is left, or by itself min_time, is not started; when the end is
+        moved, it may be after all.
+        """
+        self._job_end, self._drain_at, self._min_time = end, end - drain_before, min_time
+        unfit, self._unfit = self._unfit, set()
+        self.graph.release(unfit)
+        step = Step()
+        self._settle(now, step)
+        return step
 
     def doubt(self, now: float) -> None:
         """Somebody may have died: for a while be quicker than usual to take a silent worker for lost."""
@@ -610,9 +640,13 @@ class Hub:
         if self.over:
             self._parked.pop(peer, None)
             step.sends.append((peer, messages.Exit(answers=answers)))
-        elif not self.stopping and self.graph.ready and not (native and self._must_wait(worker)):
+        elif (
+            not self.stopping
+            and self.graph.ready
+            and not (native and self._must_wait(worker))
+            and self._transfer(worker, n, answers, now, step)
+        ):
             self._parked.pop(peer, None)
-            self._transfer(worker, n, answers, now, step)
         elif native and native.wait > 0:
             parked = self._parked[peer] = Parked(worker, n, answers)
             if native.wait < math.inf:
@@ -635,10 +669,15 @@ class Hub:
         idle = (p.worker for p in self._parked.values() if p.worker.free and p.worker is not worker)
         return any(not worker.free or not trials.avoids(other.location) for other in idle)
 
-    def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> None:
+    def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> bool:
+        """Hand out up to n tasks; False when none of what is ready can end in time."""
         if worker.slots:
             n = min(n, max(1, worker.free, self.graph.ready // (2 * self._slots) * worker.slots))
         nodes = self.trials.take(n, worker.location)
+        if self._job_end < math.inf:
+            nodes = self._that_fit(nodes, n, worker.location, now)
+            if not nodes:
+                return False
         held = worker.held
         resolve = self.policy.timeout is not None
         tasks = []
@@ -653,6 +692,21 @@ class Hub:
         time = 0.0 if worker.slots else now
         awaited = bool(worker.slots) and any([node.successors is not None for node in nodes])
         step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, time, awaited)))
+        return True
+
+    def _that_fit(self, nodes: list[Node], n: int, location: str, now: float) -> list[Node]:
+        """Those that can end before the job does, and others in place of the rest, which wait for another run."""
+        left = self._job_end - now
+        fit: list[Node] = []
+        while nodes:
+            unfit = [node for node in nodes if (node.task.options.min_time or self._min_time) > left]
+            fit += [node for node in nodes if node not in unfit] if unfit else nodes
+            for node in unfit:
+                node.attempt -= 1
+            self.graph.suspend(unfit)
+            self._unfit.update(unfit)
+            nodes = self.trials.take(n - len(fit), location) if unfit and len(fit) < n else []
+        return fit
 
     def _resolve(self, options: Options) -> Options:
         """The options with the pool's defaults where the task says nothing; cached, since most tasks share them."""
@@ -663,6 +717,11 @@ class Hub:
 
     def _settle(self, now: float, step: Step) -> None:
         """Serve who waits; when that is not possible, see to it that it will be."""
+        counts = self.graph.counts
+        idle = not counts[State.READY] and not counts[State.ASSIGNED] and self.trials.deadline == math.inf
+        if self._unfit and idle and not self.stopping:
+            text = f"what is left would not end before the job does ({len(self._unfit):,} say so)"
+            self._stop(now, text, False, step, interrupts=True)
         if not self._parked:
             return
         if self.over:
@@ -671,7 +730,8 @@ class Hub:
         elif not self.stopping:
             while self.graph.ready and (peer := self._next_parked()) is not None:
                 parked = self._parked.pop(peer)
-                self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step)
+                if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step):
+                    self._parked[peer] = parked
             if self._parked:
                 self._recall(now, step)
 
@@ -787,6 +847,10 @@ class Hub:
 
     def _fail(self, worker: Worker, node: Node, result: Result, now: float, step: Step) -> None:
         ended = Ended(node.id, node.name, result)
+        if self.interrupting and node not in self._doomed:
+            self.graph.put_back([node])
+            step.events.append(events.Interrupted(now, worker.location, ended, self.stopping))
+            return
         if self.cancelling or node in self._doomed:
             skipped = self.graph.cancel(node)
             self._doomed.discard(node)
@@ -822,7 +886,7 @@ class Hub:
             by_culprit.setdefault(culprit, []).append(Named(node.id, node.name))
         step.events += [events.Skipped(now, tasks, culprit) for culprit, tasks in by_culprit.items()]
 
-    def _stop(self, now: float, reason: str, running: bool, step: Step) -> None:
+    def _stop(self, now: float, reason: str, running: bool, step: Step, *, interrupts: bool = False) -> None:
         self.stopping = self.stopping or reason
         step.events.append(events.Stopping(now, reason, running))
         for worker in self.workers.values():
@@ -833,6 +897,8 @@ class Hub:
             elif worker.surplus > 0:
                 _tell(worker, messages.Recall(worker.surplus), step)
         self.cancelling = self.cancelling or running
+        self.interrupting = self.interrupting or (running and interrupts)
+        self.is_drained = self.is_drained or interrupts
 
     def check(self) -> None:
         """Raise AssertionError unless graph and workers agree."""

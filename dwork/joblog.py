@@ -53,6 +53,7 @@ class Joblog:
                     events.Failed(location=location, task=ended)
                     | events.Retried(location=location, task=ended)
                     | events.Killed(location=location, task=ended)
+                    | events.Interrupted(location=location, task=ended)
                 ):
                     rows.append(self._row(ended, location))
                 case events.Printed(id=id, stream=1, data=data):

@@ -258,6 +258,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Drain:
+    """Asks the hub to hand out nothing more; now: and to end what runs, which the next run runs again."""
+
+    now: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Workers:
     """Asks for all workers; the Answer is JSON, a list of rows."""
 
@@ -292,6 +299,7 @@ class Output:
 Request = (
     Create
     | Leave
+    | Drain
     | Steal
     | Complete
     | Beat

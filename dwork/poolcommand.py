@@ -12,7 +12,7 @@ from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.hub import Policy
 from dwork.messages import Exit, Wishes
-from dwork.options import SLOTS, door_options, environment_options, max_output_option, policy_options
+from dwork.options import DURATION, SLOTS, door_options, environment_options, max_output_option, policy_options
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.tasks import load
@@ -66,6 +66,26 @@ PROGRAM = "dwork"
     "Spare cores beside rank 0 run tasks, too.  [default: 1; without mpirun the cores of this machine]",
 )
 @click.option(
+    "--walltime",
+    type=DURATION,
+    metavar="TIME",
+    help="The job ends after so long from now.  [default: what Slurm or PBS says]",
+)
+@click.option(
+    "--drain-before",
+    type=DURATION,
+    metavar="TIME",
+    default="60s",
+    show_default=True,
+    help="So long before the job ends nothing more is started, and what runs is ended; the next run runs it again.",
+)
+@click.option(
+    "--min-time",
+    type=DURATION,
+    metavar="TIME",
+    help="Start no task when less than this is left of the job, if it does not say itself.",
+)
+@click.option(
     "--transport",
     type=click.Choice(["mpi", "zmq"]),
     default="mpi",
@@ -94,6 +114,9 @@ def command(
     bind: str | None,
     insecure: bool,
     slots: str | None,
+    walltime: float | None,
+    drain_before: float,
+    min_time: float | None,
     transport: str,
     no_bridge: bool,
 ) -> int:
@@ -141,7 +164,20 @@ def command(
         return ExitCode.DONE
     door = Door(bind, port, insecure, public=not no_bridge, tasks=os.path.abspath(files[0]))
     settings = Settings(
-        door, keep_order, quiet, file, fresh, directory, joblog or "", max_output, transport, wishes, slots
+        door,
+        keep_order,
+        quiet,
+        file,
+        fresh,
+        directory,
+        joblog or "",
+        max_output,
+        transport,
+        wishes,
+        slots,
+        walltime,
+        drain_before,
+        min_time or 0.0,
     )
     return run(tasks, policy, settings, ranks)
 

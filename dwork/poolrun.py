@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import math
 import os
 import shlex
 import shutil
@@ -11,6 +12,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
@@ -35,6 +37,7 @@ from dwork.signals import Signals
 from dwork.task import State, Task
 from dwork.transport import Transport
 from dwork.transport.mpi import Mpi
+from dwork.walltime import Walltime
 from dwork.wire import encode
 
 if TYPE_CHECKING:
@@ -58,8 +61,10 @@ class Settings:
     door: where and for whom the hub listens besides MPI. record: the file to keep, empty for none; logs: the directory
     of log files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept
     and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks. wishes: for
-    the environment of tasks. slots: how many tasks each rank runs at a time, N or auto; None: one, and without ranks as
-    many as there are cores.
+    the environment of tasks. slots: how many tasks each rank runs at a time, N or auto; None: one, and
+    without ranks as many as there are cores. walltime: seconds until the job ends; None: ask the batch system.
+    drain_before: seconds before that when what runs is ended. min_time: seconds that a task takes at the least which
+    does not say itself.
     """
 
     door: Door
@@ -73,6 +78,9 @@ class Settings:
     transport: str = "mpi"
     wishes: Wishes = NO_WISHES
     slots: str | None = None
+    walltime: float | None = None
+    drain_before: float = 60.0
+    min_time: float = 0.0
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
@@ -88,8 +96,9 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
             while not run.hub.over:
                 run.loop.turn()
                 run.heed(signals.take())
+                run.mind_the_time()
                 if not run.hub.over:
-                    run.loop.sleep(signals.descriptor)
+                    run.loop.sleep(signals.descriptor, run.walltime.next)
         except StoreError:
             run.loop.abandon()
             raise
@@ -146,6 +155,9 @@ class _Run:
             self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, clock).answer)
         else:
             self.loop.keep(lambda: False, NoRecord(self.hub, clock).answer)
+        self.walltime = Walltime(settings.walltime, clock())
+        stack.callback(self.walltime.close)
+        self._tell_end()
         self._worker: subprocess.Popen[bytes] | None = None
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
@@ -216,6 +228,20 @@ class _Run:
         write(path, replace(self._bridge.connection, addresses=(f"ipc://{self._local}/hub",)))
         return path
 
+    def mind_the_time(self) -> None:
+        """See whether the job ends at another time than was thought."""
+        is_time = clock() >= self.walltime.next or self.walltime.is_asking
+        if is_time and self.walltime.poll(clock()):
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        end = self.walltime.end
+        if end < math.inf:
+            settings = self._settings
+            self.loop.carry_out(self.hub.expect_end(end, settings.drain_before, settings.min_time, clock()))
+            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end))
+            self._tell(f"the job ends at {at}; {settings.drain_before:g} s before that running tasks are ended")
+
     def heed(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""
         now = clock()
@@ -229,8 +255,10 @@ class _Run:
                 self._stop(f"{reason} (once more: end running tasks)", running=False)
             elif not self.hub.cancelling:
                 self._stop(reason, running=True)
-        if signal.SIGUSR1 in numbers and self._ranks is not None:  # so does MPICH tell that a rank has died
-            self.hub.doubt(now)
+        if signal.SIGUSR1 in numbers and self._ranks is not None and "HYDI_CONTROL_FD" in os.environ:
+            self.hub.doubt(now)  # so does MPICH tell that a rank has died
+        elif signal.SIGUSR1 in numbers and not self.hub.stopping:
+            self._stop("SIGUSR1", running=False)
         if self._printer.broken and not self.hub.stopping:
             self._interrupted = 1
             self._stop(self._printer.broken, running=False)
@@ -273,7 +301,7 @@ class _Run:
         if not self._settings.quiet:
             for line in self._report.summary(counts):
                 self._tell(line)
-        if self._interrupted and self.hub.graph.active + counts[State.CANCELLED]:
+        if (self._interrupted or self.hub.is_drained) and self.hub.graph.active + counts[State.CANCELLED]:
             return ExitCode.STOPPED
         bad = counts[State.FAILED] + counts[State.SKIPPED] + counts[State.CANCELLED] + self.hub.graph.active
         return ExitCode.FAILED if bad else ExitCode.DONE

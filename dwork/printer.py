@@ -52,7 +52,7 @@ class Printer:
                 case events.Failed(task=ended) | events.Killed(task=ended):
                     self._take(ended, _mark(ended))
                     self._end(ended.id)
-                case events.Retried(task=ended):
+                case events.Retried(task=ended) | events.Interrupted(task=ended):
                     self._take(ended, _mark(ended))
                 case events.Printed(id=id, stream=stream, data=data):
                     self._guarded(self._spool_piece, id, stream, data)

@@ -52,6 +52,10 @@ class Report:
                     times = "once more" if left == 1 else f"up to {left} times more"
                     when = f", in {delay:g} s" if delay else ""
                     self._say(f"{_named(ended)} failed: {how(ended.result)}; it is tried {times}{when}")
+                case events.Interrupted(time=time, task=ended):
+                    self._end = time
+                    self._seconds += ended.result.seconds
+                    self._say(f"{_named(ended)} was interrupted: the next run runs it again")
                 case events.Killed(time=time, task=ended):
                     self._end = time
                     self._seconds += ended.result.seconds

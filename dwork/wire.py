@@ -38,6 +38,7 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.Show: (("name",), ("task", "n", "location")),
     QueryMsg.Read: (("stream",), ("task", "name", "n", "location")),
     QueryMsg.Leave: (("task",), ("name", "n", "location")),
+    QueryMsg.Drain: ((), ("task", "name", "location")),
     QueryMsg.Workers: ((), ("task", "name", "n", "location")),
     QueryMsg.Beat: (("location", "slots"), ("task", "name", "n")),
 }
@@ -328,6 +329,11 @@ def _move(message: m.Move, q: Any) -> None:
     q.connection = message.connection
 
 
+def _drain(message: m.Drain, q: Any) -> None:
+    if message.now:
+        q.n = 1
+
+
 def _leave(message: m.Leave, q: Any) -> None:
     for location in message.locations:
         q.task.add(name=location, origin="")
@@ -365,6 +371,7 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Welcome: (QueryMsg.Welcome, _welcome),
     m.Move: (QueryMsg.Move, _move),
     m.Leave: (QueryMsg.Leave, _leave),
+    m.Drain: (QueryMsg.Drain, _drain),
     m.Workers: (QueryMsg.Workers, lambda message, q: None),
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
@@ -468,6 +475,7 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Beat: _one_beat,
     QueryMsg.Leave: lambda q: m.Leave(tuple([_text(pb.name) for pb in q.task])),
     QueryMsg.Workers: lambda q: m.Workers(),
+    QueryMsg.Drain: lambda q: m.Drain(q.n > 0),
     QueryMsg.List: _one_list,
     QueryMsg.Show: lambda q: m.Show(_text(q.name), q.ids[0] if q.ids else None),
     QueryMsg.Read: _one_read,

@@ -174,6 +174,7 @@ class QueryMsg(_message.Message):
         Beat: _ClassVar[QueryMsg.Type]
         Leave: _ClassVar[QueryMsg.Type]
         Workers: _ClassVar[QueryMsg.Type]
+        Drain: _ClassVar[QueryMsg.Type]
         Move: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
@@ -198,6 +199,7 @@ class QueryMsg(_message.Message):
     Beat: QueryMsg.Type
     Leave: QueryMsg.Type
     Workers: QueryMsg.Type
+    Drain: QueryMsg.Type
     Move: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]

@@ -6,6 +6,7 @@ record can make it durable once for many messages, and nothing is promised befor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
@@ -95,13 +96,13 @@ class HubLoop:
                 reason = "it cannot be reached any more"
                 self.carry_out(self.hub.lose(where, clock(), reason, undelivered))
 
-    def sleep(self, descriptor: int) -> None:
-        """Sleep until there is something to do, or descriptor is readable."""
+    def sleep(self, descriptor: int, until: float = math.inf) -> None:
+        """Sleep until there is something to do, descriptor is readable, or it is `until`."""
         if self._is_busy:  # look again before anything that can wait
             self._is_busy = False
         elif self._idle():
             return
-        sleep(self._transports, [descriptor], self.hub.deadline, hurry=self.hub.awaited)
+        sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
 
     def dismiss(self) -> None:
         """Tell all workers that all is finished."""

@@ -55,7 +55,7 @@ MIGRATIONS: Final = (
     CREATE TABLE attempts (          -- each time that a task was run
         task INTEGER NOT NULL,
         attempt INTEGER NOT NULL,    -- 1, 2, ...
-        outcome TEXT NOT NULL DEFAULT 'done',   -- done, failed, timeout, cancelled, lost
+        outcome TEXT NOT NULL DEFAULT 'done',   -- done, failed, timeout, cancelled, interrupted, lost
         worker TEXT NOT NULL,        -- host:rank or host:pid
         host TEXT NOT NULL,
         stolen REAL,                 -- when a worker was given it

@@ -84,6 +84,7 @@ class Store:
             events.Failed: self._failed,
             events.Retried: self._retried,
             events.Killed: self._killed,
+            events.Interrupted: self._interrupted,
             events.Skipped: self._skipped,
             events.Cancelled: self._cancelled,
             events.Requeued: self._requeued,
@@ -294,6 +295,9 @@ class Store:
     def _retried(self, event: events.Retried) -> None:
         result = event.task.result
         self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
+
+    def _interrupted(self, event: events.Interrupted) -> None:
+        self._attempt(event.task, event.location, event.time, "interrupted")
 
     def _killed(self, event: events.Killed) -> None:
         self._attempt(event.task, event.location, event.time, "cancelled")

@@ -377,7 +377,7 @@ class HubMachine(RuleBasedStateMachine):
                 assert self.held.pop(ended.id) == location
                 assert ended.id in self.doomed or self.hub.stopping
                 self.finally_(ended.id, State.CANCELLED)
-            case e.Retried(location=location, task=ended):
+            case e.Retried(location=location, task=ended) | e.Interrupted(location=location, task=ended):
                 assert self.held.pop(ended.id) == location
                 assert ended.id not in self.doomed
             case e.Requeued(location=location, tasks=named):

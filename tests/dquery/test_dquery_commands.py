@@ -18,7 +18,7 @@ from dwork.dquery import addfile
 from dwork.task import Options, State
 
 COMMANDS = """
-    addfile cancel complete create exit failed help hold list log lookup release rest retry show status steal
+    addfile cancel complete create drain exit failed help hold list log lookup release rest retry show status steal
     stop-worker transfer why workers
 """.split()
 #: Those that can look in a record instead of asking a hub.

@@ -1,0 +1,79 @@
+"""Pools in jobs that end: what runs is interrupted in time, the pool says 3, and the next run goes on."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
+
+
+def attempts(tmp_path: Path) -> list[tuple[str, str]]:
+    with closing(sqlite3.connect(tmp_path / "tasks.txt.db")) as record:
+        return record.execute(
+            "SELECT name, outcome FROM attempts JOIN tasks ON id = task ORDER BY task, attempt"
+        ).fetchall()
+
+
+def test_what_runs_when_the_job_ends_is_interrupted_and_runs_again(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("[ -e go ] || exec sleep 1000   #DWORK name=long\ntrue   #DWORK name=short\n")
+    ran = run(*POOL, "--walltime", "3s", "--drain-before", "2s", "--retries", "0", "tasks.txt")
+    assert ran.code == 3, ran.err
+    assert "the job ends in 2 s: no more tasks are started, and running ones are ended" in ran.err
+    assert "#0 long was interrupted: the next run runs it again" in ran.err
+    assert attempts(tmp_path) == [("long", "interrupted"), ("short", "done")]
+    (tmp_path / "go").touch()
+    ran = run(*POOL, "tasks.txt")
+    assert ran.code == 0 and "1 of 2 done before" in ran.err
+    assert attempts(tmp_path) == [("long", "interrupted"), ("long", "done"), ("short", "done")]
+
+
+def test_a_task_that_does_not_fit_is_left_for_the_next_run(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("true   #DWORK name=long min-time=2h\ntrue   #DWORK name=short\n")
+    ran = run(*POOL, "--walltime", "1h", "tasks.txt")
+    assert ran.code == 3, ran.err
+    assert "what is left would not end before the job does (1 say so)" in ran.err
+    assert attempts(tmp_path) == [("short", "done")]
+
+
+def test_slurm_is_asked_when_the_job_ends(run: Callable, tmp_path: Path) -> None:
+    """By a stand-in for squeue that answers as it does."""
+    squeue = tmp_path / "squeue"
+    squeue.write_text("#!/bin/sh\necho \"$@\" > asked\ndate -d '+30 minutes' +%Y-%m-%dT%H:%M:%S\n")
+    squeue.chmod(0o755)
+    (tmp_path / "tasks.txt").write_text("sleep 0.5\ntrue   #DWORK min-time=2h\n")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    ran = run(*POOL, "tasks.txt", PATH=path, SLURM_JOB_ID="4711")
+    assert (tmp_path / "asked").read_text() == "--noheader --jobs 4711 --format %e\n"
+    assert "the job ends at " in ran.err
+
+
+def test_drain_lets_running_tasks_end(start: Callable, run: Callable, wait_until: Callable, tmp_path: Path) -> None:
+    first = "touch begun; while [ ! -e go ]; do sleep 0.02; done"
+    (tmp_path / "tasks.txt").write_text(f"{first}   #DWORK name=one\ntrue   #DWORK name=two after=one\n")
+    pool = start(*POOL, "tasks.txt")
+    wait_until((tmp_path / "begun").exists)
+    drained = run(sys.executable, "-m", "dwork.dquery", "drain")
+    assert drained.out == "Nothing more is started; 1 task in workers' hands\n", drained.err
+    (tmp_path / "go").touch()
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 3, err
+    assert attempts(tmp_path) == [("one", "done")]
+
+
+def test_a_signal_of_the_batch_system_ends_it_in_time(start: Callable, wait_until: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("touch begun; exec sleep 1000\n")
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        (tmp_path / "begun").unlink(missing_ok=True)
+        pool = start(*POOL, "tasks.txt")
+        wait_until((tmp_path / "begun").exists)
+        pool.send_signal(number)
+        if number == signal.SIGUSR1:
+            pool.send_signal(signal.SIGTERM)
+        _, err = pool.communicate(timeout=30)
+        assert pool.returncode == 3, err
