@@ -208,18 +208,18 @@ class _Run:
         if self._local:
             self._worker = self._stack.enter_context(_local_worker(self._local_file(), self._spare))
         if self._ranks is None:
-            where = f"on {self._spare} cores of this machine"
+            where = f"on {_count(self._spare, 'core')} of this machine"
         else:
-            where = f"on {len(self._ranks.peers)} worker ranks"
+            where = f"on {_count(len(self._ranks.peers), 'worker rank')}"
             if self._spare:
-                where += f" and {self._spare} cores beside the hub"
+                where += f" and {_count(self._spare, 'core')} beside the hub"
         hint = ""
         if self._bridge is not None and self._bridge.path:
             only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
             hint = f"; to look in: dquery {only}status"
         if self._ranks is not None and (how := launcher.advice()):
             self._tell(f"a rank that dies will end this run; `{how}` lets the others go on")
-        self._tell(f"{n:,} {'task' if n == 1 else 'tasks'} {where}{hint}")
+        self._tell(f"{_count(n, 'task')} {where}{hint}")
 
     def _local_file(self) -> str:
         """A connection file for the worker of our own."""
@@ -305,6 +305,10 @@ class _Run:
             return ExitCode.STOPPED
         bad = counts[State.FAILED] + counts[State.SKIPPED] + counts[State.CANCELLED] + self.hub.graph.active
         return ExitCode.FAILED if bad else ExitCode.DONE
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _resumed(plan: Plan, total: int, record: str) -> str:

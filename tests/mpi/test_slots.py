@@ -13,7 +13,7 @@ def test_each_rank_runs_as_many_tasks_at_a_time_as_asked(mpirun: list[str], run:
     (tmp_path / "tasks.txt").write_text("".join(f"{together % i}   #DWORK timeout=40\n" for i in range(5)))
     ran = run(*mpirun, "-n", 2, sys.executable, "-m", "dwork.pool", "--slots", 3, "tasks.txt")
     assert ran.code == 0, ran.err
-    assert "on 1 worker ranks and 2 cores beside the hub" in ran.err
+    assert "on 1 worker rank and 2 cores beside the hub" in ran.err
     workers = Counter(ran.out.split())
     assert sorted(workers.values()) == [2, 3]
 
