@@ -51,7 +51,8 @@ class Connection:
     format: int = FORMAT
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=1)
+        """The text of its file: one line."""
+        return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Connection:
@@ -220,8 +221,10 @@ def withdraw(path: str) -> None:
 
 
 def read(path: str) -> Connection:
-    """UsageError when it cannot be read, is none, or others could read it."""
+    """UsageError when it cannot be read, is none, or others could read it. `-` is the first line of standard input."""
     try:
+        if path == "-":
+            return Connection.from_json(_first_line())
         _refuse_others(path)
         with open(path) as file:
             return Connection.from_json(file.read())
@@ -229,6 +232,14 @@ def read(path: str) -> Connection:
         raise UsageError(f"{shown(path)} cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise UsageError(f"{shown(path)} cannot be used: {error}") from None
+
+
+def _first_line() -> str:
+    """What stands there, and no byte more: the rest is for others."""
+    line = bytearray()
+    while not line.endswith(b"\n") and (byte := os.read(0, 1)):
+        line += byte
+    return line.decode(errors="replace")
 
 
 def find(job: str | None = None) -> Connection:
@@ -261,7 +272,8 @@ def find(job: str | None = None) -> Connection:
 
 def is_only(path: str) -> bool:
     """Whether no other run is known where this file is."""
-    return [os.path.basename(p) for p in _paths(os.path.dirname(path))] == [os.path.basename(path)]
+    others = [p for p in _paths(os.path.dirname(path)) if os.path.basename(p) != os.path.basename(path)]
+    return all(read(other).is_gone for other in others)
 
 
 def with_address(address: str) -> Connection | None:

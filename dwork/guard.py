@@ -23,10 +23,12 @@ MARK: Final = "DWORK_GUARD"
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
-#: $1 is the mark, $2 the seconds between TERM and KILL. A line on standard input is the farewell.
+#: $1 is the mark, $2 the seconds between TERM and KILL, $3 a directory to remove, or nothing. A line on standard input
+#: is the farewell.
 _SCRIPT: Final = r"""
 trap '' HUP INT TERM USR1 USR2
 read -r farewell && exit
+[ "$3" ] && rm -rf -- "$3"
 tell() {
     told=
     for environ in $(grep -lszxF "$1" /proc/[0-9]*/environ 2>/dev/null); do
@@ -45,15 +47,18 @@ tell "$1" KILL
 
 
 class Guard:
-    """Watches over the calling process; `mark` must be in the environment of all that it starts."""
+    """Watches over the calling process; `mark` must be in the environment of all that it starts.
 
-    def __init__(self, grace: float) -> None:
+    directory: what must not be left behind when it is killed, or empty.
+    """
+
+    def __init__(self, grace: float, directory: str = "") -> None:
         self.mark = uuid.uuid4().hex
         if sys.platform == "linux":
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         environment = {key: value for key, value in os.environ.items() if key != MARK}
         self._process = subprocess.Popen(
-            ["/bin/sh", "-c", _SCRIPT, "dwork-guard", f"{MARK}={self.mark}", str(max(1, round(grace)))],
+            ["/bin/sh", "-c", _SCRIPT, "dwork-guard", f"{MARK}={self.mark}", str(max(1, round(grace))), directory],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

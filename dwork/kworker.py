@@ -41,7 +41,7 @@ def command(
     """Run tasks of a hub, until all are finished.
 
     Ctrl-C or SIGTERM: finish what runs, give back the rest, and leave. Twice: end what runs, too. The output of tasks
-    goes to the hub of a pool, which prints it; that of a dhub does not want it, and it is printed here.
+    goes to a hub that keeps or prints it (a pool, a dhub with -f); that of another dhub is printed here.
 
     \b
     Examples:

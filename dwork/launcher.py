@@ -21,9 +21,9 @@ def advice() -> str:
     if _FLAGS & set(arguments) or any("continuous" in word for word in arguments if word.startswith("rtos")):
         return ""
     if "PMIX_RANK" in os.environ and "OMPI_COMM_WORLD_SIZE" in os.environ and "SLURM_STEP_ID" not in os.environ:
-        return "mpirun --with-ft ulfm"
+        return "`mpirun --with-ft ulfm`"
     if "HYDI_CONTROL_FD" in os.environ:
-        return "mpirun -disable-auto-cleanup, with one rank per node"
+        return "`mpirun -disable-auto-cleanup` with one rank per node"
     return ""
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dwork import launcher
 from dwork.attendance import NoRecord
-from dwork.connection import is_only, write
+from dwork.connection import Connection, is_only
 from dwork.cores import share, slots
 from dwork.errors import StoreError
 from dwork.hub import Hub, Policy
@@ -206,7 +206,7 @@ class _Run:
         """Say what is going to happen, and see to it that there is somebody to do it."""
         n = self.hub.graph.active
         if self._local:
-            self._worker = self._stack.enter_context(_local_worker(self._local_file(), self._spare))
+            self._worker = self._stack.enter_context(_local_worker(self._local_connection(), self._spare))
         if self._ranks is None:
             where = f"on {_count(self._spare, 'core')} of this machine"
         else:
@@ -218,15 +218,13 @@ class _Run:
             only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
             hint = f"; to look in: dquery {only}status"
         if self._ranks is not None and (how := launcher.advice()):
-            self._tell(f"a rank that dies will end this run; `{how}` lets the others go on")
+            self._tell(f"a rank that dies will end this run; {how} lets the others go on")
         self._tell(f"{_count(n, 'task')} {where}{hint}")
 
-    def _local_file(self) -> str:
-        """A connection file for the worker of our own."""
+    def _local_connection(self) -> Connection:
+        """For the worker of our own; it is told over a pipe, so the keys are in no file."""
         assert self._bridge is not None
-        path = os.path.join(self._local, "connection.json")
-        write(path, replace(self._bridge.connection, addresses=(f"ipc://{self._local}/hub",)))
-        return path
+        return replace(self._bridge.connection, addresses=(f"ipc://{self._local}/hub",))
 
     def mind_the_time(self) -> None:
         """See whether the job ends at another time than was thought."""
@@ -298,13 +296,16 @@ class _Run:
         self._printer.close()
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
-        if not self._settings.quiet:
-            for line in self._report.summary(counts):
-                self._tell(line)
+        lines = self._report.summary(counts)
+        for line in lines[:-1] if self._settings.quiet else lines:  # what failed is told in any case
+            say("dwork", line)
         if (self._interrupted or self.hub.is_drained) and self.hub.graph.active + counts[State.CANCELLED]:
             return ExitCode.STOPPED
         bad = counts[State.FAILED] + counts[State.SKIPPED] + counts[State.CANCELLED] + self.hub.graph.active
-        return ExitCode.FAILED if bad else ExitCode.DONE
+        if not bad and self._printer.broken:
+            where = f"; it is in {shown(self._settings.logs)}" if self._settings.logs else ""
+            say("dwork", f"all is done, but not all output of tasks could be written{where}")
+        return ExitCode.FAILED if bad or self._printer.broken else ExitCode.DONE
 
 
 def _count(n: int, what: str) -> str:
@@ -332,10 +333,13 @@ def _private_directory() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _local_worker(file: str, slots: int) -> Iterator[subprocess.Popen[bytes]]:
+def _local_worker(connection: Connection, slots: int) -> Iterator[subprocess.Popen[bytes]]:
     """A worker process of our own. It ends when its standard input does, so it cannot outlive us."""
-    command = [sys.executable, "-m", "dwork.kworker", "--connection", file, "--slots", str(slots), "--until-eof"]
+    command = [sys.executable, "-m", "dwork.kworker", "--connection", "-", "--slots", str(slots), "--until-eof"]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert process.stdin is not None
+    process.stdin.write(f"{connection.to_json()}\n".encode())
+    process.stdin.flush()
     try:
         yield process
         with contextlib.suppress(subprocess.TimeoutExpired):

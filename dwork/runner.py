@@ -71,7 +71,8 @@ class Runner:
         self._files: list[tuple[int, int]] = []
         self._directory = tempfile.gettempdir()
         self._null = os.open(os.devnull, os.O_RDONLY)
-        self._guard = Guard(grace)
+        self.directory = tempfile.mkdtemp(prefix="dwork-")  # for this worker's own files; nobody else can look into it
+        self._guard = Guard(grace, self.directory)
         self._oom = Oom()
         self._own = {"DWORK_WORKER": location, MARK: self._guard.mark}
         self._environment = {**of_tasks(os.environ), **self._own}
@@ -223,6 +224,7 @@ class Runner:
             time.sleep(0.01)
             _reap()
         self._guard.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
         self._oom.close()
         for fd in (self._null, *(fd for pair in self._files for fd in pair)):
             os.close(fd)

@@ -193,6 +193,7 @@ class Worker:
             self.queue.clear()
             for left in (self._results, self._returns, self._unanswered):
                 left.clear()
+            self._says_goodbye = False
             return []
         out: list[Message] = []
         self._look_back(now)

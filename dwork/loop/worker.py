@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 import os
 import select
-import shutil
 import signal
 import sys
-import tempfile
 from collections.abc import Callable
 from typing import Final
 
@@ -67,8 +65,7 @@ def work(
                 if is_rank and os.getppid() != parent:
                     raise TransportError("the launcher is gone; what was running was ended")
                 if until_eof in watched and select.select([until_eof], (), (), 0)[0]:
-                    worker.leave(running=True)
-                    watched.remove(until_eof)
+                    return None  # nobody is there to tell anything to
                 loop.turn()
                 if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
                     worker.leave()
@@ -83,7 +80,7 @@ def work(
                     min(loop.quiet_from + hub_timeout, math.inf if worker.leaving else loop.idle_from + idle_timeout),
                 )
         finally:
-            loop.close()
+            loop.runner.close()
 
 
 class _WorkerLoop:
@@ -100,7 +97,6 @@ class _WorkerLoop:
         self._tell = tell
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
         self.moved: Connection | None = None
-        self._directory = ""
         self._welcome: Welcome | None = None  # the last one that was heeded
         self._keeps_output = True  # the hub does not want it: it is printed here
 
@@ -143,18 +139,10 @@ class _WorkerLoop:
     def _way(self, welcome: Welcome) -> dict[str, str]:
         """What tells tasks how to reach the hub."""
         if welcome.connection:
-            if not self._directory:
-                self._directory = tempfile.mkdtemp(prefix="dwork-")  # nobody else can look into it
-            path = os.path.join(self._directory, "connection.json")
+            path = os.path.join(self.runner.directory, "connection.json")
             connection.write(path, Connection.from_json(welcome.connection))
             return {"DWORK_CONNECTION": path}
         return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
-
-    def close(self) -> None:
-        """End what still runs, and leave nothing behind."""
-        self.runner.close()
-        if self._directory:
-            shutil.rmtree(self._directory, ignore_errors=True)
 
     def sleep(self, descriptors: list[int], until: float) -> None:
         """Sleep until there is something to do, one of descriptors is readable, or it is `until`."""

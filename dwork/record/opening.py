@@ -15,6 +15,8 @@ from dwork.record.schema import Foreign
 from dwork.record.store import Store
 from dwork.shown import shown
 
+#: What every SQLite file begins with.
+_MAGIC = b"SQLite format 3\0"
 #: The record of who keeps none: it is gone with the process.
 MEMORY = ":memory:"
 
@@ -70,6 +72,7 @@ def _set_aside(record: str, logs: str) -> None:
     if os.path.lexists(logs):
         _refuse_others(logs, f"{logs}.1")
     if record != MEMORY:
+        _refuse_no_database(record)
         try:
             Place(record, lambda text: None).close()  # for the lock: nobody else may have it
         except (InUse, Foreign):
@@ -86,6 +89,14 @@ def _set_aside(record: str, logs: str) -> None:
             for name in os.listdir(f"{logs}.1"):
                 os.unlink(os.path.join(f"{logs}.1", name))
         os.replace(logs, f"{logs}.1")
+
+
+def _refuse_no_database(record: str) -> None:
+    """UsageError when SQLite has not written the file: somebody has mistaken something else for a record."""
+    with open(record, "rb") as file:
+        start = file.read(len(_MAGIC))
+    if start and start != _MAGIC:
+        raise UsageError(f"{shown(record)} is no record; choose another file with -f")
 
 
 def _refuse_others(logs: str, older: str) -> None:

@@ -75,8 +75,12 @@ class Router:
                 self._socket.bind(address)
             except zmq.ZMQError as error:
                 self.close()
-                reason = "it is in use" if error.errno == zmq.EADDRINUSE else error.strerror
-                raise UsageError(f"cannot listen on {address}: {reason}; choose another with -p or --port") from None
+                if error.errno == zmq.EADDRINUSE:
+                    raise UsageError(
+                        f"cannot listen on {address}: it is in use; choose another with -p or --port"
+                    ) from None
+                reason = (error.strerror or "").partition(" (addr=")[0]
+                raise UsageError(f"cannot listen on {address}: {reason}; choose another with --bind") from None
             self.addresses.append(str(self._socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0"))
         sockets = [self._socket] if self._door is None else [self._socket, self._door]
         self.descriptors: tuple[int, ...] = tuple(int(each.fd) for each in sockets)
