@@ -191,7 +191,7 @@ def damages(data: bytes) -> Iterator[tuple[str, bytes]]:
     for start in range(0, len(data), PAGE):
         for name, page in (("zeros", bytes(PAGE)), ("noise", numbers.randbytes(PAGE)), ("ones", b"\xff" * PAGE)):
             yield f"{name} at {start}", data[:start] + page + data[start + PAGE :]
-    for _ in range(150):
+    for _ in range(100):
         start, n = numbers.randrange(len(data)), numbers.choice([1, 1, 2, 8, 100])
         noise = numbers.randbytes(n)
         yield f"noise of {n} at {start}", data[:start] + noise + data[start + n :]

@@ -47,16 +47,15 @@ def pool(run: Callable, shim: Path, tmp_path: Path) -> Callable[..., Any]:
     return start
 
 
-@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS])
-def test_a_pool_says_so_works_and_goes_on(pool: Callable[..., Any], tmp_path: Path, number: int) -> None:
+def test_a_pool_says_so_works_and_goes_on(pool: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("echo ran >> a\ntest -e go\n")
-    ran = pool(number=number)
+    ran = pool()
     assert ran.code == 1, ran.err
     assert ran.own_err[0] == (
         "dwork: the file system of tasks.txt.db has no locks; tasks.txt.db.lock keeps others away instead"
     )
     (tmp_path / "go").touch()
-    ran = pool(number=number)
+    ran = pool(number=errno.ENOSYS)
     assert (ran.code, ran.own_err[1]) == (0, "dwork: 1 of 2 done before; 1 failed will be tried again")
     assert (tmp_path / "a").read_text() == "ran\n"
     assert sorted(os.listdir(tmp_path)) == ["a", "go", "tasks.txt", "tasks.txt.db"]
