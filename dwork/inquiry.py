@@ -13,7 +13,7 @@ from dwork.errors import UsageError
 from dwork.graph import Node
 from dwork.hub import Hub
 from dwork.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Workers
-from dwork.record import reading
+from dwork.record import reading, trouble
 from dwork.record.logs import read
 from dwork.record.reading import Row
 from dwork.record.store import Store
@@ -40,13 +40,14 @@ class Inquiries:
             return attendance(self._hub, self._clock())
         self._store.settle()
         try:
-            match inquiry:
-                case List():
-                    return self._list(inquiry)
-                case Show(name=name, first=first):
-                    return self._show(name, first)
-                case Read():
-                    return self._read(inquiry)
+            with trouble.reading(self._store.path):
+                match inquiry:
+                    case List():
+                        return self._list(inquiry)
+                    case Show(name=name, first=first):
+                        return self._show(name, first)
+                    case Read():
+                        return self._read(inquiry)
         except (UsageError, OSError) as error:
             return Error(str(error))
 

@@ -1,0 +1,61 @@
+"""What goes wrong around a pool, and what must not be lost or left behind then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+POOL = [sys.executable, "-m", "dwork.pool"]
+
+
+def test_a_file_that_is_no_record_is_never_set_aside(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("true\n")
+    (tmp_path / "notes.md").write_text("my notes\n")
+    for name in ("notes.md", "tasks.txt"):
+        for _ in range(2):
+            ran = run(*POOL, "--fresh", "-f", name, "tasks.txt")
+            assert (ran.code, ran.own_err) == (2, [f"dwork: {name} is no record; choose another file with -f"])
+    assert (tmp_path / "notes.md").read_text() == "my notes\n"
+    assert (tmp_path / "tasks.txt").read_text() == "true\n"
+
+
+def test_what_failed_is_named_even_when_all_else_is_quiet(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("nosuchcmd a\ntrue\n")
+    ran = run(*POOL, "-q", "--no-record", "tasks.txt")
+    why = "cannot start nosuchcmd: No such file or directory"
+    assert (ran.code, ran.own_err) == (1, [f"dwork: failed: #0 nosuchcmd a: {why}"])
+
+
+def test_output_that_could_not_be_written_is_no_success(start: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("echo hi\n")
+    ran = run("sh", "-c", f"{sys.executable} -m dwork.pool tasks.txt > /dev/full")
+    assert ran.code == 1
+    assert (
+        ran.own_err[-1] == "dwork: all is done, but not all output of tasks could be written; it is in tasks.txt.logs"
+    )
+    assert run(sys.executable, "-m", "dwork.dquery", "log", "#0", "-f", "tasks.txt.db").out == "hi\n"
+
+
+def test_a_killed_pool_leaves_no_worker_no_task_and_no_key(
+    start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    place = tmp_path / "tmp"
+    place.mkdir()
+    (tmp_path / "tasks.txt").write_text("echo $PPID $$ > pids; exec sleep 1000\n")
+    pool = start(*POOL, "tasks.txt", TMPDIR=str(place))
+    pids = tmp_path / "pids"
+    wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
+    os.kill(pool.pid, signal.SIGKILL)
+    pool.communicate(timeout=30)  # it ends when nobody holds its output any more
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()))
+    wait_until(lambda: not list(place.rglob("*.json")))
+
+
+def test_a_wrong_address_to_listen_on_is_told_as_such(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("true\n")
+    ran = run(*POOL, "--bind", "nohost", "tasks.txt")
+    assert ran.code == 2
+    assert ran.own_err == ["dwork: cannot listen on tcp://nohost:*: No such device; choose another with --bind"]
