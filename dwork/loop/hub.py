@@ -72,7 +72,7 @@ class HubLoop:
         if isinstance(message, Inquiry):
             if total.events:  # the record has not heard of them yet
                 self.carry_out(total)
-                total.events, total.sends = [], []
+                total.events, total.sends, total.dropped = [], [], []
             total.sends.append((where, self._answer(message)))
         else:
             _add(total, self.hub.receive(where, message, now))
@@ -82,10 +82,8 @@ class HubLoop:
         if step.events:
             for listener in self._listeners:
                 listener.hear(step.events)
+        self._send(step)
         where: Any  # the hub takes any hashable; ours are pairs
-        for where, message in step.sends:
-            transport, peer = where
-            transport.send(peer, wire.encode(message))
         for where in step.dropped:
             transport, peer = where
             transport.drop(peer)
@@ -96,6 +94,13 @@ class HubLoop:
                 reason = "it cannot be reached any more"
                 self.carry_out(self.hub.lose(where, clock(), reason, undelivered))
 
+    @staticmethod
+    def _send(step: Step) -> None:
+        where: Any
+        for where, message in step.sends:
+            transport, peer = where
+            transport.send(peer, wire.encode(message))
+
     def sleep(self, descriptor: int, until: float = math.inf) -> None:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""
         if self._is_busy:  # look again before anything that can wait
@@ -105,8 +110,11 @@ class HubLoop:
         sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
 
     def dismiss(self) -> None:
-        """Tell all workers that all is finished."""
-        self.carry_out(self.hub.dismiss())
+        """Tell all workers that all is finished. Who has gone already was told before, and is not missed."""
+        step = self.hub.dismiss()
+        self._send(step)
+        for transport in self._transports:
+            transport.lost()
 
     def abandon(self) -> None:
         """What happens cannot be kept any more: tell all workers to end their tasks and leave; nobody else is told."""

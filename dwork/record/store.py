@@ -38,6 +38,8 @@ from dwork.record.trouble import damaged, opening, reading, writing
 from dwork.task import State, Task
 
 _MOST: Final = 2**63 - 1
+#: Rows of `hands` that are left until nobody holds anything.
+FORGET: Final = 1000
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
     "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss, "
@@ -74,6 +76,7 @@ class Store:
         self._output = Output(self.connection, logs)
         self._hands: dict[int, tuple[int, str, float]] = {}  # what workers hold: attempt, location, since when
         self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may be found again
+        self._handed = 0  # rows of `hands`
         self._backlog = True  # something may be still to be entered
         self._is_safe = False  # each commit waits for the disk
         self._handlers: dict[type, Callable[[Any], None]] = {
@@ -206,6 +209,11 @@ class Store:
             with writing(self.path):
                 self._be_safe(False)
                 self._backlog = enter(self.connection, 1)
+        elif self._handed > FORGET and not self._hands:  # of no use any more, and a long run has millions
+            with writing(self.path):
+                self._be_safe(False)
+                self.connection.execute("DELETE FROM hands")
+            self._handed = 0
         return self._backlog
 
     def settle(self) -> None:
@@ -268,6 +276,7 @@ class Store:
             self._lost -= found
 
     def _hand(self, time: float, location: str | None, ids: Sequence[int], attempts: Sequence[int]) -> None:
+        self._handed += 1
         all_first = attempts.count(1) == len(attempts)
         tasks = json.dumps([ids, None if all_first else attempts], separators=(",", ":"))
         self.connection.execute("INSERT INTO hands(time, worker, tasks) VALUES (?, ?, ?)", (time, location, tasks))

@@ -145,3 +145,13 @@ def test_a_worker_with_nothing_to_do_leaves_after_its_idle_timeout(dhub: Callabl
     _, err = worker.communicate(timeout=20)
     assert worker.returncode == 0, err
     assert hub.dquery("status").out.startswith("dhub: 1 active tasks, 0 ready.")
+
+
+def test_a_worker_that_has_left_at_the_end_is_not_missed_when_dhub_ends(dhub: Callable) -> None:
+    hub = dhub()
+    hub.dquery("create", "echo q")
+    worker = hub.kworker()
+    worker.communicate(timeout=20)
+    hub.process.send_signal(signal.SIGINT)
+    out, err = hub.process.communicate(timeout=20)
+    assert (hub.process.returncode, out, err) == (0, "", "")

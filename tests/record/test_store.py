@@ -20,6 +20,7 @@ from dwork.record.batch import pack, ranges, unpack
 from dwork.record.logs import Logs, read
 from dwork.record.output import TAIL
 from dwork.record.rows import task_of, task_row
+from dwork.record.store import FORGET
 from dwork.task import PLAIN, Options, Result, State, Task
 from tests.record.desk import RUN, Desk, ended, given, named, task
 
@@ -196,6 +197,23 @@ def test_a_killed_task_is_cancelled_with_what_is_known_of_its_attempt(three: Des
     assert three.ask("SELECT outcome, exit_status, signal, reason FROM attempts") == [
         ("cancelled", 143, 15, "cancelled")
     ]
+
+
+def test_who_had_what_is_forgotten_when_nobody_holds_anything_any_more(three: Desk) -> None:
+    three.hear(e.Stolen(1.0, "w:1", [given(0)]))
+    for i in range(FORGET):
+        three.hear(
+            e.Stolen(2.0 + i, "w:2", [given(1, i + 1)]), e.Requeued(2.5 + i, "w:2", [named(1)], "back", lost=True)
+        )
+    three.store.settle()
+    assert not three.store.idle()
+    assert three.ask("SELECT count(*) FROM hands WHERE worker = 'w:1'") == [1], "somebody holds it still"
+    three.hear(e.Finished(9.0, "w:1", [ended(0)]))
+    three.store.settle()
+    assert not three.store.idle()
+    assert three.ask("SELECT count(*) FROM hands") == [0]
+    three.hear(e.Stolen(10.0, "w:1", [given(2)]))
+    assert three.ask("SELECT count(*) FROM hands") == [1]
 
 
 def test_what_was_given_back_is_in_nobody_s_hands_and_made_no_attempt(three: Desk) -> None:
