@@ -92,10 +92,10 @@ def _set_aside(record: str, logs: str) -> None:
 
 
 def _refuse_no_database(record: str) -> None:
-    """UsageError when SQLite has not written the file: somebody has mistaken something else for a record."""
+    """UsageError when somebody has mistaken something else for a record: it is neither SQLite's nor called so."""
     with open(record, "rb") as file:
         start = file.read(len(_MAGIC))
-    if start and start != _MAGIC:
+    if start and start != _MAGIC and not record.endswith(".db"):
         raise UsageError(f"{shown(record)} is no record; choose another file with -f")
 
 

@@ -72,4 +72,6 @@ def _unwritten(path: str, error: Exception) -> StoreError:
 
 def damaged(path: str, error: Exception) -> UsageError:
     advice = "move it away, or start over with --fresh, which keeps it as .1"
+    if not path.endswith(".db"):
+        advice = "choose another file with -f"
     return UsageError(f"{shown(path)} is damaged or no record ({error}); {advice}")
