@@ -37,4 +37,4 @@ $(VENV)/ready: pyproject.toml
 	touch $@
 
 clean:
-	rm -rf .venv .venv-proto results
+	rm -rf .venv .venv-proto results examples/tasks.txt.db* examples/tasks.txt.logs*
