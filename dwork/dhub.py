@@ -29,8 +29,7 @@ from dwork.signals import Signals
 @click.option(
     "-p", "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on."
 )
-@door_options[0]
-@door_options[1]
+@door_options
 @click.option(
     "-f",
     "--file",
@@ -88,15 +87,12 @@ def command(
         bridge = Bridge(door, clock(), lambda text: say("dhub", text))
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
-        hub = Hub(
-            policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.silence / 8, wishes=wishes)
-        )
+        hub = Hub(policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, wishes=wishes))
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
         loop = HubLoop(hub, [bridge.router], [store, Report(tell, quiet=quiet)])
         loop.keep(store.idle, Inquiries(hub, store, clock).answer)
-        loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots()))
-        hub.graph.nodes += [None] * (store.next_id() - len(hub.graph.nodes))  # numbers of what is gone stay taken
+        loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots(), store.next_id()))
         tell(f"listening on {bridge.server}" + _recovered(hub))
         while not signals.take():
             loop.turn()

@@ -164,13 +164,13 @@ class Graph:
         self.nodes += fresh.values()
         return Addition(list(fresh.values()), self._place(order))
 
-    def restore(self, tasks: Sequence[Restored]) -> list[Node]:
+    def restore(self, tasks: Sequence[Restored], next_id: int = 0) -> list[Node]:
         """Fill an empty graph with what was recorded, in this order; return those that are skipped.
 
-        GraphError when it does not fit together.
+        next_id: ids below it are taken, also by tasks that are there no more. GraphError when it does not fit together.
         """
         assert not self.nodes, "a graph is restored before anything else"
-        self.nodes = [None] * (1 + max((entry.id for entry in tasks), default=-1))
+        self.nodes = [None] * max(next_id, 1 + max((entry.id for entry in tasks), default=-1))
         entries = [(Node(entry.task), entry) for entry in tasks]
         self.names = {node.name: node for node, _ in entries}
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):

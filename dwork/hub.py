@@ -80,6 +80,11 @@ class Policy:
     halt: Halt | None = None
     unknown_is_done: bool = False
 
+    @property
+    def beat(self) -> float:
+        """Seconds between two words of a worker that is to be missed in time."""
+        return self.silence / 8
+
 
 @dataclass(slots=True)
 class Worker:
@@ -160,12 +165,15 @@ class Hub:
             messages.Output: self._output,
         }
 
-    def restore(self, tasks: Sequence[Restored], now: float, slots: Mapping[str, int] | None = None) -> Step:
+    def restore(
+        self, tasks: Sequence[Restored], now: float, slots: Mapping[str, int] | None = None, next_id: int = 0
+    ) -> Step:
         """Take in the tasks of a record, in this order, before anything else; GraphError when they make no graph.
 
         Whoever held one is a worker that has not said anything yet; slots: how many the native ones of them have.
+        next_id: as for Graph.restore.
         """
-        self.graph.restore(tasks)
+        self.graph.restore(tasks, next_id)
         to_run = []
         for entry in tasks:
             node = self.graph.names[entry.task.name]
@@ -699,8 +707,10 @@ class Hub:
         left = self._job_end - now
         fit: list[Node] = []
         while nodes:
-            unfit = [node for node in nodes if (node.task.options.min_time or self._min_time) > left]
-            fit += [node for node in nodes if node not in unfit] if unfit else nodes
+            unfit: list[Node] = []
+            for node in nodes:
+                takes_too_long = (node.task.options.min_time or self._min_time) > left
+                (unfit if takes_too_long else fit).append(node)
             for node in unfit:
                 node.attempt -= 1
             self.graph.suspend(unfit)
@@ -717,11 +727,8 @@ class Hub:
 
     def _settle(self, now: float, step: Step) -> None:
         """Serve who waits; when that is not possible, see to it that it will be."""
-        counts = self.graph.counts
-        idle = not counts[State.READY] and not counts[State.ASSIGNED] and self.trials.deadline == math.inf
-        if self._unfit and idle and not self.stopping:
-            text = f"what is left would not end before the job does ({len(self._unfit):,} say so)"
-            self._stop(now, text, False, step, interrupts=True)
+        if self._unfit and not self.stopping:
+            self._give_up_unfit(now, step)
         if not self._parked:
             return
         if self.over:
@@ -734,6 +741,13 @@ class Hub:
                     self._parked[peer] = parked
             if self._parked:
                 self._recall(now, step)
+
+    def _give_up_unfit(self, now: float, step: Step) -> None:
+        """Stop when nothing is left but what would not end in time, and what comes after it."""
+        counts = self.graph.counts
+        if not counts[State.READY] and not counts[State.ASSIGNED] and self.trials.deadline == math.inf:
+            text = f"what is left would not end before the job does ({len(self._unfit):,} say so)"
+            self._stop(now, text, False, step, interrupts=True)
 
     def _next_parked(self) -> Peer | None:
         """Whose Steal is to be served next: an idle worker's, or else any that may have more.

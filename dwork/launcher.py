@@ -22,9 +22,14 @@ def advice() -> str:
         return ""
     if "PMIX_RANK" in os.environ and "OMPI_COMM_WORLD_SIZE" in os.environ and "SLURM_STEP_ID" not in os.environ:
         return "`mpirun --with-ft ulfm`"
-    if "HYDI_CONTROL_FD" in os.environ:
+    if tells_deaths():
         return "`mpirun -disable-auto-cleanup` with one rank per node"
     return ""
+
+
+def tells_deaths() -> bool:
+    """Whether SIGUSR1 may mean that a rank has died: so Hydra, the launcher of MPICH, tells the others."""
+    return "HYDI_CONTROL_FD" in os.environ
 
 
 def _ancestors() -> Iterator[list[str]]:

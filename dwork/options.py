@@ -1,8 +1,8 @@
-"""The types of command-line options that several programs share."""
+"""The command-line options that several programs share, and their types."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
@@ -31,6 +31,13 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             return self._parse(value)
         except (ValueError, UsageError) as error:
             self.fail(str(error), param, ctx)
+
+
+def _decorated(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
+    """The command with these options, which its help lists in this order."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def _positive(text: str) -> float:
@@ -82,10 +89,7 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
         return command(*arguments, which=lambda: choose(server, file, job, insecure=insecure), **others)
 
-    decorated: Callable[..., Any] = with_which
-    for option in reversed(_CONNECTION):
-        decorated = option(decorated)
-    return decorated
+    return _decorated(with_which, _CONNECTION)
 
 
 def _variable(text: str) -> tuple[str, str]:
@@ -129,13 +133,10 @@ def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
     ) -> Any:
         return command(*arguments, wishes=Wishes(env_keep, env_drop, variables), **others)
 
-    decorated: Callable[..., Any] = with_wishes
-    for option in reversed(_ENVIRONMENT):
-        decorated = option(decorated)
-    return decorated
+    return _decorated(with_wishes, _ENVIRONMENT)
 
 
-door_options = (
+_DOOR = (
     click.option(
         "--bind",
         metavar="ADDRESS",
@@ -148,6 +149,12 @@ door_options = (
         help="Ask nobody for a key, as the C++ dwork needs it: whoever reaches the port gets in.",
     ),
 )
+
+
+def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say where its hub listens, `bind`, and for whom, `insecure`."""
+    return _decorated(command, _DOOR)
+
 
 _POLICY = (
     click.option(
@@ -224,7 +231,4 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         policy = Policy(retries, retry_delay, max_attempts_lost, worker_timeout, timeout, halt, unknown_pred == "done")
         return command(*arguments, policy=policy, **others)
 
-    decorated: Callable[..., Any] = with_policy
-    for option in reversed(_POLICY):
-        decorated = option(decorated)
-    return decorated
+    return _decorated(with_policy, _POLICY)

@@ -56,8 +56,7 @@ PROGRAM = "dwork"
     metavar="PORT",
     help="Port for dquery and kworker.  [default: 6125, or any free one]",
 )
-@door_options[0]
-@door_options[1]
+@door_options
 @click.option(
     "--slots",
     type=SLOTS,

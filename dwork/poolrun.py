@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
-import os
 import shlex
 import shutil
 import signal
@@ -32,7 +31,7 @@ from dwork.program import ExitCode, say
 from dwork.record import resume
 from dwork.record.resume import Plan
 from dwork.report import Report
-from dwork.shown import shown
+from dwork.shown import counted, shown
 from dwork.signals import Signals
 from dwork.task import State, Task
 from dwork.transport import Transport
@@ -120,7 +119,7 @@ class _Run:
         welcome: dict[str, Any] = {
             "output": True,
             "limit": settings.max_output,
-            "beat": policy.silence / 8,
+            "beat": policy.beat,
             "wishes": settings.wishes,
         }
         if settings.door.public or self._local:
@@ -185,9 +184,7 @@ class _Run:
         """Put the tasks of the files into the graph, and say what of them is done before."""
         gc.disable()
         plan = self._store.resume(tasks, clock()) if self._store else resume.plan(tasks)
-        self.loop.carry_out(self.hub.restore(plan.entries, clock()))
-        nodes = self.hub.graph.nodes
-        nodes += [None] * (plan.next_id - len(nodes))  # numbers of lines that are gone stay taken
+        self.loop.carry_out(self.hub.restore(plan.entries, clock(), next_id=plan.next_id))
         gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
         gc.enable()
         if self._settings.joblog:
@@ -208,18 +205,18 @@ class _Run:
         if self._local:
             self._worker = self._stack.enter_context(_local_worker(self._local_connection(), self._spare))
         if self._ranks is None:
-            where = f"on {_count(self._spare, 'core')} of this machine"
+            where = f"on {counted(self._spare, 'core')} of this machine"
         else:
-            where = f"on {_count(len(self._ranks.peers), 'worker rank')}"
+            where = f"on {counted(len(self._ranks.peers), 'worker rank')}"
             if self._spare:
-                where += f" and {_count(self._spare, 'core')} beside the hub"
+                where += f" and {counted(self._spare, 'core')} beside the hub"
         hint = ""
         if self._bridge is not None and self._bridge.path:
             only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
             hint = f"; to look in: dquery {only}status"
         if self._ranks is not None and (how := launcher.advice()):
             self._tell(f"a rank that dies will end this run; {how} lets the others go on")
-        self._tell(f"{_count(n, 'task')} {where}{hint}")
+        self._tell(f"{counted(n, 'task')} {where}{hint}")
 
     def _local_connection(self) -> Connection:
         """For the worker of our own; it is told over a pipe, so the keys are in no file."""
@@ -253,8 +250,8 @@ class _Run:
                 self._stop(f"{reason} (once more: end running tasks)", running=False)
             elif not self.hub.cancelling:
                 self._stop(reason, running=True)
-        if signal.SIGUSR1 in numbers and self._ranks is not None and "HYDI_CONTROL_FD" in os.environ:
-            self.hub.doubt(now)  # so does MPICH tell that a rank has died
+        if signal.SIGUSR1 in numbers and self._ranks is not None and launcher.tells_deaths():
+            self.hub.doubt(now)  # perhaps it is not meant for us
         elif signal.SIGUSR1 in numbers and not self.hub.stopping:
             self._stop("SIGUSR1", running=False)
         if self._printer.broken and not self.hub.stopping:
@@ -306,10 +303,6 @@ class _Run:
             where = f"; it is in {shown(self._settings.logs)}" if self._settings.logs else ""
             say("dwork", f"all is done, but not all output of tasks could be written{where}")
         return ExitCode.FAILED if bad or self._printer.broken else ExitCode.DONE
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _resumed(plan: Plan, total: int, record: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dwork import events
 from dwork.events import Ended, Event
 from dwork.printer import how
-from dwork.shown import shown
+from dwork.shown import counted, shown
 from dwork.task import State
 
 #: Failed tasks that the summary names.
@@ -63,7 +63,7 @@ class Report:
                     for task in named:
                         self._failed.pop(task.id, None)
                 case events.Skipped(tasks=named, culprit=culprit):
-                    self._say(f"{_count(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
+                    self._say(f"{counted(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
                 case events.Joined(time=time, location=location, slots=slots):
                     self._workers[location] = (time, max(1, slots))
                 case events.Left(time=time, location=location, reason=reason):
@@ -103,10 +103,6 @@ class Report:
 
 def _named(ended: Ended) -> str:
     return f"#{ended.id} {shown(ended.name)}"
-
-
-def _count(n: int, what: str) -> str:
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def _duration(seconds: float) -> str:

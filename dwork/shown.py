@@ -24,3 +24,8 @@ def _visible(character: str) -> str:
     if "\udc80" <= character <= "\udcff":
         return f"\\x{ord(character) - 0xDC00:02x}"
     return character.encode("unicode_escape").decode("ascii")
+
+
+def counted(n: int, what: str) -> str:
+    """`1 task`, `1,234 tasks`."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -6,8 +6,8 @@ import click
 
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
-from dwork.dquery._words import count
 from dwork.messages import Verb
+from dwork.shown import counted
 
 
 def control(verb: Verb, past: str, text: str) -> click.Command:
@@ -23,6 +23,6 @@ def control(verb: Verb, past: str, text: str) -> click.Command:
         if as_json:
             say_json({past: n})
         else:
-            say(f"{past.capitalize()} {count(n, 'task')}")
+            say(f"{past.capitalize()} {counted(n, 'task')}")
 
     return command

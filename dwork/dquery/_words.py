@@ -43,11 +43,6 @@ def size(n: float) -> str:
     raise AssertionError("the last unit is never too small")
 
 
-def count(n: int, what: str) -> str:
-    """`1 task`, `1,234 tasks`."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
-
-
 def signal_name(number: int) -> str:
     try:
         return signal.Signals(number).name

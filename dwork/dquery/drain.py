@@ -12,8 +12,8 @@ import click
 
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
-from dwork.dquery._words import count
 from dwork.errors import TransportError
+from dwork.shown import counted
 
 #: Seconds between two looks whether something still runs.
 PAUSE = 0.5
@@ -38,4 +38,4 @@ def command(session: Session, now: bool, wait: bool, as_json: bool) -> None:
     if as_json:
         say_json({"drained": True, "running": running})
     else:
-        say(f"Nothing more is started; {count(running, 'task')} in workers' hands")
+        say(f"Nothing more is started; {counted(running, 'task')} in workers' hands")

@@ -13,8 +13,8 @@ import click
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import Row, file_option, source
-from dwork.dquery._words import count, duration, ending, named
-from dwork.shown import shown
+from dwork.dquery._words import duration, ending, named
+from dwork.shown import counted, shown
 
 #: Culprits that the last line names.
 NAMED = 5
@@ -62,4 +62,4 @@ def _skipped(skipped: Counter[str]) -> str:
         return text
     culprits = [f"{n:,} after {shown(culprit, 40)}" for culprit, n in skipped.most_common(NAMED)]
     more = len(skipped) - len(culprits)
-    return f"{text}: {', '.join(culprits)}" + (f", and after {count(more, 'other')}" if more else "")
+    return f"{text}: {', '.join(culprits)}" + (f", and after {counted(more, 'other')}" if more else "")

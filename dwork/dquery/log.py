@@ -16,8 +16,9 @@ import click
 from dwork.dquery._output import note, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, Source, file_option, found, source
-from dwork.dquery._words import count, named
+from dwork.dquery._words import named
 from dwork.errors import DworkError, GraphError, TransportError, UsageError
+from dwork.shown import counted
 from dwork.task import ACTIVE
 
 #: Seconds between looks for more with --follow; more when the hub takes long to answer, so that it can do other things.
@@ -55,7 +56,7 @@ def command(
             return
         chosen = _attempt(row) if attempt is None else attempt
         if chosen > _attempt(row) or not chosen:
-            so_far = f"it has had {count(_attempt(row), 'attempt')}" if _attempt(row) else "it has not run"
+            so_far = f"it has had {counted(_attempt(row), 'attempt')}" if _attempt(row) else "it has not run"
             raise GraphError(f"task {row['name']!r} is {row['state']}: {so_far}")
         pieces = [piece for piece in _pieces(row, wanted) if piece["attempt"] == chosen]
         if as_json:

@@ -18,9 +18,9 @@ import click
 from dwork.dquery._output import say_exactly
 from dwork.dquery._session import Session
 from dwork.dquery._source import Row, file_option, source
-from dwork.dquery._words import count, ending
+from dwork.dquery._words import ending
 from dwork.errors import UsageError
-from dwork.shown import shown
+from dwork.shown import counted, shown
 from dwork.task import Options, State, Task
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _heading(rows: Iterable[Row], file: str | None) -> str:
     if not states:
         return f"# nothing is left{of}"
     told = ", ".join(f"{states[state]:,} {state}" for state in _LEFT if states[state])
-    return f"# {count(states.total(), 'task')} left{of}: {told}"
+    return f"# {counted(states.total(), 'task')} left{of}: {told}"
 
 
 def _remark(row: Row) -> str:

@@ -13,8 +13,8 @@ import click
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, file_option, found, source
-from dwork.dquery._words import count, duration, ending, moment, named, size
-from dwork.shown import shown
+from dwork.dquery._words import duration, ending, moment, named, size
+from dwork.shown import counted, shown
 
 #: Predecessors, and lines of stderr, that are shown.
 PREDECESSORS, LINES = 10, 10
@@ -59,7 +59,7 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
         more = before["total"] - len(first)
         yield "after", ", ".join(first) + (f", and {more:,} more" if more > 0 else "")
     if row.get("successors", {}).get("total"):
-        yield "before", count(row["successors"]["total"], "other task")
+        yield "before", counted(row["successors"]["total"], "other task")
 
 
 def _state(row: Row) -> str:

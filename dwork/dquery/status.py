@@ -9,8 +9,7 @@ import click
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import file_option, source
-from dwork.dquery._words import count
-from dwork.shown import shown
+from dwork.shown import counted, shown
 from dwork.task import ACTIVE, State
 
 
@@ -29,7 +28,7 @@ def command(session: Session, file: str | None, as_json: bool) -> None:
             found = record.counts()
         counts = {state.value: found.get(state.value, 0) for state in State}
         active, ready = sum(counts[state.value] for state in ACTIVE), 0
-        text = f"{shown(file)}: {count(active, 'task')} of {sum(counts.values()):,} not ended."
+        text = f"{shown(file)}: {counted(active, 'task')} of {sum(counts.values()):,} not ended."
     if as_json:
         say_json({"text": text, "active": active, "ready": ready, "counts": dict(counts)})
         return

@@ -9,7 +9,7 @@ import click
 
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
-from dwork.dquery._words import count
+from dwork.shown import counted
 
 
 @click.command(help=__doc__)
@@ -22,4 +22,4 @@ def command(session: Session, workers: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         say_json({"told": n})
     else:
-        say(f"Told {count(n, 'worker')} to leave")
+        say(f"Told {counted(n, 'worker')} to leave")

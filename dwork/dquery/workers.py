@@ -6,8 +6,8 @@ import click
 
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
-from dwork.dquery._words import count, duration
-from dwork.shown import shown
+from dwork.dquery._words import duration
+from dwork.shown import counted, shown
 
 
 @click.command(help=__doc__)
@@ -26,4 +26,4 @@ def command(session: Session, as_json: bool) -> None:
         rate = "-" if row["rate"] is None else f"{row['rate']:.1f}/s"
         silent = "-" if row["silent"] is None else duration(row["silent"])
         say(f"{slots:>5} {row['held']:>6,} {row['ended']:>9,} {rate:>9} {silent:>9} {shown(row['location'])}")
-    say(count(len(rows), "worker"))
+    say(counted(len(rows), "worker"))
