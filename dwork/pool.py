@@ -77,8 +77,10 @@ def _be_worker(world: MPI.Intracomm) -> None:
         return ExitCode.DONE
 
     code = guarded(f"{PROGRAM}: rank {world.rank}", body)
-    if code != ExitCode.DONE:
+    if code == ExitCode.BUG:
         transport.abort(code)
+    if code != ExitCode.DONE:  # the hub or the launcher is gone: there is nobody to part from, and MPI_Abort may hang
+        leave(code, at_once=True)
     transport.close()
     leave(code, at_once=not transport.is_whole)
 
