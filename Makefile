@@ -2,10 +2,11 @@
 PYTHON ?= python3
 MPI ?= mpich
 VENV ?= .venv
+PREFIX ?= $(HOME)/.local
 BIN = $(VENV)/bin
 N ?= 3
 
-.PHONY: run test lint proto bench clean
+.PHONY: run test lint docs man install-man proto bench clean
 
 # Runs examples/tasks.txt on three ranks: a hub and two workers. Open MPI refuses root unless told twice.
 run: $(VENV)/ready
@@ -22,19 +23,37 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# A site for browsers, docs/_build/html/index.html; a link to nowhere is an error, as any warning.
+docs: $(VENV)/docs
+	$(BIN)/sphinx-build -q -E -W --keep-going -b html docs docs/_build/html
+
+# Pages for man: MANPATH=docs/_build/man: man dquery. `make install-man PREFIX=/usr/local` copies them.
+man: $(VENV)/docs
+	$(BIN)/sphinx-build -q -E -W --keep-going -b man docs docs/_build/man
+
+install-man: man
+	for section in 1 5; do mkdir -p "$(PREFIX)/share/man/man$$section" && \
+	cp docs/_build/man/man$$section/* "$(PREFIX)/share/man/man$$section"; done
+
 # The generated module must run with any protobuf from 4.25 on, so an old protoc makes it, in a venv of its own.
 proto:
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/pip install -q 'grpcio-tools==1.62.3' 'setuptools<80'
 	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=dwork/_pb --pyi_out=dwork/_pb proto/dwork.proto
 
+# BENCH='core simulate' runs these alone, QUICK=1 with small numbers; PUBLISH=1 writes docs/about/benchmarks.md, too.
 bench: $(VENV)/ready
-	PATH="$(CURDIR)/$(BIN):$$PATH" sh benchmarks/all.sh
+	$(BIN)/pip install -q -e '.[report]'
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(PUBLISH),--publish) $(BENCH)
 
 $(VENV)/ready: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install -q -e '.[$(MPI),test]'
 	touch $@
 
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/pip install -q -e '.[docs]'
+	touch $@
+
 clean:
-	rm -rf .venv .venv-proto results examples/tasks.txt.db* examples/tasks.txt.logs*
+	rm -rf docs/_build docs/reference/commands docs/reference/protocol.rst .venv .venv-proto results examples/tasks.txt.db* examples/tasks.txt.logs*

@@ -19,7 +19,7 @@ from dwork.connection import Connection, directory, publish, read_private, withd
 from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.interfaces import addresses
-from dwork.jobs import job
+from dwork.jobs import element, job
 from dwork.keys import HubKeys, PeerKeys
 from dwork.messages import Welcome
 from dwork.shown import shown
@@ -47,7 +47,16 @@ class Bridge:
             hosts = addresses() if host in _EVERYWHERE else [host]
             reachable = tuple(f"tcp://{_bracketed(each)}:{port}" for each in hosts)
         self.connection = Connection(
-            reachable, *theirs, socket.gethostname(), os.getpid(), job(), door.tasks, started, __version__
+            reachable,
+            *theirs,
+            socket.gethostname(),
+            os.getpid(),
+            job(),
+            door.tasks,
+            started,
+            __version__,
+            element=element(),
+            record=door.record,
         )
         if door.public:
             try:

@@ -18,7 +18,9 @@ counted, and whose reply got lost, ends in NotHeld if the task is to be retried:
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
 import re
 import socket
@@ -36,13 +38,15 @@ from dwork.messages import Message, Request, Verb
 from dwork.order import topological
 from dwork.task import PLAIN, Assigned, Options, Result, State, Task, TaskKey
 
-__all__ = ["AllDone", "Client", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
+__all__ = ["AllDone", "Client", "End", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
 
 #: Tasks, and characters of their names and commands, that go in one message at the most.
 TASKS_AT_ONCE: Final = 10_000
 CHARACTERS_AT_ONCE: Final = 8_000_000
 #: Seconds between a polite client's questions whether something is ready, at first and at last.
 SOON, LATER = 0.05, 0.5
+#: Seconds after which a hub that is asked for the end of its run answers in any case, so that its loss is noticed.
+LAP: Final = 5.0
 
 #: What is told of a task; it goes into JSON as it is.
 Row = dict[str, Any]
@@ -63,6 +67,18 @@ class Status:
     ready: int
     counts: Mapping[str, int] = field(default_factory=dict)
     text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run has ended. exit_status: as that of the pool, 0 all done, 1 some failed, 3 stopped before the end.
+
+    view: what `Client.watch` would tell of its end; empty when nothing is known.
+    """
+
+    exit_status: int
+    status: Status
+    view: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +119,8 @@ class Client:
             raise UsageError(f"a timeout of {timeout} s leaves no time for an answer; give more")
         self.timeout = timeout
         self.location = location or f"{socket.gethostname()}:{os.getpid()}"
-        self._exchange = Exchange(choose(server, connection, job, insecure=insecure), timeout)
+        self.connection = choose(server, connection, job, insecure=insecure)
+        self._exchange = Exchange(self.connection, timeout)
         self._ask, self._strange = self._exchange.ask, self._exchange.strange
         self._is_original: bool | None = None
 
@@ -173,11 +190,14 @@ class Client:
 
     def status(self) -> Status:
         """How many tasks are in which state."""
-        reply = self._ask(messages.OK(), again=True)
+        status = self._told(self._ask(messages.OK(), again=True))
+        self._is_original = not status.counts
+        return status
+
+    def _told(self, reply: Message) -> Status:
         numbers = _STATUS.fullmatch(reply.name or "") if isinstance(reply, messages.OK) else None
         if numbers is None or not isinstance(reply, messages.OK):
             raise self._strange(reply)
-        self._is_original = not reply.counts
         return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
 
     def lookup(self, name: str) -> Found | None:
@@ -198,6 +218,34 @@ class Client:
             return Found(name, State(reply.name), reply.n, reply.location)
         except ValueError:
             raise WireError(f"the hub at {self.server} tells of a state {reply.name!r}; use its own dquery") from None
+
+    def wait(self, seconds: float = math.inf) -> End | None:
+        """Wait until the run is over, and return how it has ended; None when it is not over after so many seconds.
+
+        Other requests of this client need not wait meanwhile. TransportError when the hub has gone without a word.
+        """
+        give_up = time.monotonic() + seconds
+        with contextlib.closing(Exchange(self.connection, self.timeout)) as exchange:
+            while True:
+                lap = max(0.0, min(LAP, give_up - time.monotonic()))
+                reply = self._ask_newest(messages.Await(lap), "tell when it is over", exchange, wait=lap)
+                if isinstance(reply, messages.OK):
+                    view = self._parsed(messages.Answer(reply.data)) if reply.data else {}
+                    return End(reply.n or 0, self._told(reply), view)
+                if not isinstance(reply, messages.NotFound):
+                    raise self._strange(reply)
+                if time.monotonic() >= give_up:
+                    return None
+
+    def watch(self) -> Row:
+        """How the run stands, who works, what runs and what failed last, as `dwork.overview` tells it."""
+        reply = self._ask_newest(messages.Watch(), "be watched", self._exchange)
+        if not isinstance(reply, messages.Answer):
+            raise self._strange(reply)
+        row = self._parsed(reply)
+        if not isinstance(row, dict):
+            raise self._strange(reply)
+        return row
 
     def counts(self) -> Mapping[str, int]:
         """How many tasks are in each state; empty when the original C++ dhub answers."""
@@ -426,6 +474,18 @@ class Client:
             if self._is_original:
                 raise GraphError(f"the hub at {self.server} is an original dhub, which cannot {what}") from None
             raise
+
+    def _ask_newest(self, request: Request, what: str, exchange: Exchange, wait: float = 0.0) -> Message:
+        """For what hubs do not know that are older than this client: a hub that does has no reason to refuse it."""
+        try:
+            return exchange.ask(request, again=True, wait=wait)
+        except GraphError:
+            if self._is_original is None:
+                self.status()
+            kind = "an original dhub" if self._is_original else "of an older dwork"
+            raise GraphError(
+                f"the hub at {self.server} is {kind}, which cannot {what}; ask it for its status"
+            ) from None
 
     def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
         reply = self._ask(request, again=again)

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 from dwork.address import server_address
 from dwork.errors import TransportError, UsageError
+from dwork.jobs import are_meant
 from dwork.keys import PeerKeys
 from dwork.shown import printable, shown
 
@@ -35,7 +36,8 @@ class Connection:
     """Where a run is. addresses: tcp://HOST:PORT each, in the order in which they are worth trying.
 
     server_key: the hub's public key; public_key, secret_key: those of whoever may connect; all as ZeroMQ's text (Z85),
-    and empty when the hub asks for none. started: seconds since the epoch. job: number of the batch job, or empty.
+    and empty when the hub asks for none. started: seconds since the epoch. job: number of the batch job, element: its
+    name in a job array, or empty. record: the file that it keeps, or empty.
     """
 
     addresses: tuple[str, ...]
@@ -49,6 +51,8 @@ class Connection:
     started: float = 0.0
     version: str = ""
     format: int = FORMAT
+    element: str = ""
+    record: str = ""
 
     def to_json(self) -> str:
         """The text of its file: one line."""
@@ -65,8 +69,11 @@ class Connection:
         addresses = values.get("addresses")
         if not isinstance(addresses, list) or not addresses or not all(isinstance(a, str) for a in addresses):
             raise ValueError("it names no addresses")
-        texts = ("server_key", "public_key", "secret_key", "host", "job", "tasks", "version")
-        if not all(isinstance(values.get(name, ""), str) for name in texts):
+        texts = ("server_key", "public_key", "secret_key", "host", "job", "tasks", "version", "element", "record")
+        numbers = (values.get("pid", 0), values.get("started", 0.0))
+        if not all(isinstance(values.get(name, ""), str) for name in texts) or not all(
+            isinstance(number, (int, float)) for number in numbers
+        ):
             raise ValueError("it is damaged")
         return cls(**{**values, "addresses": tuple(addresses)})
 
@@ -88,9 +95,18 @@ def directory() -> str:
 
 def publish(connection: Connection) -> str:
     """Write a connection file for others to find, and return its path. UsageError when there is no safe place."""
-    path = os.path.join(_own_directory(), f"{connection.host}-{connection.pid}{_END}")
+    path = _path(_own_directory(), connection)
     write(path, connection)
     return path
+
+
+def is_withdrawn(connection: Connection) -> bool:
+    """Whether a run that was published has ended in order, as far as its file tells."""
+    return bool(connection.pid) and not os.path.exists(_path(directory(), connection))
+
+
+def _path(place: str, connection: Connection) -> str:
+    return os.path.join(place, f"{connection.host}-{connection.pid}{_END}")
 
 
 def write(path: str, connection: Connection) -> None:
@@ -256,7 +272,8 @@ def find(job: str | None = None) -> Connection:
             gone += 1
         else:
             found.append((path, connection))
-    chosen = [(path, c) for path, c in found if job is None or c.job.split(".")[0] == job.split(".")[0]]
+    found = _without_the_dead(found)
+    chosen = found if job is None else _of_job(found, job)
     if len(chosen) == 1:
         return chosen[0][1]
     if chosen:
@@ -268,6 +285,47 @@ def find(job: str | None = None) -> Connection:
         f"{what} is known in {shown(place)}{also}{others}; give its file with --connection FILE, "
         "or the address of a hub without keys with -s ADDRESS --insecure"
     )
+
+
+def known() -> dict[str, Connection | UsageError]:
+    """The runs that have not ended, by the path of their files; of a file that cannot be used, why."""
+    found: dict[str, Connection | UsageError] = {}
+    for path in _paths(directory()):
+        try:
+            connection = read(path)
+        except UsageError as error:
+            found[path] = error
+        else:
+            if not connection.is_gone:
+                found[path] = connection
+    return found
+
+
+def successor(of: Connection, after: float) -> str | None:
+    """The file of a run that goes on with what that one did: begun after that time, of the same tasks or address."""
+    found = {
+        path: it
+        for path, it in known().items()
+        if isinstance(it, Connection)
+        and it.started > after
+        and ((it.tasks and it.tasks == of.tasks) or set(it.addresses) & set(of.addresses))
+    }
+    return max(found, key=lambda path: found[path].started) if found else None
+
+
+def _without_the_dead(found: list[tuple[str, Connection]]) -> list[tuple[str, Connection]]:
+    """Of a job that was started again since its node had died the last run alone."""
+    last: dict[object, float] = {}
+    for path, c in found:
+        which = (c.job, c.tasks) if c.job else path
+        last[which] = max(last.get(which, c.started), c.started)
+    return [(path, c) for path, c in found if c.started == last[(c.job, c.tasks) if c.job else path]]
+
+
+def _of_job(found: list[tuple[str, Connection]], text: str) -> list[tuple[str, Connection]]:
+    """Those that are this job; else those of its elements."""
+    meant = [(entry, are_meant(text, entry[1].job, entry[1].element)) for entry in found]
+    return [entry for entry, (it, _) in meant if it] or [entry for entry, (_, array) in meant if array]
 
 
 def is_only(path: str) -> bool:
@@ -298,7 +356,7 @@ def _paths(place: str) -> Sequence[str]:
 
 def _line(found: tuple[str, Connection]) -> str:
     path, connection = found
-    job = f", job {shown(connection.job)}" if connection.job else ""
+    job = f", job {shown(connection.element or connection.job)}" if connection.job else ""
     when = time.strftime("%Y-%m-%d %H:%M", time.localtime(connection.started))
     return f"{printable(path)} ({shown(connection.tasks)} on {shown(connection.host)}{job}, since {when})"
 

@@ -12,17 +12,20 @@ import click
 from dwork import __version__
 from dwork.address import DEFAULT_PORT
 from dwork.bridge import Bridge
+from dwork.completion import directories, files
 from dwork.door import Door
 from dwork.hub import Hub, Policy
 from dwork.inquiry import Inquiries
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop
 from dwork.messages import Wishes
-from dwork.options import door_options, environment_options, max_output_option, policy_options
+from dwork.options import door_options, max_output_option, policy_options, wishes_options
+from dwork.overview import Overview
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.report import Report
 from dwork.signals import Signals
+from dwork.verdict import verdict
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,16 +38,18 @@ from dwork.signals import Signals
     "--file",
     "record",
     metavar="FILE",
+    shell_complete=files,
     default=MEMORY,
     help="Keep the record there, and go on from it after a restart.  [default: in memory]",
 )
 @click.option(
     "--logs",
     metavar="DIRECTORY",
+    shell_complete=directories,
     help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
-@environment_options
+@wishes_options
 @max_output_option
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -83,20 +88,25 @@ def command(
         signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
-        door = Door(bind, port, insecure, tasks=tasks, keep=keep)
+        door = Door(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)
         bridge = Bridge(door, clock(), lambda text: say("dhub", text))
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
         hub = Hub(policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, wishes=wishes))
         store = open_store(file, directory, hub.graph.number, clock(), tell)
         stack.callback(lambda: store.close(clock(), "told to end"))
-        loop = HubLoop(hub, [bridge.router], [store, Report(tell, quiet=quiet)])
-        loop.keep(store.idle, Inquiries(hub, store, clock).answer)
+        report = Report(tell, quiet=quiet)
+        overview = Overview(hub, report, tasks, clock, store.since)
+        loop = HubLoop(hub, [bridge.router], [store, report, overview])
+        loop.keep(store.idle, Inquiries(hub, store, overview).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots(), store.next_id()))
         tell(f"listening on {bridge.server}" + _recovered(hub))
         while not signals.take():
             loop.turn()
+            if hub.over:
+                loop.conclude(verdict(hub.graph.counts, is_stopped=hub.is_drained))
             loop.sleep(signals.descriptor)
+        loop.conclude(verdict(hub.graph.counts, is_stopped=True), bridge.router)
         if record == MEMORY:
             loop.dismiss()
     return ExitCode.DONE

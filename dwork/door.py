@@ -12,7 +12,8 @@ class Door:
     bind: an address; None for all with keys, for loopback without. port: None for the default one, or any free one
     when that is taken. insecure: without keys. local: another address, for workers of this machine, or empty. public:
     whether it listens to more than that at all. tasks: what the run is about, for people who choose among several.
-    keep: a name under which the keys outlive the run, for a hub that comes back; empty for none.
+    keep: a name under which the keys outlive the run, for a hub that comes back; empty for none. record: the file
+    that the run keeps, for those who miss its end; empty for none.
     """
 
     bind: str | None = None
@@ -22,3 +23,4 @@ class Door:
     public: bool = True
     tasks: str = ""
     keep: str = ""
+    record: str = ""

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dwork.resources import Resources
 from dwork.task import Assigned, Result, Task
 
 
@@ -187,6 +188,15 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Unmet:
+    """Something is ready that asks for more than any worker could give it; most: of each the most that one has."""
+
+    time: float
+    asked: Resources
+    most: Resources
+
+
+@dataclass(frozen=True, slots=True)
 class Stopping:
     """No more tasks are handed out; with `now`, the running ones are being ended."""
 
@@ -223,6 +233,7 @@ Event = (
     | Revived
     | Joined
     | Left
+    | Unmet
     | Stopping
     | Printed
 )

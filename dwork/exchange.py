@@ -48,12 +48,15 @@ class Exchange:
         """Wait, unless this is closed meanwhile."""
         self._closed.wait(seconds)
 
-    def ask(self, request: Request, *, again: bool = False) -> Message:
-        """The reply. again: it may be carried out twice. GraphError when it is Error, TransportError without one."""
+    def ask(self, request: Request, *, again: bool = False, wait: float = 0.0) -> Message:
+        """The reply. again: it may be carried out twice. GraphError when it is Error, TransportError without one.
+
+        wait: the hub may take so many seconds more.
+        """
         frame = wire.encode(request)
         with self._lock:
-            deadline = time.monotonic() + self.timeout
-            once = min(self.timeout / 4, PATIENCE) if again else self.timeout
+            deadline = time.monotonic() + self.timeout + wait
+            once = (min(self.timeout / 4, PATIENCE) if again else self.timeout) + wait
             while (left := deadline - time.monotonic()) > 0:
                 reply = self._exchange(frame, min(left, once))
                 if reply is not None:

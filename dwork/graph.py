@@ -36,7 +36,8 @@ from typing import NamedTuple
 
 from dwork.errors import GraphError
 from dwork.order import topological
-from dwork.ready import ReadyQueue
+from dwork.ready import ReadyQueue, Room
+from dwork.resources import Resources
 from dwork.task import ACTIVE, State, Task, TaskKey
 
 WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
@@ -130,6 +131,15 @@ class Graph:
     @property
     def ready(self) -> int:
         return self.counts[READY]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that is ready asks for a core and nothing else."""
+        return self._ready.is_plain
+
+    def kinds(self) -> dict[Resources, int]:
+        """What the ready tasks ask for, with the highest priority of those that do."""
+        return self._ready.kinds()
 
     def upcoming(self, n: int) -> Iterator[Node]:
         """Up to n ready tasks, in the order in which they would be taken."""
@@ -273,9 +283,9 @@ class Graph:
 
     # -- what workers do ---------------------------------------------------------------------------------------
 
-    def take(self, n: int, holder: str) -> list[Node]:
-        """Assign up to n ready tasks to holder, in order."""
-        nodes = self._ready.take(n)
+    def take(self, n: int, holder: str, room: Room | None = None) -> list[Node]:
+        """Assign up to n ready tasks to holder, in order; those for which there is room, None: all."""
+        nodes = self._ready.take(n, room)
         for node in nodes:
             node.holder = holder
             node.attempt += 1

@@ -7,58 +7,42 @@ step durable before it sends its messages. An illegal request is answered with E
 A *peer* is whatever the caller uses to send to it: any hashable. A *worker* is a location that has stolen; its
 peer is the one that it last stole from. C++ workers of one host share a location and need not be told apart.
 
-Parking. A native Steal with nothing ready waits here until something is, or its time is up, so idle workers cost
-nothing and hear at once. `_settle` runs after each message: it serves parked Steals, idle workers first, and when
-none can be served calls unstarted tasks back from those who have more than they can run.
+Handing out. Which worker gets what, and who waits, is decided in `handout`, which settles that after each message.
 
 Coming back. A hub that is restored from its record knows who held what before it went; a worker that has kept its
 tasks goes on as if nothing had been. A worker that said it would beat and is silent for too long is taken for lost;
 what it then comes back with is a stray (`strays`).
-
-Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
-the last tasks spread over all workers; a peer that tells no slots gets what it asks for.
 """
 
 from __future__ import annotations
 
-import heapq
 import math
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import count
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from dwork import events, messages
+from dwork.crew import Peer, Step, Worker
 from dwork.errors import GraphError
-from dwork.events import Ended, Event, Named
+from dwork.events import Ended, Named
 from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
+from dwork.handout import BEATS, Handout
 from dwork.messages import Message, Native, Verb
+from dwork.mintime import MinTime
 from dwork.pattern import is_glob, matcher
 from dwork.selection import find, select
 from dwork.strays import Strays
-from dwork.task import ACTIVE, Assigned, Options, Result, State, TaskKey
+from dwork.task import ACTIVE, Assigned, Result, State, TaskKey
 from dwork.trials import Trials
-
-Peer = Hashable
+from dwork.vigil import Vigil
 
 #: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
 RETURN = 1.0
-#: Beats that may be missing.
-BEATS = 2.5
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
 #: Why a task was cancelled that somebody has cancelled.
 ON_REQUEST = "on request"
-
-
-@dataclass(slots=True)
-class Step:
-    """What one input causes: events in the order in which they happened, messages to send, and peers taken for lost."""
-
-    events: list[Event] = field(default_factory=list)
-    sends: list[tuple[Peer, Message]] = field(default_factory=list)
-    dropped: list[Peer] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +53,8 @@ class Policy:
     as long. losses: how many workers may die with a task in their hands until it counts as failed. silence: seconds
     without a word after which a worker that said it would beat is lost. timeout: seconds that one attempt may take.
     halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done, as the C++ hub does,
-    instead of refusing it.
+    instead of refusing it. elastic: workers may join that can run what none of those present can; else the hub stops
+    when nothing but that is left.
     """
 
     retries: int = 0
@@ -79,47 +64,12 @@ class Policy:
     timeout: float | None = None
     halt: Halt | None = None
     unknown_is_done: bool = False
+    elastic: bool = True
 
     @property
     def beat(self) -> float:
         """Seconds between two words of a worker that is to be missed in time."""
         return self.silence / 8
-
-
-@dataclass(slots=True)
-class Worker:
-    """A location that steals, and the tasks in its hands, oldest first.
-
-    peer is None when the hub was restored and has not heard of it since.
-    """
-
-    location: str
-    peer: Peer
-    slots: int = 0  # 0: it did not say
-    held: dict[int, Node] = field(default_factory=dict)
-    recalled: bool = False
-    sequence: int = 0  # the last numbered request of this peer
-    heard: float = 0.0  # when it said something last
-    beat: float = 0.0  # it said that it would, every so many seconds
-    joined: float = 0.0
-    ended: int = 0  # tasks that have ended in its hands
-
-    @property
-    def free(self) -> int:
-        return max(0, self.slots - len(self.held))
-
-    @property
-    def surplus(self) -> int:
-        return len(self.held) - self.slots if self.slots else 0
-
-
-@dataclass(slots=True)
-class Parked:
-    """A Steal that waits for work."""
-
-    worker: Worker
-    n: int
-    answers: int
 
 
 class Hub:
@@ -129,24 +79,17 @@ class Hub:
         self.policy = policy or Policy()
         self.graph = Graph(unknown_is_done=self.policy.unknown_is_done)
         self.trials = Trials(self.graph, self.policy.delay)
+        self.handout = Handout(self.graph, self.trials, self.policy.timeout, self.policy.elastic)
         self.workers: dict[str, Worker] = {}
         self.stopping = ""  # why no more tasks are handed out
         self.cancelling = False  # running tasks are being ended too
         self.interrupting = False  # and it is not their fault: the next run runs them again
         self.is_drained = False  # the rest is for another run
-        self._job_end = math.inf  # when the job ends in which this is
         self._drain_at = math.inf
-        self._min_time = 0.0
-        self._unfit: set[Node] = set()  # what would not end before that
         self._welcome = welcome or messages.Welcome()
-        self._parked: dict[Peer, Parked] = {}
-        self._deadlines: list[tuple[float, int, Peer, Parked]] = []
-        self._serial = count()
-        self._slots = 0
-        self._loaded: dict[str, Worker] = {}
-        self._resolved: dict[Options, Options] = {}
         self._held: set[Node] = set()  # kept from starting on request
         self._strays = Strays()
+        self._vigil = Vigil()
         self._roll_call = math.inf  # when to see who is silent
         self._doubt_until = -math.inf  # be quick about it
         self._doomed: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
@@ -162,6 +105,7 @@ class Hub:
             messages.Leave: self._leave,
             messages.Drain: self._drain,
             messages.OK: self._status,
+            messages.Await: self._await,
             messages.Output: self._output,
         }
 
@@ -180,11 +124,11 @@ class Hub:
             if entry.suspended:
                 self._held.add(node)
             if node.state is State.ASSIGNED and node.holder is not None:
-                self._returning(node.holder, (slots or {}).get(node.holder, 0), now).held[node.id] = node
+                self._returning(node.holder, (slots or {}).get(node.holder, 0), now).hold(node)
             if node.state in ACTIVE and not node.is_join:
                 to_run.append(node.id)
         for worker in self.workers.values():
-            self._weigh(worker)
+            self.handout.weigh(worker)
         return Step([events.Resumed(now, to_run)])
 
     def _returning(self, location: str, slots: int, now: float) -> Worker:
@@ -192,8 +136,8 @@ class Hub:
         worker = self.workers.get(location)
         if worker is None:
             beat = RETURN if slots else 0.0
-            worker = self.workers[location] = Worker(location, None, slots, heard=now, beat=beat)
-            self._slots += slots
+            worker = self.workers[location] = Worker(location, None, heard=now, beat=beat)
+            self.handout.join(worker, slots, None)
             self._expect(now)
         return worker
 
@@ -220,6 +164,7 @@ class Hub:
         them that goes says nothing about the others: only what could not be handed to it is taken back.
         """
         step = Step()
+        self._vigil.leave(peer)
         for message in undelivered:  # first of all: what it never had has nothing to do with its end
             if isinstance(message, messages.Transfer):
                 self._undo(message, now, reason, step)
@@ -233,15 +178,12 @@ class Hub:
         step = Step()
         self.trials.tick(now)
         if now >= self._drain_at and not self.cancelling:
-            left = max(0.0, self._job_end - now)
+            left = max(0.0, self.handout.job_end - now)
             self._stop(now, f"the job ends in {left:.0f} s", True, step, interrupts=True)
         if now >= self._roll_call:
             self._call_roll(now, step)
-        while self._deadlines and self._deadlines[0][0] <= now:
-            _, _, peer, parked = heapq.heappop(self._deadlines)
-            if self._parked.get(peer) is parked:
-                del self._parked[peer]
-                step.sends.append((peer, messages.NotFound(answers=parked.answers)))
+        self.handout.tick(self.workers.values(), now, step)
+        step.sends += [(peer, messages.NotFound()) for peer in self._vigil.weary(now)]
         self._settle(now, step)
         return step
 
@@ -257,8 +199,18 @@ class Hub:
         step = Step()
         for worker in self.workers.values():
             if worker.slots:
-                _tell(worker, messages.Exit(), step)
+                step.tell(worker, messages.Exit())
         return step
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody waits for the end of the run."""
+        return bool(self._vigil)
+
+    def conclude(self, code: int, view: bytes = b"") -> Step:
+        """The run is over, and ends with this exit code: tell those who wait for that. view: what else to tell them."""
+        end = replace(self._standing(), n=code, data=view)
+        return Step(sends=[(peer, end) for peer in self._vigil.end()])
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -266,21 +218,17 @@ class Hub:
     def deadline(self) -> float:
         """When `tick` is due, at the latest; infinity when nothing waits for time."""
         drain_at = math.inf if self.cancelling else self._drain_at
-        return min(
-            drain_at, self._roll_call, self.trials.deadline, self._deadlines[0][0] if self._deadlines else math.inf
-        )
+        return min(drain_at, self._roll_call, self.trials.deadline, self.handout.deadline, self._vigil.deadline)
 
     @property
     def awaited(self) -> bool:
         """Whether some worker waits for work, and so for whatever message may make some."""
-        return bool(self._parked)
+        return bool(self.handout.parked)
 
     @property
     def over(self) -> bool:
         """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
-        if self.stopping:
-            return not self.graph.counts[State.ASSIGNED]
-        return bool(self.graph.nodes) and not self.graph.active
+        return self.handout.over
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -298,7 +246,7 @@ class Hub:
         worker = self._worker(peer, message.location, message.native, now, step)
         if worker is not None and not self._is_repeat(worker, message.native):
             self._reconcile(worker, message.native, now, step)
-            self._hand_out(worker, message.n, message.native, now, step)
+            self.handout.answer(worker, message.n, message.native, now, step)
 
     def _beat(self, peer: Peer, message: messages.Beat, now: float, step: Step) -> None:
         worker = self._worker(peer, message.location, message.native, now, step)
@@ -316,7 +264,7 @@ class Hub:
         answers = native.sequence if native else 0
         if known is not None and native is not None:
             self._reconcile(known, native, now, step)
-            if message.steal and self._hand_out(known, message.steal, native, now, step) and not missing:
+            if message.steal and self.handout.answer(known, message.steal, native, now, step) and not missing:
                 return  # the Transfer or Exit is the answer
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
         step.sends.append((peer, answer))
@@ -361,10 +309,16 @@ class Hub:
         step.sends.append((peer, messages.OK()))
 
     def _status(self, peer: Peer, message: messages.OK, now: float, step: Step) -> None:
+        step.sends.append((peer, self._standing()))
+
+    def _standing(self) -> messages.OK:
         graph = self.graph
         text = f"dhub: {graph.active} active tasks, {graph.ready} ready."
         counts = tuple((state.value, n) for state, n in graph.counts.items())
-        step.sends.append((peer, messages.OK(name=text, n=graph.ready, counts=counts)))
+        return messages.OK(name=text, n=graph.ready, counts=counts)
+
+    def _await(self, peer: Peer, message: messages.Await, now: float, step: Step) -> None:
+        self._vigil.join(peer, message.wait, now)
 
     def _output(self, peer: Peer, message: messages.Output, now: float, step: Step) -> None:
         worker = self.workers.get(message.location)
@@ -418,7 +372,7 @@ class Hub:
             gone.append(node)
             skipped += self.graph.cancel(node)
         for location, ids in asked.items():
-            _tell(self.workers[location], messages.Cancel(tuple(ids)), step)
+            step.tell(self.workers[location], messages.Cancel(tuple(ids)))
         self._tell_cancelled(gone, skipped, now, step)
 
     def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
@@ -468,11 +422,11 @@ class Hub:
         if worker.peer is None:
             worker.joined = now
             step.events.append(events.Joined(now, location, slots))
-        if worker.peer != peer or worker.slots != slots:
-            self._unpark(worker)
-            self._slots += slots - worker.slots
-            worker.peer, worker.slots, worker.sequence = peer, slots, 0
-            self._weigh(worker)
+        has = native.has if native else None
+        if worker.peer != peer or worker.slots != slots or (has is not None and has != worker.has):
+            self.handout.unpark(worker)
+            worker.peer, worker.sequence = peer, 0
+            self.handout.join(worker, slots, has)
         worker.heard = now
         if native:
             worker.beat = native.beat
@@ -482,15 +436,14 @@ class Hub:
                 step.sends.append((peer, self._welcome))
         return worker
 
-    def expect_end(self, end: float, drain_before: float, min_time: float, now: float) -> Step:
+    def expect_end(self, end: float, drain_before: float, min_time: MinTime, now: float) -> Step:
         """The job that this is in ends then: so many seconds before end what runs.
 
         A task that says that it takes longer than what is left, or by itself min_time, is not started; when the end is
         moved, it may be after all.
         """
-        self._job_end, self._drain_at, self._min_time = end, end - drain_before, min_time
-        unfit, self._unfit = self._unfit, set()
-        self.graph.release(unfit)
+        self._drain_at = end - drain_before
+        self.handout.expect_end(end, min_time)
         step = Step()
         self._settle(now, step)
         return step
@@ -528,25 +481,11 @@ class Hub:
         worker.sequence = native.sequence
         return False
 
-    def _weigh(self, worker: Worker) -> None:
-        """Keep the list of workers that hold more than they can run: the end of a run must not search all."""
-        if worker.surplus > 0:
-            self._loaded[worker.location] = worker
-        else:
-            self._loaded.pop(worker.location, None)
-
-    def _unpark(self, worker: Worker) -> None:
-        parked = self._parked.get(worker.peer)
-        if parked is not None and parked.worker is worker:
-            del self._parked[worker.peer]
-
     def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
         nodes = list(worker.held.values())
         self._take_back(worker, nodes, now, reason, step, lost=True)
         del self.workers[worker.location]
-        self._loaded.pop(worker.location, None)
-        self._slots -= worker.slots
-        self._unpark(worker)
+        self.handout.leave(worker)
         step.events.append(events.Left(now, worker.location, reason))
         if died:
             self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
@@ -572,14 +511,19 @@ class Hub:
             worker.held.pop(node.id, None)
             back.append(node)
         worker.recalled = False
-        self._weigh(worker)
+        self.handout.weigh(worker)
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
             step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost))
         if self._doomed:
-            doomed = [node for node in back if node in self._doomed and node.state in ACTIVE]
+            doomed: list[Node] = []
+            skipped: list[Node] = []
+            for node in back:
+                if node in self._doomed and node.state in ACTIVE:  # and was not skipped for one before it
+                    doomed.append(node)
+                    skipped += self.graph.cancel(node)
             self._doomed.difference_update(back)
-            self._tell_cancelled(doomed, [s for node in doomed for s in self.graph.cancel(node)], now, step)
+            self._tell_cancelled(doomed, skipped, now, step)
 
     def _undo(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
         """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
@@ -604,7 +548,7 @@ class Hub:
         """
         if native is None or native.held is None:
             return
-        self._unpark(worker)
+        self.handout.unpark(worker)
         really = dict(native.held)
         lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
         if lost:
@@ -617,7 +561,7 @@ class Hub:
         if self._doomed or self.cancelling:  # it was away when it was told, or the word got lost
             to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._doomed]
         if to_drop:
-            _tell(worker, messages.Cancel(tuple(to_drop)), step)
+            step.tell(worker, messages.Cancel(tuple(to_drop)))
 
     def _keeps(self, worker: Worker, id: int, attempt: int, now: float, step: Step) -> bool:
         """Whether a worker may go on with a task that is not in the book as its own."""
@@ -626,8 +570,8 @@ class Hub:
             return False
         if node.state is State.READY and node.attempt == attempt and not self.stopping:
             self._adopt(worker, node, attempt, now, step)
-            worker.held[id] = node
-            self._weigh(worker)
+            worker.hold(node)
+            self.handout.weigh(worker)
             return True
         return node.state in ACTIVE
 
@@ -639,146 +583,19 @@ class Hub:
         assigned = Assigned(node.id, attempt, name, command, options, origin)
         step.events.append(events.Stolen(now, worker.location, [assigned]))
 
-    # -- handing out -------------------------------------------------------------------------------------------
-
-    def _hand_out(self, worker: Worker, n: int, native: Native | None, now: float, step: Step) -> bool:
-        """Answer a Steal, or park it; return whether it was answered."""
-        peer = worker.peer
-        answers = native.sequence if native else 0
-        if self.over:
-            self._parked.pop(peer, None)
-            step.sends.append((peer, messages.Exit(answers=answers)))
-        elif (
-            not self.stopping
-            and self.graph.ready
-            and not (native and self._must_wait(worker))
-            and self._transfer(worker, n, answers, now, step)
-        ):
-            self._parked.pop(peer, None)
-        elif native and native.wait > 0:
-            parked = self._parked[peer] = Parked(worker, n, answers)
-            if native.wait < math.inf:
-                heapq.heappush(self._deadlines, (now + native.wait, next(self._serial), peer, parked))
-            return False
-        else:
-            step.sends.append((peer, messages.NotFound(answers=answers)))
-        return True
-
-    def _must_wait(self, worker: Worker) -> bool:
-        """Whether an idle one that waits goes first, or this one must show first what its task does to it.
-
-        An idle one goes before a busy one, and before one on which all has failed that it could get.
-        """
-        trials = self.trials
-        if trials.fills(worker.held.values(), worker.slots):
-            return True
-        if worker.free and not trials.avoids(worker.location):
-            return False
-        idle = (p.worker for p in self._parked.values() if p.worker.free and p.worker is not worker)
-        return any(not worker.free or not trials.avoids(other.location) for other in idle)
-
-    def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> bool:
-        """Hand out up to n tasks; False when none of what is ready can end in time."""
-        if worker.slots:
-            n = min(n, max(1, worker.free, self.graph.ready // (2 * self._slots) * worker.slots))
-        nodes = self.trials.take(n, worker.location)
-        if self._job_end < math.inf:
-            nodes = self._that_fit(nodes, n, worker.location, now)
-            if not nodes:
-                return False
-        held = worker.held
-        resolve = self.policy.timeout is not None
-        tasks = []
-        for node in nodes:
-            held[node.id] = node
-            name, command, _, options, origin = node.task
-            if resolve:
-                options = self._resolved.get(options) or self._resolve(options)
-            tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))
-        self._weigh(worker)
-        step.events.append(events.Stolen(now, worker.location, tasks))
-        time = 0.0 if worker.slots else now
-        awaited = bool(worker.slots) and any([node.successors is not None for node in nodes])
-        step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, time, awaited)))
-        return True
-
-    def _that_fit(self, nodes: list[Node], n: int, location: str, now: float) -> list[Node]:
-        """Those that can end before the job does, and others in place of the rest, which wait for another run."""
-        left = self._job_end - now
-        fit: list[Node] = []
-        while nodes:
-            unfit: list[Node] = []
-            for node in nodes:
-                takes_too_long = (node.task.options.min_time or self._min_time) > left
-                (unfit if takes_too_long else fit).append(node)
-            for node in unfit:
-                node.attempt -= 1
-            self.graph.suspend(unfit)
-            self._unfit.update(unfit)
-            nodes = self.trials.take(n - len(fit), location) if unfit and len(fit) < n else []
-        return fit
-
-    def _resolve(self, options: Options) -> Options:
-        """The options with the pool's defaults where the task says nothing; cached, since most tasks share them."""
-        timeout = self.policy.timeout if options.timeout is None else options.timeout
-        resolved = options if timeout == options.timeout else replace(options, timeout=timeout)
-        self._resolved[options] = resolved
-        return resolved
+    def open(self, now: float, *, is_open: bool = True) -> Step:
+        """Hand out tasks from now on; with is_open False, not yet."""
+        self.handout.waits = not is_open
+        step = Step()
+        self._settle(now, step)
+        return step
 
     def _settle(self, now: float, step: Step) -> None:
-        """Serve who waits; when that is not possible, see to it that it will be."""
-        if self._unfit and not self.stopping:
-            self._give_up_unfit(now, step)
-        if not self._parked:
-            return
-        if self.over:
-            step.sends += [(peer, messages.Exit()) for peer in self._parked]
-            self._parked.clear()
-        elif not self.stopping:
-            while self.graph.ready and (peer := self._next_parked()) is not None:
-                parked = self._parked.pop(peer)
-                if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step):
-                    self._parked[peer] = parked
-            if self._parked:
-                self._recall(now, step)
-
-    def _give_up_unfit(self, now: float, step: Step) -> None:
-        """Stop when nothing is left but what would not end in time, and what comes after it."""
-        counts = self.graph.counts
-        if not counts[State.READY] and not counts[State.ASSIGNED] and self.trials.deadline == math.inf:
-            text = f"what is left would not end before the job does ({len(self._unfit):,} say so)"
-            self._stop(now, text, False, step, interrupts=True)
-
-    def _next_parked(self) -> Peer | None:
-        """Whose Steal is to be served next: an idle worker's, or else any that may have more.
-
-        An idle one on which all has failed that it could get comes after the other idle ones.
-        """
-        second = spare = None
-        for peer, parked in self._parked.items():
-            if parked.worker.free:
-                if not self.trials.avoids(parked.worker.location):
-                    return peer
-                second = peer if second is None else second
-            elif spare is None and not self.trials.fills(parked.worker.held.values(), parked.worker.slots):
-                spare = peer
-        return spare if second is None else second
-
-    def _recall(self, now: float, step: Step) -> None:
-        """Somebody idles while others hold more than they can run: call back what the idle could run."""
-        if not self._loaded:
-            return
-        wanted = sum(parked.worker.free for parked in self._parked.values())
-        for worker in self._loaded.values():
-            if wanted <= 0:
-                return
-            if worker.beat and now - worker.heard > BEATS * worker.beat:  # perhaps it is dead
-                continue
-            n = min(wanted, worker.surplus)
-            wanted -= n
-            if not worker.recalled and worker.peer is not None:
-                worker.recalled = True
-                _tell(worker, messages.Recall(n), step)
+        """See whether somebody who waits can be served, or nobody ever will be."""
+        self.handout.settle(self.workers, now, step)
+        if not self.stopping and (reason := self.handout.why_stop()):
+            self._stop(now, reason, False, step, interrupts=True)
+            self.handout.settle(self.workers, now, step)
 
     # -- ends --------------------------------------------------------------------------------------------------
 
@@ -813,8 +630,10 @@ class Hub:
                 bad.append((node, result))
         worker.ended += len(good) + len(bad)
         worker.recalled = False
-        self._weigh(worker)
+        self.handout.weigh(worker)
         if good:
+            if self.handout.min_time.part:
+                self.handout.ended(sum([each.result.seconds for each in ended]), len(ended))
             self.graph.finish(good)
             self._forget(good, step)
             if self._doomed:
@@ -837,7 +656,7 @@ class Hub:
             self._doomed.discard(node)
             self._take_back(other, [node], now, "it was finished elsewhere", step, lost=True)
             if other.slots:
-                _tell(other, messages.Cancel((node.id,)), step)
+                step.tell(other, messages.Cancel((node.id,)))
         self._adopt(worker, node, result.attempt, now, step)
         return node
 
@@ -847,7 +666,7 @@ class Hub:
         for location, ids in self._strays.end(nodes).items():
             worker = self.workers.get(location)
             if worker is not None and worker.slots:
-                _tell(worker, messages.Cancel(tuple(ids)), step)
+                step.tell(worker, messages.Cancel(tuple(ids)))
 
     def _repeated(self, worker: Worker, result: Result) -> bool:
         """Whether this is a result that came before: a worker repeats it when the answer got lost."""
@@ -902,14 +721,15 @@ class Hub:
 
     def _stop(self, now: float, reason: str, running: bool, step: Step, *, interrupts: bool = False) -> None:
         self.stopping = self.stopping or reason
+        self.handout.closed = True
         step.events.append(events.Stopping(now, reason, running))
         for worker in self.workers.values():
             if not worker.slots or not worker.held:
                 continue
             if running:
-                _tell(worker, messages.Cancel(tuple(worker.held)), step)
+                step.tell(worker, messages.Cancel(tuple(worker.held)))
             elif worker.surplus > 0:
-                _tell(worker, messages.Recall(worker.surplus), step)
+                step.tell(worker, messages.Recall(worker.surplus))
         self.cancelling = self.cancelling or running
         self.interrupting = self.interrupting or (running and interrupts)
         self.is_drained = self.is_drained or interrupts
@@ -920,20 +740,10 @@ class Hub:
         held = {id: worker.location for worker in self.workers.values() for id in worker.held}
         assigned = {node.id: node.holder for node in self.graph.names.values() if node.state is State.ASSIGNED}
         assert held == assigned, "each assigned task is held by its holder, and by nobody else"
-        assert self._slots == sum(worker.slots for worker in self.workers.values()), "slots add up"
-        assert self._loaded == {w.location: w for w in self.workers.values() if w.surplus > 0}, "the loaded are known"
-        waiting = any(parked.worker.free for parked in self._parked.values())
-        assert self.stopping or not waiting or not self.graph.ready, "nobody idles while something is ready"
-        assert all(p.worker is self.workers.get(p.worker.location) for p in self._parked.values()), "parked are known"
+        self.handout.check(self.workers)
         assert all(node.state is State.ASSIGNED for node in self._doomed), "only what somebody holds is doomed"
         assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
         assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
-
-
-def _tell(worker: Worker, message: Message, step: Step) -> None:
-    """Say it unasked, if the worker can be reached: one that is still to come back will tell what it holds."""
-    if worker.peer is not None:
-        step.sends.append((worker.peer, message))
 
 
 def _may_cancel(node: Node) -> bool:

@@ -6,13 +6,12 @@ Each answer is short, and costs little however many tasks there are, since the h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 
-from dwork.attendance import attendance
 from dwork.errors import UsageError
 from dwork.graph import Node
 from dwork.hub import Hub
-from dwork.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Workers
+from dwork.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Watch, Workers
+from dwork.overview import Overview
 from dwork.record import reading, trouble
 from dwork.record.logs import read
 from dwork.record.reading import Row
@@ -29,15 +28,15 @@ _LARGEST = 2**63 - 1
 class Inquiries:
     """See the module's text."""
 
-    def __init__(self, hub: Hub, store: Store, clock: Callable[[], float]) -> None:
+    def __init__(self, hub: Hub, store: Store, overview: Overview) -> None:
         self._hub = hub
         self._store = store
-        self._clock = clock
+        self._overview = overview
 
     def answer(self, inquiry: Inquiry) -> Message:
         """The answer; Error or NotFound when there is none."""
-        if isinstance(inquiry, Workers):
-            return attendance(self._hub, self._clock())
+        if isinstance(inquiry, Workers | Watch):
+            return self._overview.answer(inquiry)
         self._store.settle()
         try:
             with trouble.reading(self._store.path):
@@ -95,6 +94,7 @@ class Inquiries:
         go_on = None
         if node is not None:
             row["held"] = self._hub.is_held(node)
+            row["misses"] = self._hub.handout.misses(node, self._hub.workers.values())
             row["culprit"] = node.culprit.name if node.culprit else None
             row["predecessors"], go_on = _predecessors(node, first)
             row["successors"] = {"total": len(node.successors or ())}

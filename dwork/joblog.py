@@ -22,12 +22,21 @@ HEADER = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tComm
 class Joblog:
     """A listener. command(id) is what a task runs. StoreError when it cannot be written.
 
-    again: add to the file, if it is there; else it starts anew. `-` is standard output.
+    again: add to the file, if it is there; else it starts anew. `-` is standard output; before: called before rows are
+    printed there.
     """
 
-    def __init__(self, path: str, command: Callable[[int], str], *, again: bool = False) -> None:
+    def __init__(
+        self,
+        path: str,
+        command: Callable[[int], str],
+        *,
+        again: bool = False,
+        before: Callable[[], None] = lambda: None,
+    ) -> None:
         self._path = path
         self._command = command
+        self._before = before if path == "-" else lambda: None
         self._received: dict[int, int] = {}
         try:
             self._file: TextIO = open(  # noqa: SIM115
@@ -78,6 +87,7 @@ class Joblog:
         )
 
     def _write(self, text: str) -> None:
+        self._before()
         try:
             self._file.write(text)
             self._file.flush()

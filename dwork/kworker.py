@@ -12,16 +12,37 @@ import click
 
 from dwork import __version__
 from dwork.connection import Connection, reach
+from dwork.cores import AUTO
+from dwork.equipment import found
+from dwork.loop import clock
 from dwork.loop.worker import work
-from dwork.options import DURATION, connection_options
+from dwork.options import DURATION, MEMORY, SLOTS, connection_options, gpus_option, job_end_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.transport.zmq import Dealer
+from dwork.walltime import Walltime
 from dwork.worker import OVER_TCP, Worker
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @connection_options
-@click.option("--slots", type=click.IntRange(1, 65536), default=1, show_default=True, help="Tasks to run at a time.")
+@click.option(
+    "--slots",
+    type=SLOTS,
+    metavar="N|auto",
+    default="1",
+    show_default=True,
+    help="Tasks to run at a time; auto: as many as it has cores.",
+)
+@click.option(
+    "--cores",
+    type=click.IntRange(1, 65536),
+    metavar="N",
+    help="Cores that its tasks have in all.  [default: those that it may use]",
+)
+@click.option(
+    "--memory", type=MEMORY, metavar="SIZE", help="Memory that its tasks have in all, as 16G.  [default: the job's]"
+)
+@gpus_option
 @click.option(
     "--hub-timeout",
     type=click.FloatRange(1.0),
@@ -33,37 +54,56 @@ from dwork.worker import OVER_TCP, Worker
 @click.option(
     "--idle-timeout", type=DURATION, metavar="TIME", help="Leave when there was nothing to do for so long, as 10m."
 )
+@job_end_options
 @click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
 @click.version_option(__version__)  # fmt: skip
 def command(
-    which: Callable[[], Connection], slots: int, hub_timeout: float, idle_timeout: float | None, until_eof: bool
+    which: Callable[[], Connection],
+    slots: str,
+    cores: int | None,
+    memory: int | None,
+    gpus: str | None,
+    hub_timeout: float,
+    idle_timeout: float | None,
+    walltime: float | None,
+    drain_before: float,
+    until_eof: bool,
 ) -> int:
     """Run tasks of a hub, until all are finished.
 
     Ctrl-C or SIGTERM: finish what runs, give back the rest, and leave. Twice: end what runs, too. The output of tasks
     goes to a hub that keeps or prints it (a pool, a dhub with -f); that of another dhub is printed here.
 
+    Exit code: 0 when the hub has nothing more to do, or it was idle or told to leave; 3 when its own job ends before;
+    1 when the hub is gone.
+
     \b
     Examples:
       kworker                                 help the only hub of yours that is known here
-      kworker --job 4711 --slots 8            that of a batch job, eight tasks at a time
+      kworker --job 4711 --slots auto         that of a batch job, a task on each core of this machine
       kworker -s tcp://node17:6125 --insecure one without keys
     """
+    equipment = found(cores, memory, gpus)
+    n = equipment.cores if slots == AUTO else int(slots)
     connection = which()
     transport = Dealer(reach(connection, hub_timeout), keys=connection.keys, patience=hub_timeout)
-    worker = Worker(f"{socket.gethostname()}:{os.getpid()}", slots, OVER_TCP)
+    worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
+    # A pool that has started this one knows itself when the job ends.
+    job = None if until_eof else Walltime(walltime, clock(), drain_before)
     try:
         work(
             worker,
             transport,
             lambda text: say("kworker", text),
+            equipment,
             hub_timeout=hub_timeout,
             idle_timeout=math.inf if idle_timeout is None else idle_timeout,
             until_eof=sys.stdin.fileno() if until_eof else None,
+            job=job,
         )
     finally:
         transport.close()
-    return ExitCode.DONE
+    return ExitCode.STOPPED if job is not None and clock() >= job.last_call else ExitCode.DONE
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from dwork.resources import Resources
 from dwork.task import Assigned, Result, Task, TaskKey
 
 
@@ -33,6 +34,7 @@ class Native:
     sequence: the number of this request, which its reply repeats. held: all tasks in its hands, as id and attempt, sent
     when an answer seems lost or the hub asks, so that both can make good; None when there is nothing to compare.
     hello: the hub has not said Welcome yet. beat: it will say something every so many seconds; 0 when it need not.
+    has: what its tasks can have in all; None: as it said before.
     """
 
     slots: int = 1
@@ -41,6 +43,7 @@ class Native:
     held: tuple[tuple[int, int], ...] | None = None
     hello: bool = False
     beat: float = 0.0
+    has: Resources | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +191,7 @@ class OK:
     location: str | None = None
     answers: int = 0
     counts: tuple[tuple[str, int], ...] = ()
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,14 +211,18 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What the environment of tasks is to be besides what it is.
+    """How tasks are to be run.
 
-    keep, drop: globs over names of variables that stay, or go. set: (name, value) pairs, which come last.
+    keep, drop: globs over names of variables of their environment that stay, or go. set: (name, value) pairs, which
+    come last. pin: whether each gets CPUs of its own; None: when its worker runs several. enforce_memory: whether a
+    task is ended that uses more memory than it asked for.
     """
 
     keep: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     set: tuple[tuple[str, str], ...] = ()
+    pin: bool | None = None
+    enforce_memory: bool = False
 
 
 #: Nothing special.
@@ -228,7 +236,7 @@ class Welcome:
     server: an address that asks for no key, or empty. connection: the text of a connection file, or empty. limit: how
     many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should do so
     every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was restarted
-    or had taken it for lost, and has not heeded the request: tell all. wishes: for the environment of tasks.
+    or had taken it for lost, and has not heeded the request: tell all. wishes: how to run tasks.
     """
 
     server: str = ""
@@ -267,6 +275,21 @@ class Drain:
 @dataclass(frozen=True, slots=True)
 class Workers:
     """Asks for all workers; the Answer is JSON, a list of rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Asks how far the run is, who works, what runs and what failed; the Answer is JSON, an object (see `overview`)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Await:
+    """Asks to be told when the run is over: NotFound when `wait` seconds are over.
+
+    OK when it is, with the exit code of the run as n, and as data what the answer to Watch would be.
+    """
+
+    wait: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,9 +334,11 @@ Request = (
     | Show
     | Read
     | Workers
+    | Watch
+    | Await
     | OK
     | Output
 )
-Inquiry = List | Show | Read | Workers
+Inquiry = List | Show | Read | Workers | Watch
 Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Leave | Recall | Cancel
 Message = Request | Reply

@@ -9,10 +9,12 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from dwork import cgroups
+
 #: How much more likely a task is to be chosen than its worker; 1000 is all of the memory.
 MORE: Final = 500
-#: Where control groups count what they have ended: version 2, then 1.
-_FILES: Final = {"": ("/sys/fs/cgroup", "memory.events"), "memory": ("/sys/fs/cgroup/memory", "memory.oom_control")}
+#: Where control groups count what they have ended: in version 2 without and with groups below, and in version 1.
+_COUNTERS: Final = ("memory.events.local", "memory.events", "memory.oom_control")
 
 
 class Oom:
@@ -47,6 +49,9 @@ class Oom:
 
     def has_struck(self) -> bool:
         """Whether something in this worker's control group was ended for memory since the last time."""
+        counter = _counter_file()
+        if counter != self._counter:  # somebody has moved us to another group
+            self._counter, self._seen = counter, 0
         count = self._count()
         struck, self._seen = count > self._seen, count
         return struck
@@ -65,14 +70,5 @@ class Oom:
 
 
 def _counter_file() -> str:
-    try:
-        with open("/proc/self/cgroup") as file:
-            groups = [line.rstrip("\n").split(":", 2) for line in file]
-    except OSError:
-        return os.devnull
-    for controller, (root, name) in _FILES.items():
-        for _, controllers, group in groups:
-            path = f"{root}{group.rstrip('/')}/{name}"
-            if controller in controllers.split(",") and os.path.exists(path):
-                return path
-    return os.devnull
+    files = [f"{directory}/{name}" for directory in cgroups.directories("memory") for name in _COUNTERS]
+    return next(filter(os.path.exists, files), os.devnull)

@@ -7,22 +7,33 @@ from functools import wraps
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
+from dwork import gpus
+from dwork.completion import files, jobs
 from dwork.cores import AUTO, slots
 from dwork.errors import UsageError
 from dwork.halt import Halt
 from dwork.hub import Policy
 from dwork.messages import Wishes
+from dwork.mintime import MinTime
 from dwork.pattern import matcher
 from dwork.taskfile import duration, memory
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A type by a function that raises ValueError or UsageError with a text for people."""
+    """A type by a function that raises ValueError or UsageError with a text for people.
 
-    def __init__(self, name: str, parse: Any) -> None:
+    offers: values that a shell offers, of the many that can be.
+    """
+
+    def __init__(self, name: str, parse: Any, offers: Sequence[str] = ()) -> None:
         self.name = name
         self._parse = parse
+        self._offers = offers
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        return [CompletionItem(value) for value in self._offers if value.startswith(incomplete)]
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not isinstance(value, str):
@@ -47,14 +58,39 @@ def _positive(text: str) -> float:
     return seconds
 
 
+def _min_time(text: str) -> MinTime:
+    number = text.removesuffix("%")
+    if number != text and number.isdecimal() and int(number):
+        return MinTime(part=int(number) / 100)
+    if number != text:
+        raise ValueError(f'"{text}" is no part of the mean run time; write 120%')
+    return MinTime(_positive(text))
+
+
+def _gpus(text: str) -> str:
+    gpus.found({}, text)
+    return text
+
+
 #: Seconds, more than 0, from `90s`, `2h`, `1:30:00`.
 DURATION = _Parsed("duration", _positive)
+#: A MinTime.
+MIN_TIME = _Parsed("min-time", _min_time)
 #: Bytes, from `2G`.
 MEMORY = _Parsed("memory", memory)
 #: `N` or `auto`, as text: what auto is differs from rank to rank.
-SLOTS = _Parsed("slots", lambda text: str(slots(text)) if text != AUTO else text)
+SLOTS = _Parsed("slots", lambda text: str(slots(text)) if text != AUTO else text, (AUTO,))
+#: `N` or `id,id,...`, as text.
+GPUS = _Parsed("gpus", _gpus)
 #: A Halt, or None for `never`.
-HALT = _Parsed("halt", Halt.parse)
+HALT = _Parsed("halt", Halt.parse, ("never", "soon,fail=1", "soon,fail=10%", "now,fail=1", "now,fail=10%"))
+
+gpus_option = click.option(
+    "--gpus",
+    type=GPUS,
+    metavar="N|ID,...",
+    help="GPUs of each node that tasks can have.  [default: those that the batch system's variables tell, or all]",
+)
 
 max_output_option = click.option(
     "--max-output",
@@ -71,9 +107,10 @@ _CONNECTION = (
         "--connection",
         "file",
         metavar="FILE",
+        shell_complete=files,
         help="Its connection file.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
     ),
-    click.option("--job", metavar="ID", help="The hub of that batch job."),
+    click.option("--job", metavar="ID", shell_complete=jobs, help="The hub of that batch job."),
     click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork."),
 )
 
@@ -104,7 +141,16 @@ def _glob(text: str) -> str:
     return text
 
 
-_ENVIRONMENT = (
+_WISHES = (
+    click.option(
+        "--pin/--no-pin", default=None,
+        help="Give each task CPUs of its own.  [default: where a worker runs several tasks]",
+    ),
+    click.option(
+        "--enforce-memory", is_flag=True,
+        help="End a task that uses more memory than it has asked for: at once where workers may make control groups, "
+        "else within a second.",
+    ),
     click.option(
         "--env", "variables", type=_Parsed("variable", _variable), multiple=True, metavar="NAME=VALUE",
         help="Give tasks this variable; repeatable.",
@@ -120,8 +166,8 @@ _ENVIRONMENT = (
 )  # fmt: skip
 
 
-def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options about the environment of tasks; it gets them as `wishes`."""
+def wishes_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options about how tasks are run; it gets them as `wishes`."""
 
     @wraps(command)
     def with_wishes(
@@ -129,11 +175,14 @@ def environment_options(command: Callable[..., Any]) -> Callable[..., Any]:
         variables: tuple[tuple[str, str], ...],
         env_keep: tuple[str, ...],
         env_drop: tuple[str, ...],
+        pin: bool | None,
+        enforce_memory: bool,
         **others: Any,
     ) -> Any:
-        return command(*arguments, wishes=Wishes(env_keep, env_drop, variables), **others)
+        wishes = Wishes(env_keep, env_drop, variables, pin, enforce_memory)
+        return command(*arguments, wishes=wishes, **others)
 
-    return _decorated(with_wishes, _ENVIRONMENT)
+    return _decorated(with_wishes, _WISHES)
 
 
 _DOOR = (
@@ -154,6 +203,29 @@ _DOOR = (
 def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say where its hub listens, `bind`, and for whom, `insecure`."""
     return _decorated(command, _DOOR)
+
+
+_JOB_END = (
+    click.option(
+        "--walltime",
+        type=DURATION,
+        metavar="TIME",
+        help="The job ends after so long from now.  [default: what Slurm or PBS says]",
+    ),
+    click.option(
+        "--drain-before",
+        type=DURATION,
+        metavar="TIME",
+        default="60s",
+        show_default=True,
+        help="So long before the job ends nothing more is started, and what runs is ended, to run again.",
+    ),
+)
+
+
+def job_end_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options about the end of the job that it is in, `walltime` and `drain_before`."""
+    return _decorated(command, _JOB_END)
 
 
 _POLICY = (

@@ -6,12 +6,14 @@ brought up before anything can go wrong, so that whatever rank 0 finds (a typo, 
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
+from dwork import launcher
 from dwork.errors import UsageError
-from dwork.program import ExitCode, guarded, leave, say
+from dwork.program import ExitCode, guarded, hold_streams, leave, say
 from dwork.transport import mpi
 
 if TYPE_CHECKING:
@@ -24,13 +26,19 @@ BEAT = 15.0
 HUB_TIMEOUT = 120.0
 #: Asked for these, only rank 0 answers.
 _QUESTIONS = {"-h", "--help", "--version"}
+#: Asked for this, all ranks say what they see, and none runs anything.
+DOCTOR = "--doctor"
 
 
 def main() -> None:
     """The console script, and `python -m dwork.pool`."""
+    hold_streams()
     world: MPI.Intracomm | None = None
     trouble: UsageError | None = None
     launched = mpi.launched()[0]
+    if launcher.tells_deaths():
+        # Also of ranks that end as they should, and at times when nobody listens: before the run, and after it.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     first = mpi.rank_hint() in (None, 0)
     if launched and _QUESTIONS & set(sys.argv[1:]):  # answered without MPI; and then by no rank with it
         if not first:
@@ -40,43 +48,60 @@ def main() -> None:
         try:
             world = mpi.start()
         except UsageError as error:
-            if not first:  # rank 0 says it
-                leave(ExitCode.USAGE)
+            if not first:  # rank 0 says it; a failure here could end the job before
+                leave(ExitCode.DONE)
             trouble = error
     if world is not None and world.rank > 0:
+        if DOCTOR in sys.argv[1:]:
+            _be_examined(world)
         _be_worker(world)
     from dwork import poolcommand
 
     poolcommand.main(world, trouble)
 
 
-def _be_worker(world: MPI.Intracomm) -> None:
-    from dwork.cores import slots_of
+def _be_worker(world: MPI.Intracomm) -> NoReturn:
+    from dwork.equipment import of_rank
     from dwork.loop.worker import work
     from dwork.worker import OVER_TCP, Habits, Worker
 
     transport = mpi.Mpi(world)
     location = f"{socket.gethostname()}:{world.rank}"
-    slots = slots_of(sys.argv[1:])
+    slots, equipment = of_rank(sys.argv[1:])
 
     def tell(text: str) -> None:
         say(PROGRAM, text)
 
     def body() -> int:
-        worker = Worker(location, slots, Habits(beat=BEAT))
-        moved = work(worker, transport, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
+        worker = Worker(location, slots, Habits(beat=BEAT), equipment.has)
+        moved = work(worker, transport, tell, equipment, is_rank=True, hub_timeout=HUB_TIMEOUT)
         if moved is not None:
             from dwork.connection import reach
             from dwork.transport.zmq import Dealer
 
             dealer = Dealer(reach(moved, HUB_TIMEOUT), keys=moved.keys, patience=HUB_TIMEOUT)
             try:
-                work(Worker(location, slots, OVER_TCP), dealer, tell, is_rank=True, hub_timeout=HUB_TIMEOUT)
+                worker = Worker(location, slots, OVER_TCP, equipment.has)
+                work(worker, dealer, tell, equipment, is_rank=True, hub_timeout=HUB_TIMEOUT)
             finally:
                 dealer.close()
         return ExitCode.DONE
 
-    code = guarded(f"{PROGRAM}: rank {world.rank}", body)
+    _end(transport, guarded(f"{PROGRAM}: rank {world.rank}", body))
+
+
+def _be_examined(world: MPI.Intracomm) -> NoReturn:
+    from dwork.doctor.visit import be_examined
+
+    transport = mpi.Mpi(world)
+    _end(
+        transport,
+        guarded(f"{PROGRAM}: rank {world.rank}", lambda: be_examined(transport, world.rank, HUB_TIMEOUT)),
+    )
+
+
+def _end(transport: mpi.Mpi, code: int) -> NoReturn:
+    """Part from the hub, if it is still there."""
     if code == ExitCode.BUG:
         transport.abort(code)
     if code != ExitCode.DONE:  # the hub or the launcher is gone: there is nobody to part from, and MPI_Abort may hang

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from dwork import __version__, taskfile
+from dwork.completion import directories, files
 from dwork.door import Door
 from dwork.errors import UsageError
 from dwork.hub import Policy
 from dwork.messages import Exit, Wishes
-from dwork.options import DURATION, SLOTS, door_options, environment_options, max_output_option, policy_options
+from dwork.mintime import UNKNOWN, MinTime
+from dwork.options import (
+    MIN_TIME,
+    SLOTS,
+    door_options,
+    gpus_option,
+    job_end_options,
+    max_output_option,
+    policy_options,
+    wishes_options,
+)
 from dwork.poolrun import Settings, run
 from dwork.program import ExitCode, click_main, leave, say
+from dwork.progress.choice import WAYS
 from dwork.tasks import load
 from dwork.transport import mpi
 from dwork.wire import encode
@@ -25,8 +38,16 @@ if TYPE_CHECKING:
 PROGRAM = "dwork"
 
 
+def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """In the place of all else, as --help."""
+    if wanted and not ctx.resilient_parsing:
+        from dwork.doctor.visit import examine_ranks
+
+        ctx.exit(examine_ranks(*ctx.obj))
+
+
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=files)
 @click.option(
     "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their ending]"
 )
@@ -36,19 +57,36 @@ PROGRAM = "dwork"
     "--file",
     "record",
     metavar="FILE",
+    shell_complete=files,
     help="Keep the record there, and go on from it.  [default: the first task file's name with .db]",
 )
 @click.option("--no-record", is_flag=True, help="Keep no record: a rerun starts from nothing.")
 @click.option("--fresh", is_flag=True, help="Start over; an earlier record and its logs are kept with .1 at the end.")
 @click.option(
-    "--logs", metavar="DIRECTORY", help="Keep what tasks print there.  [default: the record's name with .logs for .db]"
+    "--logs",
+    metavar="DIRECTORY",
+    shell_complete=directories,
+    help="Keep what tasks print there.  [default: the record's name with .logs for .db]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
-@environment_options
+@wishes_options
 @max_output_option
-@click.option("--joblog", metavar="FILE", help="Write a row per attempt, with GNU parallel's columns; - for stdout.")
+@click.option(
+    "--joblog",
+    metavar="FILE",
+    shell_complete=files,
+    help="Write a row per attempt, with GNU parallel's columns; - for stdout.",
+)
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
 @click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
+@click.option(
+    "--progress",
+    type=click.Choice(WAYS),
+    default="auto",
+    show_default=True,
+    help="Show on stderr how far it is: with a bar, plain lines now and then, or not; auto: a bar on a terminal, else "
+    "plain. mpirun passes a bar on, but is no terminal itself.",
+)
 @click.option(
     "-p",
     "--port",
@@ -64,25 +102,21 @@ PROGRAM = "dwork"
     help="Tasks that each rank runs at a time; auto: the cores that it may use, shared with other ranks of its node. "
     "Spare cores beside rank 0 run tasks, too.  [default: 1; without mpirun the cores of this machine]",
 )
+@gpus_option
 @click.option(
-    "--walltime",
-    type=DURATION,
-    metavar="TIME",
-    help="The job ends after so long from now.  [default: what Slurm or PBS says]",
+    "--elastic",
+    is_flag=True,
+    help="Other workers will join: a task that asks for more than any rank has waits for them.  "
+    "[default: it is refused at the start]",
 )
-@click.option(
-    "--drain-before",
-    type=DURATION,
-    metavar="TIME",
-    default="60s",
-    show_default=True,
-    help="So long before the job ends nothing more is started, and what runs is ended; the next run runs it again.",
-)
+@job_end_options
 @click.option(
     "--min-time",
-    type=DURATION,
-    metavar="TIME",
-    help="Start no task when less than this is left of the job, if it does not say itself.",
+    type=MIN_TIME,
+    metavar="TIME|N%",
+    default=UNKNOWN,
+    help="Start no task when less than this is left of the job, if it does not say itself; "
+    "N%: so much of the mean run time so far.",
 )
 @click.option(
     "--transport",
@@ -92,6 +126,14 @@ PROGRAM = "dwork"
     help="How ranks talk; zmq uses MPI only to start, needs TCP between the nodes, and no rank ever polls.",
 )
 @click.option("--no-bridge", is_flag=True, help="Do not listen for dquery and kworker.")
+@click.option(
+    "--doctor",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_doctor,
+    help="Run nothing; tell what the ranks see and what should be changed. Exit code 1 when something should.",
+)
 @click.version_option(__version__)
 @click.pass_obj  # fmt: skip
 def command(
@@ -109,21 +151,25 @@ def command(
     joblog: str | None,
     keep_order: bool,
     quiet: bool,
+    progress: str,
     port: int | None,
     bind: str | None,
     insecure: bool,
     slots: str | None,
+    gpus: str | None,
+    elastic: bool,
     walltime: float | None,
     drain_before: float,
-    min_time: float | None,
+    min_time: MinTime,
     transport: str,
     no_bridge: bool,
 ) -> int:
     """Run the tasks of FILEs: shell commands that may depend on one another, on every rank but the first.
 
     Without mpirun, or with one rank, they run on the cores of this machine. A FILE has a command on each line, or is
-    .csv, .jsonl or .dag; `-` is standard input. Each task's output is printed in one piece when it ends, the lines
-    of a failed one marked with its name. Ctrl-C lets running tasks finish; a second one ends them.
+    .csv, .jsonl, .dag, or HyperQueue's .toml; with --format also of disBatch, GREASY or the TACC launcher. `-` is
+    standard input. Each task's output is printed in one piece when it ends, the lines of a failed one marked with its
+    name. Ctrl-C lets running tasks finish; a second one ends them.
 
     \b
     Examples:
@@ -147,6 +193,8 @@ def command(
         raise UsageError("--port and --no-bridge contradict each other; drop one")
     if transport == "zmq" and no_bridge:
         raise UsageError("--transport zmq and --no-bridge contradict each other; drop one")
+    if quiet and progress in ("bar", "plain"):
+        raise UsageError(f"--quiet and --progress {progress} contradict each other; drop one")
     file, directory = _places(files, record, no_record, logs, no_logs)
     if fresh and not file:
         raise UsageError("--fresh is about a record, and there is none; drop it")
@@ -161,7 +209,14 @@ def command(
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    door = Door(bind, port, insecure, public=not no_bridge, tasks=os.path.abspath(files[0]))
+    door = Door(
+        bind,
+        port,
+        insecure,
+        public=not no_bridge,
+        tasks=os.path.abspath(files[0]),
+        record=file and os.path.abspath(file),
+    )
     settings = Settings(
         door,
         keep_order,
@@ -174,11 +229,13 @@ def command(
         transport,
         wishes,
         slots,
+        gpus,
         walltime,
         drain_before,
-        min_time or 0.0,
+        min_time,
+        "none" if quiet else progress,
     )
-    return run(tasks, policy, settings, ranks)
+    return run(tasks, replace(policy, elastic=elastic), settings, ranks)
 
 
 def _places(
@@ -200,7 +257,7 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
     ranks = None if world is None else mpi.Mpi(world)
-    code = click_main(PROGRAM, command, (ranks, trouble))
+    code = click_main(PROGRAM, command, (ranks, trouble), typed="dwork-pool")
     if ranks is not None:
         if code == ExitCode.BUG:
             ranks.abort(code)

@@ -6,36 +6,42 @@ import contextlib
 import gc
 import math
 import shlex
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dwork import launcher
-from dwork.attendance import NoRecord
-from dwork.connection import Connection, is_only
+from dwork.connection import is_only
 from dwork.cores import share, slots
-from dwork.errors import StoreError
+from dwork.errors import StoreError, UsageError
+from dwork.gathering import Gathering
 from dwork.hub import Hub, Policy
 from dwork.joblog import Joblog
+from dwork.localworker import local_worker, private_directory
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop, Listener
 from dwork.messages import NO_WISHES, Move, Welcome, Wishes
+from dwork.mintime import UNKNOWN, MinTime
+from dwork.overview import NoRecord, Overview
 from dwork.printer import Printer
 from dwork.program import ExitCode, say
+from dwork.progress.choice import choose
+from dwork.progress.listener import Progress
+from dwork.progress.standing import standing
 from dwork.record import resume
 from dwork.record.resume import Plan
 from dwork.report import Report
+from dwork.rollcall import RollCall, ranks_of
 from dwork.shown import counted, shown
 from dwork.signals import Signals
 from dwork.task import State, Task
 from dwork.transport import Transport
 from dwork.transport.mpi import Mpi
+from dwork.verdict import verdict
 from dwork.walltime import Walltime
 from dwork.wire import encode
 
@@ -49,8 +55,8 @@ _CAUGHT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, 
 _LEAVE_FOR: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 #: A terminal and mpirun may both pass on the same Ctrl-C: the same signal twice within so many seconds is one.
 _ONE_SIGNAL: Final = 0.2
-#: Seconds that the local worker may take to leave.
-_LEAVE: Final = 10.0
+#: Seconds that ranks may take to come over ZeroMQ; who is not there by then is dead.
+_COME: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,10 @@ class Settings:
     of log files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept
     and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks. wishes: for
     the environment of tasks. slots: how many tasks each rank runs at a time, N or auto; None: one, and
-    without ranks as many as there are cores. walltime: seconds until the job ends; None: ask the batch system.
-    drain_before: seconds before that when what runs is ended. min_time: seconds that a task takes at the least which
-    does not say itself.
+    without ranks as many as there are cores. gpus: of each node, as for gpus.share. walltime: seconds until the job
+    ends; None: ask the batch system.
+    drain_before: seconds before that when what runs is ended. min_time: what a task takes at the least which does
+    not say itself. progress: one of progress.choice.WAYS.
     """
 
     door: Door
@@ -77,16 +84,18 @@ class Settings:
     transport: str = "mpi"
     wishes: Wishes = NO_WISHES
     slots: str | None = None
+    gpus: str | None = None
     walltime: float | None = None
     drain_before: float = 60.0
-    min_time: float = 0.0
+    min_time: MinTime = UNKNOWN
+    progress: str = "auto"
 
 
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
     """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here."""
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals(_CAUGHT))
-        run = _Run(policy, settings, ranks, stack)
+        run = _Run(policy, settings, ranks, signals, stack)
         run.load(tasks)
         if run.hub.over:
             return run.nothing()
@@ -94,20 +103,35 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
         try:
             while not run.hub.over:
                 run.loop.turn()
+                if refusal := run.gather():
+                    raise UsageError(refusal)
                 run.heed(signals.take())
                 run.mind_the_time()
+                run.show()
                 if not run.hub.over:
-                    run.loop.sleep(signals.descriptor, run.walltime.next)
-        except StoreError:
+                    run.loop.sleep(signals.descriptor, min(run.walltime.next, run.gathering.until, run.progress.next))
+        except (StoreError, UsageError) as error:
             run.loop.abandon()
+            run.part()
+            run.conclude(ExitCode.STOPPED if isinstance(error, StoreError) else ExitCode.USAGE)
             raise
-        return run.end()
+        return run.conclude(run.end())
 
 
 class _Run:
-    def __init__(self, policy: Policy, settings: Settings, ranks: Mpi | None, stack: contextlib.ExitStack) -> None:
+    def __init__(
+        self,
+        policy: Policy,
+        settings: Settings,
+        ranks: Mpi | None,
+        signals: Signals,
+        stack: contextlib.ExitStack,
+    ) -> None:
         self._settings = settings
+        self._signals = signals
         self._stack = stack
+        self._screen, face = choose(settings.progress, self._tell)
+        stack.callback(self._screen.close)
         self._ranks = ranks if ranks is not None and ranks.peers else None
         is_mpi = self._ranks is not None and settings.transport == "mpi"
         transports: list[Transport] = [self._ranks] if self._ranks is not None and is_mpi else []
@@ -115,7 +139,7 @@ class _Run:
         self._local = ""
         self._spare = self._local_slots()
         if self._spare:
-            self._local = stack.enter_context(_private_directory())
+            self._local = stack.enter_context(private_directory())
         welcome: dict[str, Any] = {
             "output": True,
             "limit": settings.max_output,
@@ -130,15 +154,13 @@ class _Run:
             stack.callback(self._bridge.close)
             transports.append(self._bridge.router)
             self.hub = Hub(policy, self._bridge.welcome(**welcome))
-            if self._ranks is not None and not is_mpi:
-                move = encode(Move(self._bridge.connection.to_json()))
-                for rank in self._ranks.peers:
-                    self._ranks.send(rank, move)
         else:
             self.hub = Hub(policy, Welcome(**welcome))
-        self._printer = Printer(sys.stdout.buffer, sys.stderr.buffer, keep_order=settings.keep_order)
+        streams = map(self._screen.above, (sys.stdout.buffer, sys.stderr.buffer))
+        self._printer = Printer(*streams, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)
-        listeners: list[Listener] = [self._printer, self._report]
+        self.progress = Progress(face, lambda now: standing(self.hub, self._report, now))
+        listeners: list[Listener] = [self._printer, self._report, self.progress]
         self._store: Store | None = None
         self._outcome = "it broke off"
         if settings.record:
@@ -151,13 +173,18 @@ class _Run:
             listeners.insert(0, self._store)  # before anybody is told
         self.loop = HubLoop(self.hub, transports, listeners)
         if self._store is not None:
-            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, clock).answer)
+            overview = Overview(self.hub, self._report, settings.door.tasks, clock, self._store.since)
+            self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
         else:
-            self.loop.keep(lambda: False, NoRecord(self.hub, clock).answer)
+            overview = Overview(self.hub, self._report, settings.door.tasks, clock)
+            self.loop.keep(lambda: False, NoRecord(overview).answer)
+        self.loop.listen(overview)
         self.walltime = Walltime(settings.walltime, clock())
         stack.callback(self.walltime.close)
         self._tell_end()
+        self._roll: RollCall | None = None  # of ranks that talk over ZeroMQ
         self._worker: subprocess.Popen[bytes] | None = None
+        self.gathering = Gathering(())
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
 
@@ -168,13 +195,13 @@ class _Run:
             return share() if wanted is None else slots(wanted)
         return 0 if wanted is None else slots(wanted) - 1
 
-    @staticmethod
-    def _tell_always(text: str) -> None:
+    def _tell_always(self, text: str) -> None:
+        self._screen.hide()
         say("dwork", text)
 
     def _tell(self, text: str) -> None:
         if not self._settings.quiet:
-            say("dwork", text)
+            self._tell_always(text)
 
     def _close_record(self) -> None:
         assert self._store is not None
@@ -187,8 +214,9 @@ class _Run:
         self.loop.carry_out(self.hub.restore(plan.entries, clock(), next_id=plan.next_id))
         gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
         gc.enable()
+        self.gathering = Gathering(self.hub.graph.names.values())
         if self._settings.joblog:
-            log = Joblog(self._settings.joblog, self._command, again=plan.known)
+            log = Joblog(self._settings.joblog, self._command, again=plan.known, before=self._screen.hide)
             self._stack.callback(log.close)
             self.loop.listen(log)
         if plan.known:
@@ -202,8 +230,13 @@ class _Run:
     def begin(self) -> None:
         """Say what is going to happen, and see to it that there is somebody to do it."""
         n = self.hub.graph.active
+        if self._ranks is not None and self._settings.transport == "zmq":
+            self._roll = self._move(self._ranks)
+        if self.gathering.is_needed and not self.hub.policy.elastic:
+            self.gathering.begin(clock())
+            self.loop.carry_out(self.hub.open(clock(), is_open=False))
         if self._local:
-            self._worker = self._stack.enter_context(_local_worker(self._local_connection(), self._spare))
+            self._worker = self._stack.enter_context(self._local_worker())
         if self._ranks is None:
             where = f"on {counted(self._spare, 'core')} of this machine"
         else:
@@ -217,11 +250,46 @@ class _Run:
         if self._ranks is not None and (how := launcher.advice()):
             self._tell(f"a rank that dies will end this run; {how} lets the others go on")
         self._tell(f"{counted(n, 'task')} {where}{hint}")
+        self.progress.begin(clock())
 
-    def _local_connection(self) -> Connection:
-        """For the worker of our own; it is told over a pipe, so the keys are in no file."""
+    def _move(self, ranks: Mpi) -> RollCall:
+        """Have the ranks talk over ZeroMQ: they look at MPI no more until they are sent home."""
         assert self._bridge is not None
-        return replace(self._bridge.connection, addresses=(f"ipc://{self._local}/hub",))
+        move = encode(Move(self._bridge.connection.to_json()))
+        for rank in ranks.peers:
+            ranks.send(rank, move)
+        ranks.flush(_COME)
+        roll = RollCall(map(str, ranks.peers), clock() + _COME)
+        self.loop.listen(roll)
+        return roll
+
+    def gather(self) -> str:
+        """When workers are waited for, begin as soon as all are there; why not, when none can ever run something."""
+        if not self.gathering.is_on:
+            return ""
+        n = (len(self._ranks.peers) if self._ranks is not None else 0) + bool(self._local)
+        workers = self.hub.workers.values()
+        if not self.gathering.ends(len(workers), n, clock()):
+            return ""
+        if refusal := self.gathering.refusal(workers):
+            return refusal
+        self.loop.carry_out(self.hub.open(clock()))
+        return ""
+
+    def _local_worker(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
+        options = ["--slots", str(self._spare)]
+        if self._ranks is not None:  # a core is the hub's
+            options += ["--cores", str(max(self._spare, share() - 1))]
+        if self._settings.gpus is not None:
+            options += ["--gpus", self._settings.gpus]
+        assert self._bridge is not None
+        connection = replace(self._bridge.connection, addresses=(f"ipc://{self._local}/hub",))
+        return local_worker(connection, options)
+
+    def show(self) -> None:
+        """Show how far it is, if it is time for that, below what has been printed."""
+        self.progress.look(clock())
+        self._screen.restore()
 
     def mind_the_time(self) -> None:
         """See whether the job ends at another time than was thought."""
@@ -268,41 +336,56 @@ class _Run:
         if self._ranks is None:  # nobody else is there
             self._interrupted = 1
             self._stop(f"the worker process {how}", running=False)
-        for worker in list(self.hub.workers.values()):
-            if worker.location.endswith(f":{self._worker.pid if self._worker else ''}"):
-                self.loop.carry_out(self.hub.lose(worker.peer, clock(), how))
+        for peer in self._local_peers():
+            self.loop.carry_out(self.hub.lose(peer, clock(), how))
         self._worker = None
+
+    def _local_peers(self) -> list[Any]:
+        """The worker process of our own, as the hub knows it; none when it has not come yet."""
+        pid = self._worker.pid if self._worker else ""
+        return [worker.peer for worker in self.hub.workers.values() if worker.location.endswith(f":{pid}")]
 
     def nothing(self) -> int:
         """All was done before."""
         self._outcome = "all was done before"
         return ExitCode.DONE
 
-    def _miss_ranks(self) -> None:
-        """Ranks that talk over ZeroMQ, and are gone, are dead for MPI as well."""
-        if self._ranks is not None and self._settings.transport == "zmq":
-            there = {location.rpartition(":")[2] for location in self.hub.workers}
+    def part(self) -> None:
+        """Send the workers home. Ranks that talk over ZeroMQ, and are gone, are dead for MPI as well."""
+        self._screen.close()
+        if self._ranks is not None and self._roll is not None:
+            while self._interrupted < 2 and self._roll.awaits(self.hub.workers, clock()):
+                self.loop.turn()
+                self.loop.sleep(self._signals.descriptor, self._roll.until)
+                self.heed(self._signals.take())
+            there = ranks_of(self.hub.workers)
             for rank in self._ranks.peers:
                 if str(rank) not in there:
                     self._ranks.drop(rank)
+        self.loop.dismiss()
 
     def end(self) -> int:
         """Send the workers home, sum up, and return the exit code."""
-        self.loop.dismiss()
-        self._miss_ranks()
+        self.part()
+        if self._worker is not None and self._worker.stdin is not None and not self._local_peers():
+            self._worker.stdin.close()  # it comes too late to be told otherwise
         self._printer.close()
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
         lines = self._report.summary(counts)
         for line in lines[:-1] if self._settings.quiet else lines:  # what failed is told in any case
             say("dwork", line)
-        if (self._interrupted or self.hub.is_drained) and self.hub.graph.active + counts[State.CANCELLED]:
-            return ExitCode.STOPPED
-        bad = counts[State.FAILED] + counts[State.SKIPPED] + counts[State.CANCELLED] + self.hub.graph.active
-        if not bad and self._printer.broken:
+        code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.is_drained)
+        if code is ExitCode.DONE and self._printer.broken:
             where = f"; it is in {shown(self._settings.logs)}" if self._settings.logs else ""
             say("dwork", f"all is done, but not all output of tasks could be written{where}")
-        return ExitCode.FAILED if bad or self._printer.broken else ExitCode.DONE
+            return ExitCode.FAILED
+        return code
+
+    def conclude(self, code: int) -> int:
+        """Tell those who wait for it how the run ends, and return that."""
+        self.loop.conclude(code, self._bridge.router if self._bridge is not None else None)
+        return code
 
 
 def _resumed(plan: Plan, total: int, record: str) -> str:
@@ -312,36 +395,3 @@ def _resumed(plan: Plan, total: int, record: str) -> str:
     if plan.done == total:
         text += f", as {shown(record)} says: nothing is left to do (--fresh starts over)"
     return text
-
-
-@contextlib.contextmanager
-def _private_directory() -> Iterator[str]:
-    """A directory for a socket, whose whole path may have no more than some hundred characters."""
-    base = tempfile.gettempdir()
-    directory = tempfile.mkdtemp(prefix="dwork-", dir=base if len(base) < 70 else "/tmp")
-    try:
-        yield directory
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _local_worker(connection: Connection, slots: int) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process of our own. It ends when its standard input does, so it cannot outlive us."""
-    command = [sys.executable, "-m", "dwork.kworker", "--connection", "-", "--slots", str(slots), "--until-eof"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
-    assert process.stdin is not None
-    process.stdin.write(f"{connection.to_json()}\n".encode())
-    process.stdin.flush()
-    try:
-        yield process
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(_LEAVE)
-    finally:
-        assert process.stdin is not None
-        process.stdin.close()
-        try:
-            process.wait(_LEAVE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()

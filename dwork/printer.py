@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from dwork import events
 from dwork.events import Ended, Event
 from dwork.shown import shown
 from dwork.spool import Extent, Spool
-from dwork.task import Result
+
+
+class Stream(Protocol):
+    """What it prints to: a binary file, or what takes the place of one."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
 
 
 class _Block(NamedTuple):
@@ -32,7 +39,7 @@ class _Block(NamedTuple):
 class Printer:
     """A listener. `broken` says why output can no longer be written, and is empty while it can."""
 
-    def __init__(self, out: BinaryIO, err: BinaryIO, *, keep_order: bool = False) -> None:
+    def __init__(self, out: Stream, err: Stream, *, keep_order: bool = False) -> None:
         self.broken = ""
         self._streams = (out, err)
         self._keep_order = keep_order
@@ -138,15 +145,8 @@ class Printer:
                 self.broken = f"the output of tasks cannot be written: {error.strerror}"
 
 
-def how(result: Result) -> str:
-    """How a failed attempt ended, in few words."""
-    if result.error:
-        return result.error
-    return f"signal {result.signal}" if result.signal else f"exit status {result.exit_status}"
-
-
 def _mark(ended: Ended) -> bytes:
-    return f"[{shown(ended.name, 60)}: {how(ended.result)}] ".encode()
+    return f"[{shown(ended.name, 60)}: {ended.result.how}] ".encode()
 
 
 def _marked(pieces: Iterable[bytes], mark: bytes) -> Iterator[bytes]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import traceback
 from collections.abc import Callable
@@ -35,6 +36,19 @@ _CODES: dict[type[DworkError], ExitCode] = {
 }
 
 
+def hold_streams() -> None:
+    """Let standard streams that are closed be /dev/null, before another file gets their number, and what is printed."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+    if sys.stdout is None:
+        sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
+    if sys.stderr is None:
+        sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def say(program: str, text: str) -> None:
     """One line on standard error."""
     try:
@@ -64,15 +78,29 @@ def guarded(program: str, body: Callable[[], int]) -> int:
         return ExitCode.BUG
 
 
-def click_main(program: str, command: Command, given: object = None) -> int:
-    """Run a click command as the program and return its exit code; `given` is its context's object."""
+def prepare_completion(typed: str) -> None:
+    """Let click answer a shell that asks how the line goes on. typed: the program, as it is typed."""
+    if f"_{typed}_COMPLETE".replace("-", "_").upper() in os.environ:
+        from dwork.completion import register
+
+        register()
+
+
+def click_main(program: str, command: Command, given: object = None, *, typed: str = "") -> int:
+    """Run a click command as the program and return its exit code; `given` is its context's object.
+
+    typed: what people type to start it, when that is not the name that begins its lines.
+    """
     import click
 
+    typed = typed or program
+
     def body() -> int:
+        prepare_completion(typed)
         try:
-            return int(command.main(prog_name=program, standalone_mode=False, obj=given) or 0)
+            return int(command.main(prog_name=typed, standalone_mode=False, obj=given) or 0)
         except click.ClickException as error:
-            raise UsageError(f"{error.format_message()} ({program} --help tells more)") from None
+            raise UsageError(f"{error.format_message()} ({typed} --help tells more)") from None
         except click.Abort:
             raise KeyboardInterrupt from None
 
@@ -81,6 +109,7 @@ def click_main(program: str, command: Command, given: object = None) -> int:
 
 def leave(code: int, *, at_once: bool = False) -> NoReturn:
     """End the process with its output written. at_once: without any clean-up of Python's or of libraries."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C must not change the exit code, nor say anything
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

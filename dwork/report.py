@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 
 from dwork import events
 from dwork.events import Ended, Event
-from dwork.printer import how
 from dwork.shown import counted, shown
 from dwork.task import State
 
@@ -15,7 +14,11 @@ NAMED = 50
 
 
 class Report:
-    """A listener. tell(text) prints a line for people; it is not called when quiet."""
+    """A listener. tell(text) prints a line for people; it is not called when quiet.
+
+    ran: how many tasks have ended in this run, well or not. seconds: the time of workers that was spent in tasks, for
+    each core that these asked for.
+    """
 
     def __init__(self, tell: Callable[[str], None], *, quiet: bool = False) -> None:
         self._tell = tell
@@ -23,8 +26,9 @@ class Report:
         self._begin: float | None = None  # when the first task was stolen
         self._end = 0.0
         self._done = 0  # in this run
-        self._ran = 0  # and those that failed
-        self._seconds = 0.0  # time of workers spent in tasks
+        self.ran = 0
+        self.seconds = 0.0
+        self._cores: dict[int, int] = {}  # of tasks in somebody's hands that asked for more than one
         self._slots = 0
         self._capacity = 0.0  # slot seconds of workers that have left
         self._workers: dict[str, tuple[float, int]] = {}
@@ -36,29 +40,30 @@ class Report:
                 case events.Finished(time=time, tasks=tasks):
                     self._end = time
                     self._done += len(tasks)
-                    self._ran += len(tasks)
-                    self._seconds += sum([ended.result.seconds for ended in tasks])
-                case events.Stolen(time=time) if self._begin is None:
-                    self._begin = time
+                    self.ran += len(tasks)
+                    self.seconds += sum([self._spent(ended) for ended in tasks])
+                case events.Stolen(time=time, tasks=assigned):
+                    self._begin = time if self._begin is None else self._begin
+                    self._cores.update([(t.id, t.options.cores) for t in assigned if t.options.cores > 1])
                 case events.Failed(time=time, task=ended):
                     self._end = time
-                    self._ran += 1
-                    self._seconds += ended.result.seconds
+                    self.ran += 1
+                    self.seconds += self._spent(ended)
                     if len(self._failed) < NAMED:
                         self._failed[ended.id] = ended
-                    self._say(f"{_named(ended)} failed: {how(ended.result)}")
+                    self._say(f"{_named(ended)} failed: {ended.result.how}")
                 case events.Retried(task=ended, attempts_left=left, delay=delay):
-                    self._seconds += ended.result.seconds
+                    self.seconds += self._spent(ended)
                     times = "once more" if left == 1 else f"up to {left} times more"
                     when = f", in {delay:g} s" if delay else ""
-                    self._say(f"{_named(ended)} failed: {how(ended.result)}; it is tried {times}{when}")
+                    self._say(f"{_named(ended)} failed: {ended.result.how}; it is tried {times}{when}")
                 case events.Interrupted(time=time, task=ended):
                     self._end = time
-                    self._seconds += ended.result.seconds
+                    self.seconds += self._spent(ended)
                     self._say(f"{_named(ended)} was interrupted: the next run runs it again")
                 case events.Killed(time=time, task=ended):
                     self._end = time
-                    self._seconds += ended.result.seconds
+                    self.seconds += self._spent(ended)
                 case events.Revived(tasks=named):
                     for task in named:
                         self._failed.pop(task.id, None)
@@ -70,8 +75,13 @@ class Report:
                     since, slots = self._workers.pop(location, (time, 0))
                     self._capacity += slots * (time - max(since, self._begin or time))
                     self._say(f"worker {shown(location)} has left: {reason}")
+                case events.Unmet(asked=asked, most=most):
+                    self._say(f"a task asks for {asked}, and no worker has that; of each the most is: {most}")
                 case events.Stopping(reason=reason, now=now):
                     self._say(f"{reason}: no more tasks are started" + (", and running ones are ended" if now else ""))
+
+    def _spent(self, ended: Ended) -> float:
+        return ended.result.seconds * (self._cores.pop(ended.id, 1) if self._cores else 1)
 
     def summary(self, counts: dict[State, int]) -> list[str]:
         """The lines to print at the end."""
@@ -88,10 +98,10 @@ class Report:
             capacity = self._capacity + sum(
                 slots * max(0.0, self._end - max(since, begin)) for since, slots in self._workers.values()
             )
-            line += f"; {self._ran / wall:,.1f} tasks/s"
+            line += f"; {self.ran / wall:,.1f} tasks/s"
             if capacity > 0:
-                line += f", workers {min(1.0, self._seconds / capacity):.0%} busy"
-        named = [f"failed: {_named(ended)}: {how(ended.result)}" for ended in self._failed.values()]
+                line += f", workers {min(1.0, self.seconds / capacity):.0%} busy"
+        named = [f"failed: {_named(ended)}: {ended.result.how}" for ended in self._failed.values()]
         if failed > len(named):
             named.append(f"failed: and {failed - len(named):,} more")
         return [*named, line]

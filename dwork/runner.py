@@ -4,11 +4,11 @@ Each task is a session of its own, so that ending it ends its children too, and 
 group (mpirun sends some) does not reach it. It is started with posix_spawn, which is vfork underneath: several times
 quicker than fork from a process that holds an MPI library, and safe where fork is not (InfiniBand memory).
 
-Output goes to two unnamed temporary files (in $TMPDIR), never through memory whole: what is short travels with the
-result, the rest in pieces through `sink`. What a task prints that runs for over a second is passed on every second, so
-that it can be followed, and is not lost with the worker. Of more than `limit` bytes the middle is left out.
-
 What a task leaves behind in the background may go on until the worker leaves; then it is ended.
+
+A worker that runs several tasks gives each CPUs of its own (`seats`): a child has those that the thread may use which
+starts it, so this one is bound for that moment. With --enforce-memory each task that asks for memory is started in a
+control group of its own (`memorygroups`) or, where there can be none, watched (`memorywatch`).
 """
 
 from __future__ import annotations
@@ -19,73 +19,99 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
+from dwork import cgroups, cores, gpus, memorywatch
+from dwork.capture import Capture, Captured, Sink
+from dwork.equipment import Equipment
 from dwork.guard import MARK, Guard, children, end
-from dwork.messages import Wishes
+from dwork.memorygroups import MemoryGroups
+from dwork.messages import NO_WISHES, Wishes
 from dwork.oom import Oom
+from dwork.resources import ONE_CORE, Resources
+from dwork.seats import Seat, Seats
 from dwork.shellwords import SHELL, arguments
+from dwork.shown import size
 from dwork.surroundings import of_tasks
 from dwork.task import TIMED_OUT, Assigned, Result
 
-#: Output up to this many bytes travels with the result.
-SHORT: Final = 32 * 1024
-#: The size of a piece of longer output, in bytes.
-PIECE: Final = 256 * 1024
 #: Seconds between two looks at what running tasks have printed.
 LOOK: Final = 1.0
+#: Seconds between two looks at how much memory they use.
+WEIGH: Final = 1.0
+#: What tells libraries how many threads to start.
+THREADS: Final = "OMP_NUM_THREADS"
 #: A name longer than this many bytes is not told to the task: one environment variable holds 128 KiB.
 LONGEST_NAME: Final = 100_000
 #: Exit status of a task that ran out of time and yet ended well, as timeout(1) gives it.
 OUT_OF_TIME: Final = 124
 NOT_STARTED, NOT_FOUND = 126, 127
 
-Sink = Callable[[int, int, bytes], None]
-
 
 @dataclass(slots=True)
 class _Child:
     assigned: Assigned
     started: float
-    files: tuple[int, int]
+    captured: Captured  # what it prints
     deadline: float | None  # when to end it
-    passed: list[int] = field(default_factory=lambda: [0, 0])  # bytes of stdout and stderr that are passed on
     ended_for: str = ""  # why dwork ends it
     kill_at: float | None = None  # when to stop being polite
+    is_watched: bool = False  # how much memory it uses
 
 
 class Runner:
     """The processes of one worker. `now` is in seconds since the epoch everywhere.
 
-    sink(task id, stream 1 or 2, bytes) takes output that is too long for a result, before its result is returned.
-    grace: seconds between TERM and KILL.
+    sink: see capture. grace: seconds between TERM and KILL. slots: how many tasks run at a time.
     """
 
-    def __init__(self, location: str, sink: Sink, *, grace: float = 5.0) -> None:
-        self._sink = sink
+    def __init__(
+        self, location: str, sink: Sink, *, grace: float = 5.0, slots: int = 1, equipment: Equipment | None = None
+    ) -> None:
+        self.capture = Capture(sink)
         self._grace = grace
+        self._slots = slots
+        self._equipment = equipment or Equipment()
         self._children: dict[int, _Child] = {}
         self._pids: dict[int, int] = {}
-        self._files: list[tuple[int, int]] = []
-        self._directory = tempfile.gettempdir()
         self._null = os.open(os.devnull, os.O_RDONLY)
         self.directory = tempfile.mkdtemp(prefix="dwork-")  # for this worker's own files; nobody else can look into it
         self._guard = Guard(grace, self.directory)
         self._oom = Oom()
+        self._groups = MemoryGroups("")
         self._own = {"DWORK_WORKER": location, MARK: self._guard.mark}
-        self._environment = {**of_tasks(os.environ), **self._own}
+        self._wide = os.sched_getaffinity(0) | cores.reachable()
+        os.sched_setaffinity(0, self._wide)  # what a launcher has bound us to is not for our tasks
+        self.dress(NO_WISHES, {})
         self.deadline = float("inf")  # when poll has something to do though nothing ends
         self.passes_on = False  # whether somebody wants to see output before its task ends
-        self.limit = 0  # bytes of one stream that are passed on at the most; 0: all
         self._end_at = float("inf")  # when to end the next task
         self._look_at = float("inf")  # when to look what has been printed
+        self._weigh_at = float("inf")  # when to see how much memory is used
         _close_on_exec()
 
     def dress(self, wishes: Wishes, way: dict[str, str]) -> None:
-        """What tasks find in their environment from now on; way: variables that tell them how to reach the hub."""
+        """How to run tasks from now on; way: variables that tell them how to reach the hub."""
+        equipment = self._equipment
+        is_pinned = self._slots > 1 if wishes.pin is None else wishes.pin
+        can_pin = is_pinned and len(equipment.cpus) >= max(equipment.cores, self._slots)
+        if not self._children:  # a Welcome may come twice, and who runs then keeps what he has
+            self._seats = Seats(equipment.cpus if can_pin else (), equipment.gpus.ids)
+        self._enforces_memory = wishes.enforce_memory
+        if wishes.enforce_memory and not self._groups:
+            self._groups = MemoryGroups(cgroups.own())
         self._environment = {**of_tasks(os.environ, wishes), **self._own, **way}
+        self._may_set_threads = THREADS not in self._environment
+        self._environment.update(self._means(ONE_CORE, ()))
+
+    def _means(self, asked: Resources, gpus_given: Sequence[str]) -> dict[str, str]:
+        """Variables that tell a task what it has."""
+        means = {"DWORK_CORES": str(asked.cores), "DWORK_GPUS": str(asked.gpus), "DWORK_MEMORY": str(asked.memory)}
+        if self._may_set_threads and (self._slots > 1 or asked.cores > 1):  # else it has all that its worker has
+            means[THREADS] = str(asked.cores)
+        return {**means, **gpus.environment(os.environ, self._equipment.gpus, gpus_given)}
 
     # -- starting ----------------------------------------------------------------------------------------------
 
@@ -94,44 +120,60 @@ class Runner:
         words = arguments(assigned.command)
         if not words:
             return Result(assigned.id, assigned.attempt, 0, 0, now)
-        environment = self._environment_of(assigned)
-        files = self._files.pop() if self._files else (self._file(), self._file())
+        asked = assigned.options.asks
+        seat = self._seats.take(assigned.id, asked.cores, asked.gpus) if self._seats else Seat()
+        environment = self._environment_of(assigned, asked, seat)
+        captured = self.capture.begin()
+        is_held = bool(self._enforces_memory and asked.memory)
+        group = self._groups.open(assigned.id, asked.memory) if is_held and self._groups else ""
         self._oom.raise_score()
         try:
-            pid = self._spawn(words, environment, files, assigned.options.cwd)
-        except OSError as error:
-            self._files.append(files)
+            if seat.cpus:
+                os.sched_setaffinity(0, seat.cpus)
+            pid = self._spawn(words, environment, captured.files, assigned.options.cwd, group)
+        except (OSError, ValueError) as error:
+            self.capture.drop(captured)
+            self._seats.give_back(assigned.id)
+            self._groups.close(assigned.id)
             return _not_started(assigned, words[0], error, now)
-        except ValueError as error:
-            self._files.append(files)
-            return _failed(assigned, NOT_STARTED, f"cannot be started: {error}", now)
         finally:
+            if seat.cpus:
+                os.sched_setaffinity(0, self._wide)
             self._oom.lower_score()
         timeout = assigned.options.timeout
         deadline = None if timeout is None else now + timeout
-        self._children[pid] = _Child(assigned, now, files, deadline)
+        self._children[pid] = _Child(assigned, now, captured, deadline, is_watched=is_held and not group)
         self._pids[assigned.id] = pid
         if deadline is not None:
             self._end_at = min(self._end_at, deadline)
         if self.passes_on and self._look_at == float("inf"):
             self._look_at = now + LOOK
-        self.deadline = min(self._end_at, self._look_at)
+        if is_held and not group and self._weigh_at == float("inf"):
+            self._weigh_at = now + WEIGH
+        self._reckon()
         return None
 
-    def _environment_of(self, assigned: Assigned) -> dict[str, str]:
+    def _reckon(self) -> None:
+        self.deadline = min(self._end_at, self._look_at, self._weigh_at)
+
+    def _environment_of(self, assigned: Assigned, asked: Resources, seat: Seat) -> dict[str, str]:
         environment = self._environment
         environment["DWORK_TASK_ID"] = str(assigned.id)
         environment["DWORK_ATTEMPT"] = str(assigned.attempt)
         environment["DWORK_TASK_NAME"] = assigned.name if len(assigned.name) <= LONGEST_NAME else ""
-        return {**environment, **dict(assigned.options.env)} if assigned.options.env else environment
+        if asked is ONE_CORE and not assigned.options.env:
+            return environment
+        return {**environment, **self._means(asked, seat.gpus), **dict(assigned.options.env)}
 
     def _spawn(
-        self, words: tuple[str, ...], environment: dict[str, str], files: tuple[int, int], cwd: str | None
+        self, words: tuple[str, ...], environment: dict[str, str], files: tuple[int, int], cwd: str | None, group: str
     ) -> int:
         if cwd is not None:  # posix_spawn cannot change directory, a shell can
             if not os.path.isdir(cwd):
                 raise NotADirectoryError(errno.ENOTDIR, "no such directory", cwd)
             words = (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', SHELL, cwd, *words)
+        if group:
+            words = (SHELL, "-c", 'echo $$ > "$1" && shift && exec "$@"', SHELL, group, *words)
         program = words[0]
         if environment is not self._environment and "/" not in program:  # its own PATH decides
             found = shutil.which(program, path=environment.get("PATH", os.defpath))
@@ -158,13 +200,6 @@ class Runner:
             SHELL, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=defaults
         )
 
-    def _file(self) -> int:
-        try:
-            return os.open(self._directory, os.O_TMPFILE | os.O_RDWR | os.O_CLOEXEC | os.O_APPEND, 0o600)
-        except OSError:  # a file system without unnamed files
-            with tempfile.TemporaryFile(dir=self._directory) as file:
-                return os.dup(file.fileno())
-
     # -- ending ------------------------------------------------------------------------------------------------
 
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
@@ -177,13 +212,17 @@ class Runner:
             child = self._children.pop(pid, None)
             if child is not None:  # else: something that a task left behind
                 del self._pids[child.assigned.id]
+                self._seats.give_back(child.assigned.id)
                 results.append((child.assigned, self._result(pid, child, status, usage, now)))
+                self._groups.close(child.assigned.id)
         if now >= self.deadline:
             if now >= self._end_at:
                 self._enforce(now)
             if now >= self._look_at:
                 self._pass_on(now)
-            self.deadline = min(self._end_at, self._look_at)
+            if now >= self._weigh_at:
+                self._weigh(now)
+            self._reckon()
         return results
 
     def kill(self, task: int, now: float, reason: str) -> None:
@@ -196,7 +235,7 @@ class Runner:
         child.kill_at = now + self._grace
         child.deadline = child.kill_at
         self._end_at = min(self._end_at, child.kill_at)
-        self.deadline = min(self._end_at, self._look_at)
+        self._reckon()
         _signal_group(pid, signal.SIGTERM)
         _signal_group(pid, signal.SIGCONT)
 
@@ -212,6 +251,16 @@ class Runner:
             (c.deadline for c in self._children.values() if c.deadline is not None), default=float("inf")
         )
 
+    def _weigh(self, now: float) -> None:
+        """End the tasks that use more memory than they have asked for: at once, since they may go on taking more."""
+        limits = {pid: c.assigned.options.memory for pid, c in self._children.items() if c.is_watched}
+        for pid, used in memorywatch.over(limits).items():
+            child = self._children[pid]
+            if not child.ended_for:
+                child.ended_for = f"out of memory: it used {size(used)}, and asked for {size(limits[pid])}"
+            _signal_group(pid, signal.SIGKILL)
+        self._weigh_at = now + WEIGH if limits else float("inf")
+
     def close(self) -> None:
         """End all that still runs, background processes of ended tasks included, and wait until it has."""
         give_up = time.monotonic() + self._grace
@@ -226,8 +275,9 @@ class Runner:
         self._guard.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         self._oom.close()
-        for fd in (self._null, *(fd for pair in self._files for fd in pair)):
-            os.close(fd)
+        self._groups.close_all()
+        self.capture.close()
+        os.close(self._null)
 
     # -- results -----------------------------------------------------------------------------------------------
 
@@ -237,64 +287,30 @@ class Runner:
         exit_status = 128 + number if number else code
         if child.ended_for and exit_status == 0 and child.ended_for != "cancelled":
             exit_status = OUT_OF_TIME
-        if number == signal.SIGKILL and not child.ended_for and self._oom.has_struck():
-            child.ended_for = "out of memory: the system has ended it"
+        if number == signal.SIGKILL and not child.ended_for:
+            child.ended_for = self._shortage(child.assigned)
         elif child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
-        sizes = [os.fstat(fd).st_size for fd in child.files]
-        stdout, stderr = b"", b""
-        if any(sizes):
-            stdout = self._output(child, 0, sizes[0])
-            stderr = self._output(child, 1, sizes[1])
-        self._recycle(pid, child.files, sizes)
+        stdout, stderr = self.capture.end(child.assigned.id, child.captured, is_open=_is_group(pid))
         return Result(
             child.assigned.id, child.assigned.attempt, exit_status, number, child.started, now - child.started,
             usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr,  # type: ignore[attr-defined]
         )  # fmt: skip
 
+    def _shortage(self, assigned: Assigned) -> str:
+        """Why it was killed, when that was for memory; else empty."""
+        events = self._groups.events(assigned.id)
+        if events is not None and events.get("oom_kill") and events.get("oom"):
+            return f"out of memory: it needed more than the {size(assigned.options.memory)} that it asked for"
+        has_struck = self._oom.has_struck() if events is None else events.get("oom_kill")
+        return "out of memory: the system has ended it" if has_struck else ""
+
     def _pass_on(self, now: float) -> None:
         """Pass on what has been printed by tasks that run for some time."""
         for child in self._children.values():
             if now >= child.started + LOOK:
-                for stream, fd in enumerate(child.files):
-                    size = os.fstat(fd).st_size
-                    self._pass(child, stream, min(size, self.limit // 2) if self.limit else size)
+                self.capture.pass_on(child.assigned.id, child.captured)
         self._look_at = now + LOOK if self._children else float("inf")
-
-    def _pass(self, child: _Child, stream: int, end: int) -> None:
-        while child.passed[stream] < end:
-            offset = child.passed[stream]
-            piece = os.pread(child.files[stream], min(PIECE, end - offset), offset)
-            if not piece:  # the task has cut its own output
-                return
-            self._sink(child.assigned.id, stream + 1, piece)
-            child.passed[stream] += len(piece)
-
-    def _output(self, child: _Child, stream: int, size: int) -> bytes:
-        """What a task that has ended printed, when it is short; else it goes through the sink, piece by piece."""
-        if size <= SHORT and not child.passed[stream]:
-            return os.pread(child.files[stream], size, 0) if size else b""
-        left_out = size - self.limit
-        if self.limit and left_out > 0:
-            self._pass(child, stream, self.limit // 2)
-            mark = f"\n[dwork: {left_out:,} bytes are left out here]\n"
-            self._sink(child.assigned.id, stream + 1, mark.encode())
-            child.passed[stream] += left_out
-        self._pass(child, stream, size)
-        return b""
-
-    def _recycle(self, pid: int, files: tuple[int, int], sizes: list[int]) -> None:
-        """Use the files again, unless something in the background may still write to them."""
-        try:
-            os.killpg(pid, 0)
-        except ProcessLookupError:
-            for fd, size in zip(files, sizes, strict=True):
-                if size:
-                    os.ftruncate(fd, 0)
-            self._files.append(files)
-        else:
-            for fd in files:
-                os.close(fd)
 
 
 def _reap() -> None:
@@ -312,13 +328,24 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         pass
 
 
-def _not_started(assigned: Assigned, program: str, error: OSError, now: float) -> Result:
+def _is_group(pid: int) -> bool:
+    """Whether it has left something in the background."""
+    try:
+        os.killpg(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user, by sudo
+        pass
+    return True
+
+
+def _not_started(assigned: Assigned, program: str, error: OSError | ValueError, now: float) -> Result:
     exit_status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_STARTED
-    return _failed(assigned, exit_status, f"cannot start {error.filename or program}: {error.strerror}", now)
-
-
-def _failed(assigned: Assigned, exit_status: int, error: str, now: float) -> Result:
-    return Result(assigned.id, assigned.attempt, exit_status, 0, now, error=error)
+    if isinstance(error, OSError):
+        text = f"cannot start {error.filename or program}: {error.strerror}"
+    else:
+        text = f"cannot be started: {error}"
+    return Result(assigned.id, assigned.attempt, exit_status, 0, now, error=text)
 
 
 def _close_on_exec() -> None:

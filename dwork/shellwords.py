@@ -12,6 +12,8 @@ from typing import Final
 from dwork.task import Command
 
 SHELL: Final = "/bin/sh"
+#: The shell of systems that promise their users this one.
+BASH: Final = "/bin/bash"
 
 #: Words of nothing but characters that no shell takes for more than itself, between blanks.
 _PLAIN: Final = re.compile(r"[\w@%+=:,./-]+(?:[ \t]+[\w@%+=:,./-]+)*", re.ASCII)

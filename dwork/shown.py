@@ -1,8 +1,11 @@
-"""Names and commands as they are printed for people: escaped, and no longer than a line can bear."""
+"""What is printed for people: names and commands escaped, no longer than a line can bear; numbers with their units."""
 
 from __future__ import annotations
 
+from typing import Final
+
 WIDTH = 80
+_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def shown(text: str, width: int = WIDTH) -> str:
@@ -29,3 +32,23 @@ def _visible(character: str) -> str:
 def counted(n: int, what: str) -> str:
     """`1 task`, `1,234 tasks`."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as `0.12 s`, `2:03` or `1:02:03`; days are hours."""
+    if not abs(seconds) < 1e12:
+        return f"{seconds:g} s"
+    if seconds < 60:
+        return f"{seconds:.2f} s"
+    minutes, whole = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
+
+
+def size(n: float) -> str:
+    """Bytes as `812 B`, `1.5 KiB` or `12 GiB`."""
+    for unit in _UNITS:
+        if n < 1024 or unit == _UNITS[-1]:
+            return f"{n:.1f} {unit}" if n < 10 and unit != "B" else f"{n:.0f} {unit}"
+        n /= 1024
+    raise AssertionError("the last unit is never too small")

@@ -14,16 +14,18 @@ from typing import Final
 from dwork.messages import Wishes
 from dwork.pattern import matcher
 
-#: What launchers and process managers tell a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI, PALS.
+#: What launchers and process managers tell a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI, PALS, ALPS,
+#: MVAPICH, jsrun, Flux.
 _LAUNCHER: Final = re.compile(
     r"PMI_|PMIX_|PMI2_|HYDI_|HYDRA_BSTRAP_|MPI_LOCAL|PALS_(RANKID|NODEID|SIZE|LOCAL|APP|APINFO|SPOOL|STARTUP)"
     r"|PRTE_LAUNCHED|PRTE_SHARED|OPAL_|OMPI_(?!MCA_|ALLOW_)"
     r"|OMPI_MCA_(orte_|ess|pmix|initial_wdir|num_procs|cpu_type|shmem_RUNTIME|mpi_oversubscribe|mpi_ft_enable|PREFIXES)"
+    r"|ALPS_APP_|MV2_COMM_WORLD_|JSM_NAMESPACE_|FLUX_(TASK_|JOB_(SIZE|NNODES)|KVS_NAMESPACE|PMI_)"
     r"|I_MPI_HYDRA_UUID|I_MPI_INFO|I_MPI_PIN_|GFORTRAN_UNBUFFERED_PRECONNECTED$|(HFI|IPATH)_NO_BACKTRACE$"
 )
 #: What Slurm tells about the step that a rank is; what it tells about the job is needed by an inner srun.
 _STEP: Final = re.compile(
-    r"SLURM_(STEP_|STEPID|STEPMGR|PROCID|LOCALID|NODEID|GTIDS|TASK_PID|SRUN_|LAUNCH_|MPI_TYPE|PMI|CPU_BIND|MEM_BIND"
+    r"SLURM_(STEP_|STEPID|STEPMGR|PROCID|LOCALID|NODEID|GTIDS|TASK_PID|SRUN_|LAUNCH_|PMI|CPU_BIND|MEM_BIND"
     r"|DISTRIBUTION|UMASK|PRIO_PROCESS|TOPOLOGY_ADDR)"
 )
 #: What lets an inner mpirun start its ranks here, and an inner srun share the cores of the step that it is in.

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple
 
+from dwork.resources import ONE_CORE, Resources
+
 #: A command: a line for `/bin/sh -c`, an argument list started without a shell, or None for a join, which has
 #: nothing to run and is done as soon as its predecessors are (a barrier, or a glob over many tasks).
 Command = str | tuple[str, ...] | None
@@ -55,6 +57,13 @@ class Options:
     cwd: str | None = None
     min_time: float = 0.0
     env: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def asks(self) -> Resources:
+        """What a worker must have for it; ONE_CORE itself when that is all."""
+        if self.cores == 1 and not self.memory and not self.gpus:
+            return ONE_CORE
+        return Resources(self.cores, self.memory, self.gpus)
 
 
 #: The options of a task that asks for nothing; one shared object, so a million plain tasks cost no memory for it.
@@ -121,3 +130,10 @@ class Result(NamedTuple):
     def timed_out(self) -> bool:
         """Whether it was ended since its time was up."""
         return self.error.startswith(TIMED_OUT)
+
+    @property
+    def how(self) -> str:
+        """How a failed attempt ended, in few words."""
+        if self.error:
+            return self.error
+        return f"signal {self.signal}" if self.signal else f"exit status {self.exit_status}"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 
 from dwork import taskfile
 from dwork.errors import TaskFileError
-from dwork.shown import shown
+from dwork.shown import counted, shown
 from dwork.task import Task
 
 
@@ -31,9 +32,15 @@ def load(
         sources.append(taskfile.Source(path, _read(path), form))
         if form == "dag" and os.path.exists(f"{path}.rescue"):
             rescued = taskfile.rescued(_read(f"{path}.rescue"), f"{path}.rescue")
-            tell(f"{shown(path)}.rescue: {len(rescued):,} tasks were done before")
+            tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} done before")
             done |= rescued
-    tasks = taskfile.parse(sources, known=known)
+    collects = gc.isenabled()
+    gc.disable()  # a million tasks would be looked through again and again, and none is garbage
+    try:
+        tasks = taskfile.parse(sources, known=known, tell=tell)
+    finally:
+        if collects:
+            gc.enable()
     return taskfile.without(tasks, done) if done else tasks
 
 

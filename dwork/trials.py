@@ -18,6 +18,7 @@ from collections.abc import Iterable
 from itertools import count
 
 from dwork.graph import Graph, Node
+from dwork.ready import Room
 
 #: Seconds that a task waits at the most before it is tried again.
 LONGEST = 60.0
@@ -82,25 +83,30 @@ class Trials:
             return False
         return all(self._failed_on.get(node) == location for node in self._graph.upcoming(LOOK))
 
-    def take(self, n: int, location: str) -> list[Node]:
+    def take(self, n: int, location: str, room: Room | None = None) -> list[Node]:
         """As Graph.take, but with one suspect at the most, and first what has not failed on this worker."""
-        nodes = self._graph.take(n, location)
+        nodes = self._graph.take(n, location, room)
         if self._failed_on:
-            nodes = self._others_first(nodes, n, location)
+            nodes = self._others_first(nodes, n, location, room)
         if self.lost:
             first = next((i for i, node in enumerate(nodes) if node in self.lost), len(nodes))
             nodes = self._keep(nodes, max(1, first))
         return nodes
 
-    def _others_first(self, nodes: list[Node], n: int, location: str) -> list[Node]:
+    def _others_first(self, nodes: list[Node], n: int, location: str, room: Room | None) -> list[Node]:
         """Pass over what has failed on this worker, as long as there is something else for it."""
         avoided: list[Node] = []
         fine: list[Node] = []
         more = nodes
         while more:
             for node in more:
-                (avoided if self._failed_on.get(node) == location else fine).append(node)
-            more = self._graph.take(min(n - len(fine), LOOK - len(avoided)), location) if avoided else []
+                if self._failed_on.get(node) != location:
+                    fine.append(node)
+                    continue
+                avoided.append(node)
+                if room is not None:
+                    room.claim(node.task.options.asks, -1)
+            more = self._graph.take(min(n - len(fine), LOOK - len(avoided)), location, room) if avoided else []
         return self._keep(fine + avoided, len(fine) or 1)
 
     def _keep(self, nodes: list[Node], n: int) -> list[Node]:

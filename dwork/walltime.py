@@ -15,13 +15,14 @@ PATIENCE: Final = 30.0
 
 
 class Walltime:
-    """given: seconds from `started` on, or None to ask Slurm or PBS.
+    """given: seconds from `started` on, or None to ask Slurm or PBS. before: seconds before the end to leave.
 
     end: in seconds since the epoch, or infinity.
     """
 
-    def __init__(self, given: float | None, started: float) -> None:
+    def __init__(self, given: float | None, started: float, before: float = 0.0) -> None:
         self.end = math.inf if given is None else started + given
+        self._before = before
         self.next = math.inf  # when to call `poll`
         self._question: list[str] = []
         self._asked: subprocess.Popen[str] | None = None
@@ -33,6 +34,11 @@ class Walltime:
             self._question = _question()
             if self._question:
                 self.next = started
+
+    @property
+    def last_call(self) -> float:
+        """When to leave."""
+        return self.end - self._before
 
     @property
     def is_asking(self) -> bool:
@@ -88,7 +94,7 @@ def _parsed(program: str, answer: str, otherwise: float) -> float:
         except ValueError:  # NONE, UNLIMITED, or nothing
             return otherwise
     limit = re.search(r"Resource_List\.walltime = (\d+):(\d\d):(\d\d)", answer)
-    begin = re.search(r"stime = (\w.*)", answer)
+    begin = re.search(r"^\s*(?:stime|start_time) = (\w.*)", answer, re.MULTILINE)  # PBS, Torque
     if limit is None or begin is None:
         return otherwise
     try:

@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from dwork import messages as m
 from dwork._pb.dwork_pb2 import QueryMsg, TaskMsg
 from dwork.errors import WireError
+from dwork.resources import Resources
 from dwork.task import PLAIN, Assigned, Command, Options, Result, Task, TaskKey
 
 #: What a request must and must not have, by type.
@@ -40,6 +41,8 @@ _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.Leave: (("task",), ("name", "n", "location")),
     QueryMsg.Drain: ((), ("task", "name", "location")),
     QueryMsg.Workers: ((), ("task", "name", "n", "location")),
+    QueryMsg.Watch: ((), ("task", "name", "n", "location")),
+    QueryMsg.Await: ((), ("task", "name", "n", "location")),
     QueryMsg.Beat: (("location", "slots"), ("task", "name", "n")),
 }
 _VERBS = {
@@ -147,6 +150,8 @@ def _put_native(native: m.Native | None, q: Any) -> None:
         q.hello = True
     if native.beat:
         q.beat = native.beat
+    if native.has is not None:
+        q.has.cores, q.has.memory, q.has.gpus = native.has
 
 
 def _get_native(q: Any) -> m.Native | None:
@@ -157,7 +162,8 @@ def _get_native(q: Any) -> m.Native | None:
         if len(q.ids) != len(q.attempts):
             raise WireError("ids and attempts of what is in hand must be as many")
         held = tuple(zip(q.ids, q.attempts, strict=True))
-    return m.Native(q.slots, q.wait, q.sequence, held, q.hello, q.beat)
+    has = Resources(q.has.cores, q.has.memory, q.has.gpus) if q.HasField("has") else None
+    return m.Native(q.slots, q.wait, q.sequence, held, q.hello, q.beat, has)
 
 
 def _text(value: Any) -> str:
@@ -262,6 +268,10 @@ def _exit(message: m.Exit, q: Any) -> None:
         q.answers = message.answers
 
 
+def _await(message: m.Await, q: Any) -> None:
+    q.wait = message.wait
+
+
 def _control(message: m.Control, q: Any) -> None:
     q.type = _VERBS[message.verb]
     for name in message.tasks:
@@ -298,6 +308,8 @@ def _ok(message: m.OK, q: Any) -> None:
         q.answers = message.answers
     for state, n in message.counts:
         q.count.add(state=state, n=n)
+    if message.data:
+        q.data = message.data
 
 
 def _not_found(message: m.NotFound, q: Any) -> None:
@@ -323,6 +335,10 @@ def _welcome(message: m.Welcome, q: Any) -> None:
     q.env_drop.extend(message.wishes.drop)
     for name, value in message.wishes.set:
         q.env.add(name=os.fsencode(name), value=os.fsencode(value))
+    if message.wishes.pin is not None:
+        q.pin = message.wishes.pin
+    if message.wishes.enforce_memory:
+        q.enforce_memory = True
 
 
 def _move(message: m.Move, q: Any) -> None:
@@ -373,6 +389,8 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Leave: (QueryMsg.Leave, _leave),
     m.Drain: (QueryMsg.Drain, _drain),
     m.Workers: (QueryMsg.Workers, lambda message, q: None),
+    m.Watch: (QueryMsg.Watch, lambda message, q: None),
+    m.Await: (QueryMsg.Await, _await),
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
     m.Output: (QueryMsg.Output, _output),
@@ -430,7 +448,8 @@ def _returned(q: Any) -> tuple[m.Returned, ...]:
 
 def _wishes(q: Any) -> m.Wishes:
     keep, drop = (tuple([_text(glob) for glob in globs]) for globs in (q.env_keep, q.env_drop))
-    return m.Wishes(keep, drop, tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env]))
+    variables = tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env])
+    return m.Wishes(keep, drop, variables, q.pin if q.HasField("pin") else None, q.enforce_memory)
 
 
 def _one_output(q: Any) -> m.Output:
@@ -475,6 +494,8 @@ _REQUESTS: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Beat: _one_beat,
     QueryMsg.Leave: lambda q: m.Leave(tuple([_text(pb.name) for pb in q.task])),
     QueryMsg.Workers: lambda q: m.Workers(),
+    QueryMsg.Watch: lambda q: m.Watch(),
+    QueryMsg.Await: lambda q: m.Await(q.wait),
     QueryMsg.Drain: lambda q: m.Drain(q.n > 0),
     QueryMsg.List: _one_list,
     QueryMsg.Show: lambda q: m.Show(_text(q.name), q.ids[0] if q.ids else None),
@@ -491,6 +512,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
         _text(q.location) if q.HasField("location") else None,
         q.answers,
         tuple((_text(c.state), c.n) for c in q.count),
+        q.data,
     ),
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),

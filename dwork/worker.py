@@ -9,7 +9,8 @@ time at most, starts with one for each slot, and gives back what it could not st
 
 Reporting. A result goes out at once when its worker needs work or has none. Otherwise it waits for others, since every
 message costs as much as several tasks: `URGENT` seconds when other tasks wait for it, `HOLD` seconds when none does,
-and then until the next task ends, but not more than as long again.
+and then until the next task ends, but not more than as long again. So it does, too, while the hub has not answered the
+last report and other slots are at work: else many slots would send the more messages the less their hub keeps up.
 
 Lost answers. Requests are numbered and their answers repeat the number. When one stays unanswered for `patience`
 seconds, the results are sent again together with the ids of all tasks in hand: the hub takes back what it thinks
@@ -43,12 +44,15 @@ from dwork.messages import (
     Transfer,
     Welcome,
 )
-from dwork.task import Assigned, Result
+from dwork.resources import ONE_CORE, Resources
+from dwork.task import Assigned, Options, Result
 
 #: Seconds that a result may wait for others to travel with it: when some task waits for it, and when none does.
 URGENT, HOLD = 0.001, 0.02
 #: The weight of the latest run time in the running mean.
 WEIGHT = 0.1
+#: The signal with which batch systems end jobs.
+TERM = 15
 #: Seconds between two Steals when a C++ hub has nothing ready: it cannot let one wait.
 PAUSE = 0.25
 
@@ -75,23 +79,28 @@ OVER_TCP = Habits(wait=20.0, patience=10.0, beat=5.0)
 
 
 class Worker:
-    """One location with so many slots. See the module's text for the rules."""
+    """One location with so many slots; has: what its tasks can have in all. See the module's text for the rules."""
 
-    def __init__(self, location: str, slots: int = 1, habits: Habits | None = None) -> None:
+    def __init__(
+        self, location: str, slots: int = 1, habits: Habits | None = None, has: Resources | None = None
+    ) -> None:
         self.location = location
         self.slots = slots
+        self.has = None if has is None else has._replace(cores=max(has.cores, slots))
         self.habits = habits or Habits()
         self.native = False
         self.welcome: Welcome | None = None
         self.leaving = False
         self.queue: deque[Assigned] = deque()
         self.running: dict[int, Assigned] = {}
+        self._heavy: dict[int, Resources] = {}  # what those of them have that ask for more than a core
         self._results: list[Result] = []
         self._oldest = 0.0  # when the first of the results came
         self._hold = HOLD  # how long it may wait
         self._awaited: set[int] = set()  # tasks in hand whose end others wait for
         self._returns: list[Returned] = []
         self._kills: list[int] = []
+        self._cut_short: set[int] = set()  # tasks that are ended since this worker has to leave
         self._sequence = 0
         self._unanswered: dict[int, tuple[float, tuple[Result, ...]]] = {}
         self._steal = 0  # the number of the Steal that is under way
@@ -145,6 +154,9 @@ class Worker:
     def ended(self, result: Result, now: float) -> None:
         """A task that `next` gave has ended."""
         assigned = self.running.pop(int(result.task))
+        self._heavy.pop(assigned.id, None)
+        if self._says_goodbye and not result.ok and self._is_our_end(assigned, result):
+            return
         if result.attempt != assigned.attempt:
             result = result._replace(attempt=assigned.attempt)
         if not self.native:  # a C++ hub knows names only
@@ -161,24 +173,53 @@ class Worker:
             self._mean += WEIGHT * (result.seconds - self._mean)
 
     def leave(self, *, running: bool = False) -> None:
-        """Take nothing more: give back what has not started, finish what runs (or end it), and say goodbye."""
+        """Take nothing more: give back what has not started, finish what runs (or end it), and say goodbye.
+
+        What is ended has not failed: nothing is reported of it, and at the goodbye the hub takes it back.
+        """
         self.leaving = self._says_goodbye = True
         if running:
             self._kills += self.running
+            self._cut_short.update(self.running)
 
     # -- what to do --------------------------------------------------------------------------------------------
 
     def next(self, now: float) -> Assigned | None:
         """The task to start now, if there is one and a slot for it."""
-        while self.queue and len(self.running) < self.slots and not self.leaving:
+        while self.can_start:
             assigned = self.queue.popleft()
             is_new = assigned.id not in self.running
             self.running[assigned.id] = assigned
+            if (asked := assigned.options.asks) is not ONE_CORE:
+                self._heavy[assigned.id] = asked
             if is_new:
                 self.started = now
                 return assigned
             # The hub took us for lost and gives again what runs here still: this run counts as that attempt.
         return None
+
+    @property
+    def can_start(self) -> bool:
+        """Whether `next` has something."""
+        return (
+            bool(self.queue)
+            and len(self.running) < self.slots
+            and not self.leaving
+            and self._fits(self.queue[0].options)
+        )
+
+    def _fits(self, options: Options) -> bool:
+        """Whether there is room for a task. A hub that knows what we have gives only what fits; others may not."""
+        asked = options.asks
+        if self.has is None or not self.running or (asked is ONE_CORE and not self._heavy):
+            return True
+        taken = (asked, *self._heavy.values())
+        others = len(self.running) - len(self._heavy)
+        return self.has.suffices(
+            Resources(
+                others + sum([t.cores for t in taken]), sum([t.memory for t in taken]), sum([t.gpus for t in taken])
+            )
+        )
 
     def kills(self) -> list[int]:
         """The running tasks that must be ended now; each is told once."""
@@ -252,6 +293,10 @@ class Worker:
 
     # -- the rules ---------------------------------------------------------------------------------------------
 
+    def _is_our_end(self, assigned: Assigned, result: Result) -> bool:
+        """Whether it was this worker's end that ended the task: a batch system sends both the same signal."""
+        return assigned.id in self._cut_short or (result.signal == TERM and not result.error)
+
     def _take(self, transfer: Transfer) -> None:
         if self.native and transfer.answers != self._steal:
             return
@@ -287,7 +332,8 @@ class Worker:
         return min(target - in_hand, self._grasp)
 
     def _report_is_due(self, now: float) -> bool:
-        return not self.queue or self.leaving or now >= self._oldest + self._hold
+        waits = self.queue or (self._unanswered and self.running)
+        return not waits or self.leaving or now >= self._oldest + self._hold
 
     def _is_stale(self, now: float) -> bool:
         return len(self.running) >= self.slots and now >= self.started + self.habits.stale
@@ -304,7 +350,9 @@ class Worker:
         held = None
         if compare:
             held = tuple([(assigned.id, assigned.attempt) for assigned in (*self.running.values(), *self.queue)])
-        return Native(self.slots, self.habits.wait, self._sequence, held, self.welcome is None, self._beat)
+        hello = self.welcome is None
+        has = self.has if hello or compare else None
+        return Native(self.slots, self.habits.wait, self._sequence, held, hello, self._beat, has)
 
     def _look_back(self, now: float) -> None:
         """When an answer is overdue, count all that are due as lost, and make good: report again, compare hands."""

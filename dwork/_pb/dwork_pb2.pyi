@@ -96,6 +96,16 @@ class Options(_message.Message):
     env: _containers.RepeatedCompositeFieldContainer[Variable]
     def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ...) -> None: ...
 
+class Resources(_message.Message):
+    __slots__ = ("cores", "memory", "gpus")
+    CORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_FIELD_NUMBER: _ClassVar[int]
+    GPUS_FIELD_NUMBER: _ClassVar[int]
+    cores: int
+    memory: int
+    gpus: int
+    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ...) -> None: ...
+
 class Variable(_message.Message):
     __slots__ = ("name", "value")
     NAME_FIELD_NUMBER: _ClassVar[int]
@@ -148,7 +158,7 @@ class Count(_message.Message):
     def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class QueryMsg(_message.Message):
-    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "beat", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "states", "awaited", "count")
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "beat", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "states", "awaited", "count")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Create: _ClassVar[QueryMsg.Type]
@@ -175,6 +185,8 @@ class QueryMsg(_message.Message):
         Leave: _ClassVar[QueryMsg.Type]
         Workers: _ClassVar[QueryMsg.Type]
         Drain: _ClassVar[QueryMsg.Type]
+        Watch: _ClassVar[QueryMsg.Type]
+        Await: _ClassVar[QueryMsg.Type]
         Move: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
@@ -200,6 +212,8 @@ class QueryMsg(_message.Message):
     Leave: QueryMsg.Type
     Workers: QueryMsg.Type
     Drain: QueryMsg.Type
+    Watch: QueryMsg.Type
+    Await: QueryMsg.Type
     Move: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]
@@ -218,6 +232,9 @@ class QueryMsg(_message.Message):
     ENV_FIELD_NUMBER: _ClassVar[int]
     AGAIN_FIELD_NUMBER: _ClassVar[int]
     ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    HAS_FIELD_NUMBER: _ClassVar[int]
+    PIN_FIELD_NUMBER: _ClassVar[int]
+    ENFORCE_MEMORY_FIELD_NUMBER: _ClassVar[int]
     BEAT_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     STEAL_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +266,9 @@ class QueryMsg(_message.Message):
     env: _containers.RepeatedCompositeFieldContainer[Variable]
     again: bool
     attempts: _containers.RepeatedScalarFieldContainer[int]
+    has: Resources
+    pin: bool
+    enforce_memory: bool
     beat: float
     hello: bool
     steal: int
@@ -263,4 +283,4 @@ class QueryMsg(_message.Message):
     states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[str]] = ..., env_drop: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., beat: _Optional[float] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[str]] = ..., env_drop: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

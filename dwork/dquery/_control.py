@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import click
 
+from dwork.dquery._completion import Completer
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.messages import Verb
 from dwork.shown import counted
 
 
-def control(verb: Verb, past: str, text: str) -> click.Command:
-    """The command for a verb. past: what has become of the tasks then, such as `cancelled`."""
+def control(verb: Verb, past: str, text: str, offered: Completer) -> click.Command:
+    """The command for a verb.
+
+    past: what has become of the tasks then, such as `cancelled`. offered: those that a shell offers for it.
+    """
 
     @click.command(help=text)
-    @click.argument("tasks", metavar="TASK...", nargs=-1, required=True, type=name)
+    @click.argument("tasks", metavar="TASK...", nargs=-1, required=True, type=name, shell_complete=offered)
     @json_option
     @click.pass_obj
     def command(session: Session, tasks: tuple[str, ...], as_json: bool) -> None:

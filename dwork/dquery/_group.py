@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 import dwork.dquery
+from dwork.completion import files, jobs
 from dwork.dquery._output import note
 from dwork.dquery._session import Session
 from dwork.program import ExitCode
@@ -45,9 +46,12 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 @click.group(cls=Commands, add_help_option=False, invoke_without_command=True)
 @click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT.")
 @click.option(
-    "--connection", metavar="FILE", help="Its connection file. Default $DWORK_CONNECTION, or the only one in ~/.dwork."
+    "--connection",
+    metavar="FILE",
+    shell_complete=files,
+    help="Its connection file. Default $DWORK_CONNECTION, or the only one in ~/.dwork.",
 )
-@click.option("--job", metavar="ID", help="The hub of that batch job.")
+@click.option("--job", metavar="ID", shell_complete=jobs, help="The hub of that batch job.")
 @click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork.")
 @click.option(
     "--timeout",
@@ -78,6 +82,8 @@ def group(
     \b
     Examples:
       dquery status                             how far is the only run that is known here?
+      dquery watch                              the same, live on the whole screen, with all that runs
+      dquery status --wait                      wait for its end, and exit as it does
       dquery failed -f tasks.txt.db             what failed in that run, and what did it say last?
       dquery create 'echo world' 'echo hello'   a task that runs after another
       dquery --job 4711 addfile tasks.csv       that of a batch job

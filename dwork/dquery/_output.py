@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, TextIO
 
+from dwork.errors import UsageError
 from dwork.shown import shown
 
 
@@ -51,3 +54,32 @@ def note(text: str) -> None:
     """Print a line beside the output."""
     if sys.stderr is not None:
         sys.stderr.write(text + "\n")
+
+
+@contextlib.contextmanager
+def written(path: str | None) -> Iterator[TextIO]:
+    """A text stream, UTF-8, which becomes the file when all went well; when not, what was there stays.
+
+    Without a path, and for `-`, it is standard output. UsageError when the file cannot be written.
+    """
+    if path is None or path == "-":
+        stream = io.TextIOWrapper(sys.stdout.buffer if sys.stdout is not None else io.BytesIO(), encoding="utf-8")
+        try:
+            yield stream
+        finally:
+            stream.detach()  # else it would be closed
+        return
+    is_device = os.path.exists(path) and not os.path.isfile(path)  # a pipe: nothing can take its place
+    part = path if is_device else f"{path}.part"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            yield file
+        if not is_device:
+            os.replace(part, path)
+    except BaseException as error:
+        if not is_device:
+            with contextlib.suppress(OSError):
+                os.unlink(part)
+        if isinstance(error, OSError):
+            raise UsageError(f"{shown(path)} cannot be written: {error.strerror}; choose another with -o") from None
+        raise

@@ -10,20 +10,24 @@ import click
 from dwork.dquery._group import group
 from dwork.dquery._output import abandon_output, prepare_output
 from dwork.errors import DworkError, UsageError
+from dwork.program import prepare_completion
 from dwork.shown import shown
+
+PROGRAM = "dquery"
 
 
 def run(arguments: Sequence[str] | None) -> int:
     """Run the command line and return its exit status."""
     prepare_output()
+    prepare_completion(PROGRAM)
     try:
-        status = group.main(arguments, prog_name="dquery", standalone_mode=False)
+        status = group.main(arguments, prog_name=PROGRAM, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where it may fail
         return int(status or 0)
     except click.UsageError as error:
         text = " ".join(error.format_message().split()).rstrip(".")
-        command = error.ctx.command_path if error.ctx else "dquery"
+        command = error.ctx.command_path if error.ctx else PROGRAM
         raise UsageError(_line(f"{text}; see {command} -h")) from None
     except DworkError as error:
         error.args = (_line(str(error)),)

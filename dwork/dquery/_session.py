@@ -39,13 +39,18 @@ class Session:
 
     @contextmanager
     def client(self, location: str | None = None) -> Iterator[Client]:
-        """A client for one command; like the original dquery it is known by the bare name of its host."""
+        """A client for one command, which is closed then."""
+        with self.timed(), self.connect(location) as client:
+            yield client
+
+    def connect(self, location: str | None = None) -> Client:
+        """A client that others close; like the original dquery it is known by the bare name of its host."""
         import socket
 
         from dwork.client import Client
 
         location = location or socket.gethostname()
-        client = Client(
+        return Client(
             self.server,
             connection=self.connection,
             job=self.job,
@@ -53,8 +58,6 @@ class Session:
             timeout=self.timeout,
             location=location,
         )
-        with self.timed(), client:
-            yield client
 
 
 def name(text: str) -> str:

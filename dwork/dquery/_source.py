@@ -5,18 +5,35 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
+from dwork.completion import files
 from dwork.dquery._session import Session
 from dwork.errors import GraphError, UsageError
 from dwork.shown import shown
 
+if TYPE_CHECKING:
+    from dwork.record.reading import Archive
+
 Row = dict[str, Any]
 
 file_option = click.option(
-    "-f", "file", metavar="FILE", help="Look in the record of a run that has ended, such as tasks.txt.db."
+    "-f",
+    "file",
+    metavar="FILE",
+    shell_complete=files,
+    help="Look in the record of a run that has ended, such as tasks.txt.db.",
+)
+
+record_option = click.option(
+    "-f",
+    "file",
+    metavar="FILE",
+    shell_complete=files,
+    required=True,
+    help="The record of a run that has ended, such as tasks.txt.db.",
 )
 
 
@@ -39,6 +56,15 @@ def source(session: Session, file: str | None) -> Iterator[Source]:
         with session.client() as client:
             yield client
         return
+    with record(session, file, "without -f, the pool or dhub that has it is asked") as archive:
+        yield archive
+
+
+@contextmanager
+def record(
+    session: Session, file: str, instead: str = "its picture can be had when that has ended"
+) -> Iterator[Archive]:
+    """The record in that file; UsageError when it cannot be used. instead: what to do when somebody works on it."""
     if session.server is not None or session.connection is not None or session.job is not None:
         raise UsageError("-s, --connection and --job tell of a hub, and -f of a record that nobody works on; drop one")
     from dwork.record.locks import InUse
@@ -49,7 +75,7 @@ def source(session: Session, file: str | None) -> Iterator[Source]:
         archive = Archive(file)
     except InUse as error:
         in_use = str(error).partition("; ")[0]
-        raise UsageError(f"{in_use}; without -f, the pool or dhub that has it is asked") from None
+        raise UsageError(f"{in_use}; {instead}") from None
     with session.timed(), archive:
         yield archive
 

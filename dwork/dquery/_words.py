@@ -1,16 +1,14 @@
-"""Times, sizes and ends of tasks in the words in which people are told of them."""
+"""Moments and ends of tasks in the words in which people are told of them."""
 
 from __future__ import annotations
 
 import signal
 import time
-from typing import Any, Final
+from typing import Any
 
-from dwork.shown import shown
+from dwork.shown import duration, shown
 
 Row = dict[str, Any]
-
-_UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 
 
 def moment(seconds: float | None) -> str:
@@ -21,26 +19,6 @@ def moment(seconds: float | None) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
     except (OverflowError, ValueError, OSError):  # a worker's clock may say anything
         return f"{seconds:g} s after 1970"
-
-
-def duration(seconds: float) -> str:
-    """Seconds as `0.12 s`, `2:03` or `1:02:03`; days are hours."""
-    if not abs(seconds) < 1e12:
-        return f"{seconds:g} s"
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, whole = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
-
-
-def size(n: float) -> str:
-    """Bytes as `812 B`, `1.5 KiB` or `12 GiB`."""
-    for unit in _UNITS:
-        if n < 1024 or unit == _UNITS[-1]:
-            return f"{n:.1f} {unit}" if n < 10 and unit != "B" else f"{n:.0f} {unit}"
-        n /= 1024
-    raise AssertionError("the last unit is never too small")
 
 
 def signal_name(number: int) -> str:
@@ -57,6 +35,14 @@ def ending(row: Row) -> str:
     if row.get("signal"):
         return signal_name(row["signal"])
     return "" if row.get("exit_status") is None else f"exit status {row['exit_status']}"
+
+
+def lasting(row: Row) -> str:
+    """How long an attempt ran, to stand behind how it ended; empty when that is not known, or says so itself."""
+    start, end = row.get("started"), row.get("ended")
+    if start is None or end is None or str(row.get("reason")).startswith("timed out after"):
+        return ""
+    return f" after {duration(end - start)}"
 
 
 def named(row: Row, width: int = 80) -> str:

@@ -1,8 +1,14 @@
 """Add all tasks of a file; - is standard input.
 
-Its ending tells its format, and --format overrules it: .txt is lines, .jsonl and .dag are these, and anything else is
-csv as for the original dquery: NAME,DEP,DEP,... A file with a mistake is refused whole. Tasks that are there already
-with the same definition are left alone, and counted.
+Its ending tells its format, and --format overrules it: .txt is lines, .jsonl and .dag are these, .toml is HyperQueue's,
+and anything else is csv as for the original dquery: NAME,DEP,DEP,... A file with a mistake is refused whole. Tasks that
+are there already with the same definition are left alone, and counted.
+
+\b
+Examples:
+  dquery addfile more.txt
+  sh tasks.sh | dquery addfile --format lines -
+  dquery addfile --format greasy study.txt
 """
 
 from __future__ import annotations
@@ -11,10 +17,11 @@ import sys
 
 import click
 
-from dwork.dquery._output import say, say_json
+from dwork.completion import files
+from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import Session, json_option
 
-FORMATS = ("lines", "csv", "jsonl", "dag")
+FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
 
 
 def _read(file: str) -> bytes:
@@ -25,7 +32,7 @@ def _read(file: str) -> bytes:
 
 
 @click.command(help=__doc__)
-@click.argument("file")
+@click.argument("file", shell_complete=files)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="What is in the file.")
 @json_option
 @click.pass_obj
@@ -33,7 +40,7 @@ def command(session: Session, file: str, form: str | None, as_json: bool) -> Non
     from dwork import taskfile
 
     source = taskfile.Source(file, _read(file), form or taskfile.format_of(file, "csv"))
-    tasks = taskfile.parse([source], known=None)
+    tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"))
     n = sum(task.command is not None for task in tasks)
     with session.client() as client:
         client.create_all(tasks)

@@ -1,19 +1,25 @@
 """Report that a task has ended, which HOST (by default this host) has stolen.
 
 With --exit-status other than 0 it has failed: it is retried if it may be, else what comes after it is skipped.
+
+\b
+Examples:
+  dquery complete solve-7
+  dquery complete solve-7 --exit-status 3     it has failed
 """
 
 from __future__ import annotations
 
 import click
 
+from dwork.dquery._completion import tasks, workers
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 
 
 @click.command(help=__doc__)
-@click.argument("task", type=name)
-@click.argument("host", required=False, type=name)
+@click.argument("task", type=name, shell_complete=tasks("assigned"))
+@click.argument("host", required=False, type=name, shell_complete=workers)
 @click.option("--exit-status", type=click.IntRange(0, 255), default=0, metavar="N", help="As a shell's $?. Default 0.")
 @json_option
 @click.pass_obj

@@ -2,6 +2,12 @@
 
 TASK is its name and, unless --command says otherwise, the command line for /bin/sh. The same task a second time is no
 error; another task of that name is. The options are those of task files, with the same values.
+
+\b
+Examples:
+  dquery create 'echo hello'
+  dquery create 'echo world' 'echo hello'     after that
+  dquery create solve-7 mesh --command './solve 7' --cores 4 --timeout 2h
 """
 
 from __future__ import annotations
@@ -10,6 +16,8 @@ from typing import Any
 
 import click
 
+from dwork.completion import directories
+from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 
@@ -43,7 +51,7 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 
 @click.command(help=__doc__)
 @click.argument("task", callback=_named)
-@click.argument("deps", metavar="[DEP]...", nargs=-1, type=name)
+@click.argument("deps", metavar="[DEP]...", nargs=-1, type=name, shell_complete=tasks())
 @click.option("--command", "line", metavar="LINE", help="The command line, when it is not the name.")
 @click.option("--cores", callback=_value, metavar="N", help="Cores that it takes. Default 1.")
 @click.option("--memory", callback=_value, metavar="SIZE", help="Memory that it takes: 512M, 2G.")
@@ -51,7 +59,7 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option("--timeout", callback=_value, metavar="TIME", help="End it after so long: 90s, 2h, 1:30:00.")
 @click.option("--retries", callback=_value, metavar="N", help="Further attempts when it fails. Default the pool's.")
 @click.option("--priority", callback=_value, metavar="N", help="Higher goes first. Default 0.")
-@click.option("--cwd", callback=_value, metavar="DIRECTORY", help="Where to run it.")
+@click.option("--cwd", callback=_value, metavar="DIRECTORY", shell_complete=directories, help="Where to run it.")
 @click.option("--min-time", callback=_value, metavar="TIME", help="Do not start it when less walltime is left.")
 @click.option("--env", multiple=True, callback=_variables, metavar="NAME=VALUE", help="A variable to set; repeatable.")
 @json_option

@@ -2,6 +2,11 @@
 
 What runs may end by itself; --now ends it (SIGTERM, then SIGKILL), and the next run runs it again. --wait returns when
 nothing runs any more. The pool then exits with 3.
+
+\b
+Examples:
+  dquery drain                what runs may end
+  dquery drain --now --wait   end it, and return when that is done
 """
 
 from __future__ import annotations

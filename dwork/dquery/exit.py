@@ -1,19 +1,24 @@
 """Say that the worker HOST, by default this host, is gone.
 
 The tasks that it has stolen and not completed are ready again.
+
+\b
+Examples:
+  dquery exit node17:4711
 """
 
 from __future__ import annotations
 
 import click
 
+from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.errors import GraphError
 
 
 @click.command(help=__doc__)
-@click.argument("host", required=False, type=name)
+@click.argument("host", required=False, type=name, shell_complete=workers)
 @json_option
 @click.pass_obj
 def command(session: Session, host: str | None, as_json: bool) -> None:

@@ -2,6 +2,12 @@
 
 How many were skipped is told at the end, and after whom. Exit status: 1 when any failed, 0 when none. --json prints an
 object for each failed task, a line each: as list, with stderr (its end) and skipped (how many tasks for it).
+
+\b
+Examples:
+  dquery failed
+  dquery failed -f tasks.txt.db -n 3
+  dquery failed --json | jq -r .name
 """
 
 from __future__ import annotations
@@ -13,7 +19,7 @@ import click
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import Row, file_option, source
-from dwork.dquery._words import duration, ending, named
+from dwork.dquery._words import ending, lasting, named
 from dwork.shown import counted, shown
 
 #: Culprits that the last line names.
@@ -46,10 +52,8 @@ def command(session: Session, lines: int, file: str | None, as_json: bool) -> in
 
 
 def _tell(row: Row, stderr: list[str], lines: int) -> None:
-    start, end = row.get("started"), row.get("ended")
-    took = "" if start is None or end is None else f" after {duration(end - start)}"
     attempt = f", attempt {row['attempt']}" if (row.get("attempt") or 0) > 1 else ""
-    say(f"{named(row)}: {ending(row)}{took} on {row.get('worker')}{attempt}")
+    say(f"{named(row)}: {ending(row)}{lasting(row)} on {row.get('worker')}{attempt}")
     if len(stderr) > lines > 0:
         say("    ...")
     for line in stderr[-lines:] if lines else ():

@@ -2,11 +2,17 @@
 
 TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that wait or are ready are meant. A
 worker may have taken a task already that has not started: that one is not held any more.
+
+\b
+Examples:
+  dquery hold report
+  dquery hold 'plot-*'
 """
 
 from __future__ import annotations
 
+from dwork.dquery._completion import tasks
 from dwork.dquery._control import control
 from dwork.messages import Verb
 
-command = control(Verb.HOLD, "held", __doc__)
+command = control(Verb.HOLD, "held", __doc__, tasks("waiting", "ready"))

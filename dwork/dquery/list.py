@@ -3,6 +3,12 @@
 It has number, state, attempts, exit status or signal, seconds, worker and name; --json, an object a line, has more. A
 task is held when it waits for dquery release. A record that nobody works on has no tasks that are ready or assigned:
 they wait.
+
+\b
+Examples:
+  dquery list --state failed --state skipped
+  dquery list --name 'solve-*' -f tasks.txt.db
+  dquery list --json | jq -r 'select(.exit_status == 3).name'
 """
 
 from __future__ import annotations

@@ -4,6 +4,12 @@ Its stdout comes on stdout, its stderr on stderr. TASK is its name, or its numbe
 last attempt, or of another with --attempt. A running task's output comes about a second after it was printed. --json
 prints an object with id, name, attempt, stdout and stderr; bytes that are no text are lone surrogates there, as in
 Python's file names.
+
+\b
+Examples:
+  dquery log solve-7
+  dquery log solve-7 --follow
+  dquery log '#12' --attempt 1 --stderr -f tasks.txt.db
 """
 
 from __future__ import annotations
@@ -13,6 +19,7 @@ import time
 
 import click
 
+from dwork.dquery._completion import tasks
 from dwork.dquery._output import note, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, Source, file_option, found, source
@@ -29,7 +36,7 @@ _ACTIVE = {state.value for state in ACTIVE}
 
 
 @click.command(help=__doc__)
-@click.argument("task", type=name)
+@click.argument("task", type=name, shell_complete=tasks())
 @click.option("--attempt", type=click.IntRange(1), metavar="N", help="The N-th attempt instead of the last.")
 @click.option("--stdout", "streams", flag_value="1", help="Only its stdout.")
 @click.option("--stderr", "streams", flag_value="2", help="Only its stderr, on stdout.")
@@ -54,33 +61,33 @@ def command(
         if follow:
             _follow(tasks, row, attempt, wanted)
             return
-        chosen = _attempt(row) if attempt is None else attempt
-        if chosen > _attempt(row) or not chosen:
-            so_far = f"it has had {counted(_attempt(row), 'attempt')}" if _attempt(row) else "it has not run"
+        chosen = last_attempt(row) if attempt is None else attempt
+        if chosen > last_attempt(row) or not chosen:
+            so_far = f"it has had {counted(last_attempt(row), 'attempt')}" if last_attempt(row) else "it has not run"
             raise GraphError(f"task {row['name']!r} is {row['state']}: {so_far}")
-        pieces = [piece for piece in _pieces(row, wanted) if piece["attempt"] == chosen]
+        pieces = [piece for piece in pieces_of(row, wanted) if piece["attempt"] == chosen]
         if as_json:
             say_json(_as_data(tasks, row, chosen, pieces, wanted))
             return
         for piece in pieces:
-            _print(_read(tasks, row, piece), piece["stream"], wanted)
+            _print(read_piece(tasks, row, piece), piece["stream"], wanted)
         if not pieces:
             note(f"nothing is kept of what attempt {chosen} of {named(row)} printed, if it did")
 
 
-def _attempt(row: Row) -> int:
+def last_attempt(row: Row) -> int:
     """The last attempt that has begun; 0: none has."""
     begun = [row.get("attempt") or 0, *(each["attempt"] for each in row.get("attempts") or ())]
     return int(max(begun))
 
 
-def _pieces(row: Row, wanted: tuple[int, ...]) -> list[Row]:
+def pieces_of(row: Row, wanted: tuple[int, ...]) -> list[Row]:
     """The pieces of these streams in the order in which they came: all of an attempt are in one file."""
     pieces = [piece for piece in row["output"] if piece["stream"] in wanted]
     return sorted(pieces, key=lambda piece: (piece["attempt"], piece["offset"]))
 
 
-def _read(tasks: Source, row: Row, piece: Row) -> bytes:
+def read_piece(tasks: Source, row: Row, piece: Row) -> bytes:
     try:
         data = tasks.output(row, piece)
     except FileNotFoundError:
@@ -100,7 +107,7 @@ def _print(data: bytes, stream: int, wanted: tuple[int, ...]) -> None:
 
 def _as_data(tasks: Source, row: Row, attempt: int, pieces: list[Row], wanted: tuple[int, ...]) -> Row:
     texts = {
-        key: b"".join(_read(tasks, row, piece) for piece in pieces if piece["stream"] == stream)
+        key: b"".join(read_piece(tasks, row, piece) for piece in pieces if piece["stream"] == stream)
         for stream, key in ((1, "stdout"), (2, "stderr"))
         if stream in wanted
     }
@@ -110,14 +117,14 @@ def _as_data(tasks: Source, row: Row, attempt: int, pieces: list[Row], wanted: t
 
 def _follow(tasks: Source, row: Row, attempt: int | None, wanted: tuple[int, ...]) -> None:
     """Print what there is and what comes: of that attempt, or of the last one and of those after it."""
-    first = attempt or _attempt(row)
+    first = attempt or last_attempt(row)
     printed: dict[tuple[int, int], int] = {}  # by attempt and stream, how many pieces
     while True:
-        for piece in _pieces(row, wanted):
+        for piece in pieces_of(row, wanted):
             number, stream = piece["attempt"], piece["stream"]
             is_meant = number >= first if attempt is None else number == attempt
             if is_meant and piece["position"] >= printed.get((number, stream), 0):
-                _print(_read(tasks, row, piece), stream, wanted)
+                _print(read_piece(tasks, row, piece), stream, wanted)
                 printed[number, stream] = piece["position"] + 1
         if row["state"] not in _ACTIVE or any(each["attempt"] == attempt for each in row["attempts"]):
             return

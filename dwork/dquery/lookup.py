@@ -1,16 +1,23 @@
-"""Tell where a task stands: TASK is its name, or its number as in '#12'."""
+"""Tell where a task stands: TASK is its name, or its number as in '#12'.
+
+\b
+Examples:
+  dquery lookup solve-7
+  dquery lookup '#12' --json
+"""
 
 from __future__ import annotations
 
 import click
 
+from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.errors import GraphError
 
 
 @click.command(help=__doc__)
-@click.argument("task", type=name)
+@click.argument("task", type=name, shell_complete=tasks())
 @json_option
 @click.pass_obj
 def command(session: Session, task: str, as_json: bool) -> None:

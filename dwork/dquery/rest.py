@@ -4,6 +4,11 @@ It has all tasks that are not done, which come after one another as before. Abov
 as it is, a comment says why. What a line cannot say, such as variables or a command of several lines, --format jsonl
 can, which has no comments. Barriers are written as such where they can be; else a task that runs nothing may stand for
 one. At a hub that runs, what is running is among what is left.
+
+\b
+Examples:
+  dquery rest -f tasks.txt.db > rest.txt
+  dquery rest -f tasks.txt.db --format jsonl > rest.jsonl
 """
 
 from __future__ import annotations
@@ -72,7 +77,7 @@ def _of_record(archive: Archive) -> _Rest:
     rows = {row["name"]: row for row in archive.tasks(_LEFT)}
     for entry in entries:
         if entry.state is State.ASSIGNED and entry.task.name in rows:
-            rows[entry.task.name].update(state="assigned", attempt=entry.attempt, worker=entry.holder)
+            rows[entry.task.name]["hand"] = {"attempt": entry.attempt, "worker": entry.holder}
     left = [e.task for e in entries if not e.removed and (e.task.command is None or e.task.name in rows)]
     return _Rest(left, rows)
 
@@ -114,7 +119,9 @@ def _heading(rows: Iterable[Row], file: str | None) -> str:
 
 
 def _remark(row: Row) -> str:
-    state, attempt = row["state"], row.get("attempt")
+    state, attempt, hand = row["state"], row.get("attempt"), row.get("hand")
+    if hand:
+        return f"attempt {hand['attempt']} was in the hands of {hand['worker']} when the run was killed"
     if state == "assigned":
         return f"running: attempt {attempt} on {row.get('worker')}"
     if state in ("failed", "cancelled"):

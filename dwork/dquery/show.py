@@ -2,6 +2,11 @@
 
 That is who had it when, how each attempt ended, and where its output is. TASK is its name, or its number as in '#12'.
 Times are local; in --json they are seconds since the epoch.
+
+\b
+Examples:
+  dquery show solve-7
+  dquery show '#12' -f tasks.txt.db
 """
 
 from __future__ import annotations
@@ -10,11 +15,12 @@ from collections.abc import Iterator
 
 import click
 
+from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, file_option, found, source
-from dwork.dquery._words import duration, ending, moment, named, size
-from dwork.shown import counted, shown
+from dwork.dquery._words import ending, lasting, moment, named
+from dwork.shown import counted, duration, shown, size
 
 #: Predecessors, and lines of stderr, that are shown.
 PREDECESSORS, LINES = 10, 10
@@ -22,7 +28,7 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 
 
 @click.command(help=__doc__)
-@click.argument("task", type=name)
+@click.argument("task", type=name, shell_complete=tasks())
 @file_option
 @json_option
 @click.pass_obj
@@ -33,14 +39,18 @@ def command(session: Session, task: str, file: str | None, as_json: bool) -> Non
         say_json(row)
         return
     say(named(row, 1000))
-    for heading, text in _facts(row):
-        say(f"  {heading:<9} {text}")
-    for line in _story(row):
+    for line in told(row):
         say(f"  {line}")
+
+
+def told(row: Row) -> Iterator[str]:
+    """All that is told of a task, line by line."""
+    for heading, text in _facts(row):
+        yield f"{heading:<9} {text}"
+    yield from _story(row)
     for heading, text in _output(row):
-        say(f"  {heading:<9} {text}")
-    for line in _tail(row):
-        say(f"    {line}")
+        yield f"{heading:<9} {text}"
+    yield from (f"  {line}" for line in _tail(row))
 
 
 def _facts(row: Row) -> Iterator[tuple[str, str]]:
@@ -111,7 +121,7 @@ def _attempt(attempt: Row, again: bool) -> Iterator[str]:
         yield f"{moment(attempt['stolen'])} given to {worker} (attempt {number})"
     if start is not None:
         yield f"{moment(start)} started" + ("" if attempt.get("stolen") is not None else f" by {worker} ({number})")
-    took = "" if start is None or end is None else f" after {duration(end - start)}"
+    took = lasting(attempt)
     outcome = attempt.get("outcome", "done")
     how = ending(attempt)
     if outcome == "done":

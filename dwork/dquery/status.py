@@ -1,4 +1,16 @@
-"""Tell how many tasks are in which state."""
+"""Tell how many tasks are in which state.
+
+--wait does so when the run is over, and exits as the pool does: 0 all done, 1 some failed or were skipped, 3 stopped
+before the end. A hub that does not end by itself is over as soon as all tasks have ended; before the first task it is
+not. When nobody answers any more, the record that the run has left tells how it ended; 3 as well when it was killed, or
+nothing tells.
+
+\b
+Examples:
+  dquery status                   of the run that goes on
+  dquery status -f tasks.txt.db   of one that has ended
+  dquery status --wait && dquery report -f tasks.txt.db
+"""
 
 from __future__ import annotations
 
@@ -6,31 +18,70 @@ from collections.abc import Mapping
 
 import click
 
-from dwork.dquery._output import say, say_json
+from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import file_option, source
-from dwork.shown import counted, shown
+from dwork.errors import TransportError
+from dwork.program import ExitCode
+from dwork.shown import counted, printable, shown
 from dwork.task import ACTIVE, State
 
 
 @click.command(help=__doc__)
+@click.option("--wait", is_flag=True, help="Wait until the run is over, and exit as it does.")
 @file_option
 @json_option
 @click.pass_obj
-def command(session: Session, file: str | None, as_json: bool) -> None:
-    counts: Mapping[str, int]
-    if file is None:
-        with session.client() as client:
-            status = client.status()
-        text, active, ready, counts = status.text, status.active, status.ready, status.counts
-    else:
+def command(session: Session, wait: bool, file: str | None, as_json: bool) -> int:
+    if file is not None:
+        from dwork.dquery._ended import of_record
+
         with source(session, file) as record:
-            found = record.counts()
-        counts = {state.value: found.get(state.value, 0) for state in State}
-        active, ready = sum(counts[state.value] for state in ACTIVE), 0
-        text = f"{shown(file)}: {counted(active, 'task')} of {sum(counts.values()):,} not ended."
+            counts = record.counts()
+        code = int(of_record(counts)) if wait else None
+        _tell(f"{shown(file)}: {_left(counts)}", counts, as_json, code)
+        return code or 0
+    if wait:
+        return _wait(session, as_json)
+    with session.client() as client:
+        status = client.status()
+    _print(status.text, status.active, status.ready, status.counts, as_json, None)
+    return 0
+
+
+def _wait(session: Session, as_json: bool) -> int:
+    with session.client() as client:
+        try:
+            end = client.wait()
+        except TransportError as error:
+            from dwork.dquery._ended import Ending, ending
+
+            found = ending(client.connection) or Ending(ExitCode.STOPPED, str(error), {})
+            note(f"dquery: {printable(found.text)}")
+            if found.counts or as_json:
+                _tell(f"{shown(client.connection.record)}: {_left(found.counts)}", found.counts, as_json, found.code)
+            return found.code
+    assert end is not None
+    status = end.status
+    _print(status.text, status.active, status.ready, status.counts, as_json, end.exit_status)
+    return end.exit_status
+
+
+def _left(counts: Mapping[str, int]) -> str:
+    active = sum(counts.get(state.value, 0) for state in ACTIVE)
+    return f"{counted(active, 'task')} of {sum(counts.values()):,} not ended."
+
+
+def _tell(text: str, found: Mapping[str, int], as_json: bool, code: int | None) -> None:
+    """As a record tells it."""
+    counts = {state.value: found.get(state.value, 0) for state in State}
+    _print(text, sum(counts[state.value] for state in ACTIVE), 0, counts, as_json, code)
+
+
+def _print(text: str, active: int, ready: int, counts: Mapping[str, int], as_json: bool, code: int | None) -> None:
     if as_json:
-        say_json({"text": text, "active": active, "ready": ready, "counts": dict(counts)})
+        told = {"text": text, "active": active, "ready": ready, "counts": dict(counts)}
+        say_json(told if code is None else {**told, "exit_status": code})
         return
     say(text)
     width = max((len(str(n)) for n in counts.values()), default=0)

@@ -2,6 +2,11 @@
 
 Run them, and report each with complete. Exit status: 0 when there is a task, 4 when none is ready now, 3 when all are
 finished and a worker can leave; with -q 1 instead of both.
+
+\b
+Examples:
+  dquery steal -n 8 --json
+  x=$(dquery steal --sh) && eval "$x" && sh -c "$command" && dquery complete "$task"
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from typing import Any
 
 import click
 
+from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_exactly, say_json
 from dwork.dquery._session import Session, name
 from dwork.errors import AllDone
@@ -79,7 +85,7 @@ def _print(tasks: Sequence[Assigned], finished: bool, form: str) -> None:
 
 
 @click.command(help=__doc__)
-@click.argument("host", required=False, type=name)
+@click.argument("host", required=False, type=name, shell_complete=workers)
 @click.option("-n", "n", type=click.IntRange(1, 2**31 - 1), default=1, metavar="N", help="How many at the most.")
 @click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait so long for a task.")
 @click.option("-q", "form", flag_value="quiet", help="Print only names, one a line, or: No task.")

@@ -1,19 +1,25 @@
 """Tell workers to leave: they finish what they run and give back the rest.
 
 WORKER is a worker as `dquery workers` names it, such as node17:3, or a glob, such as 'node17:*'.
+
+\b
+Examples:
+  dquery stop-worker node17:3
+  dquery stop-worker 'node17:*'
 """
 
 from __future__ import annotations
 
 import click
 
+from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.shown import counted
 
 
 @click.command(help=__doc__)
-@click.argument("workers", metavar="WORKER...", nargs=-1, required=True, type=name)
+@click.argument("workers", metavar="WORKER...", nargs=-1, required=True, type=name, shell_complete=workers)
 @json_option
 @click.pass_obj
 def command(session: Session, workers: tuple[str, ...], as_json: bool) -> None:

@@ -1,20 +1,26 @@
 """Give back a task unfinished; it runs again, after all tasks DEP.
 
 Only who has stolen it can: --host, by default this host.
+
+\b
+Examples:
+  dquery transfer solve-7
+  dquery transfer solve-7 mesh-fine    after that
 """
 
 from __future__ import annotations
 
 import click
 
+from dwork.dquery._completion import tasks, workers
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 
 
 @click.command(help=__doc__)
-@click.argument("task", type=name)
-@click.argument("deps", metavar="[DEP]...", nargs=-1, type=name)
-@click.option("--host", metavar="HOST", type=name, help="Who has it.")
+@click.argument("task", type=name, shell_complete=tasks("assigned"))
+@click.argument("deps", metavar="[DEP]...", nargs=-1, type=name, shell_complete=tasks())
+@click.option("--host", metavar="HOST", type=name, shell_complete=workers, help="Who has it.")
 @json_option
 @click.pass_obj
 def command(session: Session, task: str, deps: tuple[str, ...], host: str | None, as_json: bool) -> None:

@@ -2,6 +2,11 @@
 
 It is told which tasks keep it from running in the end, up to ten, and those between the two. TASK is its name, or its
 number as in '#12'.
+
+\b
+Examples:
+  dquery why report
+  dquery why '#12' -f tasks.txt.db
 """
 
 from __future__ import annotations
@@ -11,6 +16,7 @@ from dataclasses import dataclass
 
 import click
 
+from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, Source, file_option, found, source
@@ -34,7 +40,7 @@ class Cause:
 
 
 @click.command(help=__doc__)
-@click.argument("task", type=name)
+@click.argument("task", type=name, shell_complete=tasks())
 @file_option
 @json_option
 @click.pass_obj
@@ -175,7 +181,7 @@ class _Search:
             when = "in the next run, " if self._is_over else ""
             return f"is held; {when}dquery release '#{row['id']}' lets it start"
         if row["state"] == "ready":
-            return self._ready()
+            return f"is ready: {row['misses']}" if row.get("misses") else self._ready()
         return self._free(row) if is_free else None
 
     def _retry(self, row: Row) -> str:

@@ -1,4 +1,10 @@
-"""List the workers: where, slots, tasks in hand, tasks ended, how many a second, and since when nothing was heard."""
+"""List the workers: where, slots, tasks in hand, tasks ended, how many a second, and since when nothing was heard.
+
+\b
+Examples:
+  dquery workers
+  dquery workers --json
+"""
 
 from __future__ import annotations
 
@@ -6,8 +12,7 @@ import click
 
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
-from dwork.dquery._words import duration
-from dwork.shown import counted, shown
+from dwork.shown import counted, duration, shown
 
 
 @click.command(help=__doc__)

@@ -6,16 +6,18 @@ record can make it durable once for many messages, and nothing is promised befor
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from dwork import wire
+from dwork.crew import Step
 from dwork.errors import WireError
 from dwork.events import Event
-from dwork.hub import Hub, Step
+from dwork.hub import Hub
 from dwork.loop import clock, sleep
-from dwork.messages import Error, Inquiry, Message
+from dwork.messages import Answer, Await, Error, Inquiry, Message, Watch
 from dwork.transport import Peer, Transport
 
 
@@ -115,6 +117,21 @@ class HubLoop:
         self._send(step)
         for transport in self._transports:
             transport.lost()
+
+    def conclude(self, code: int, door: Transport | None = None) -> None:
+        """The run is over, with this exit code: tell those who wait for that.
+
+        Also those who have just asked: door is where they do, and what others say there is not listened to any more.
+        """
+        for peer, frame in door.receive() if door is not None else ():
+            with contextlib.suppress(WireError):
+                if isinstance(message := wire.decode_request(frame), Await):
+                    self.hub.receive((door, peer), message, clock())
+        if self.hub.is_attended:
+            answer = self._answer(Watch())
+            self._send(self.hub.conclude(code, answer.data if isinstance(answer, Answer) else b""))
+        if door is not None:
+            door.lost()  # who has not waited for it is not missed
 
     def abandon(self) -> None:
         """What happens cannot be kept any more: tell all workers to end their tasks and leave; nobody else is told."""

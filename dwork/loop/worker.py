@@ -7,15 +7,16 @@ import os
 import select
 import signal
 import sys
+from collections import deque
 from collections.abc import Callable
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dwork import connection, wire
 from dwork.connection import Connection
+from dwork.equipment import Equipment
 from dwork.errors import TransportError
 from dwork.loop import clock, sleep
 from dwork.messages import Message, Move, Output, Welcome
-from dwork.printer import how
 from dwork.runner import Runner
 from dwork.shown import shown
 from dwork.signals import Signals
@@ -23,9 +24,19 @@ from dwork.task import Assigned, Result
 from dwork.transport import HUB, Transport
 from dwork.worker import Worker
 
+if TYPE_CHECKING:
+    from dwork.walltime import Walltime
+
 #: How long a worker whose slots are all busy may not look what the hub says, in seconds: at least, at most, and of the
 #: time since it started its last task. A child that ends wakes it at once.
 BUSY_NAP: Final = (0.002, 0.02, 0.01)
+
+#: How long a rank waits for its hub, in beats, of which the hub lets eight be missing; and in seconds at the least.
+PATIENCE: Final = 16
+LEAST_PATIENCE: Final = 10.0
+#: Seconds that the end of a task waits which somebody else has ended with SIGTERM. A batch system that ends a job sends
+#: it to tasks, workers and hub one after the other; the hub must have its own by then, or it would count a failure.
+SUSPICION: Final = 1.0
 
 _CAUGHT: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _LEAVE: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -35,11 +46,13 @@ def work(
     worker: Worker,
     transport: Transport,
     tell: Callable[[str], None],
+    equipment: Equipment,
     *,
     is_rank: bool = False,
     hub_timeout: float = math.inf,
     until_eof: int | None = None,
     idle_timeout: float = math.inf,
+    job: Walltime | None = None,
 ) -> Connection | None:
     """Run a worker until it is over; no process that it has started outlives it.
 
@@ -48,12 +61,12 @@ def work(
     The first INT, TERM or HUP lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
     mpirun tells them to all ranks and the hub knows what they mean; it leaves when its parent has ended, and waits for
     the hub's first word as long as it takes. hub_timeout: TransportError when the hub has been silent for so many
-    seconds though it was asked. idle_timeout: leave when there was nothing to do for so many seconds. until_eof: a
-    descriptor at whose end the tasks are ended and the worker leaves, since whoever started it is gone. tell(text)
-    prints a line for people.
+    seconds though it was asked; a rank's hub may say otherwise. idle_timeout: leave when there was nothing to do for so
+    many seconds. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since whoever started
+    it is gone. job: at its last call likewise. tell(text) prints a line for people. equipment: what it has for tasks.
     """
     with Signals(_CAUGHT) as signals:
-        loop = _WorkerLoop(worker, transport, tell)
+        loop = _WorkerLoop(worker, transport, tell, equipment)
         parent = os.getppid()
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
         try:
@@ -69,34 +82,43 @@ def work(
                 loop.turn()
                 if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
                     worker.leave()
+                if job is not None:
+                    loop.mind_the_time(job)
                 if worker.over or loop.moved is not None:
                     return loop.moved
                 if is_rank and worker.welcome is None:
                     loop.quiet_from = clock()
-                if clock() >= loop.quiet_from + hub_timeout:
-                    raise TransportError(f"the hub has not answered for {hub_timeout:g} s; what was running was ended")
-                loop.sleep(
-                    watched,
-                    min(loop.quiet_from + hub_timeout, math.inf if worker.leaving else loop.idle_from + idle_timeout),
-                )
+                patience = loop.patience if is_rank and loop.patience else hub_timeout
+                if clock() >= loop.quiet_from + patience:
+                    raise TransportError(f"the hub has not answered for {patience:g} s; what was running was ended")
+                until = [loop.quiet_from + patience]
+                if not worker.leaving:
+                    until.append(loop.idle_from + idle_timeout)
+                if job is not None:
+                    until += [job.next, math.inf if loop.is_late else job.last_call]
+                loop.sleep(watched, min(until))
         finally:
             loop.runner.close()
+            if job is not None:
+                job.close()
 
 
 class _WorkerLoop:
     """quiet_from: since when the hub has been silent though it was asked. idle_from: since when nothing was to do.
 
-    moved: where the hub wants to be talked to. Times are in seconds since the epoch.
+    moved: where the hub wants to be talked to. is_late: the job ends. Times are in seconds since the epoch.
     """
 
-    def __init__(self, worker: Worker, transport: Transport, tell: Callable[[str], None]) -> None:
+    def __init__(self, worker: Worker, transport: Transport, tell: Callable[[str], None], equipment: Equipment) -> None:
         self.worker = worker
-        self.runner = Runner(worker.location, self._take_output)
+        self.runner = Runner(worker.location, self._take_output, slots=worker.slots, equipment=equipment)
         self.quiet_from = self.idle_from = clock()
         self._transport = transport
         self._tell = tell
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
         self.moved: Connection | None = None
+        self.is_late = False
+        self._suspects: deque[tuple[float, Assigned, Result]] = deque()  # and when to tell of them
         self._welcome: Welcome | None = None  # the last one that was heeded
         self._keeps_output = True  # the hub does not want it: it is printed here
 
@@ -115,7 +137,7 @@ class _WorkerLoop:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
             runner.dress(worker.welcome.wishes, self._way(worker.welcome))
-            runner.passes_on, runner.limit = worker.welcome.output, worker.welcome.limit
+            runner.passes_on, runner.capture.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
         if worker.running or worker.queue:
@@ -123,7 +145,12 @@ class _WorkerLoop:
         for task in worker.kills():
             runner.kill(task, now, "cancelled")
         for assigned, result in runner.poll(now):
-            self._ended(assigned, result, now)
+            if result.signal == signal.SIGTERM and not result.error:
+                self._suspects.append((now + SUSPICION, assigned, result))
+            else:
+                self._ended(assigned, result, now)
+        while self._suspects and self._suspects[0][0] <= now:
+            self._ended(*self._suspects.popleft()[1:], now)
         # Tasks that need no process end in the same breath. Not the whole queue at once: the next Steal should be
         # on its way while the rest runs.
         for _ in range(1 + len(worker.queue) // 2):
@@ -144,13 +171,32 @@ class _WorkerLoop:
             return {"DWORK_CONNECTION": path}
         return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
 
+    @property
+    def patience(self) -> float:
+        """Seconds to wait for the hub, twice as long as it waits for us; 0 when it has not said how long that is."""
+        beat = self.worker.welcome.beat if self.worker.welcome is not None else 0.0
+        return max(LEAST_PATIENCE, PATIENCE * beat) if beat else 0.0
+
+    def mind_the_time(self, job: Walltime) -> None:
+        """Leave when the job is about to end; a batch system would end tasks without a word why."""
+        now = clock()
+        if now >= job.next or job.is_asking:
+            job.poll(now)
+        if now >= job.last_call and not self.is_late:
+            self.is_late = True
+            left = max(0.0, job.end - now)
+            self._tell(f"the job ends in {left:.0f} s: it leaves, and running tasks are ended, to run elsewhere")
+            self.worker.leave(running=True)
+
     def sleep(self, descriptors: list[int], until: float) -> None:
         """Sleep until there is something to do, one of descriptors is readable, or it is `until`."""
         worker = self.worker
-        free = len(worker.running) < worker.slots
-        if free and worker.queue and not worker.leaving:
+        if worker.can_start:
             return
+        free = len(worker.running) < worker.slots
         until = min(until, worker.deadline(clock()), self.runner.deadline)
+        if self._suspects:
+            until = min(until, self._suspects[0][0])
         if free:
             sleep([self._transport], descriptors, until)
         else:  # nothing that the hub may say is urgent: do not even look
@@ -173,7 +219,7 @@ class _WorkerLoop:
             self._print(1, result.stdout)
             self._print(2, result.stderr)
             if not result.ok:
-                self._tell(f"{shown(assigned.name)} failed: {how(result)}")
+                self._tell(f"{shown(assigned.name)} failed: {result.how}")
             if result.stdout or result.stderr:
                 result = result._replace(stdout=b"", stderr=b"")
         self.worker.ended(result, now)

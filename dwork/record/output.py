@@ -6,11 +6,11 @@ Output comes in pieces while a task runs, or with its result, or both.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable
 from typing import Final
 
 from dwork.record.logs import Logs
 from dwork.record.rows import text
+from dwork.tails import Tails
 from dwork.task import Result
 
 #: Bytes of stderr that the record keeps of an attempt that did not end well.
@@ -23,12 +23,13 @@ class Output:
     def __init__(self, connection: sqlite3.Connection, logs: Logs | None) -> None:
         self._connection = connection
         self._logs = logs
-        self._tails: dict[int, bytes] = {}  # the end of stderr that came in pieces
+        self._tails = Tails(TAIL)
+        self.tail, self.forget = self._tails.end, self._tails.forget
 
     def piece(self, id: int, hand: tuple[int, str, float] | None, stream: int, data: bytes) -> None:
         """A piece, of the attempt that some worker holds."""
         if stream == 2:
-            self._tails[id] = (self._tails.get(id, b"") + data)[-TAIL:]
+            self._tails.add(id, data)
         if hand is not None:
             self._log(id, hand[0], hand[1], stream, data)
 
@@ -37,16 +38,6 @@ class Output:
         for stream, data in ((1, result.stdout), (2, result.stderr)):
             if data:
                 self._log(id, attempt, location, stream, data)
-
-    def tail(self, id: int, last: bytes = b"") -> bytes:
-        """The end of an attempt's stderr, `last` included. The attempt is over."""
-        return (self._tails.pop(id, b"") + last)[-TAIL:]
-
-    def forget(self, ids: Iterable[int]) -> None:
-        """These attempts are over, and nobody wants to know what they said last."""
-        if self._tails:
-            for id in ids:
-                self._tails.pop(id, None)
 
     def _log(self, id: int, attempt: int, location: str, stream: int, data: bytes) -> None:
         if self._logs is None:

@@ -32,6 +32,8 @@ Row = dict[str, Any]
 
 #: Predecessors and successors that one answer lists.
 LISTED: Final = 100
+#: Names that are sought one by one before all are kept in mind.
+SOUGHT: Final = 8
 #: Ids in one query.
 _AT_ONCE: Final = 500
 
@@ -70,10 +72,15 @@ def _row(values: Sequence[Any]) -> Row:
 
 
 def find(connection: sqlite3.Connection, key: str) -> int | None:
-    """The id of the task of that name, or of `#id`."""
+    """The id of the task of that name, or of `#id`. All names are looked at: an index would cost each new task."""
     found = connection.execute("SELECT id FROM tasks WHERE name = ? ORDER BY removed IS NOT NULL", (key,)).fetchone()
-    if found is None and key[:1] == "#" and key[1:].isdecimal() and len(key) < 19:
-        found = connection.execute("SELECT id FROM tasks WHERE id = ?", (int(key[1:]),)).fetchone()
+    return _with_number(connection, key) if found is None else int(found[0])
+
+
+def _with_number(connection: sqlite3.Connection, key: str) -> int | None:
+    if key[:1] != "#" or not key[1:].isdecimal() or len(key) >= 19:
+        return None
+    found = connection.execute("SELECT id FROM tasks WHERE id = ?", (int(key[1:]),)).fetchone()
     return None if found is None else int(found[0])
 
 
@@ -175,6 +182,8 @@ class Archive:
         if not os.path.isfile(path):
             raise UsageError(f"there is no record {shown(path)}; a pool's is the name of its task file with .db")
         self.path = path
+        self._sought = 0
+        self._ids: dict[str, int] = {}  # of all names, once many were sought
         self._stack = contextlib.ExitStack()
         try:
             self.connection = self._open()
@@ -240,12 +249,29 @@ class Archive:
     def task(self, key: str) -> Row | None:
         """As Client.task."""
         with reading(self.path):
-            id = find(self.connection, key)
+            id = self._find(key)
             return None if id is None else task(self.connection, id)
+
+    def _find(self, key: str) -> int | None:
+        self._sought += 1
+        if self._sought <= SOUGHT:
+            return find(self.connection, key)
+        if not self._ids:
+            names = self.connection.execute("SELECT name, id FROM tasks ORDER BY removed IS NULL, id DESC")
+            self._ids = dict(names.fetchall())
+        id = self._ids.get(key)
+        return _with_number(self.connection, key) if id is None else id
 
     def output(self, row: Row, piece: Row) -> bytes:
         """As Client.output."""
         return read(self.path, piece["file"], piece["offset"], piece["length"])
+
+    def last_run(self) -> Row | None:
+        """Who worked on it last: host, pid, ended (None: it was killed). None when nobody ever has."""
+        with reading(self.path):
+            query = "SELECT host, pid, ended FROM runs ORDER BY id DESC LIMIT 1"
+            found = self.connection.execute(query).fetchone()
+        return None if found is None else dict(zip(("host", "pid", "ended"), found, strict=True))
 
     def counts(self) -> dict[str, int]:
         with reading(self.path):

@@ -24,7 +24,6 @@ from typing import Any, Final
 from dwork import events
 from dwork.events import Ended, Event
 from dwork.graph import Restored
-from dwork.printer import how
 from dwork.record import past, schema
 from dwork.record.batch import enter, host_of, pack
 from dwork.record.logs import Logs
@@ -203,6 +202,11 @@ class Store:
         """Which attempt of a task some worker holds, who, and since when."""
         return self._hands.get(id)
 
+    def since(self, id: int) -> float | None:
+        """When the attempt began that some worker holds."""
+        hand = self._hands.get(id)
+        return None if hand is None else hand[2]
+
     def idle(self) -> bool:
         """Enter some of what is still to be entered; return whether there may be more."""
         if self._backlog:
@@ -299,7 +303,7 @@ class Store:
     def _failed(self, event: events.Failed) -> None:
         result = event.task.result
         self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
-        self._move([(event.task.id, how(result))], "failed")
+        self._move([(event.task.id, result.how)], "failed")
 
     def _retried(self, event: events.Retried) -> None:
         result = event.task.result

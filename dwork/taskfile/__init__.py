@@ -1,16 +1,16 @@
 """Task files: what a user writes, as a graph of tasks.
 
-`parse` takes the contents of one or more files, in any of four formats, as one graph. A file with any mistake is
+`parse` takes the contents of one or more files, each in any of FORMATS, as one graph. A file with any mistake is
 refused whole, with a TaskFileError of one line: `tasks.txt:12: what is wrong; what to do`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dwork.task import PLAIN, Options, Task
-from dwork.taskfile import csv_rows, dag, jsonl, lines
+from dwork.taskfile import csv_rows, dag, disbatch, greasy, hyperqueue, jsonl, launcher, lines
 from dwork.taskfile.options import duration, memory
 from dwork.taskfile.rescue import rescued, without
 from dwork.taskfile.resolve import resolve
@@ -18,10 +18,20 @@ from dwork.taskfile.text import decoded
 
 __all__ = ["FORMATS", "Source", "duration", "format_of", "memory", "parse", "rescued", "without"]
 
-FORMATS = ("lines", "csv", "jsonl", "dag")
+FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
 
-_READERS = {"lines": lines.read, "csv": csv_rows.read, "jsonl": jsonl.read, "dag": dag.read}
-_ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag"}
+_READERS = {
+    "lines": lines.read,
+    "csv": csv_rows.read,
+    "jsonl": jsonl.read,
+    "dag": dag.read,
+    "disbatch": disbatch.read,
+    "greasy": greasy.read,
+    "hyperqueue": hyperqueue.read,
+    "hq": hyperqueue.read,
+    "launcher": launcher.read,
+}
+_ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".toml": "hyperqueue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,21 @@ def format_of(path: str, default: str = "lines") -> str:
     return _ENDINGS.get(path[path.rfind(".") :].lower(), default)
 
 
-def parse(sources: Sequence[Source], *, known: Collection[str] | None = ()) -> list[Task]:
+def parse(
+    sources: Sequence[Source],
+    *,
+    known: Collection[str] | None = (),
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Task]:
     """Return the tasks of all sources as one graph; TaskFileError says in one line what is wrong.
 
     known: names that exist elsewhere and may be waited for; None when any unknown name may. Predecessors of a task
-    need not stand before it in the list.
+    need not stand before it in the list. tell(text) hears what is taken otherwise than it was meant, in one line each.
     """
     pool: dict[Options, Options] = {PLAIN: PLAIN}
     drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
-    return resolve(drafts, known)
+    tasks = resolve(drafts, known)
+    for draft in drafts:
+        for text, line in draft.remarks.items():
+            tell(str(draft.problem(line, text)))
+    return tasks

@@ -9,6 +9,7 @@ import csv
 import io
 
 from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.foreign import refuse
 from dwork.taskfile.text import TOO_LONG, fit_command, proper, trimmed
 
 
@@ -27,10 +28,16 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
         except ValueError as error:
             raise draft.problem(line, str(error)) from None
         except csv.Error as error:
-            if "field limit" in str(error):
-                raise draft.problem(line, TOO_LONG) from None
-            advice = 'quote a field as "...", with each quote inside it doubled'
-            raise draft.problem(line, f"not a CSV row ({error}); {advice}") from None
+            raise draft.problem(line, _meant(str(error))) from None
+
+
+def _meant(text: str) -> str:
+    """What Python says of a row, for people."""
+    if "field limit" in text:
+        return TOO_LONG
+    if "new-line" in text:
+        return "a carriage return stands alone in this row; end rows with a newline, or quote the field"
+    return f'not a CSV row ({text}); quote a field as "...", with each quote inside it doubled'
 
 
 def _add(draft: Draft, line: int, fields: list[str]) -> None:
@@ -41,6 +48,7 @@ def _add(draft: Draft, line: int, fields: list[str]) -> None:
     command, *after = fields
     if not command.strip():
         raise ValueError("the first field, the command, is empty; write command,predecessor,predecessor,...")
+    refuse(command)
     if "" in after:
         raise ValueError("there is an empty predecessor; take the comma out")
     fit_command(command)

@@ -1,9 +1,13 @@
-"""What follows `#DWORK` on a line: `key=value` words, split as a shell splits them."""
+"""What follows `#DWORK` on a line: `key=value` words, split as a shell splits them.
+
+In files of other systems too, where it is a comment: there it says what the lines below ask for.
+"""
 
 from __future__ import annotations
 
 import shlex
 from functools import lru_cache
+from typing import Any, Final
 
 from dwork.shown import shown
 from dwork.task import PLAIN, Options
@@ -11,7 +15,33 @@ from dwork.taskfile.draft import Pool
 from dwork.taskfile.options import KEYS, checked, unknown_key, value_of
 from dwork.taskfile.text import BLANKS, proper
 
+MARK: Final = "#DWORK"
+
 _FORM = "write key=value words, such as name=solve-1 after=mesh cores=4"
+
+
+def alone(line: str) -> str | None:
+    """Return what stands behind the mark on a line that begins with it; None for any other line."""
+    end = len(MARK)
+    return line[end:].strip(BLANKS) if line.startswith(MARK) and line[end : end + 1] in BLANKS else None
+
+
+def ask(values: dict[str, Any], comment: str) -> None:
+    """Take over what a comment in a file of another system asks for: fields of Options and their values."""
+    text = alone(comment)
+    if text is None:
+        return
+    said = {"barrier": ""} if text == "barrier" else words(text)
+    for key in ("name", "after", "barrier"):
+        if key in said:
+            raise ValueError(f"{MARK} {key} has no meaning in this format; leave it out")
+    values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in said.items())
+
+
+def refuse_options(command: str) -> None:
+    """Raise ValueError when options stand behind a command whose format knows of none."""
+    if MARK in command:
+        raise ValueError(f"in this format {MARK} and options stand on a line of their own, above; move them there")
 
 
 def words(text: str) -> dict[str, str]:

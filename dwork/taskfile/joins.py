@@ -1,4 +1,4 @@
-"""Joins: the tasks with nothing to run that stand for many predecessors, of a barrier or of a glob."""
+"""Joins: the tasks with nothing to run that stand for many predecessors, of a barrier, a glob, a range."""
 
 from __future__ import annotations
 

@@ -10,7 +10,8 @@ from dwork.shown import shown
 from dwork.task import PLAIN, Options
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.options import BOUNDS, KEYS, checked, memory_of, seconds_of, unknown_key, value_of, whole
-from dwork.taskfile.text import BLANKS, fit_command, fit_name, proper, too_long
+from dwork.taskfile.text import BLANKS, fit_command, fit_name, proper
+from dwork.taskfile.typed import arguments, string, variables
 
 _KEYS = ("command", *KEYS, "env")
 
@@ -79,33 +80,16 @@ def _add(draft: Draft, line: int, found: dict[str, Any], pool: Pool) -> None:
     draft.add(line, name, command, after, options)
 
 
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError('it must be a string; write it in double quotes, "..."')
-    if "\0" in value:
-        raise ValueError("it has a NUL character, which no argument can have; remove it")
-    try:
-        value.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        raise ValueError(f'"{shown(value)}" has half a character, a lone surrogate; write it whole') from None
-    return value
-
-
 def _name(value: object) -> str:
-    return fit_name(_text(value))
+    return fit_name(string(value))
 
 
 def _command(value: object) -> str | tuple[str, ...]:
     if isinstance(value, list):
-        arguments = tuple(map(_text, value))
-        if not arguments or not arguments[0]:
-            raise ValueError('there is no program in it; write ["program", "argument", ...]')
-        for argument in arguments:
-            fit_command(argument)
-        return arguments
+        return arguments(value)
     if not isinstance(value, str):
         raise ValueError("it must be a string for the shell, or a list of strings; put the numbers in quotes too")
-    if not _text(value).strip():
+    if not string(value).strip():
         raise ValueError("it is empty; write what is to run, or leave the line out")
     fit_command(value)
     return value
@@ -116,30 +100,18 @@ def _after(value: object) -> tuple[str, ...]:
         value = [value]
     if "" in value:
         raise ValueError("there is an empty name; take it out")
-    return tuple(proper(_text(item)) for item in value)
+    return tuple(proper(string(item)) for item in value)
 
 
 def _option(key: str, value: object) -> Any:
     if key == "env":
-        return _env(value)
+        return variables(value, '{"NAME": "value"}')
     if key in BOUNDS:
         if type(value) is not int:
             raise ValueError(f'it must be a whole number; write "{key}": 2')
         return whole(key, value)
     if key == "cwd" or isinstance(value, str):
-        return value_of(key, _text(value))
+        return value_of(key, string(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("it must be a number or a string; write 7200, or a string with a unit as in a line")
     return memory_of(value) if key == "memory" else seconds_of(key, float(value))
-
-
-def _env(value: object) -> tuple[tuple[str, str], ...]:
-    if not isinstance(value, dict):
-        raise ValueError('it must be an object of strings; write {"NAME": "value"}')
-    pairs = tuple((_text(name), _text(text)) for name, text in value.items())
-    for name, text in pairs:
-        if not name or "=" in name:
-            raise ValueError(f'"{shown(name)}" cannot be the name of a variable; give one, without "="')
-        if too_long(f"{name}={text}"):
-            raise ValueError(f'the variable "{shown(name)}" is longer than Linux can pass; put its value in a file')
-    return pairs

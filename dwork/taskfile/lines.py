@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dwork.taskfile.directive import Defaults, items, words
+from dwork.taskfile.directive import MARK, Defaults, alone, items, words
 from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.foreign import FIRST, refuse, remark_variables
 from dwork.taskfile.options import checked
 from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
-
-_MARK = "#DWORK"
 
 # What a shell would not look into for a comment, and where a comment can start.
 _QUOTED = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
@@ -25,6 +24,7 @@ _COMMENT = re.compile(r"(?:^|[\s;&|()<>])#")
 def read(source: str, text: str, pool: Pool) -> Draft:
     """Return the tasks of a file; a TaskFileError names the line."""
     draft = Draft(source, globs=True)
+    remark_variables(draft, text)
     defaults = Defaults(pool)
     numbered = enumerate(text.split("\n"), 1)
     # The usual line goes through here in a microsecond; whatever looks special is looked at in functions.
@@ -35,7 +35,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             command = line.strip(BLANKS)
             if not command:
                 continue
-            if _MARK in command or command[0] == "#" or command[-1] == "\\" or len(command) > SHORT:
+            if MARK in command or command[0] in FIRST or command[-1] == "\\" or len(command) > SHORT:
                 _special(draft, defaults, number, trimmed(line))
             else:
                 draft.add(number, None, command, defaults.after, defaults.options)
@@ -46,9 +46,11 @@ def read(source: str, text: str, pool: Pool) -> Draft:
 
 def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
     """Take a line that has, or seems to have, more than a command."""
+    refuse(line)
     if line[0] == "#":
-        if line.startswith(_MARK) and line[len(_MARK) : len(_MARK) + 1] in BLANKS:
-            _directive(draft, defaults, number, line[len(_MARK) :].strip(BLANKS))
+        directive = alone(line)
+        if directive is not None:
+            _directive(draft, defaults, number, directive)
         return
     command, options = _parted(line)
     fit_command(command)
@@ -76,12 +78,12 @@ def _directive(draft: Draft, defaults: Defaults, number: int, text: str) -> None
 
 def _parted(line: str) -> tuple[str, str]:
     """Split a command line at the last `#DWORK` that stands between blanks."""
-    at = line.rfind(_MARK)
+    at = line.rfind(MARK)
     while at > 0:
-        end = at + len(_MARK)
+        end = at + len(MARK)
         if line[at - 1] in BLANKS and line[end : end + 1] in BLANKS:
             return trimmed(line[:at]), line[end:].strip(BLANKS)
-        at = line.rfind(_MARK, 0, at)
+        at = line.rfind(MARK, 0, at)
     return line, ""
 
 

@@ -122,6 +122,7 @@ def checked(key: str, function: Callable[..., T], *args: object) -> T:
 def unknown_key(key: str, keys: Collection[str]) -> ValueError:
     """Return the error for a key that is none of `keys`, with the nearest of them."""
     plain = key.lower().replace("_", "-")
-    near = [_ALSO_CALLED[plain]] if plain in _ALSO_CALLED else get_close_matches(plain[:80], keys, 1, 0.6)
+    also = _ALSO_CALLED.get(plain)
+    near = [also] if also in keys else get_close_matches(plain[:80], keys, 1, 0.6)
     advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join(keys)}"
     return ValueError(f'unknown key "{shown(key)}"; {advice}')

@@ -1,4 +1,4 @@
-"""From names as written to one graph: predecessors looked up, globs and barriers made joins, circles refused.
+"""From names as written to one graph: predecessors looked up, globs, barriers, ranges made joins, circles refused.
 
 Theory of operation. Files are read into drafts first, so a reference may point forwards and into another file. A join
 is a task with nothing to run: `n` tasks that wait for `m` others cost n + m edges through it, and n * m without. Tasks
@@ -19,6 +19,7 @@ from dwork.taskfile.circle import refuse_circle
 from dwork.taskfile.draft import Draft
 from dwork.taskfile.joins import Globs, Joins
 from dwork.taskfile.roster import Roster
+from dwork.taskfile.spans import connect
 
 _NEAR_AMONG = 10_000
 _NEAR_LENGTH = 200
@@ -40,6 +41,9 @@ def resolve(drafts: Sequence[Draft], known: Collection[str] | None) -> list[Task
                 above = start
             resolver.segment(range(offset + start, offset + stop), gate, draft.globs)
     resolver.with_globs()
+    for draft, offset in zip(drafts, roster.starts, strict=False):
+        if draft.spans:
+            connect(draft, offset, roster, joins)
     tasks = joins.among(roster.tasks)
     if resolver.forwards:
         refuse_circle(tasks, roster)

@@ -2,7 +2,8 @@
 
 MPI cannot be slept on: a blocking receive keeps a core busy under every MPI (measured: 98 to 100 %). So it is looked
 at, with naps between: short ones at first after a frame, since the next is often on its way, longer ones later. No
-look is made without a nap: spinning takes the core that a task could have.
+look is made without a nap: spinning takes the core that a task could have. Where ranks are many times as many as cores
+their looks alone would keep all cores busy, so all but the hub nap as many times as long.
 
 Ranks can die. Where MPI tells of it (ULFM), so does `lost`; elsewhere the hub finds one silent, and says so with
 `drop`. Nothing is sent to the dead, and once there are some nobody enters MPI_Finalize, which would wait for them: the
@@ -11,13 +12,16 @@ ranks part as usual, and then end without it.
 
 from __future__ import annotations
 
+import math
 import os
 import time
 import warnings
 from collections import deque
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from dwork.errors import TransportError, UsageError
+from dwork.neighbours import place
 from dwork.transport import HUB, Peer
 
 if TYPE_CHECKING:
@@ -28,6 +32,8 @@ HURRIED = ((0, 0.00005), (12, 0.00025), (400, 0.0005), (1500, 0.001), (4500, 0.0
 RELAXED = ((0, 0.00005), (12, 0.001), (3500, 0.01))
 #: The nap while the ranks part at the end.
 PARTING = 0.001
+#: The longest nap of ranks that crowd their node.
+CROWDED = 0.05
 #: Seconds that a hub which has lost ranks waits for the others to part.
 PATIENCE = 10.0
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
@@ -35,8 +41,8 @@ LARGE = 64 * 1024
 #: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
 AT_ONCE = 256
 
-#: Tags: of frames, and of the empty message with which an end parts.
-TAG, LAST = 0, 1
+#: Tags: of frames, of the empty message with which an end parts, and of a worker's word that it has parted.
+TAG, LAST, GONE = 0, 1, 2
 
 #: Where launchers say how many processes they have started, and which one this is.
 SIZES = (
@@ -47,6 +53,12 @@ RANKS = (
     "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK", "MV2_COMM_WORLD_RANK", "PALS_RANKID", "ALPS_APP_PE",
     "JSM_NAMESPACE_RANK", "FLUX_TASK_RANK",
 )  # fmt: skip
+
+#: What to do when they do not.
+_USE = (
+    "the launcher belongs to another MPI. Use that library's own mpirun, or srun --mpi=pmi2 (MPICH) or pmix "
+    "(Open MPI). Nothing was run"
+)
 
 
 def launched() -> tuple[int, str]:
@@ -72,22 +84,40 @@ def rank_hint() -> int | None:
 
 def start() -> MPI.Intracomm:
     """Bring MPI up and return its world; UsageError when there is none, or when it is not that of the launcher."""
+    n, evidence = launched()
     try:
+        import mpi4py
+
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True  # to look first, and leave as if we had not
+        from mpi4py import MPI
+
+        if n > 1 and _is_strange_to_pmix(MPI.Get_library_version(), os.environ):  # it would end the job with no word
+            raise UsageError(f"{n} processes ({evidence}) are started as PMIx does it, which {library()} lacks: {_USE}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # mpi4py's own check, which misses srun; ours is below
-            from mpi4py import MPI
+            MPI.Init_thread(MPI.THREAD_MULTIPLE)
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"no MPI library: {reason}; pip install mpich, or load your site's MPI module") from None
-    n, evidence = launched()
     if MPI.COMM_WORLD.size == 1 and n > 1:
-        library = MPI.Get_library_version().split("\n")[0].split(",")[0].replace("\x00", "").strip()[:40]
         raise UsageError(
-            f"the launcher has started {n} processes ({evidence}), but each is alone in its MPI ({library}): "
-            "the launcher belongs to another MPI. Use that library's own mpirun, or srun --mpi=pmi2 (MPICH) or pmix "
-            "(Open MPI). Nothing was run"
+            f"the launcher has started {n} processes ({evidence}), but each is alone in its MPI ({library()}): {_USE}"
         )
     return MPI.COMM_WORLD
+
+
+def _is_strange_to_pmix(version: str, environ: Mapping[str, str]) -> bool:
+    """Whether this is an MPICH that was built without it, and nothing else is there to tell it of the other ranks."""
+    is_mpich = version.startswith("MPICH Version") and "MPICH configure:" in version
+    return is_mpich and "pmix" not in version and "PMIX_RANK" in environ and "PMI_RANK" not in environ
+
+
+def library() -> str:
+    """What the MPI library calls itself."""
+    from mpi4py import MPI
+
+    first = MPI.Get_library_version().replace("\0", "").split("\n")[0].split(",")[0]
+    return " ".join(first.replace("Version:", "").split())[:40]
 
 
 class Mpi:
@@ -104,6 +134,8 @@ class Mpi:
         self._status = MPI.Status()
         self._leaving: deque[tuple[MPI.Request, bytes, int]] = deque()
         self._naps = 0
+        self._crowd = 1 if self._is_hub else max(1, place(os.environ).ranks // (os.cpu_count() or 1))
+        self.size: int = comm.size
         self._ranks = range(1, comm.size) if self._is_hub else (0,)
         self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
         self._dead: set[int] = set()
@@ -128,6 +160,16 @@ class Mpi:
         except self._mpi.Exception as error:
             self._fails(error)
         self._awake()
+
+    def flush(self, seconds: float) -> None:
+        """Wait, for so long at the most, until all has left that was sent: MPI moves nothing while nobody calls it.
+
+        What has come meanwhile is gone.
+        """
+        until = time.monotonic() + seconds
+        while self._leaving and time.monotonic() < until:
+            self.receive()
+            time.sleep(PARTING)
 
     def receive(self) -> list[tuple[Peer, bytes]]:
         frames: list[tuple[Peer, bytes]] = []
@@ -184,7 +226,10 @@ class Mpi:
             self._fails(error)
             return 0.0
         self._naps += 1
-        return next(nap for n, nap in reversed(HURRIED if hurry else RELAXED) if self._naps > n)
+        return self._stretched(next(nap for n, nap in reversed(HURRIED if hurry else RELAXED) if self._naps > n))
+
+    def _stretched(self, nap: float) -> float:
+        return nap if self._crowd == 1 else max(nap, min(nap * self._crowd, CROWDED))
 
     def close(self) -> None:
         """Part from the others, each with an empty last message, and leave MPI, unless some rank has died.
@@ -196,26 +241,37 @@ class Mpi:
         for rank in self._ranks:  # Issend: it is done when it has arrived, not when it has left
             if rank not in self._dead:
                 self._leaving.append((self._comm.Issend([last, self._mpi.BYTE], rank, LAST), last, rank))
+        self._see_off(LAST, self._ranks)
+        # That it has arrived is told by whoever receives it, and who finalizes tells nobody anything any more: with 128
+        # ranks some waited for ever. So the hub goes last, when all have said that they know.
+        if self._is_hub:
+            self._see_off(GONE, self._ranks, time.monotonic() + PATIENCE)
+        else:
+            self._leaving.append((self._comm.Isend([b"", self._mpi.BYTE], 0, GONE), b"", 0))
+            self._see_off(GONE, ())
+        if self.is_whole:
+            self.receive()
+            self._mpi.Finalize()
+
+    def _see_off(self, tag: int, ranks: Iterable[int], until: float = math.inf) -> None:
+        """Wait until all of these have said this, and until what was sent has left; or all but the dead have."""
         parted: set[int] = set()
-        until = time.monotonic() + PATIENCE
-        while True:
+        give_up = time.monotonic() + PATIENCE
+        while time.monotonic() < until:
             self.receive()  # too late to be answered
             try:
-                while self._comm.Iprobe(self._source, LAST, self._status):
+                while self._comm.Iprobe(self._source, tag, self._status):
                     n, rank = self._status.Get_count(self._mpi.BYTE), self._status.Get_source()
-                    self._comm.Recv([bytearray(n), self._mpi.BYTE], rank, LAST)
+                    self._comm.Recv([bytearray(n), self._mpi.BYTE], rank, tag)
                     parted.add(rank)
                     self.is_whole = self.is_whole and not n
             except self._mpi.Exception as error:
                 self._fails(error)
-            if not set(self._ranks) - parted - self._dead and not self._leaving:
-                break
-            if self._is_hub and self._dead and time.monotonic() > until:  # who does not part is dead, too
-                break
-            time.sleep(PARTING)
-        if self.is_whole:
-            self.receive()
-            self._mpi.Finalize()
+            if not set(ranks) - parted - self._dead and not self._leaving:
+                return
+            if self._is_hub and self._dead and time.monotonic() > give_up:  # who does not part is dead, too
+                return
+            time.sleep(self._stretched(PARTING))
 
     def abort(self, status: int) -> None:
         """End all ranks at once: something is broken."""

@@ -15,10 +15,12 @@ from dwork.hub import Hub, Policy
 from dwork.inquiry import Inquiries
 from dwork.loop import clock, sleep
 from dwork.loop.hub import HubLoop
+from dwork.overview import Overview
 from dwork.record.logs import Logs
 from dwork.record.opening import MEMORY
 from dwork.record.run import this_run
 from dwork.record.store import Store
+from dwork.report import Report
 from dwork.task import State
 from dwork.transport.zmq import Router
 
@@ -46,10 +48,14 @@ class _Served:
     def _run(self) -> None:
         self.begin()
         while self._wake >= 0:
-            sleep([self.router], [self._asleep], math.inf)
+            sleep([self.router], [self._asleep], self.until())
             with self.lock:
                 self.turn()
         self.end()
+
+    def until(self) -> float:
+        """When `turn` is to be called at the latest."""
+        return math.inf
 
     def begin(self) -> None:
         """Called in the thread, before anything."""
@@ -82,6 +88,9 @@ class ServedHub(_Served):
     def turn(self) -> None:
         self._loop.turn()
 
+    def until(self) -> float:
+        return self.hub.deadline
+
     def state(self, name: str) -> State | None:
         with self.lock:
             node = self.hub.graph.find(name)
@@ -106,8 +115,10 @@ class KeptHub(ServedHub):
         # Here, since SQLite's connections belong to the thread that makes them.
         logs = Logs(self._logs, MEMORY) if self._logs else None
         self._store = Store(MEMORY, this_run(clock()), self.hub.graph.number, logs)
-        self._loop = HubLoop(self.hub, [self.router], [self._store])
-        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store, clock).answer)
+        report = Report(lambda text: None, quiet=True)
+        overview = Overview(self.hub, report, "tasks.txt", clock, self._store.since)
+        self._loop = HubLoop(self.hub, [self.router], [self._store, report, overview])
+        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
         self._begun.set()
 
     def end(self) -> None:

@@ -188,7 +188,7 @@ CALLS: dict[str, Callable[[Client], Any]] = {
 }
 
 
-@pytest.mark.parametrize(("what", "call"), CALLS.items(), ids=repr)
+@pytest.mark.parametrize(("what", "call"), CALLS.items(), ids=list(CALLS))
 def test_the_original_hub_cannot(puppet: Any, what: str, call: Callable[[Client], Any]) -> None:
     served = puppet(ERROR, STATUS, ERROR)
     with Client(served.address) as client:

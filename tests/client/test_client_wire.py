@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from dwork import AllDone, Client, GraphError, WireError
-from dwork.client import Status
+from dwork import AllDone, Client, GraphError, TransportError, WireError, messages, wire
+from dwork.client import LAP, End, Status
 from dwork.task import Assigned
 
 OK, NOT_FOUND, EXIT, ERROR = "0806", "0805", "0807", "0808"
@@ -40,6 +40,59 @@ def test_requests_and_replies_are_those_of_the_original(
         assert call(client) == result
     assert served.next() == request_
     assert served.frames.empty()
+
+
+def frame(message: messages.Message) -> bytes:
+    return wire.encode(message)
+
+
+OLDER = messages.OK(name="dhub: 1 active tasks, 0 ready.", n=0, counts=(("waiting", 1),))
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"), [(bytes.fromhex(STATUS), "an original dhub"), (frame(OLDER), "of an older dwork")]
+)
+@pytest.mark.parametrize(
+    ("ask", "what"), [(Client.watch, "cannot be watched"), (Client.wait, "cannot tell when it is over")]
+)
+def test_a_hub_that_cannot_be_watched_or_waited_for_is_named(
+    puppet: Any, ask: Callable[[Client], Any], what: str, status: bytes, kind: str
+) -> None:
+    served = puppet(frame(messages.Error("the type of this QueryMsg is missing or unknown")), status)
+    with Client(served.address) as client, pytest.raises(GraphError, match=f"is {kind}, which {what}"):
+        ask(client)
+
+
+@pytest.mark.parametrize("answer", [b"[]", b"{", b"7"])
+def test_a_view_that_is_no_object_comes_from_no_hub(puppet: Any, answer: bytes) -> None:
+    with Client(puppet(frame(messages.Answer(answer))).address) as client, pytest.raises(WireError, match="is no hub"):
+        client.watch()
+
+
+def test_who_waits_asks_again_until_the_run_is_over(puppet: Any) -> None:
+    end = messages.OK(name="dhub: 0 active tasks, 0 ready.", n=1, counts=(("failed", 2),), data=b'{"over": true}')
+    served = puppet(frame(messages.NotFound()), frame(messages.NotFound()), frame(end))
+    with Client(served.address) as client:
+        found = client.wait()
+    assert found == End(1, Status(0, 0, {"failed": 2}, "dhub: 0 active tasks, 0 ready."), {"over": True})
+    assert [wire.decode_request(bytes.fromhex(served.next())) for _ in range(3)] == [messages.Await(LAP)] * 3
+
+
+def test_who_waits_so_long_only_is_told_that_it_is_not_over(hub: Any) -> None:
+    with Client(hub.address) as client:
+        client.create("a")
+        assert client.wait(0.05) is None
+        assert client.status().active == 1
+
+
+def test_an_answer_that_a_parked_question_waits_for_may_take_longer_than_others(hub: Any) -> None:
+    with Client(hub.address, timeout=0.2) as client:
+        assert client.wait(1.0) is None
+
+
+def test_a_hub_that_goes_without_a_word_is_missed(puppet: Any) -> None:
+    with Client(puppet(frame(messages.NotFound())).address, timeout=0.2) as client, pytest.raises(TransportError):
+        client.wait(0.5)
 
 
 def test_exit_is_all_done(puppet: Any) -> None:

@@ -10,10 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dwork.connection import Connection, choose, find, is_only, publish, reach, read, withdraw
+from dwork.connection import (
+    Connection,
+    choose,
+    find,
+    is_only,
+    is_withdrawn,
+    publish,
+    reach,
+    read,
+    successor,
+    withdraw,
+)
 from dwork.errors import TransportError, UsageError
 from dwork.interfaces import addresses
 
@@ -95,6 +106,27 @@ def test_a_run_of_another_machine_is_not_called_ended(place: Path) -> None:
     assert find().host == "elsewhere"
 
 
+def test_the_run_that_goes_on_with_another_is_the_last_one_of_the_same_tasks_or_address(place: Path) -> None:
+    before = replace(ME, host="n1", started=5.0)
+    assert successor(before, 5.0) is None
+    publish(replace(before, started=6.0))
+    assert successor(before, 7.0) is None  # it was there all the time
+    publish(replace(ME, host="n2", tasks="/other.txt", addresses=("tcp://10.0.0.2:1",), started=9.0))
+    assert successor(before, 7.0) is None
+    same_tasks = publish(replace(ME, host="n3", addresses=("tcp://10.0.0.3:1",), started=8.0))
+    assert successor(before, 7.0) == same_tasks
+    same_address = publish(replace(ME, host="n4", tasks="", started=9.0))
+    assert successor(before, 7.0) == same_address
+
+
+def test_a_run_that_has_taken_its_file_away_has_ended_in_order(place: Path) -> None:
+    path = publish(ME)
+    assert not is_withdrawn(ME)
+    withdraw(path)
+    assert is_withdrawn(ME)
+    assert not is_withdrawn(Connection(("tcp://127.0.0.1:1",)))  # it never had one
+
+
 def test_several_runs_are_listed_and_one_is_to_be_chosen(place: Path) -> None:
     path = publish(ME)
     publish(replace(ME, host="node17", job="12", tasks="/other.txt"))
@@ -107,6 +139,34 @@ def test_several_runs_are_listed_and_one_is_to_be_chosen(place: Path) -> None:
     assert find("12").host == "node17"
     with pytest.raises(UsageError, match=r"no run of job 13 is known"):
         find("13")
+
+
+def test_an_element_of_an_array_has_three_names(place: Path) -> None:
+    publish(replace(ME, host="node1", job="4713", element="4711_0"))
+    publish(replace(ME, host="node2", job="4712", element="4712_3", tasks="another"))
+    publish(replace(ME, host="node3", job="4714[8].cluster", tasks="a third"))
+    assert find("4711").host == find("4711_0").host == find("4713").host == "node1"
+    assert find("4714").host == find("4714[]").host == find("4714[8].cluster").host == "node3"
+    with pytest.raises(UsageError, match="no run of job 4711_1 is known"):
+        find("4711_1")
+
+
+def test_an_array_whose_elements_are_runs_of_their_own_is_listed(place: Path) -> None:
+    for i in range(2):
+        publish(replace(ME, host=f"node{i}", job=f"{4711 + i}", element=f"4712_{i}", tasks=f"tasks-{i}"))
+    assert (find("4711").host, find("4712_0").host, find("4712").host) == ("node0", "node0", "node1")
+    with pytest.raises(UsageError, match="several runs are there"):
+        find()
+
+
+def test_a_job_that_was_requeued_since_its_node_died_is_found_where_it_is_now(place: Path) -> None:
+    """What the dead node has published is still there, and nobody elsewhere can tell."""
+    for host, started in (("node1", 1e9), ("node2", 2e9), ("node3", 1.5e9)):
+        publish(replace(ME, host=host, started=started))
+    assert find("4711").host == find().host == "node2"
+    publish(replace(ME, host="node4", tasks="another"))
+    with pytest.raises(UsageError, match="several runs are there"):
+        find("4711")
 
 
 def test_there_is_an_order_in_what_tells_which_run_is_meant(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +210,7 @@ JSON = st.recursive(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*json.loads(ME.to_json()), "more"]), JSON))
 def test_a_changed_file_is_a_connection_or_refused(changes: dict[str, object]) -> None:
     text = json.dumps({**json.loads(ME.to_json()), **changes})

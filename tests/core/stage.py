@@ -8,7 +8,8 @@ from typing import Any
 from dwork import events as e
 from dwork import messages as m
 from dwork import wire
-from dwork.hub import Hub, Policy, Step
+from dwork.crew import Step
+from dwork.hub import Hub, Policy
 from dwork.messages import Native, Verb
 from dwork.task import Options, Result, State, Task
 

@@ -14,12 +14,20 @@ PACKAGE = Path(__file__).parents[2] / "dwork"
 CORE = [
     "task", "messages", "events", "errors", "order", "ready", "graph", "halt", "hub", "worker", "taskfile",
     "shellwords", "shown", "pattern", "selection", "trials", "strays",
+    "resources", "crew", "packing", "handout", "mintime", "history", "rollcall", "gathering",
+    "vigil", "tails",
 ]  # fmt: skip
 OUTSIDE = {
     "mpi4py", "zmq", "google.protobuf", "sqlite3", "click", "rich", "socket", "subprocess", "threading", "logging",
     "asyncio", "select", "signal", "tempfile", "multiprocessing", "random",
 }  # fmt: skip
 SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_pb" not in path.parts)
+
+
+def sources(module: str) -> list[Path]:
+    """The source of a module, or all those of a package."""
+    package = PACKAGE / module
+    return sorted(package.glob("*.py")) if package.is_dir() else [PACKAGE / f"{module}.py"]
 
 
 def arrives(*modules: str) -> set[str]:
@@ -58,14 +66,21 @@ def importers(of: str) -> set[str]:
     }
 
 
-@pytest.mark.parametrize("module", CORE)
+@pytest.mark.parametrize(
+    "module", [*CORE, "doctor.judge", *(f"progress.{name}" for name in "standing pace words lines listener".split())]
+)
 def test_a_core_module_brings_nothing_of_the_outside_world(module: str) -> None:
-    assert not arrives(f"dwork.{module}") & OUTSIDE
+    names = [".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts) for path in sources(module)]
+    assert not arrives(*names) & OUTSIDE
 
 
 def test_what_a_worker_rank_imports_is_light() -> None:
-    arrived = arrives("dwork.loop.worker", "dwork.transport.mpi", "dwork.worker")
+    arrived = arrives("dwork.loop.worker", "dwork.transport.mpi", "dwork.worker", "dwork.cores", "dwork.gpus")
     assert not arrived & {"click", "rich", "zmq", "sqlite3", "asyncio", "mpi4py", "dwork.hub", "dwork.graph"}
+
+
+def test_a_pool_brings_rich_only_for_a_bar() -> None:
+    assert "rich" not in arrives("dwork.pool", "dwork.poolcommand", "dwork.progress.live")
 
 
 def test_dquery_does_without_mpi() -> None:
@@ -74,11 +89,24 @@ def test_dquery_does_without_mpi() -> None:
 
 def test_no_command_of_dquery_knows_a_record_before_one_is_given() -> None:
     commands = [f"dwork.dquery.{path.stem}" for path in (PACKAGE / "dquery").glob("*.py") if path.stem != "__main__"]
-    assert not arrives(*commands) & {"mpi4py", "sqlite3", "rich", "dwork.record", "dwork.hub", "dwork.taskfile"}
+    late = {
+        "mpi4py",
+        "sqlite3",
+        "rich",
+        "textual",
+        "plotly",
+        "dwork.record",
+        "dwork.history",
+        "dwork.hub",
+        "dwork.taskfile",
+    }
+    assert not arrives(*commands) & late
 
 
 def test_the_package_itself_imports_nothing_but_its_errors() -> None:
-    assert {name for name in arrives("dwork") if name.startswith("dwork")} == {"dwork", "dwork.errors", "dwork.task"}
+    assert {name for name in arrives("dwork") if name.startswith("dwork")} == {
+        "dwork", "dwork.errors", "dwork.resources", "dwork.shown", "dwork.task",
+    }  # fmt: skip
 
 
 def test_each_library_of_the_outside_is_known_to_one_module() -> None:
@@ -86,6 +114,8 @@ def test_each_library_of_the_outside_is_known_to_one_module() -> None:
     assert importers("dwork._pb") == {"wire.py"}
     assert importers("mpi4py") == {"transport/mpi.py"}
     assert importers("zmq") == {"transport/zmq.py"}
+    assert importers("plotly") == {"dquery/_picture/plots.py"}
+    assert {path.rpartition("/")[0] for path in importers("textual")} == {"dquery/_watch"}
 
 
 def test_mpi_is_imported_inside_functions_only() -> None:
@@ -96,14 +126,12 @@ def test_mpi_is_imported_inside_functions_only() -> None:
 
 def test_no_core_module_tells_time_or_throws_dice() -> None:
     for module in CORE:
-        paths = [PACKAGE / f"{module}.py"] if module != "taskfile" else sorted((PACKAGE / "taskfile").glob("*.py"))
-        for path in paths:
+        for path in sources(module):
             assert not imports(path) & {"time", "datetime", "random", "os.environ", "logging", "threading"}, path
 
 
 def test_no_core_module_imports_from_above() -> None:
     for module in CORE:
-        paths = [PACKAGE / f"{module}.py"] if module != "taskfile" else sorted((PACKAGE / "taskfile").glob("*.py"))
-        for path in paths:
+        for path in sources(module):
             ours = {name.split(".")[1] for name in imports(path) if name.startswith("dwork.")}
             assert ours <= set(CORE), path

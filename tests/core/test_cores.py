@@ -1,48 +1,139 @@
-"""How the cores of a node are shared among the ranks on it."""
+"""Which cores the ranks of a node may use, and how many tasks each runs."""
 
 from __future__ import annotations
+
+import math
+import os
+from pathlib import Path
 
 import pytest
 
 from dwork import cores
-from dwork.cores import share, slots, slots_of
+from dwork.cores import allowed, of_mpirun, of_others, quota, share, slots
+from dwork.neighbours import Place
+
+
+def places(ranks: int) -> list[Place]:
+    return [Place(rank, ranks, by_mpirun=True) for rank in range(ranks)]
 
 
 @pytest.fixture
 def node(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
-    """One of 64 cores, all of which this process may use."""
-    for name in cores._LOCAL:
-        monkeypatch.delenv(name, raising=False)
+    """One of 64 cores, all of which this process may use; nothing has launched it."""
+    for name in list(os.environ):
+        if name.startswith(("OMPI_", "MPI_LOCAL", "MV2_", "PALS_", "JSM_", "SLURM_")):
+            monkeypatch.delenv(name)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
-    monkeypatch.setattr("os.cpu_count", lambda: 64)
+    monkeypatch.setattr("os.sched_setaffinity", lambda *_: None)
+    monkeypatch.setattr("dwork.cgroups.directories", lambda _: [])
+    monkeypatch.setattr("dwork.launcher.starter", lambda: 1)
     return monkeypatch
 
 
 def test_a_rank_alone_on_its_node_has_all_cores(node: pytest.MonkeyPatch) -> None:
     assert share() == slots("auto") == 64
+    assert allowed() == tuple(range(64))
 
 
-@pytest.mark.parametrize("name", cores._LOCAL)
-def test_ranks_that_may_use_the_same_cores_share_them(node: pytest.MonkeyPatch, name: str) -> None:
-    node.setenv(name, "8")
+def test_who_has_bound_himself_keeps_to_that(node: pytest.MonkeyPatch) -> None:
+    node.setattr("os.sched_getaffinity", lambda _: {5, 3})
+    assert allowed() == (3, 5)
+
+
+@pytest.mark.parametrize("names", ["MPI_LOCALRANKID MPI_LOCALNRANKS", "PALS_LOCAL_RANKID PALS_LOCAL_SIZE"])
+def test_ranks_that_may_use_the_same_cores_share_them(node: pytest.MonkeyPatch, names: str) -> None:
+    rank, ranks = names.split()
+    node.setenv(ranks, "8")
+    node.setenv(rank, "2")
     assert share() == 8
-    node.setenv(name, "100")
+    assert allowed() == tuple(range(16, 24))
+    node.setenv(ranks, "100")
+    node.setenv(rank, "99")
+    assert allowed() == (63,)
+
+
+def test_a_rank_whose_mpirun_is_not_to_be_found_goes_by_what_the_kernel_would_grant(node: pytest.MonkeyPatch) -> None:
+    node.setattr("dwork.launcher.starter", lambda: None)
+    node.setenv("MPI_LOCALNRANKS", "8")
+    assert share() == 8
+
+
+def test_ranks_that_mpirun_bound_to_one_core_share_all_that_it_has() -> None:
+    bound = [of_mpirun(here, {here.rank}, range(64)) for here in places(4)]
+    assert bound == [tuple(range(first, first + 16)) for first in (0, 16, 32, 48)]
+    assert of_mpirun(Place(0, 1), {0}, range(64)) == tuple(range(64))
+
+
+def test_ranks_that_mpirun_bound_to_their_part_of_the_node_keep_it() -> None:
+    every_fourth = [set(range(here.rank, 64, 4)) for here in places(4)]
+    assert [of_mpirun(here, mine, range(64)) for here, mine in zip(places(4), every_fourth, strict=True)] == [
+        tuple(sorted(mine)) for mine in every_fourth
+    ]
+
+
+@pytest.mark.parametrize(("cpus", "ranks"), [(64, 64), (64, 48), (10, 3), (2, 3), (1, 4)])
+def test_no_core_has_two_ranks_before_each_has_one(cpus: int, ranks: int) -> None:
+    taken = [cpu for here in places(ranks) for cpu in of_mpirun(here, range(cpus), range(cpus))]
+    assert set(taken) == set(range(cpus))
+    assert len(taken) == max(cpus, ranks)
+
+
+def test_what_srun_has_bound_is_what_a_rank_has() -> None:
+    assert of_others(Place(1, 4), range(16, 32), 64) == tuple(range(16, 32))
+
+
+def test_ranks_that_srun_has_not_bound_share_what_the_step_has_not_what_the_machine_has(
+    node: pytest.MonkeyPatch,
+) -> None:
+    step = {"STEP_ID": "0", "STEP_TASKS_PER_NODE": "4", "NODEID": "0", "LOCALID": "3", "CPUS_ON_NODE": "8"}
+    for name, value in step.items():
+        node.setenv(f"SLURM_{name}", value)
+    node.setattr("os.sched_getaffinity", lambda _: set(range(8)))
+    assert allowed() == (6, 7)
+    node.setattr("os.sched_getaffinity", lambda _: {2, 3})
+    assert allowed() == (2, 3)
+
+
+@pytest.mark.parametrize(
+    ("files", "limit"),
+    [
+        ({"cpu.max": "150000 100000"}, 1.5),
+        ({"cpu.max": "max 100000"}, math.inf),
+        ({"cpu.cfs_quota_us": "400000", "cpu.cfs_period_us": "100000"}, 4),
+        ({"cpu.cfs_quota_us": "-1", "cpu.cfs_period_us": "100000"}, math.inf),
+        ({"cpu.max": "rubbish"}, math.inf),
+        ({}, math.inf),
+    ],
+)
+def test_a_control_group_says_how_much_time_there_is(tmp_path: Path, files: dict[str, str], limit: float) -> None:
+    for name, text in files.items():
+        (tmp_path / name).write_text(text + "\n")
+    assert quota([str(tmp_path), str(tmp_path / "missing")]) == limit
+
+
+def test_a_quota_is_shared_by_the_ranks_and_leaves_each_one_core(node: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("650000 100000")
+    node.setattr("dwork.cgroups.directories", lambda _: [str(tmp_path)])
+    assert share() == 6
+    node.setenv("MPI_LOCALNRANKS", "2")
+    assert share() == 3
+    node.setenv("MPI_LOCALNRANKS", "32")
     assert share() == 1
 
 
-def test_ranks_that_are_bound_to_cores_of_their_own_have_those(node: pytest.MonkeyPatch) -> None:
-    node.setenv("MPI_LOCALNRANKS", "8")
-    node.setattr("os.sched_getaffinity", lambda _: set(range(8)))
-    assert share() == 8
+def test_a_job_that_may_run_everywhere_has_no_more_cores_than_slurm_has_given_it(node: pytest.MonkeyPatch) -> None:
+    node.setenv("SLURM_CPUS_ON_NODE", "6")
+    assert share() == 6
+    assert len(allowed()) == 64
+    node.setenv("MPI_LOCALNRANKS", "4")
+    assert share() == 1
 
 
-def test_a_worker_rank_reads_its_slots_off_the_command_line() -> None:
-    assert slots_of(["--retries", "2", "--slots", "5", "tasks.txt"]) == 5
-    assert slots_of(["--slots=7", "x"]) == 7
-    assert slots_of(["tasks.txt"]) == slots_of(["--slots"]) == slots_of(["--slots", "many"]) == 1
-
-
-@pytest.mark.parametrize("text", ["0", "-1", "many", "", "65537", "1.5"])
-def test_what_is_no_number_of_slots_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="is no number of slots; give 1 to 65536, or auto"):
-        slots(text)
+def test_asking_the_kernel_what_it_would_grant_changes_nothing() -> None:
+    before = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(before)})
+        assert cores._grantable() >= before
+        assert os.sched_getaffinity(0) == {min(before)}
+    finally:
+        os.sched_setaffinity(0, before)

@@ -14,19 +14,26 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from dwork import events as e
 from dwork import messages as m
 from dwork import wire
+from dwork.crew import Step
 from dwork.errors import GraphError
 from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
-from dwork.hub import Hub, Policy, Step
+from dwork.hub import Hub, Policy
 from dwork.messages import Native, Returned, Verb
+from dwork.resources import Resources
 from dwork.task import ACTIVE, Options, Result, State, Task
 
+#: What workers have that say so, and tasks that ask for more than a core.
+HAS = Resources(4, 4 << 30, 1)
+HEAVY = [Options(cores=3), Options(cores=2, memory=3 << 30), Options(gpus=1), Options(cores=9)]
 NAMES = st.sampled_from([f"t{i}" for i in range(12)])
 AFTER = st.lists(NAMES, max_size=3).map(tuple)
 TASKS = st.builds(
     lambda name, command, after, options: Task(name, command, after, options),
     NAMES, st.sampled_from(["x", "x", "x", "y", None]), AFTER,
-    st.sampled_from([Options(), Options(), Options(priority=1), Options(priority=-1, retries=0), Options(retries=2)]),
+    st.sampled_from(
+        [Options(), Options(), Options(priority=1), Options(priority=-1, retries=0), Options(retries=2), *HEAVY]
+    ),
 )  # fmt: skip
 BATCHES = st.lists(TASKS, min_size=1, max_size=5).map(tuple)
 #: To begin with: some tasks, each after some of those before it.
@@ -432,7 +439,8 @@ class HubMachine(RuleBasedStateMachine):
         self.native.add(peer)
         self.sequences[peer] += 1
         beat = 5.0 if peer == "R" else 0.0
-        return Native(slots, wait, self.sequences[peer], held, self.sequences[peer] == 1, beat)
+        is_first = self.sequences[peer] == 1
+        return Native(slots, wait, self.sequences[peer], held, is_first, beat, HAS if is_first or held else None)
 
     @rule(tasks=BATCHES, peer=PEERS)
     def create(self, tasks: tuple[Task, ...], peer: str) -> None:
@@ -478,7 +486,8 @@ class HubMachine(RuleBasedStateMachine):
         native = self.number(peer, (worker.slots, math.inf), hand)
         is_doomed = id in self.doomed
         step = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), steal, native))
-        kinds = e.Finished if not status else e.Killed if is_doomed else e.Failed | e.Retried | e.Killed
+        bad = e.Interrupted if self.hub.interrupting else e.Failed | e.Retried | e.Killed
+        kinds = e.Finished if not status else e.Killed if is_doomed else bad
         assert any(isinstance(event, kinds) for event in step.events)
         again = self.number(peer, (worker.slots, 0.0))
         told = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), 0, again))
@@ -637,7 +646,9 @@ class HubMachine(RuleBasedStateMachine):
         step = self.follow(self.hub.tick(self.now))
         left = {event.location for event in step.events if isinstance(event, e.Left)}
         assert left <= silent
-        assert left or all(isinstance(event, e.Stolen) for event in step.events)
+        unmet = [event for event in step.events if isinstance(event, e.Unmet)]
+        assert not any(worker.could(event.asked) for event in unmet for worker in self.hub.workers.values())
+        assert left or all(isinstance(event, e.Stolen | e.Unmet) for event in step.events)
         assert self.hub.deadline > self.now
 
     @rule(running=st.booleans(), sure=st.integers(0, 4))
@@ -652,7 +663,7 @@ class HubMachine(RuleBasedStateMachine):
         ends = {n.id: n.state for n in nodes_of(self.hub.graph) if n.state not in ACTIVE and not n.is_join}
         assert self.final == ends
         assert self.kept == {node.id for node in self.hub.graph.names.values() if self.hub.is_held(node)}
-        assert not (self.hub.over and self.hub._parked), "who waits is told when all is finished"
+        assert not (self.hub.over and self.hub.handout.parked), "who waits is told when all is finished"
 
 
 TestHubMachine = HubMachine.TestCase

@@ -517,7 +517,7 @@ def test_a_task_without_a_timeout_gets_that_of_the_pool() -> None:
     stage.create("a", task("b", timeout=1.0), task("c", cores=2))
     reply = stage.ask("p", m.Steal("vm", 3))
     assert isinstance(reply, m.Transfer)
-    assert [(t.options.timeout, t.options.cores) for t in reply.tasks] == [(9.0, 1), (1.0, 1), (9.0, 2)]
+    assert [(t.name, t.options.timeout) for t in reply.tasks] == [("c", 9.0), ("a", 9.0), ("b", 1.0)]
     finish(stage)
 
 

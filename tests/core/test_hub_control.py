@@ -130,6 +130,15 @@ def test_a_cancelled_task_given_back_behind_a_failed_one_is_skipped(stage: Stage
     assert culprit(stage, "a") == "sub"
 
 
+def test_of_two_cancelled_tasks_given_back_one_behind_the_other_the_second_is_skipped(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.order(Verb.CANCEL, "*")
+    stage.say("p", m.GiveBack("w", (Returned(0), Returned(1, ("a",)))))
+    assert stage.states("a", "b") == "cancelled skipped"
+    assert not any(isinstance(reply, m.Error) for _, reply in stage.take())
+
+
 def test_whoever_cancels_again_asks_again(stage: Stage) -> None:
     running(stage)
     for _ in range(2):

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dwork import events as e
 from dwork import messages as m
+from dwork.mintime import UNKNOWN, MinTime
 from dwork.task import Result, State
 from tests.core.stage import Stage, complete, steal, task, told
 
 
 def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_ended(stage: Stage) -> None:
     stage.create(task("a", retries=0), "b")
-    stage.took(stage.hub.expect_end(1000.0, 60.0, 0.0, stage.now))
+    stage.took(stage.hub.expect_end(1000.0, 60.0, UNKNOWN, stage.now))
     stage.say("p", steal("w", 1))
     assert [told(message) for _, message in stage.take()] == [["a"]]
     assert stage.hub.deadline == 940.0
@@ -33,7 +34,7 @@ def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_en
 
 def test_a_task_that_would_not_end_in_time_is_not_started_and_others_are(stage: Stage) -> None:
     stage.create(task("long", min_time=500.0), task("short", min_time=10.0), "any")
-    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, 0.0, stage.now))
+    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, UNKNOWN, stage.now))
     stage.say("p", steal("w", 1, 3, slots=3))
     assert [told(message) for _, message in stage.take()] == [["short", "any"]]
     stage.say("p", complete("w", 2, Result(1, 1), Result(2, 1), slots=3))
@@ -45,18 +46,28 @@ def test_a_task_that_would_not_end_in_time_is_not_started_and_others_are(stage: 
 
 def test_what_tasks_do_not_say_themselves_is_taken_from_the_pool(stage: Stage) -> None:
     stage.create("any", task("quick", min_time=5.0))
-    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, 200.0, stage.now))
+    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, MinTime(200.0), stage.now))
     stage.say("p", steal("w", 1, 2, slots=2))
     assert [told(message) for _, message in stage.take()] == [["quick"]]
 
 
+def test_what_is_left_can_be_compared_with_the_run_times_seen(stage: Stage) -> None:
+    stage.create("a", "b", "c")
+    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, MinTime(part=1.5), stage.now))
+    stage.say("p", steal("w", 1))
+    stage.say("p", complete("w", 2, Result(0, 1, seconds=60.0), n=1))
+    stage.say("p", complete("w", 3, Result(1, 1, seconds=80.0), n=1))
+    assert [told(message) for _, message in stage.take() if isinstance(message, m.Transfer)] == [["a"], ["b"]]
+    assert stage.hub.stopping == "what is left would not end before the job does (1 say so)"
+
+
 def test_an_end_that_is_put_off_lets_them_start(stage: Stage) -> None:
     stage.create(task("long", min_time=500.0), "any")
-    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, 0.0, stage.now))
+    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, UNKNOWN, stage.now))
     stage.say("p", steal("w", 1))
     stage.say("q", steal("w2", 1))
     assert [told(message) for _, message in stage.take()] == [["any"]]
-    stage.took(stage.hub.expect_end(stage.now + 1000.0, 20.0, 0.0, stage.now))
+    stage.took(stage.hub.expect_end(stage.now + 1000.0, 20.0, UNKNOWN, stage.now))
     ((peer, reply),) = stage.take()
     assert (peer, told(reply)) == ("q", ["long"])
     assert reply.tasks[0].attempt == 1  # type: ignore[union-attr]

@@ -7,7 +7,7 @@ from typing import Any
 from dwork import events as e
 from dwork.events import Ended, Named
 from dwork.report import NAMED, Report
-from dwork.task import Assigned, Result, State
+from dwork.task import Assigned, Options, Result, State
 
 
 def counts(**n: int) -> dict[State, int]:
@@ -35,6 +35,14 @@ def test_a_run_is_summed_up_in_one_line() -> None:
     report = Report(print)
     report.hear([e.Joined(9.0, "w", 2), STOLEN, e.Finished(12.0, "w", [ended(0, seconds=2.0), ended(1, seconds=1.0)])])
     assert report.summary(counts(done=2)) == ["2 done, 0 failed, 0 skipped in 2.00 s; 1.0 tasks/s, workers 75% busy"]
+
+
+def test_a_task_of_several_cores_keeps_as_many_busy() -> None:
+    report = Report(print)
+    wide = Assigned(0, 1, "task 0", "x", Options(cores=3))
+    report.hear([e.Joined(10.0, "w", 4), e.Stolen(10.0, "w", [wide, Assigned(1, 1, "task 1", "x")])])
+    report.hear([e.Finished(12.0, "w", [ended(0, seconds=2.0), ended(1, seconds=1.0)])])
+    assert report.summary(counts(done=2))[0].endswith("workers 88% busy")
 
 
 def test_what_did_not_end_is_counted() -> None:

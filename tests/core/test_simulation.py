@@ -22,7 +22,9 @@ from hypothesis import strategies as st
 from dwork import events as e
 from dwork import messages as m
 from dwork import wire
-from dwork.hub import Hub, Policy, Step
+from dwork.crew import Step
+from dwork.hub import Hub, Policy
+from dwork.resources import Resources
 from dwork.task import Assigned, Options, Result, State, Task
 from dwork.worker import Habits, Worker
 
@@ -188,7 +190,7 @@ class Member:
     def __init__(self, pool: Pool, name: str, slots: int, habits: Habits | None) -> None:
         self.pool = pool
         self.name = name
-        self.worker = Worker(name, slots, habits)
+        self.worker = Worker(name, slots, habits, HAS)
         self._wake = math.inf
 
     def receive(self, message: m.Message) -> None:
@@ -210,6 +212,8 @@ class Member:
             else:
                 worker.ended(result, pool.now)
         assert len(worker.running) <= worker.slots
+        asked = [assigned.options.asks for assigned in worker.running.values()]
+        assert HAS.suffices(Resources(*(sum(each) for each in zip(*asked, strict=True)))) or not asked
         for message in worker.outbox(pool.now):
             assert not (isinstance(message, m.Steal) and message.n < 1)
             pool.to_hub(self.name, message)
@@ -306,6 +310,14 @@ def brief(message: m.Message) -> str:
 SECONDS = st.sampled_from([0.0, 0.0005, 0.003, 0.02, 0.3, 1.7, 6.0])
 
 
+#: What each member has beside its slots, and what tasks ask for.
+HAS = Resources(4, 4 << 30, 1)
+OPTIONS = (
+    Options(), Options(priority=1), Options(cores=3), Options(), Options(gpus=1), Options(cores=2, memory=3 << 30),
+    Options(memory=2 << 30, priority=-1),
+)  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Plan:
     """tasks: (seconds, failures, join, predecessors as indices of earlier tasks)."""
@@ -318,7 +330,7 @@ class Plan:
     def definitions(self) -> list[Task]:
         return [
             Task(
-                f"t{i}", None if join else f"t{i}", tuple(f"t{p}" for p in sorted(after)), Options(priority=i % 3 // 2)
+                f"t{i}", None if join else f"t{i}", tuple(f"t{p}" for p in sorted(after)), OPTIONS[(i + self.seed) % 7]
             )
             for i, (_, _, join, after) in enumerate(self.tasks)
         ]

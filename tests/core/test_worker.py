@@ -194,6 +194,35 @@ def test_a_result_waits_for_others_but_not_for_long(awaited: bool, hold: float) 
     assert not bench.worker._results
 
 
+def test_with_many_slots_one_report_is_under_way_at_a_time() -> None:
+    """A hub that is slow to answer gets no more messages for that."""
+    bench = Bench(slots=8)
+    bench.given(8)
+    bench.starts()
+    bench.runs(0)
+    (first,) = bench.says()
+    for id in range(1, 5):
+        bench.runs(id, 0.001)
+        assert bench.says() == []
+    bench.hears(m.OK(answers=first.native.sequence))
+    (second,) = bench.says()
+    assert [result.task for result in second.results] == [1, 2, 3, 4]
+
+
+def test_a_report_that_is_not_answered_keeps_the_next_one_for_a_moment_only() -> None:
+    bench = Bench(slots=3)
+    bench.given(3)
+    bench.starts()
+    bench.runs(0)
+    bench.says()
+    bench.runs(1, 0.001)
+    assert bench.says() == []
+    bench.now = bench.worker.deadline(bench.now)
+    assert [[result.task for result in complete.results] for complete in bench.says()] == [[1]]
+    bench.runs(2)
+    assert [[result.task for result in complete.results] for complete in bench.says()] == [[2]], "the last goes at once"
+
+
 def test_a_result_that_others_wait_for_makes_the_ones_before_it_urgent_too() -> None:
     bench = Bench()
     with_queue(bench, 2)
@@ -282,6 +311,35 @@ def test_told_to_leave_at_once_it_ends_what_runs() -> None:
     bench.starts()
     bench.worker.leave(running=True)
     assert bench.worker.kills() == [0]
+
+
+def test_what_it_ends_to_leave_has_not_failed_but_runs_elsewhere() -> None:
+    """It says goodbye with the task in hand, and so the hub gives it to another."""
+    bench = Bench(slots=2)
+    bench.given(2)
+    bench.starts()
+    bench.worker.leave(running=True)
+    bench.runs(0, status=143)
+    assert bench.says() == []
+    bench.runs(1, status=0)  # this one was quicker than the signal
+    ((complete),) = bench.says()
+    assert [result.task for result in complete.results] == [1]
+    bench.answers(complete)
+    assert bench.says() == [m.Exit("w")]
+    assert bench.worker.over
+
+
+def test_a_batch_system_that_ends_worker_and_task_together_does_not_fail_the_task() -> None:
+    bench = Bench(slots=3)
+    bench.given(3)
+    bench.starts()
+    bench.worker.leave()
+    bench.worker.ended(Result(0, 1, 143, signal=15), bench.now)
+    assert bench.says() == []
+    bench.worker.ended(Result(1, 1, 143, signal=15, error="timed out after 2 s"), bench.now)
+    bench.runs(2, status=7)
+    told = [result.task for message in bench.says() for result in message.results]
+    assert told == [1, 2]
 
 
 def test_what_arrives_while_it_leaves_goes_back() -> None:
@@ -475,6 +533,17 @@ def test_a_cpp_hub_is_told_goodbye() -> None:
     bench.runs(1)
     assert [type(message) for message in bench.says()] == [m.Complete]
     bench.hears(m.OK())
+    assert bench.says() == [m.Exit("w")]
+    assert bench.worker.over
+
+
+def test_a_cpp_hub_takes_back_what_is_in_hand_at_the_goodbye() -> None:
+    bench = Bench(greet=False)
+    bench.says()
+    bench.hears(original("a"))
+    bench.starts()
+    bench.worker.leave(running=True)
+    bench.runs(1, status=143)
     assert bench.says() == [m.Exit("w")]
     assert bench.worker.over
 

@@ -18,11 +18,12 @@ from dwork.dquery import addfile
 from dwork.task import Options, State
 
 COMMANDS = """
-    addfile cancel complete create drain exit failed help hold list log lookup release rest retry show status steal
-    stop-worker transfer why workers
+    addfile cancel complete completion create doctor drain exit failed graph help hold list log
+    lookup release report rest retry show status steal stop-worker trace transfer watch why
+    workers
 """.split()
-#: Those that can look in a record instead of asking a hub.
-LOOK = "failed list log rest show status why".split()
+#: Those that can look in a record instead of asking a hub, or must.
+LOOK = "failed graph list log report rest show status trace why".split()
 MANUAL = Path(__file__).parents[2] / "docs" / "dquery.md"
 
 
@@ -229,6 +230,8 @@ def test_addfile_takes_csv_as_the_original_does_in_any_order(dquery: Any, hub: A
         ("x.dag", "TASK a echo a\nTASK b echo b\nEDGE a b\n", []),
         ("x", "a\nb,a", []),
         ("x.csv", "echo a #DWORK name=a\necho b #DWORK name=b after=a", ["--format", "lines"]),
+        ("x", "a\n#DISBATCH BARRIER CHECK\nb\n", ["--format", "disbatch"]),
+        ("x", "a\n[# 1 #] b\n", ["--format", "greasy"]),
     ],
 )
 def test_addfile_takes_every_format(
@@ -237,6 +240,16 @@ def test_addfile_takes_every_format(
     (tmp_path / name).write_text(text)
     assert dquery("addfile", str(tmp_path / name), *arguments, at=hub) == (0, "Created 2 tasks\n", "")
     assert (hub.state("a"), hub.state("b")) == (State.READY, State.WAITING)
+
+
+def test_addfile_takes_jobs_of_hyperqueue_and_the_launcher(dquery: Any, hub: Any, tmp_path: Any) -> None:
+    file = tmp_path / "job.toml"
+    file.write_text('[[task]]\ncommand = ["a"]\npin = "omp"\n[[task]]\ncommand = ["b"]\ndeps = [1]\n')
+    ran = dquery("addfile", str(file), at=hub)
+    assert (ran.status, ran.out) == (0, "Created 2 tasks\n")
+    assert ran.err.startswith(f"dquery: {file}:1: pin is passed over")
+    assert (hub.state("task-1"), hub.state("task-2")) == (State.READY, State.WAITING)
+    assert dquery("addfile", "-", "--format", "launcher", stdin=b"c\n\nd").out == "Created 2 tasks\n"
 
 
 def test_addfile_reads_standard_input(dquery: Any, hub: Any) -> None:
@@ -297,10 +310,15 @@ def test_every_module_is_a_command_with_help(dquery: Any) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_has_an_example(dquery: Any, name: str) -> None:
+    assert re.search(rf"^  Examples:\n    .*\bdquery {name}\b", dquery(name, "-h").out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_is_in_the_manual_with_an_example(name: str) -> None:
     text = MANUAL.read_text()
     assert f"`{name}" in text
-    assert re.search(rf"^    (\$ )?dquery {name}\b", text, re.MULTILINE)
+    assert re.search(rf"^(\$ )?dquery {name}\b", text, re.MULTILINE)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -308,7 +326,7 @@ def test_those_that_look_do_so_in_a_record_too(dquery: Any, name: str) -> None:
     assert ("-f FILE" in dquery(name, "-h").out) == (name in LOOK)
 
 
-@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "help"])
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name not in ("completion", "help", "watch")])
 def test_every_command_has_json(dquery: Any, name: str) -> None:
     assert "--json" in dquery(name, "-h").out
 

@@ -15,10 +15,12 @@ from typing import Any
 import pytest
 
 from dwork import Client, taskfile, wire
+from dwork.events import Failed, Stolen
 from dwork.hub import Policy
 from dwork.messages import Output
 from dwork.task import Task
 from dwork.transport import HUB
+from tests.record import desk
 
 ROOT = Path(__file__).parents[2]
 TASKS = """\
@@ -235,6 +237,16 @@ def test_failed_without_failures_is_0(dquery: Any, kept: Any, client: Client) ->
     assert dquery("failed", "--json") == (0, "", "")
 
 
+def test_the_seconds_of_what_timed_out_are_told_once(dquery: Any, tmp_path: Path) -> None:
+    pool = desk.Desk(tmp_path / "tasks.txt.db")
+    pool.resume(desk.task("a"))
+    late = desk.ended(0, started=1000.0, seconds=1.0, exit_status=143, error="timed out after 1 s")
+    pool.hear(Failed(1001.0, "node1:3", late))
+    pool.close()
+    assert lines(dquery("failed", "-f", pool.path))[0] == "#0 a: timed out after 1 s on node1:3"
+    assert lines(dquery("show", "a", "-f", pool.path))[-1].endswith(" failed: timed out after 1 s")
+
+
 def test_failed_names_some_culprits(dquery: Any, kept: Any, client: Client) -> None:
     client.create_all([Task(f"c{i}", "x") for i in range(7)])
     client.create_all([Task(f"{i}-{k}", "x", (f"c{i}",)) for i in range(7) for k in range(i + 1)])
@@ -266,6 +278,13 @@ def test_why_of_an_ended_run(look: Any) -> None:
         "causes": [{"id": 1, "name": "bad", "state": "failed", "why": bad[7:], "via": []}],
         "more": False,
     }
+
+
+def test_why_a_large_task_waits(dquery: Any, kept: Any, client: Client) -> None:
+    client.create("l", "x", cores=4)
+    client.create("k", "x", cores=3)
+    assert [task.name for task in client.steal()] == ["l"]
+    assert lines(dquery("why", "k", at=kept)) == ["#1 k is ready: no worker has 3 cores free"]
 
 
 def test_why_at_a_running_hub(dquery: Any, kept: Any, client: Client) -> None:
@@ -441,6 +460,20 @@ def test_rest_is_a_task_file_with_the_reasons(look: Any) -> None:
     ]
     assert look("rest", "--json") == look("rest", "--format", "jsonl")
     assert json.loads(lines(look("rest", "--json"))[0])["name"] == "bad"
+
+
+def test_rest_of_a_killed_run_says_what_workers_had(dquery: Any, tmp_path: Path) -> None:
+    pool = desk.Desk(tmp_path / "tasks.txt.db")
+    pool.resume(desk.task("a"), desk.task("b"))
+    pool.hear(Stolen(1000.0, "node1:3", [desk.given(0)]))
+    record = str(desk.killed(pool.path, tmp_path / "killed.db"))
+    pool.close()
+    assert lines(dquery("rest", "-f", record)) == [
+        f"# 2 tasks left of {record}: 2 waiting",
+        "# attempt 1 was in the hands of node1:3 when the run was killed",
+        "a",
+        "b",
+    ]
 
 
 def test_rest_of_a_running_hub_is_the_same_graph(dquery: Any, kept: Any, client: Client) -> None:

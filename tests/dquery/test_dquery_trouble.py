@@ -20,6 +20,8 @@ from dwork.record.store import Store
 from dwork.wire import encode
 
 LOOK = [["list"], ["status"], ["failed"], ["rest"], ["show", "a"], ["why", "a"], ["log", "a"]]
+#: What needs a record.
+DRAW = [["graph"], ["trace"], ["report"], ["report", "--json"]]
 
 USAGE = [
     [],
@@ -106,8 +108,13 @@ USAGE = [
     ["rest", "a"],
     ["rest", "--format", "csv"],
     ["rest", "--format", "lines", "--json"],
-    *([*command, "-f", "/no/such.db"] for command in LOOK),
-    *(["-s", "here", *command, "-f", "x.db"] for command in LOOK),
+    *DRAW,
+    ["graph", "-f", "x.db", "--format", "png"],
+    ["graph", "-f", "x.db", "--most", "-1"],
+    ["trace", "-f", "x.db", "more"],
+    ["report", "-f", "x.db", "-o"],
+    *([*command, "-f", "/no/such.db"] for command in LOOK + DRAW),
+    *(["-s", "here", *command, "-f", "x.db"] for command in LOOK + DRAW),
 ]
 
 
@@ -257,15 +264,16 @@ def test_a_record_in_use_is_one_line_that_says_whom_to_ask(dquery: Any, record: 
     with subprocess.Popen(run, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         other.stdout.readline()
-        ran = [dquery(*command, "-f", str(record)) for command in LOOK]
+        ran = [dquery(*command, "-f", str(record)) for command in LOOK + DRAW]
         other.kill()
-    for each in ran:
+    for command, each in zip(LOOK + DRAW, ran, strict=True):
         assert (each.status, each.out) == (2, "")
         assert_one_line(each.err)
-        assert "is in use by process" in each.err and "without -f" in each.err
+        assert "is in use by process" in each.err
+        assert ("without -f" if command in LOOK else "when that has ended") in each.err
 
 
-@pytest.mark.parametrize("command", LOOK, ids=repr)
+@pytest.mark.parametrize("command", LOOK + DRAW, ids=repr)
 def test_a_record_of_a_newer_dwork_or_another_program_is_one_line(
     dquery: Any, record: Path, command: list[str]
 ) -> None:
@@ -279,7 +287,7 @@ def test_a_record_of_a_newer_dwork_or_another_program_is_one_line(
         assert text in ran.err
 
 
-@pytest.mark.parametrize("command", LOOK, ids=repr)
+@pytest.mark.parametrize("command", LOOK + DRAW, ids=repr)
 def test_a_damaged_record_is_one_line(dquery: Any, record: Path, command: list[str]) -> None:
     data = record.read_bytes()
     record.write_bytes(data[:4096] + b"\xaa" * (len(data) - 4096))

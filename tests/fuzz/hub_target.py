@@ -32,7 +32,7 @@ SEEDS = [
         m.Lookup("#0"), m.Exit("w"), m.OK(), m.Output("n", 0, 1, b"out"),
         m.Control(m.Verb.CANCEL, ("*",)), m.Control(m.Verb.RETRY, ("a", "#1")), m.Control(m.Verb.HOLD, ("t*",)),
         m.Control(m.Verb.RELEASE, ("*",)), m.List(("done",), "t*", 0, 5), m.Show("a"), m.Read(0, 1, 1, 0),
-        m.Leave(("n",)), m.Workers(),
+        m.Leave(("n",)), m.Workers(), m.Watch(), m.Await(1.0),
     )
 ]  # fmt: skip
 

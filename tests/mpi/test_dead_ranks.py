@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.leftovers import is_gone
+
 ROOT = Path(__file__).parents[2]
 #: Kills the rank that runs it, the first time.
 KILLER = "[ -e killed ] || { touch killed; kill -9 $PPID; }"
@@ -49,6 +51,15 @@ def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path:
     assert set(counted(tmp_path, n)) <= {1, 2}
 
 
+def test_ranks_that_end_as_they_should_end_no_others(mpirun: list[str], run: Callable, tmp_path: Path) -> None:
+    """Hydra tells the others by a signal, which ended them."""
+    (tmp_path / "tasks.txt").write_text("echo $$; trap 'echo usr1' USR1; kill -USR1 $$\n")
+    flags = ["--with-ft", "ulfm"] if is_open_mpi(mpirun) else ["-disable-auto-cleanup"]
+    ran = run(*mpirun, *flags, "-n", 3, sys.executable, "-m", "dwork.pool", "tasks.txt")
+    assert ran.code == 0, ran.err
+    assert ran.out.endswith("usr1\n")  # and tasks can have it
+
+
 def test_whoever_runs_it_otherwise_is_told_once_how_to_survive(
     mpirun: list[str], run: Callable, tmp_path: Path
 ) -> None:
@@ -74,4 +85,4 @@ def test_when_the_hub_is_killed_no_rank_and_no_task_is_left(
     hub, *tasks = (int(file.read_text()) for file in files)
     os.kill(hub, signal.SIGKILL)
     pool.communicate(timeout=60)
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in tasks))
+    wait_until(lambda: all(map(is_gone, tasks)))

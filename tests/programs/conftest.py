@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
-from collections.abc import Callable
+import termios
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+
+from tests.conftest import environment
+from tests.progress.screen import Pty
 
 
 def program(name: str) -> list[str]:
@@ -45,3 +51,50 @@ def dhub(start: Callable, run: Callable) -> Callable[..., Hub]:
         raise AssertionError("no port is free")
 
     return begin
+
+
+@pytest.fixture
+def pty() -> Iterator[Pty]:
+    pty = Pty(100)
+    yield pty
+    pty.close()
+
+
+@pytest.fixture
+def on(pty: Pty, tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Start a program in tmp_path, on the terminal where nothing else is said; what still runs in the end is killed.
+
+    controls: the terminal is that of the program, which reads from it. keeps: the terminal outlives the program.
+    """
+    started: list[subprocess.Popen[bytes]] = []
+
+    def begin(
+        *words: object,
+        stdout: object = None,
+        stderr: object = None,
+        controls: bool = False,
+        keeps: bool = False,
+        **more: str,
+    ) -> subprocess.Popen[bytes]:
+        colour = {"TERM": "xterm-256color", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
+        inner = pty.inner
+        process = subprocess.Popen(
+            [str(word) for word in words],
+            cwd=tmp_path,
+            env={**environment(), "DWORK_DIR": str(tmp_path / ".dwork"), **colour, **more},
+            stdin=inner if controls else subprocess.DEVNULL,
+            stdout=inner if stdout is None else stdout,
+            stderr=inner if stderr is None else stderr,
+            start_new_session=True,
+            preexec_fn=(lambda: fcntl.ioctl(inner, termios.TIOCSCTTY, 0)) if controls else None,
+        )
+        started.append(process)
+        if not keeps:
+            pty.leave()
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

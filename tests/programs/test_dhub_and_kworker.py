@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import os
 import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from tests.leftovers import is_gone
+
+
+def workers(hub: Any) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in hub.dquery("workers", "--json").out.splitlines()]
 
 
 def test_tasks_created_by_dquery_are_run_by_a_kworker_that_leaves_when_all_is_finished(dhub: Callable) -> None:
@@ -76,7 +85,35 @@ def test_a_kworker_told_twice_ends_what_runs_and_no_process_is_left(
     worker.send_signal(signal.SIGINT)
     worker.send_signal(signal.SIGTERM)
     wait_until(lambda: worker.poll() is not None or worker.send_signal(signal.SIGTERM))
-    assert not Path(f"/proc/{task.read_text().strip()}").exists()
+    assert is_gone(task.read_text().strip())
+    assert hub.dquery("lookup", "#0").out.endswith(": ready\n")  # it is not the task's fault
+
+
+def test_a_kworker_uses_the_cores_that_it_may_use(dhub: Callable, wait_until: Callable) -> None:
+    hub = dhub()
+    cores = os.sched_getaffinity(0)
+    hub.kworker("--slots", "auto")
+    kworker = (sys.executable, "-m", "dwork.kworker", "-s", hub.server)
+    hub.start("taskset", "-c", min(cores), *kworker, "--slots", "auto")
+    wait_until(lambda: len(workers(hub)) == 2)
+    assert {worker["slots"] for worker in workers(hub)} == {1, len(cores)}
+    wrong = hub.run(*kworker, "--slots", "many")
+    assert wrong.code == 2 and "is no number of slots; give 1 to 65536, or auto" in wrong.err
+
+
+def test_a_kworker_whose_job_ends_leaves_in_time_and_its_task_runs_elsewhere(
+    dhub: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    hub = dhub()
+    hub.dquery("create", "touch started; [ -e go ] || exec sleep 1000")
+    worker = hub.kworker("--walltime", "12s", "--drain-before", "10s")
+    wait_until((tmp_path / "started").exists)
+    _, err = worker.communicate(timeout=20)
+    assert worker.returncode == 3
+    assert "kworker: the job ends in 10 s: it leaves, and running tasks are ended, to run elsewhere" in err
+    (tmp_path / "go").touch()
+    assert hub.kworker().wait(timeout=20) == 0
+    assert ": done" in hub.dquery("lookup", "#0").out
 
 
 def test_a_worker_of_a_killed_hub_gives_up_and_says_so(dhub: Callable, wait_until: Callable, tmp_path: Path) -> None:

@@ -8,6 +8,10 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from tests.leftovers import is_gone
+
 POOL = [sys.executable, "-m", "dwork.pool"]
 
 
@@ -50,7 +54,7 @@ def test_a_killed_pool_leaves_no_worker_no_task_and_no_key(
     wait_until(lambda: pids.exists() and pids.read_text().endswith("\n"))
     os.kill(pool.pid, signal.SIGKILL)
     pool.communicate(timeout=30)  # it ends when nobody holds its output any more
-    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids.read_text().split()))
+    wait_until(lambda: all(map(is_gone, pids.read_text().split())))
     wait_until(lambda: not list(place.rglob("*.json")))
 
 
@@ -59,3 +63,12 @@ def test_a_wrong_address_to_listen_on_is_told_as_such(run: Callable, tmp_path: P
     ran = run(*POOL, "--bind", "nohost", "tasks.txt")
     assert ran.code == 2
     assert ran.own_err == ["dwork: cannot listen on tcp://nohost:*: No such device; choose another with --bind"]
+
+
+@pytest.mark.parametrize("stream", ["0", "1", "2"])
+def test_a_standard_stream_that_is_closed_does_not_end_the_run(run: Callable, tmp_path: Path, stream: str) -> None:
+    (tmp_path / "tasks.txt").write_text("echo out; echo err >&2; echo out > ran\n")
+    ran = run("sh", "-c", f"exec {sys.executable} -m dwork.pool tasks.txt {stream}>&-")
+    assert (ran.code, (tmp_path / "ran").read_text()) == (0, "out\n"), ran.err
+    assert ran.out == ("" if stream == "1" else "out\n")
+    assert ("err" in ran.err) == (stream != "2")

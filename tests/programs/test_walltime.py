@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import sqlite3
 import sys
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
+
+import pytest
+
+from dwork.walltime import _parsed
+from tests.leftovers import is_gone
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
 
@@ -22,7 +29,7 @@ def attempts(tmp_path: Path) -> list[tuple[str, str]]:
 
 def test_what_runs_when_the_job_ends_is_interrupted_and_runs_again(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("[ -e go ] || exec sleep 1000   #DWORK name=long\ntrue   #DWORK name=short\n")
-    ran = run(*POOL, "--walltime", "3s", "--drain-before", "2s", "--retries", "0", "tasks.txt")
+    ran = run(*POOL, "--walltime", "6s", "--drain-before", "2s", "--retries", "0", "tasks.txt")
     assert ran.code == 3, ran.err
     assert "the job ends in 2 s: no more tasks are started, and running ones are ended" in ran.err
     assert "#0 long was interrupted: the next run runs it again" in ran.err
@@ -77,3 +84,36 @@ def test_a_signal_of_the_batch_system_ends_it_in_time(start: Callable, wait_unti
             pool.send_signal(signal.SIGTERM)
         _, err = pool.communicate(timeout=30)
         assert pool.returncode == 3, err
+
+
+def test_a_batch_system_that_ends_tasks_a_moment_before_the_pool_fails_none(
+    start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("echo $$ > pid; exec sleep 1000   #DWORK name=long\n")
+    pool = start(*POOL, "tasks.txt")
+    pid = tmp_path / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    task = int(pid.read_text())
+    os.kill(task, signal.SIGTERM)
+    wait_until(lambda: is_gone(task))
+    pool.send_signal(signal.SIGTERM)
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 3, err
+    assert attempts(tmp_path) == [("long", "interrupted")]
+
+
+def test_a_task_that_somebody_else_ends_has_failed(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("kill $$   #DWORK name=suicide\n")
+    ran = run(*POOL, "tasks.txt")
+    assert ran.code == 1 and "#0 suicide failed: signal 15" in ran.err
+
+
+@pytest.mark.parametrize("begin", ["stime", "start_time"])
+def test_pbs_and_torque_tell_when_the_job_has_started_and_how_long_it_may_run(begin: str) -> None:
+    started = 1_700_000_000.0
+    answer = (
+        "Job Id: 4711.cluster\n    Job_Name = dwork\n    estimated.start_time = Thu Jan  1 00:00:00 1970\n"
+        f"    Resource_List.walltime = 26:00:05\n    {begin} = {time.ctime(started)}\n"
+    )
+    assert _parsed("qstat", answer, math.inf) == started + 26 * 3600 + 5
+    assert _parsed("qstat", "qstat: Unknown Job Id 4711\n", math.inf) == math.inf

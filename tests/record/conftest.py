@@ -8,14 +8,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import missing
+from tests.leftovers import is_gone
 from tests.record.desk import Desk
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -126,16 +127,6 @@ def kill_all() -> Callable[[subprocess.Popen[str]], None]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         process.communicate()
-        until = time.monotonic() + 20
-        while any(is_alive(pid) for pid in pids):
-            assert time.monotonic() < until, "it lives on"
-            os.sched_yield()
+        wait_until(lambda: all(map(is_gone, pids)))
 
     return kill
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -13,7 +13,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +23,7 @@ from dwork.errors import UsageError
 from dwork.record.reading import Archive
 from tests.conftest import missing
 from tests.record.desk import killed, look
+from tests.waiting import wait_until
 
 N = 60
 ROUNDS = 50 if os.environ.get("DWORK_LONG") else 5
@@ -64,10 +64,7 @@ class Crashes:
         victims = ["rank 0", "a worker", "everything"]
         if len(self.times()) == N:  # all have run, though the record may not know
             victims += ["nobody"] * 3
-        until = time.monotonic() + 60
-        while process.poll() is None and len(self.times()) < min(goal, N):
-            assert time.monotonic() < until, "the pool does nothing"
-            os.sched_yield()
+        wait_until(lambda: process.poll() is not None or len(self.times()) >= min(goal, N), 60)
         victim = self._random.choice(victims)
         shared = self._shared_memory()
         if process.poll() is None:
@@ -76,11 +73,8 @@ class Crashes:
         if victim in ("a worker", "nobody"):  # the others may go on
             process.communicate(timeout=60)
         if victim == "rank 0":
-            while any(role == "rank 0" for role in self._roles(process).values()):
-                assert time.monotonic() < until, "it cannot be killed"
-        while left := list(self._marked()):
-            assert time.monotonic() < until, "these cannot be killed"
-            end(left)
+            wait_until(lambda: "rank 0" not in self._roles(process).values())
+        wait_until(self._is_ended)
         process.communicate()
         for segment in shared:
             segment.unlink(missing_ok=True)
@@ -88,6 +82,11 @@ class Crashes:
         if copy.exists():
             self.said.append((done_of(copy), self.times()))
         return int(process.returncode)
+
+    def _is_ended(self) -> bool:
+        left = list(self._marked())
+        end(left)
+        return not left
 
     def _kill(self, victim: str, process: subprocess.Popen[str]) -> None:
         if victim == "everything":

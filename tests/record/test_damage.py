@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -18,16 +19,25 @@ import pytest
 from dwork import events as e
 from dwork import messages as m
 from dwork import wire
+from dwork.dquery._picture.embedded import bars
+from dwork.dquery._picture.embedded import tasks as table
+from dwork.dquery._picture.events import Trace
 from dwork.errors import GraphError, StoreError, UsageError
+from dwork.history.outline import outline
+from dwork.history.summary import summary
+from dwork.history.timeline import timeline
 from dwork.hub import Hub
 from dwork.loop.hub import HubLoop
 from dwork.messages import Native
 from dwork.record import past, schema
+from dwork.record.history import begun, graph, sessions, workers
+from dwork.record.history import history as whole
 from dwork.record.locks import InUse
 from dwork.record.opening import open_store
 from dwork.record.reading import Archive
 from dwork.record.schema import VERSION
 from dwork.record.store import Store
+from dwork.record.trouble import reading
 from dwork.task import Result, State, Task
 from dwork.transport import HUB
 from dwork.transport.inproc import Inproc
@@ -139,6 +149,20 @@ def test_a_log_whose_record_was_deleted_means_nothing(tmp_path: Path) -> None:
 # -- the file itself -------------------------------------------------------------------------------------------------
 
 
+def draw(archive: Archive) -> None:
+    """All that the commands do which draw, before they draw."""
+    for most in (0, 1, 5):
+        with reading(archive.path):  # a circle: one line, too
+            outline(*graph(archive), most)
+    found = whole(archive)
+    drawn = timeline(found)
+    with reading(archive.path):
+        summary(found, drawn)
+    bars(found, drawn)
+    table(found, 0.0)
+    json.dumps(list(Trace(sessions(archive), workers(archive)).events(begun(archive))), allow_nan=False)
+
+
 def use(path: Path) -> None:
     """All that a pool, a dhub and dquery do with a record that is there; raises what they would."""
     with Archive(str(path)) as archive:
@@ -148,6 +172,7 @@ def use(path: Path) -> None:
                 with suppress(OSError):  # no such file
                     archive.output(row, piece)
         archive.task("t1")
+        draw(archive)
     numbers: dict[str, int] = {}
     store = Store(str(path), RUN, numbers.get)
     try:
@@ -494,6 +519,7 @@ HOLDER = """
 import sys
 from dwork.record.reading import Archive
 from dwork.record.store import Store
+from dwork.record.trouble import reading
 from tests.record.desk import RUN, task
 store = Store(sys.argv[1], RUN, lambda name: None)
 store.resume([task("t0")], 1.0)

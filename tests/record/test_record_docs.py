@@ -13,10 +13,10 @@ import pytest
 from dwork import events as e
 from dwork.record.schema import VERSION, prepare
 from tests.conftest import ROOT, missing
+from tests.docs.page import blocks, commands
 from tests.record.desk import Desk, ended, given, task
 
 MANUAL = (ROOT / "docs" / "record.md").read_text()
-README = (ROOT / "README.md").read_text()
 
 
 @pytest.fixture
@@ -32,14 +32,20 @@ def record(desk: Desk, tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize(("where", "text"), [("README", README), ("docs/record.md", MANUAL)])
-def test_the_queries_answer(record: Path, run: Callable, where: str, text: str) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/record.md"])
+def test_the_queries_answer(record: Path, run: Callable, page: str) -> None:
     if shutil.which("sqlite3") is None:
         missing("sqlite3")
-    commands = re.findall(r'^    (sqlite3[^"]*"[^"]*")', text, re.MULTILINE)
-    assert len(commands) == 3, where
+    typed = [
+        command.text
+        for block in blocks(ROOT / page)
+        if block.language == "console"
+        for command in commands(page, block)
+    ]
+    queries = [text for text in typed if text.startswith("sqlite3 ")]
+    assert len(queries) == 3
     answers = []
-    for command in commands:
+    for command in queries:
         ran = run("sh", "-c", command.replace("-box ", ""))
         assert (ran.code, ran.err) == (0, ""), command
         answers.append(ran.out.splitlines())

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from dwork import messages as m
+from dwork.crew import Step
 from dwork.events import Event
 from dwork.graph import Node
-from dwork.hub import Hub, Policy, Step
+from dwork.hub import Hub, Policy
 from dwork.messages import Native, Returned, Verb
 from dwork.record import past
 from dwork.record.logs import Logs

@@ -3,54 +3,27 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from dwork.capture import PIECE, SHORT
 from dwork.messages import Wishes
-from dwork.runner import PIECE, SHORT, Runner
+from dwork.runner import Runner
 from dwork.signals import Signals
-from dwork.task import PLAIN, Assigned, Command, Options, Result
-
-
-@dataclass
-class Bench:
-    """A runner with the signals that wake it, and what came through its sink."""
-
-    runner: Runner
-    signals: Signals
-    sunk: list[tuple[int, int, bytes]] = field(default_factory=list)
-
-    def start(self, command: Command, options: Options = PLAIN, *, id: int = 1, name: str = "a name") -> Result | None:
-        return self.runner.start(Assigned(id, 3, name, command, options), time.time())
-
-    def wait(self, n: int = 1) -> list[Result]:
-        results: list[Result] = []
-        until = time.monotonic() + 20
-        while len(results) < n:
-            assert time.monotonic() < until, "tasks did not end in time"
-            left = max(0.0, min(self.runner.deadline - time.time(), 1.0))
-            select.select([self.signals.descriptor], (), (), left)
-            self.signals.take()
-            results += [result for _, result in self.runner.poll(time.time())]
-        return results
-
-    def run(self, command: Command, options: Options = PLAIN) -> Result:
-        return self.start(command, options) or self.wait()[0]
+from dwork.task import Assigned, Command, Options
+from tests.leftovers import is_gone
+from tests.runner.bench import Bench, bench_of
+from tests.waiting import wait_until
 
 
 @pytest.fixture
 def bench() -> Iterator[Bench]:
-    with Signals([signal.SIGCHLD]) as signals:
-        sunk: list[tuple[int, int, bytes]] = []
-        runner = Runner("here:1", lambda *piece: sunk.append(piece), grace=0.5)
-        yield Bench(runner, signals, sunk)
-        runner.close()
+    with bench_of() as bench:
+        yield bench
 
 
 @pytest.mark.parametrize(
@@ -136,7 +109,7 @@ def test_nothing_is_passed_on_that_nobody_asked_for(bench: Bench, tmp_path: Path
 @pytest.mark.parametrize("passes_on", [False, True])
 def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path, passes_on: bool) -> None:
     os.mkfifo(tmp_path / "go")
-    bench.runner.passes_on, bench.runner.limit = passes_on, 100_000
+    bench.runner.passes_on, bench.runner.capture.limit = passes_on, 100_000
     bench.start(f"seq -w 1 25000; read x < {tmp_path}/go; seq -w 25001 50000")
     if passes_on:
         wait_for(bench, b"08333\n")
@@ -257,7 +230,7 @@ def test_nothing_outlives_a_runner_not_even_what_has_left_its_session(tmp_path: 
         daemon = f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 1000'"
         bench.run(f"{daemon} & while [ ! -s {tmp_path}/daemon ]; do sleep 0.01; done")
         bench.start(f"echo $$ > {tmp_path}/task; exec sleep 1000")
-        _wait_for(lambda: (tmp_path / "task").exists() and (tmp_path / "task").read_text())
+        wait_until(lambda: (tmp_path / "task").exists() and (tmp_path / "task").read_text())
         bench.runner.close()
     for name in ("daemon", "task"):
         _assert_gone(int((tmp_path / name).read_text()))
@@ -272,26 +245,11 @@ def test_nothing_outlives_a_runner_that_was_killed(tmp_path: Path) -> None:
         while True:
             signal.pause()
     task = tmp_path / "task"
-    _wait_for(lambda: task.exists() and task.read_text().endswith("\n"))
+    wait_until(lambda: task.exists() and task.read_text().endswith("\n"))
     os.kill(pid, signal.SIGKILL)
     os.waitpid(pid, 0)
-    _wait_for(lambda: _is_gone(int(task.read_text())))
-
-
-def _wait_for(condition: Callable[[], object]) -> None:
-    until = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < until, "it did not happen in time"
-        os.sched_yield()
-
-
-def _is_gone(pid: int) -> bool:
-    """Gone, or a zombie that its adoptive parent has not reaped yet."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
+    wait_until(lambda: is_gone(int(task.read_text())))
 
 
 def _assert_gone(pid: int) -> None:
-    _wait_for(lambda: _is_gone(pid))
+    wait_until(lambda: is_gone(pid))

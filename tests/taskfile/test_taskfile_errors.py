@@ -63,7 +63,7 @@ LINES = [
 CSV = [
     ('a\n"b', 2, "not a CSV row", 'quote a field as "..."'),
     ('\n"b"c\n', 2, "not a CSV row", 'quote a field as "..."'),
-    ("a\rb\n", 1, "not a CSV row", "quote a field"),
+    ("a\rb\n", 1, "a carriage return stands alone", "end rows with a newline"),
     (",a", 1, "the command, is empty", "write command,predecessor"),
     ("a\nb,,a", 2, "an empty predecessor", "take the comma out"),
     ("a\na", 2, 'the name "a" is taken by the task at t:1', "another"),
@@ -142,14 +142,170 @@ DAG = [
     ("TASK a " + "x" * 131072, 1, "longer than Linux can pass", "put it in a script"),
 ]
 
+DISBATCH = [
+    ("a\n#DISBATCH BARIER", 2, '"#DISBATCH BARIER" is no directive', "write #DISBATCH and PREFIX, SUFFIX, REPEAT"),
+    ("#DISBATCH barrier", 1, '"#DISBATCH barrier" is no directive', "BARRIER, with one blank"),
+    ("#DISBATCH  PREFIX x", 1, "is no directive", "with one blank"),
+    ("#DISBATCH PREFIX", 1, "is no directive", "with one blank"),
+    ("#DISBATCH", 1, "is no directive", "write #DISBATCH"),
+    ("#DISBATCH BARRIER key", 1, 'nobody to tell the key "key"', "write #DISBATCH BARRIER"),
+    ("#DISBATCH BARRIER CHECK key", 1, 'nobody to tell the key "CHECK key"', "or BARRIER CHECK"),
+    ("#DISBATCH PERENGINE START x", 1, "PERENGINE: nothing here runs once on each node", "in the job script"),
+    ("#DISBATCH REPEAT x", 1, "REPEAT cannot be understood", "write #DISBATCH REPEAT n"),
+    ("#DISBATCH REPEAT -1 x", 1, "REPEAT cannot be understood", "write #DISBATCH REPEAT n"),
+    ("#DISBATCH REPEAT 5x", 1, "REPEAT cannot be understood", "write #DISBATCH REPEAT n"),
+    ("#DISBATCH REPEAT 1 start " + "9" * 5000 + " x", 1, "REPEAT cannot be understood", "write #DISBATCH REPEAT n"),
+    ("#DISBATCH REPEAT 5", 1, "REPEAT has nothing to run", "write #DISBATCH REPEAT n"),
+    ("#DISBATCH REPEAT 99999999 x", 1, "more than 10,000,000 tasks", "correct the number"),
+    ("a\nb $DISBATCH_ENGINE_RANK", 2, "DISBATCH_ENGINE_RANK is not set here", "DWORK_WORKER"),
+    ("#DISBATCH REPEAT 2 a ${DISBATCH_CYLINDER_RANK}", 1, "DISBATCH_CYLINDER_RANK is not set here", "DWORK_WORKER"),
+    ("#DISBATCH PREFIX\tx", 1, "is no directive", "with one blank"),
+    ("a #DWORK cores=2", 1, "in this format #DWORK and options stand on a line of their own", "move them there"),
+    ("#DWORK name=x", 1, "#DWORK name has no meaning in this format", "leave it out"),
+    ("#DWORK barrier", 1, "#DWORK barrier has no meaning in this format", "leave it out"),
+    ("#DWORK after=x cores=2", 1, "#DWORK after has no meaning in this format", "leave it out"),
+    ("#DWORK coers=2", 1, 'unknown key "coers"', "did you mean cores?"),
+    ("#DISBATCH PREFIX " + "x" * 131071 + "\n\na", 3, "longer than Linux can pass", "put it in a script"),
+]
+
+LAUNCHER = [
+    ("a\nb $LAUNCHER_TSK_ID", 2, "LAUNCHER_TSK_ID is not set here", "DWORK_WORKER"),
+    ("#DWORK cores", 1, '"cores" in the options after #DWORK has no "="', "write key=value"),
+    ("a #DWORK cores=2", 1, "in this format #DWORK and options stand on a line of their own", "move them there"),
+    ("b ${LAUNCHER_NPROCS}", 1, "LAUNCHER_NPROCS is not set here", "write a number"),
+    ("x" * 131072, 1, "longer than Linux can pass", "put it in a script"),
+]
+
+GREASY = [
+    ("#DWORK cores=0", 1, "cores: it is out of range", "from 1"),
+    ("[# #] a #DWORK cores=2", 1, "in this format #DWORK and options stand on a line of their own", "move them"),
+    ("a\n[#1 ] b", 2, "[# is not closed", "write #] behind it"),
+    ("[@ x b", 1, "[@ is not closed", "write @] behind it"),
+    ("a\n[# 1 #][# 1 #] b", 2, "[# #] stands twice", "write all of it in one"),
+    ("a\n[# 1 #]", 2, "there is no command", "write [# dependencies #]"),
+    ("[@ @] a", 1, "the directory is empty", "write [# dependencies #]"),
+    ("a\n[# +1 #] b", 2, '"+1" is no dependency', "as in [# 1,3-5,-2 #]"),
+    ("a\n[# 1,,1 #] b", 2, '"" is no dependency', "as in [# 1,3-5,-2 #]"),
+    ("a\n[# 2->6 #] b", 2, '"2->6" is no dependency', "as in [# 1,3-5,-2 #]"),
+    ("a\n[# " + "9" * 5000 + " #] b", 2, "is no dependency", "as in [# 1,3-5,-2 #]"),
+    ("a\n[# 2 #] b", 2, "line 2 is not above this one", "only come after those above"),
+    ("a\n[# 1-1000 #] b", 2, "line 1000 is not above this one", "only come after those above"),
+    ("a\n[# -2 #] b", 2, "line 0 is not above this one", "only come after those above"),
+    ("a\n[# 0-1 #] b", 2, "line 0 is not above this one", "only come after those above"),
+    ("#\n[# 1 #] b", 2, "there is no task in line 1", "correct the dependency"),
+    ("a\n\nb\n[# 1-3 #] b", 4, "there is no task in line 2", "correct the dependency"),
+    ("a\nb\n#\n[# 1-3 #] b", 4, "there is no task in line 3", "correct the dependency"),
+    ("[@ d @]" + "x" * 131071, 1, "longer than Linux can pass", "put it in a script"),
+]
+
+X = '[[task]]\ncommand = ["x"]\n'
+ARRAY = "[array]\ncommand = ['x']\n"
+HYPERQUEUE = [
+    ("", 1, "a job has either tasks or an array", "write [[task]]"),
+    (ARRAY + X, 1, "a job has either tasks or an array", "write [[task]]"),
+    ("a = 1\nb = ", 2, "not TOML (Invalid value)", 'command = ["sleep", "1"]'),
+    ("a = 1\nb = [1", 2, "not TOML", 'command = ["sleep", "1"]'),
+    ("a = " + "9" * 5000, 1, "more digits", "give a smaller one"),
+    ("a = " + "[" * 100000, 1, "nested too deep", 'command = ["sleep", "1"]'),
+    ("[task]\ncommand = ['x']", 1, "task: it must be a table", "write [[task]]"),
+    ("task = []", 1, "task: there must be one", "write [[task]]"),
+    ("array = [{}, {}]", 1, "array: there must be only one", "write [[task]]"),
+    ("#\nnam = 1", 2, 'unknown key "nam"', "did you mean name?"),
+    (X + "[tsk]\nx = 1", 3, 'unknown key "tsk"', "did you mean task?"),
+    ("name = 1\n" + X, 1, "name: it must be a string", "in double quotes"),
+    ("name = 'a,b'\n" + X, 1, 'name: "a,b" has a comma', "use another character"),
+    ("name = 'a'\n\ndata_layer = true\n" + X, 3, "data_layer: tasks cannot hand on data", "let them use files"),
+    ("max_fails = -1\n" + X, 1, "max_fails: it must be a whole number from 0", "correct it"),
+    ("\n[[task]]\ncomand = ['x']", 2, 'unknown key "comand"', "did you mean command?"),
+    (X + "cpus = 4", 1, 'unknown key "cpus"', "the keys are id, deps"),
+    ("[[task]]", 1, "there is no command", 'write command = ["program"'),
+    ("[[task]]\ncommand = 'x'", 1, "command: it must be a list of strings", 'write ["program"'),
+    ("[[task]]\ncommand = []", 1, "command: there is no program", 'write ["program"'),
+    ('[[task]]\ncommand = ["\\u0000"]', 1, "command: it has a NUL", "remove it"),
+    (X + "id = -1", 1, "id: it must be a whole number from 0", "correct it"),
+    (X + "id = 4294967296", 1, "id: it must be a whole number from 0 to 4294967295", "correct it"),
+    (X + "id = 1\n" + X + "id = 1", 4, 'the name "task-1" is taken by the task at t:1', "another"),
+    (X + "deps = 1", 1, "deps: it must be a list of numbers", "[1, 3]"),
+    (X + X + "deps = [7]", 3, "deps: there is no task with the id 7", "correct it here"),
+    (X + "id = 1\ndeps = [2]\n" + X + "id = 2\ndeps = [1]", 1, "in a circle: task-1 -> task-2 -> task-1", "take one"),
+    (X + "data_deps = [1]", 1, "data_deps: tasks cannot hand on data", "use files, and deps"),
+    (X + "env = ['A']", 1, "env: it must be an object of strings", "write { NAME"),
+    (X + "env = { A = 1 }", 1, "env: it must be a string", "in double quotes"),
+    (X + "cwd = ''", 1, "cwd: it is empty", "leave cwd out"),
+    (X + "cwd = '%{CWD}'", 1, 'cwd: "%{CWD}" is not known', "write one of %{JOB_ID}"),
+    (X + "cwd = 'a/%{SUBMIT_DIR}'", 1, "cwd: %{SUBMIT_DIR} is a directory", "put it first"),
+    (X + "stdout = '%{INSTANCE_ID}'", 1, "stdout: %{INSTANCE_ID} is not known before", "take it out"),
+    (X + "stdout = ''", 1, "stdout: it is empty", 'give a file, or "none"'),
+    (X + "stderr = { on_close = 'none' }", 1, "stderr: it must be a string", "in double quotes"),
+    (X + "stderr = { path = 'a', mode = 'none' }", 1, 'stderr: unknown key "mode"', "the keys are path, on_close"),
+    (X + "stderr = { path = 'a', on_close = 'x' }", 1, "stderr: on_close: it is not known", 'write "none"'),
+    (X + "stdin = '" + "x" * 131072 + "'", 1, "longer than Linux can pass", "in a script"),
+    (X + "pin = true", 1, "pin: it is not known", 'write "none"'),
+    (X + "task_dir = true", 1, "task_dir: no directory is made", "with mktemp -d"),
+    (X + "time_limit = 10", 1, "time_limit: it must be a string", "in double quotes"),
+    (X + "time_limit = '10'", 1, 'time_limit: "10" is not a duration', 'write for example "90s"'),
+    (X + "time_limit = '1x'", 1, 'time_limit: "1x" is not a duration', 'write for example "90s"'),
+    (X + "time_limit = ''", 1, 'time_limit: "" is not a duration', 'write for example "90s"'),
+    (X + "time_limit = '0s'", 1, "time_limit: 0 would stop the task at once", "leave"),
+    (X + "priority = 9999999999", 1, "priority: it must be a whole number from -2147483648", "correct it"),
+    (X + "crash_limit = 'never-restart'", 1, "crash_limit: a task runs again", "say --max-attempts-lost 1"),
+    (X + "crash_limit = -1", 1, "crash_limit: it must be a whole number from 0", "correct it"),
+    (X + "request = {}", 1, "request: it must be a list of tables", "write [[task.request]]"),
+    (X + "request = [{ n_nodes = 2 }]", 1, "request: n_nodes: a task runs on one node here", "take it out"),
+    (X + "request = [{ cpus = 2 }]", 1, 'request: unknown key "cpus"', "the keys are resources"),
+    (X + "request = [{ resources = 2 }]", 1, "request: resources: it must be a table", "{ cpus = 4"),
+    (X + "request = [{ resources = { fpgas = 1 } }]", 1, '"fpgas" is not known here', "use cpus, mem, gpus"),
+    (X + "request = [{ resources = { cpus = 'all' } }]", 1, '"all" of a node cannot be asked for', "write a number"),
+    (X + "request = [{ resources = { cpus = '4 x' } }]", 1, 'cpus: "4 x" is no amount', '"4 compact"'),
+    (X + "request = [{ resources = { cpus = 0 } }]", 1, "cpus: it must be a number above 0", "for example 4"),
+    (X + "request = [{ resources = { cpus = nan } }]", 1, "cpus: it must be a number above 0", "for example 4"),
+    (X + "request = [{ resources = { cpus = 3e9 } }]", 1, "cpus: it is out of range", "from 1 to 2147483647"),
+    (X + "request = [{ time_request = 1 }]", 1, "request: time_request: it must be a string", "in double quotes"),
+    ("[[task]]\ncommand = ['sh', '-c', 'a $HQ_INSTANCE_ID']", 1, "HQ_INSTANCE_ID is not set here", "DWORK_ATTEMPT"),
+    (
+        "[[task]]\ncommand = ['sh', '-c', 'a $HQ_RESOURCE_VALUES_gpus']",
+        1,
+        "HQ_RESOURCE_VALUES_gpus is",
+        "CUDA_VISIBLE_DEVICES",
+    ),
+    (ARRAY, 1, "an array has ids or entries", 'ids = "1-100"'),
+    (ARRAY + "ids = '2-1'", 1, 'ids: "2-1" is no range', '"1,2,50-100"'),
+    (ARRAY + "ids = '1-2:0'", 1, 'ids: "1-2:0" is no range', '"1,2,50-100"'),
+    (ARRAY + "ids = '1,x'", 1, 'ids: "x" is no range', '"1,2,50-100"'),
+    (ARRAY + "ids = '1-3,2'", 1, "ids: a number stands twice", "not overlap"),
+    (ARRAY + "ids = '0-4000000000'", 1, "ids: these are more than 10,000,000", "correct the numbers"),
+    (ARRAY + "ids = '1-3'\nentries = ['a']", 1, "3 ids and 1 entries", "give as many"),
+    (ARRAY + "entries = [1]", 1, "entries: it must be a string", "in double quotes"),
+    (ARRAY + "entries = 'a'", 1, "entries: it must be a list of strings", '["a", "b"]'),
+    (ARRAY + "deps = [1]\nids = '1'", 1, 'unknown key "deps"', "the keys are ids"),
+]
+
+FORMATS = {
+    "lines": LINES,
+    "csv": CSV,
+    "jsonl": JSONL,
+    "dag": DAG,
+    "disbatch": DISBATCH,
+    "launcher": LAUNCHER,
+    "greasy": GREASY,
+    "hyperqueue": HYPERQUEUE,
+}
+
+FOREIGN = [
+    ("lines", "a\n#DISBATCH BARRIER\nb", 2, '"#DISBATCH BARRIER" is not for a shell', "use --format disbatch"),
+    ("lines", "a\n[# 1 #] b", 2, '"[# 1 #] b" is not for a shell', "use --format greasy"),
+    ("lines", "  [@ x @] b", 1, '"[@ x @] b" is not for a shell', "use --format greasy"),
+    ("lines", "name = 1\n[[task]]\n", 2, '"[[task]]" is not for a shell', "use --format hyperqueue"),
+    ("lines", "[array]", 1, '"[array]" is not for a shell', "use --format hyperqueue"),
+    ("csv", "#DISBATCH PREFIX a\n", 1, "is not for a shell", "use --format disbatch"),
+    ("csv", "a\n[# 1,1 #] b\n", 2, "is not for a shell", "use --format greasy"),
+]
+
 
 @pytest.mark.parametrize(
     ("form", "text", "line", "wrong", "advice"),
-    [
-        pytest.param(form, *case, id=f"{form}-{k}")
-        for form, cases in (("lines", LINES), ("csv", CSV), ("jsonl", JSONL), ("dag", DAG))
-        for k, case in enumerate(cases)
-    ],
+    [pytest.param(form, *case, id=f"{form}-{k}") for form, cases in FORMATS.items() for k, case in enumerate(cases)]
+    + [pytest.param(*case, id=f"foreign-{k}") for k, case in enumerate(FOREIGN)],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_do(
     form: str, text: str, line: int, wrong: str, advice: str
@@ -171,3 +327,18 @@ def test_control_characters_of_a_file_name_and_a_long_name_are_shown_harmless() 
     assert told.startswith('a\\n\\x1b\\xff:1: unknown predecessor "xxx')
     assert "xxx...xxx" in told
     assert len(told) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a\nb > ${LAUNCHER_JID}.out", ["t:2: LAUNCHER_JID is not set for lines; if the file is for launcher, use"]),
+        ("a $DISBATCH_TASKID", ["t:1: DISBATCH_TASKID is not set for lines; if the file is for disbatch, use"]),
+        ("cd $LAUNCHER_WORKDIR", []),
+        ("DISBATCH_TASKID=3; [ -e x ]; [[ -e y ]]", []),
+    ],
+)
+def test_variables_of_other_systems_are_told_of(text: str, told: list[str]) -> None:
+    heard: list[str] = []
+    parse([Source("t", text.encode())], tell=heard.append)
+    assert [each.split(" --format")[0] for each in heard] == told

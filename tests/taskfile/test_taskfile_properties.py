@@ -18,7 +18,10 @@ SNIPPETS = [
     b"after=", b"cores=2", b"timeout=", b"*", b"?", b"[", b"=", b"-", b"1", b"TASK ", b"EDGE ", b"a b\n", b"-m ", b"{",
     b"}", b'"command":', b'"after":', b'"env":{', b"[", b"]", b":", b"\xff", b"\xc3\xa9", b"\0", b"\xef\xbb\xbf",
     b"NaN", b"\\ud800", b"DONE a\n", b"TASK a x\n", b'{"command":"a"}\n', b'{"command":"b","after":"a"}\n',
-    b"a #DWORK after=*\n",
+    b"a #DWORK after=*\n", b"#DISBATCH ", b"PREFIX ", b"REPEAT 3 ", b"BARRIER\n", b"start 1 ", b"[#", b"#]", b"1-2",
+    b"-1", b"[@ d @]", b"$LAUNCHER_JID", b"\n[[task]]\n", b"\n[array]\n", b'command = ["x"]\n', b"id = 1\n",
+    b"deps = [2]\n", b'ids = "1-3"\n', b'entries = ["a"]\n', b'cwd = "%{TASK_ID}"\n', b'stdout = "o"\n',
+    b"[[task.request]]\n", b'resources = { cpus = "4 x" }\n', b'time_limit = "1h"\n', b"'''", b'"""', b"inf",
 ]  # fmt: skip
 FILES = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(SNIPPETS), max_size=25).map(b"".join))
 

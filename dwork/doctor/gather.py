@@ -1,0 +1,133 @@
+"""What this process finds at its place: about itself as a rank, and as the one that keeps the record."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import resource
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from dwork import __version__, cgroups, cores, gpus, jobs, launcher, memory, mounts
+from dwork.doctor.facts import Facts, Job, Record
+from dwork.errors import DworkError
+from dwork.neighbours import place
+from dwork.walltime import PATIENCE, Walltime
+
+_SHM: Final = "/dev/shm"
+
+
+def facts(rank: int = 0) -> Facts:
+    """Of a rank; of a process that is none, as if it were the only one."""
+    mine = gpus.share()
+    directory = _directory()
+    return Facts(
+        rank,
+        socket.gethostname(),
+        __version__,
+        place(os.environ).ranks,
+        tuple(sorted(os.sched_getaffinity(0))),
+        cores.allowed(),
+        cores.share(),
+        cores.on_node(),
+        memory.share(),
+        mine.variable,
+        mine.ids,
+        len(gpus.devices().ids),
+        _limits(resource.RLIMIT_NOFILE),
+        _processes(),
+        _size(_SHM),
+        directory,
+        mounts.of(os.path.realpath(directory), _text(mounts.MINE)),
+    )
+
+
+def job(record: Record) -> Job:
+    """What rank 0 knows of its job before it has heard of the others."""
+    by = launcher.of(os.environ)
+    better = launcher.advice()
+    return Job(
+        mpirun=shutil.which("mpirun") or "",
+        launcher=by.name,
+        unbound=by.unbound,
+        dies=False if launcher.lives_on() else True if better else None,
+        survives_with=better,
+        number=jobs.job(),
+        left=_left(),
+        record=record,
+    )
+
+
+def _directory() -> str:
+    try:
+        return os.getcwd()
+    except OSError:  # somebody has removed it
+        return os.environ.get("PWD", "?")
+
+
+def _left() -> float:
+    """Seconds to the end of the batch job, which may take some to be told; infinity when nobody tells."""
+    walltime = Walltime(None, time.time())
+    until = time.monotonic() + PATIENCE
+    walltime.poll(time.time())
+    while walltime.is_asking and time.monotonic() < until:
+        time.sleep(0.01)
+        walltime.poll(time.time())
+    walltime.close()
+    return walltime.end - time.time()
+
+
+@contextlib.contextmanager
+def record() -> Iterator[tuple[Record, str]]:
+    """Whether one can be kept here, tried with a file that is gone at the end, and that file's name, or nothing."""
+    from dwork.record.locks import has_locks
+
+    try:
+        fd, path = tempfile.mkstemp(prefix=".dwork-doctor-", dir=".")
+    except OSError as error:
+        yield Record(error.strerror or str(error)), ""
+        return
+    os.close(fd)
+    try:
+        try:
+            state = os.statvfs(".")
+            found = Record(locks=has_locks(path), free=state.f_bavail * state.f_frsize)
+        except (DworkError, OSError) as error:
+            found = Record(str(error))
+        yield found, os.path.basename(path)
+    finally:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+
+
+def _limits(which: int) -> tuple[int, int]:
+    soft, hard = resource.getrlimit(which)
+    return soft, hard
+
+
+def _processes() -> tuple[int, int]:
+    """By the user's limit or that of a control group, whichever is less; -1 when there is none."""
+    groups = [int(text) for d in cgroups.directories("pids") if (text := cgroups.read(d, "pids.max")).isdecimal()]
+    soft, hard = (min([n if n >= 0 else math.inf, *groups]) for n in _limits(resource.RLIMIT_NPROC))
+    return (-1 if soft == math.inf else int(soft)), (-1 if hard == math.inf else int(hard))
+
+
+def _size(path: str) -> int:
+    try:
+        state = os.statvfs(path)
+    except OSError:
+        return 0
+    return state.f_blocks * state.f_frsize
+
+
+def _text(path: str) -> str:
+    try:
+        with open(path, errors="surrogateescape") as file:
+            return file.read()
+    except OSError:
+        return ""

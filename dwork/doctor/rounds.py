@@ -1,0 +1,115 @@
+"""How rank 0 hears what the others have found: they say it unasked, and then one of each host is asked some more.
+
+Point to point, so that a rank which does not answer keeps nobody else from it. A question is `?` and the name of a file
+that rank 0 has made; the answer tells the time, and whether that file is there. Any other frame from rank 0 is the end.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from dwork.doctor.facts import Facts
+from dwork.errors import TransportError, WireError
+from dwork.loop import clock as wall
+from dwork.loop import sleep
+from dwork.transport import HUB, Peer, Transport
+
+_QUESTION: Final = b"?"
+#: Questions to a host; the answer that came soonest tells best how its clock goes.
+_TIMES: Final = 3
+
+
+class Heard(NamedTuple):
+    """ranks: rank 0 first, in their order. silent, skew, apart: as in a Job."""
+
+    ranks: list[Facts]
+    silent: tuple[int, ...]
+    skew: Mapping[str, float]
+    apart: tuple[str, ...]
+
+
+def tell(transport: Transport, facts: Facts, patience: float, clock: Callable[[], float] = wall) -> None:
+    """A rank's part, to the end. TransportError when rank 0 says nothing for so many seconds."""
+    transport.send(HUB, facts.to_json())
+    until = wall() + patience
+    while wall() < until:
+        for _, frame in transport.receive():
+            if not frame.startswith(_QUESTION):
+                return
+            name = frame.removeprefix(_QUESTION).decode()
+            transport.send(HUB, json.dumps([clock(), os.path.exists(name)]).encode())
+            until = wall() + patience
+        sleep([transport], (), until)
+    raise TransportError(f"rank 0 has said nothing for {patience:g} s")
+
+
+def hear(transport: Transport, mine: Facts, peers: list[Peer], file: str, patience: float) -> Heard:
+    """Rank 0's part. Who says nothing while nobody else does for so many seconds is silent, and dropped.
+
+    file: what is in this directory, and must be in that of each host.
+    """
+    found = _facts(transport, peers, patience)
+    first = {f.host: peer for peer, f in reversed(found.items()) if f.host != mine.host}
+    skew, apart = {}, []
+    for host, peer in reversed(first.items()):
+        answer = _asked(transport, peer, file, patience)
+        if answer is None:
+            del found[peer]
+            continue
+        skew[host], is_there = answer
+        if file and not is_there:
+            apart.append(host)
+    silent = [peer for peer in peers if peer not in found]
+    for peer in silent:
+        transport.drop(peer)
+    ranks = sorted(found.values(), key=lambda f: f.rank)
+    return Heard([mine, *ranks], tuple(int(str(peer)) for peer in silent), skew, tuple(apart))
+
+
+def _facts(transport: Transport, peers: list[Peer], patience: float) -> dict[Peer, Facts]:
+    found: dict[Peer, Facts] = {}
+    gone: set[Peer] = set()
+    until = wall() + patience
+    while wall() < until:
+        for peer, frame in transport.receive():
+            try:
+                found[peer] = Facts.from_json(frame)
+                until = wall() + patience
+            except WireError:  # it does what it was started for, which is something else
+                pass
+        gone |= set(transport.lost()) - set(found)
+        if len(found) + len(gone) >= len(peers):
+            break
+        sleep([transport], (), until)
+    return {peer: found[peer] for peer in peers if peer in found}
+
+
+def _asked(transport: Transport, peer: Peer, file: str, patience: float) -> tuple[float, bool] | None:
+    """By how many seconds its clock is ahead, and whether the file is there; None when it does not answer."""
+    best: tuple[float, float, bool] | None = None
+    for _ in range(_TIMES):
+        asked = wall()
+        transport.send(peer, _QUESTION + file.encode())
+        answer = _answer(transport, peer, asked + patience)
+        if answer is None:
+            return None
+        heard = wall()
+        time, is_there = json.loads(answer)
+        took = (heard - asked, time - (asked + heard) / 2, is_there)
+        best = took if best is None else min(best, took)
+    assert best is not None
+    return best[1:]
+
+
+def _answer(transport: Transport, peer: Peer, until: float) -> bytes | None:
+    while wall() < until:
+        for other, frame in transport.receive():
+            if other == peer:
+                return frame
+        if peer in transport.lost():
+            return None
+        sleep([transport], (), until)
+    return None

@@ -1,0 +1,103 @@
+"""Names of tasks and workers that a shell offers on TAB: those of the record or hub that the line speaks of so far.
+
+Somebody waits at a terminal, so there is little time, and whatever goes wrong nothing is offered and nothing said.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import islice
+from typing import Final
+
+from click import Context, Parameter
+from click.shell_completion import CompletionItem
+
+from dwork.dquery._session import Session
+from dwork.errors import DworkError
+
+#: Seconds in all, and names at the most.
+PATIENCE: Final = 0.5
+MOST: Final = 200
+
+Completer = Callable[[Context, Parameter, str], list[CompletionItem]]
+
+
+class _Late(Exception):
+    """Nobody waits any longer."""
+
+
+def tasks(*states: str, held: bool = False) -> Completer:
+    """Tasks in one of these states, by default in any; held: only those that are kept from starting."""
+
+    def offer(ctx: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+        from dwork.dquery._source import source
+
+        typed = set(_typed(ctx, parameter))
+        found: list[CompletionItem] = []
+        with _quietly():
+            glob = None if incomplete.startswith("#") else f"{_literal(incomplete)}*"
+            with source(_session(ctx), ctx.params.get("file")) as where:
+                rows = where.tasks(states, glob)
+                for row in islice((row for row in rows if row.get("held") or not held), MOST):
+                    value = f"#{row['id']}" if glob is None else row["name"]
+                    if value.startswith(incomplete) and value not in typed and _can_be_typed(value):
+                        found.append(CompletionItem(value, help=row["name"] if glob is None else row["state"]))
+        return found
+
+    return offer
+
+
+def workers(ctx: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """Workers of the hub."""
+    typed = set(_typed(ctx, parameter))
+    names: list[str] = []
+    with _quietly(), _session(ctx).client() as client:
+        names = [row["location"] for row in client.workers()]
+    fitting = (name for name in names if name.startswith(incomplete) and name not in typed)
+    return [CompletionItem(name) for name in islice(fitting, MOST)]
+
+
+def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
+    """The commands of dquery."""
+    from dwork.dquery._group import group
+
+    return [CompletionItem(name) for name in group.list_commands(ctx) if name.startswith(incomplete)]
+
+
+def _session(ctx: Context) -> Session:
+    given = ctx.parent.params if ctx.parent is not None else {}
+    return Session(given["server"], given["connection"], given["job"], given["insecure"], PATIENCE)
+
+
+def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:
+    """What stands for this argument already, when it may be repeated."""
+    value = ctx.params.get(parameter.name or "")
+    return value if isinstance(value, tuple) else ()
+
+
+def _can_be_typed(value: str) -> bool:
+    return value.isprintable() and not value.startswith("-")
+
+
+def _literal(text: str) -> str:
+    return "".join(f"[{character}]" if character in "*?[" else character for character in text)
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Until the end, or until it takes too long, or fails."""
+
+    def give_up(_number: int, _frame: object) -> None:
+        raise _Late
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE)
+    try:
+        yield
+    except (_Late, DworkError, OSError):
+        pass
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,163 @@
+"""A task that was opened: what `dquery show` tells, and the end of its log. And the help."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.message import Message
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from dwork.dquery._source import Source
+from dwork.dquery._watch.questions import Questions
+from dwork.dquery._watch.scene import Failure
+from dwork.dquery._words import named
+from dwork.dquery.log import last_attempt, pieces_of
+from dwork.dquery.show import told
+from dwork.errors import DworkError, GraphError
+from dwork.shown import printable, size
+from dwork.task import ACTIVE
+
+#: Bytes of each stream that are shown, at the most.
+END: Final = 32 * 1024
+#: Seconds between two looks at a task that has not ended.
+LOOK: Final = 2.0
+
+_KEYS: Final = """\
+The first lines tell how far the run is: what is done of all, tasks per second,
+the time that is left as soon as it can be known, how many slots are busy. Below
+are the workers, what runs (the longest first), and what failed last, with the
+end of its stderr.
+
+Tab        next list; arrows, Page Up and Page Down move in it
+Enter      opens the task under the cursor: what dquery show tells, and the end
+           of its log; of a worker, shows its tasks alone
+/          shows only what has this in its name or in its worker's; or a glob,
+           such as solve-*, or a number, such as #12
+Escape     goes back; shows all again
+q, Ctrl-C  quits; the run goes on
+
+When the hub does not answer, the last state stays, and it is asked again. A run
+that goes on with these tasks, such as a batch job that was started once more,
+is shown as soon as it is there."""
+
+
+class Page(Screen[None]):
+    """Text to scroll in."""
+
+    CSS = """
+    Page VerticalScroll { padding: 0 1; scrollbar-size-vertical: 1; }
+    Page .heading { height: 1; text-style: bold; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "app.pop_screen", "Back"),
+        Binding("q", "app.quit", "Quit"),
+    ]
+
+    def __init__(self, heading: str, text: str) -> None:
+        super().__init__()
+        self._heading = heading
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        yield Static(Text(printable(self._heading), no_wrap=True, overflow="ellipsis"), classes="heading")
+        with VerticalScroll():
+            yield Static(Text(self._text), id="text")
+        yield Footer()
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
+
+
+class Help(Page):
+    """What the keys do."""
+
+    def __init__(self) -> None:
+        super().__init__("dquery watch", _KEYS)
+
+
+class Found(Message):
+    """What was found out about a task."""
+
+    def __init__(self, heading: str, lines: list[str]) -> None:
+        super().__init__()
+        self.heading = heading
+        self.lines = lines
+
+
+class Opened(Page):
+    """A task. failure: what is known of it in any case."""
+
+    def __init__(self, number: int, questions: Questions, failure: Failure | None) -> None:
+        super().__init__(f"#{number}", "asking the hub ...")
+        self._number = number
+        self._questions = questions
+        self._failure = failure
+        self._left = threading.Event()
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        threading.Thread(target=self._look, daemon=True).start()
+
+    def on_unmount(self) -> None:
+        self._left.set()
+
+    def _look(self) -> None:
+        """Ask for the task, in a thread that nobody waits for, until it has ended."""
+        goes_on = True
+        while goes_on and not self._left.is_set():
+            try:
+                with self._questions.source() as source:
+                    heading, lines, goes_on = _all(source, self._number)
+            except (DworkError, OSError) as error:
+                heading, lines = f"#{self._number}", list(self._known(error))
+                goes_on = not isinstance(error, GraphError)
+            self.post_message(Found(heading, lines))
+            self._left.wait(LOOK)
+
+    def _known(self, error: Exception) -> Iterator[str]:
+        yield str(error)
+        if self._failure is not None:
+            yield ""
+            yield f"{self._failure.name} on {self._failure.worker}: {self._failure.how}"
+            yield from (f"  {line}" for line in self._failure.said)
+
+    def on_found(self, message: Found) -> None:
+        scroll = self.query_one(VerticalScroll)
+        is_at_end = scroll.max_scroll_y > 0 and scroll.scroll_y >= scroll.max_scroll_y
+        self.query_one(".heading", Static).update(Text(printable(message.heading), no_wrap=True, overflow="ellipsis"))
+        self.query_one("#text", Static).update(Text("\n".join(map(printable, message.lines))))
+        if is_at_end:  # whoever reads the end wants to see what is added
+            self.call_after_refresh(scroll.scroll_end, animate=False)
+
+
+def _all(source: Source, id: int) -> tuple[str, list[str], bool]:
+    """Of a task its heading, all that is told of it, and whether there will be more."""
+    row = source.task(f"#{id}")
+    if row is None:
+        raise GraphError(f"there is no task #{id} any more")
+    lines = [*told(row), *_log(source, row)]
+    return named(row, 1000), lines, row["state"] in {state.value for state in ACTIVE}
+
+
+def _log(source: Source, row: dict[str, Any]) -> Iterator[str]:
+    """The end of what the last attempt printed."""
+    last = last_attempt(row)
+    for stream, heading in ((1, "stdout"), (2, "stderr")):
+        pieces = [piece for piece in pieces_of(row, (stream,)) if piece["attempt"] == last]
+        chosen: list[dict[str, Any]] = []
+        while pieces and sum(piece["length"] for piece in chosen) < END:
+            chosen.insert(0, pieces.pop())
+        if not chosen:
+            continue
+        data = b"".join(source.output(row, piece) for piece in chosen)
+        is_part = bool(pieces) or len(data) > END
+        yield ""
+        yield f"{heading} of attempt {last}" + (f", the last {size(min(END, len(data)))}" if is_part else "") + ":"
+        yield from data[-END:].decode(errors="backslashreplace").expandtabs().splitlines()

@@ -1,0 +1,274 @@
+"""What is on the screen: told what the hub answers, it says what there is to be seen. It draws nothing.
+
+Times of the hub are on the hub's clock, and how long something lasts is told from its answer on by ours, so that the
+two clocks may differ.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from dwork.errors import WireError
+from dwork.pattern import is_glob, matcher
+from dwork.progress.pace import Pace
+from dwork.progress.standing import Standing
+from dwork.progress.words import Line, line, rate
+from dwork.shown import counted, duration, printable, shown
+from dwork.task import State
+
+Row = Mapping[str, Any]
+
+#: How a run ends, by the exit code of the pool.
+ENDS: Final = {
+    0: "all tasks are done",
+    1: "some tasks failed or were skipped",
+    3: "it was stopped before the end; the next run goes on",
+}
+#: Lines of the stderr of each failure.
+SAID: Final = 2
+
+
+class Strip(NamedTuple):
+    """A worker, or a host of many; of: how many workers these are. silent: seconds; None: nobody knows."""
+
+    location: str
+    of: int
+    busy: int
+    slots: int
+    ended: int
+    rate: str
+    silent: float | None
+
+
+class Running(NamedTuple):
+    """A task in a worker's hands, and for how long."""
+
+    id: int
+    name: str
+    worker: str
+    seconds: float
+    attempt: int
+
+
+class Failure(NamedTuple):
+    """An attempt that failed, how long ago, and what it said last."""
+
+    id: int
+    name: str
+    worker: str
+    attempt: int
+    ago: float
+    how: str
+    again: bool
+    said: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An answer of the hub, with what must be there; WireError when it is not."""
+
+    at: Standing
+    run: Row
+    stopping: str
+    is_over: bool
+    job_end: float | None
+    workers: int
+    crew: list[Strip]
+    tasks: list[Running]  # with since when in place of seconds
+    failures: list[Failure]  # with when in place of how long ago
+
+    @classmethod
+    def of(cls, row: Row) -> Picture:
+        try:
+            counts = {state: int(row["counts"].get(state.value, 0)) for state in State}
+            running, cores, busy, slots, ended = (
+                int(row[key]) for key in ("running", "cores", "busy", "slots", "ended")
+            )
+            seconds, is_stopping = float(row["seconds"]), bool(row["stopping"])
+            return cls(
+                Standing(float(row["time"]), counts, running, cores, busy, slots, ended, seconds, is_stopping),
+                dict(row["run"]),
+                str(row["stopping"]),
+                bool(row["over"]),
+                None if row["job_end"] is None else float(row["job_end"]),
+                int(row["workers"]),
+                [_strip(each) for each in row["crew"]],
+                [_running(each) for each in row["tasks"]],
+                [_failure(each) for each in row["failures"]],
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise WireError(f"the hub tells what this dquery does not understand ({error!r}); use its own") from None
+
+
+class Scene:
+    """See the module's text. `now` is a clock of ours that is never set back."""
+
+    def __init__(self, row: Row, now: float) -> None:
+        self.filter = ""
+        self._fits: Callable[[str], bool] = lambda text: True
+        self.picture = Picture.of(row)
+        self._begin(now)
+        self.take(row, now)
+
+    def _begin(self, now: float) -> None:
+        self._pace = Pace()
+        self.heard = now
+        self.trouble = ""  # why nothing is heard any more
+        self.code: int | None = None  # how it has ended
+
+    # -- what happens ------------------------------------------------------------------------------------------
+
+    def take(self, row: Row, now: float) -> None:
+        """The hub has answered."""
+        self.picture = picture = Picture.of(row)
+        if self.code is not None and not picture.is_over:  # of a dhub that has got more to do
+            self.code = None
+        self.heard, self.trouble = now, ""
+        self._pace.see(picture.at)
+
+    def miss(self, why: str) -> None:
+        """It has not."""
+        self.trouble = why
+
+    def end(self, code: int, row: Row, now: float) -> None:
+        """The run is over, and this is how it stood at its end."""
+        if row:
+            self.take(row, now)
+        self.code = code
+
+    def follow(self, row: Row, now: float) -> None:
+        """Another run goes on with these tasks."""
+        self._begin(now)
+        self.take(row, now)
+
+    def choose(self, text: str) -> None:
+        """Show only what this glob, or a part of its name, fits."""
+        self.filter = text
+        part = text.lower()
+        self._fits = lambda name: part in name.lower()
+        if is_glob(text):
+            try:
+                matches = matcher(text)
+                self._fits = lambda name: matches(name) is not None
+            except ValueError:
+                pass
+
+    # -- what there is to be seen ------------------------------------------------------------------------------
+
+    def title(self, width: int, now: float) -> str:
+        """What runs, where, and for how long; of its file the name alone when there is no room for more."""
+        run = self.picture.run
+        parts = [f" on {printable(str(run.get('host') or '?'))}"]
+        if run.get("job"):
+            parts.append(f"job {printable(str(run['job']))}")
+        started = run.get("started")
+        if isinstance(started, (int, float)):
+            parts.append(f"for {age(self._now(now) - started)}")
+        rest = ", ".join(parts)
+        tasks = printable(str(run.get("tasks") or "dhub"))
+        return (tasks if len(tasks + rest) <= width else tasks.rpartition("/")[2]) + rest
+
+    def line(self, width: int, now: float) -> Line:
+        """The totals, as much as fits."""
+        at = self.picture.at
+        if self.code is None and not self.trouble:
+            at = replace(at, time=self._now(now))
+        return line(at, self._pace, width)
+
+    def state(self, now: float) -> tuple[str, bool]:
+        """What is special, in one line, and whether it should strike the eye."""
+        picture = self.picture
+        if self.code is not None:
+            return f"over: {ENDS.get(self.code, f'exit status {self.code}')}", self.code != 0
+        if self.trouble:
+            ago = now - self.heard
+            since = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
+            return f"nothing heard since {since}, for {age(ago)}; trying again. {self.trouble}", True
+        if picture.is_over:
+            return "all tasks have ended" if picture.at.over == picture.at.total else "nothing runs any more", False
+        if picture.stopping:
+            return f"{shown(picture.stopping)}: nothing more is started, {picture.at.running:,} still running", True
+        if not picture.workers:
+            return "no worker has come yet" if picture.at.total else "no task has come yet", False
+        if picture.job_end is not None:
+            return f"the job ends in {age(picture.job_end - self._now(now))}", False
+        return "", False
+
+    def crew(self, now: float) -> list[Strip]:
+        """Workers whose name fits, or that run something of which it does; those that are silent for long say so."""
+        busy = {task.worker for task in self.tasks(now)} if self.filter else set()
+        more = now - self.heard
+        return [
+            strip._replace(silent=None if strip.silent is None else strip.silent + more)
+            for strip in self.picture.crew
+            if self._fits(strip.location) or strip.location in busy
+        ]
+
+    def tasks(self, now: float) -> list[Running]:
+        at = self._now(now)
+        return [
+            task._replace(seconds=max(0.0, at - task.seconds))
+            for task in self.picture.tasks
+            if self._is_chosen(task.id, task.name, task.worker)
+        ]
+
+    def failures(self, now: float) -> list[Failure]:
+        at = self._now(now)
+        return [
+            each._replace(ago=max(0.0, at - each.ago))
+            for each in self.picture.failures
+            if self._is_chosen(each.id, each.name, each.worker)
+        ]
+
+    def headings(self) -> tuple[str, str, str]:
+        """What the lists of workers, running tasks and failures are called."""
+        picture = self.picture
+        crew = counted(picture.workers, "worker")
+        if any(strip.of > 1 for strip in picture.crew):
+            crew += ", by host"
+        running = f"{picture.at.running:,} running"
+        if len(picture.tasks) < picture.at.running:
+            running += f", the {len(picture.tasks):,} longest of them"
+        failed = f"{picture.at.counts[State.FAILED]:,} failed"
+        if picture.failures:
+            failed += ", the last first"
+        chosen = f" (only {shown(self.filter, 20)})" if self.filter else ""
+        return crew + chosen, running + chosen, failed + chosen
+
+    def failure(self, id: int) -> Failure | None:
+        """What is known of how that task failed."""
+        return next((each for each in self.picture.failures if each.id == id), None)
+
+    def _is_chosen(self, id: int, name: str, worker: str) -> bool:
+        return self._fits(name) or self._fits(worker) or self.filter == f"#{id}"
+
+    def _now(self, now: float) -> float:
+        """The hub's clock; it stands still when the run is over."""
+        return self.picture.at.time + (now - self.heard if self.code is None else 0.0)
+
+
+def age(seconds: float) -> str:
+    """How long something lasts, in whole seconds."""
+    return f"{max(0, seconds):.0f} s" if seconds < 59.5 else duration(seconds)
+
+
+def _strip(row: Row) -> Strip:
+    of = int(row.get("workers", 1))
+    speed, unit = rate(float(row["rate"] or 0.0))
+    silent = None if row["silent"] is None else float(row["silent"])
+    told = f"{speed}{unit.removeprefix('tasks')}"
+    return Strip(str(row["location"]), of, int(row["busy"]), int(row["slots"] or 1), int(row["ended"]), told, silent)
+
+
+def _running(row: Row) -> Running:
+    return Running(int(row["id"]), str(row["name"]), str(row["worker"]), float(row["since"]), int(row["attempt"]))
+
+
+def _failure(row: Row) -> Failure:
+    lines = [printable(text.expandtabs()) for text in str(row["stderr"]).splitlines() if text.strip()]
+    how, again = str(row["how"]), bool(row["again"])
+    id, attempt, at = int(row["id"]), int(row["attempt"]), float(row["time"])
+    return Failure(id, str(row["name"]), str(row["worker"]), attempt, at, how, again, lines[-SAID:])

@@ -1,0 +1,98 @@
+"""Tell what dwork sees of this machine, whether the runs that are known answer, and what should be changed.
+
+That of the ranks of a job tells `mpirun -n N python -m dwork.pool --doctor`, with the mpirun and the N that are to run
+tasks. Exit status 1 when something should be changed.
+
+\b
+Examples:
+  dquery doctor
+  dquery --job 4711 doctor --json
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from shlex import quote
+from typing import NamedTuple
+
+import click
+
+from dwork import connection
+from dwork.dquery._output import say, say_json
+from dwork.dquery._session import Session, json_option
+from dwork.errors import DworkError, UsageError
+from dwork.shown import shown
+
+
+class _Run(NamedTuple):
+    """said: the hub's words, after so many seconds; empty when none came, and then advice tells what to do."""
+
+    name: str
+    said: str = ""
+    seconds: float = 0.0
+    advice: str = ""
+
+
+@click.command(help=__doc__)
+@json_option
+@click.pass_obj
+def command(session: Session, as_json: bool) -> int:
+    from dwork.doctor import gather
+    from dwork.doctor.judge import examine
+
+    with gather.record() as (record, _):
+        report = examine([gather.facts()], gather.job(record))
+    runs = list(_runs(session))
+    lines = [("run", f"{run.name}: {_answer(run)}") for run in runs] or [
+        ("run", f"none is known in {shown(connection.directory())}")
+    ]
+    report = report._replace(
+        lines=(*report.lines, *lines), advice=(*report.advice, *(run.advice for run in runs if run.advice))
+    )
+    if as_json:
+        say_json(
+            {
+                "facts": [{"about": about, "text": text} for about, text in report.lines],
+                "change": list(report.advice),
+                "runs": [run._asdict() for run in runs],
+            }
+        )
+    else:
+        for line in report.text():
+            say(line)
+    return 1 if report.advice else 0
+
+
+def _answer(run: _Run) -> str:
+    return f"answers after {run.seconds * 1000:.1f} ms: {run.said}" if run.said else "no answer"
+
+
+def _runs(session: Session) -> Iterator[_Run]:
+    """The run that is meant; without a word of one, all that are known."""
+    if session.server or session.connection or session.job or os.environ.keys() & {"DWORK_CONNECTION", "DWORK_SERVER"}:
+        yield _asked(session, "the hub")
+        return
+    try:
+        found = connection.known()
+    except UsageError as error:
+        yield _Run(shown(connection.directory()), advice=str(error))
+        return
+    for path, run in found.items():
+        if isinstance(run, UsageError):
+            yield _Run(shown(path), advice=str(run))
+            continue
+        session.connection = path
+        job = f", job {shown(run.job)}" if run.job else ""
+        yield _asked(
+            session, f"{shown(run.tasks or 'a dhub')} on {shown(run.host)}{job}", f"; if it has ended: rm {quote(path)}"
+        )
+
+
+def _asked(session: Session, name: str, otherwise: str = "") -> _Run:
+    try:
+        with session.client() as client:
+            said = client.status().text
+    except DworkError as error:
+        return _Run(name, advice=f"{error}{otherwise}")
+    return _Run(name, said, session.seconds)

@@ -1,0 +1,80 @@
+"""Draw the task graph in a record, coloured by state.
+
+Its text is for Graphviz, Mermaid, or (through Graphviz's program dot) SVG; the ending of FILE tells which: .svg, .mmd,
+anything else is Graphviz. A graph of many tasks is drawn in outline: tasks whose names differ only in numbers and that
+come after the same ones become one box, which says how many are in which state; when that is still too much, all of one
+name, or of one depth. Barriers and globs are points. A running hub cannot draw it.
+
+\b
+Examples:
+  dquery graph -f tasks.txt.db -o graph.svg
+  dquery graph -f tasks.txt.db --most 0 | dot -Tpdf > graph.pdf
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+from dwork.completion import files
+from dwork.dquery._output import note, say_json, written
+from dwork.dquery._session import Session, json_option
+from dwork.dquery._source import record, record_option
+from dwork.shown import counted
+
+if TYPE_CHECKING:
+    from dwork.history.outline import Outline
+
+DOT, MERMAID, SVG = FORMATS = ("dot", "mermaid", "svg")
+_ENDINGS = {".svg": SVG, ".mmd": MERMAID, ".mermaid": MERMAID}
+#: Boxes that can be looked at.
+MOST = 60
+
+
+@click.command(help=__doc__)
+@click.option("-o", "output", metavar="FILE", shell_complete=files, help="Where to write it. Default standard output.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="What to write, whatever FILE is called.")
+@click.option(
+    "--most",
+    type=click.IntRange(0),
+    default=MOST,
+    metavar="N",
+    help=f"Draw in outline what has more tasks than this. Default {MOST}; 0: draw each task.",
+)
+@record_option
+@json_option
+@click.pass_obj
+def command(session: Session, file: str, output: str | None, form: str | None, most: int, as_json: bool) -> None:
+    from dwork.history.outline import outline
+    from dwork.record.history import graph
+    from dwork.record.trouble import reading
+
+    with record(session, file) as archive:
+        tasks, predecessors = graph(archive)
+        with reading(archive.path):  # they may wait for one another
+            drawn = outline(tasks, predecessors, most)
+    if as_json:
+        say_json(_object(drawn))
+        return
+    text = _text(drawn, form or _ENDINGS.get(os.path.splitext(output or "")[1].lower(), DOT))
+    with written(output) as stream:
+        stream.writelines(f"{line}\n" for line in text)
+    if drawn.by:
+        note(f"{counted(sum(g.n for g in drawn.groups), 'task')} drawn as {len(drawn.groups):,}, by {drawn.by}")
+
+
+def _text(drawn: Outline, form: str) -> Iterable[str]:
+    from dwork.dquery._picture import dot, mermaid
+
+    if form == MERMAID:
+        return mermaid.as_mermaid(drawn)
+    lines = dot.as_dot(drawn)
+    return lines if form == DOT else dot.as_svg("\n".join(lines)).splitlines()
+
+
+def _object(drawn: Outline) -> dict[str, object]:
+    groups = [{"label": g.label, "tasks": g.n, "states": dict(g.states), "join": g.is_join} for g in drawn.groups]
+    return {"groups": groups, "edges": drawn.edges, "by": drawn.by}

@@ -1,0 +1,85 @@
+"""Write a report of a run: one HTML file, which any browser shows without a network.
+
+It has what became of the tasks, who ran what when (single tasks when zoomed in), how many slots were busy, run times,
+what failed and said, the critical path, and a table of tasks to search. --json prints its numbers instead. The plots
+need Plotly: pip install 'dwork-mpi[report]'. A running hub cannot make it.
+
+\b
+Examples:
+  dquery report -f tasks.txt.db
+  dquery report -f tasks.txt.db -o study.html
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dwork.completion import files
+from dwork.dquery._output import say, say_json, written
+from dwork.dquery._session import Session, json_option
+from dwork.dquery._source import record, record_option
+from dwork.shown import counted, shown, size
+
+if TYPE_CHECKING:
+    from dwork.history.facts import History
+    from dwork.history.summary import Summary
+
+DEFAULT = "report.html"
+
+
+@click.command(help=__doc__)
+@click.option(
+    "-o",
+    "output",
+    metavar="FILE",
+    shell_complete=files,
+    default=DEFAULT,
+    help=f"Where to write it; - is standard output. Default {DEFAULT}.",
+)
+@record_option
+@json_option
+@click.pass_obj
+def command(session: Session, file: str, output: str, as_json: bool) -> None:
+    from dwork.dquery._picture.page import page
+    from dwork.dquery._picture.plots import library
+    from dwork.dquery._picture.tables import FAILED
+    from dwork.history.summary import summary
+    from dwork.history.timeline import timeline
+    from dwork.record.history import history, last_words
+    from dwork.record.trouble import reading
+
+    with record(session, file) as archive:
+        if not as_json:
+            plotly = library()  # if it is missing, say so at once
+        happened = history(archive)
+        drawn = timeline(happened)
+        with reading(archive.path):  # tasks may wait for one another
+            numbers = summary(happened, drawn)
+        if as_json:
+            say_json(_object(happened, numbers))
+            return
+        stderr = last_words(archive, FAILED)
+    with written(output) as stream:
+        stream.writelines(page(os.path.basename(file), happened, drawn, numbers, stderr, plotly))
+    if output != "-":
+        say(f"{shown(output)}: {counted(numbers.states.total(), 'task')}, {size(os.path.getsize(output))}")
+
+
+def _object(history: History, summary: Summary) -> dict[str, Any]:
+    return {
+        "states": dict(summary.states),
+        "outcomes": dict(summary.outcomes),
+        "seconds": summary.seconds,
+        "spent": summary.spent,
+        "used": summary.used,
+        "cpu": summary.cpu,
+        "chain": [history.tasks[i].name for i in summary.chain if not history.tasks[i].is_join],
+        "chain_seconds": summary.chain_seconds,
+        "kinds": [asdict(tally) for tally in summary.kinds],
+        "hosts": [asdict(tally) for tally in summary.hosts],
+        "runs": [session._asdict() for session in history.sessions],
+    }

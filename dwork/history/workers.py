@@ -1,0 +1,17 @@
+"""Names of workers: `host:rank`, or `host:pid`."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+_NUMBERS: Final = re.compile(r"(\d+)")
+
+
+def host_of(worker: str) -> str:
+    return worker.partition(":")[0]
+
+
+def in_order(name: str) -> list[Any]:
+    """A key for sorting workers and hosts, in which numbers count as such: `node9:2` before `node10:1`."""
+    return [int(part) if i % 2 else part for i, part in enumerate(_NUMBERS.split(name))]

@@ -1,0 +1,52 @@
+"""A worker process beside the hub, which runs the tasks of a pool that has no ranks, or has cores to spare."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from dwork.connection import Connection
+
+#: Seconds that it may take to leave.
+LEAVE: Final = 10.0
+
+
+@contextlib.contextmanager
+def private_directory() -> Iterator[str]:
+    """A directory for a socket, whose whole path may have no more than some hundred characters."""
+    base = tempfile.gettempdir()
+    directory = tempfile.mkdtemp(prefix="dwork-", dir=base if len(base) < 70 else "/tmp")
+    try:
+        yield directory
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def local_worker(connection: Connection, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A worker process of our own. It ends when its standard input does, so it cannot outlive us.
+
+    It is told the connection over that pipe, so the keys are in no file.
+    """
+    command = [sys.executable, "-m", "dwork.kworker", "--connection", "-", "--until-eof", *options]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    assert process.stdin is not None
+    process.stdin.write(f"{connection.to_json()}\n".encode())
+    process.stdin.flush()
+    try:
+        yield process
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(LEAVE)
+    finally:
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(LEAVE)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

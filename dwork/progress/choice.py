@@ -1,0 +1,24 @@
+"""Which way progress is shown on standard error."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Final
+
+from dwork.progress.lines import Lines
+from dwork.progress.listener import Face, Silence
+from dwork.progress.live import Live
+from dwork.progress.terminal import NoTerminal, Terminal, can_redraw
+
+#: auto: a bar on a terminal, else plain.
+WAYS: Final = ("auto", "bar", "plain", "none")
+
+
+def choose(way: str, tell: Callable[[str], None]) -> tuple[Terminal | NoTerminal, Face]:
+    """What is drawn on, and what is shown; tell(text) prints a line for people."""
+    descriptor = sys.stderr.fileno()
+    if way == "bar" or (way == "auto" and can_redraw(descriptor)):
+        terminal = Terminal(descriptor)
+        return terminal, Live(terminal, sys.stderr.encoding)
+    return NoTerminal(), Silence() if way == "none" else Lines(tell)

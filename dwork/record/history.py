@@ -1,0 +1,186 @@
+"""Reads a whole record as a history, or just its graph, or its attempts one by one as they began.
+
+A file that is damaged may hold anything: what comes from here is of the right types, and numbers are finite.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from sys import intern
+from typing import Any, Final
+
+from dwork.history.facts import LOST, Attempt, Entry, History, Presence, Session
+from dwork.history.sessions import ended
+from dwork.history.workers import in_order
+from dwork.record.past import in_hand
+from dwork.record.reading import Archive
+from dwork.record.rows import options_of, untext
+from dwork.record.trouble import reading
+
+#: How far outside of all runs an attempt may seem to be, in seconds: clocks of hosts differ.
+_TOLERANCE: Final = 3600.0
+_LARGEST: Final = 2**62
+_ATTEMPT: Final = (
+    "attempt, outcome, worker, started, ended, exit_status, signal, ifnull(user, 0) + ifnull(system, 0), max_rss, "
+    "a.reason"
+)
+
+
+def history(archive: Archive) -> History:
+    """All of it."""
+    with reading(archive.path):
+        found = History()
+        found.tasks = _tasks(archive)
+        positions = {entry.id: i for i, entry in enumerate(found.tasks)}
+        found.predecessors = _predecessors(archive, positions)
+        found.attempts, found.odd = _attempts(archive, positions)
+        found.workers = [
+            Presence(str(location), int(slots), _number(joined), None if left is None else _number(left))
+            for location, slots, joined, left in archive.connection.execute(
+                "SELECT location, slots, joined, left FROM workers ORDER BY id"
+            )
+        ]
+        moments = [a.ended for a in found.attempts if a.started is not None]
+        found.sessions = ended(_runs(archive), [*moments, *(worker.joined for worker in found.workers)])
+        found.in_hand = _in_hand(archive, found, positions)
+        return found
+
+
+def graph(archive: Archive) -> tuple[list[Entry], list[list[int]]]:
+    """The tasks that are still in the task files, and of each the positions of its predecessors."""
+    with reading(archive.path):
+        tasks = [entry for entry in _tasks(archive) if not entry.removed]
+        return tasks, _predecessors(archive, {entry.id: i for i, entry in enumerate(tasks)})
+
+
+def sessions(archive: Archive) -> list[Session]:
+    """The runs; each ends with its last attempt if nothing else is known."""
+    with reading(archive.path):
+        runs = _runs(archive)
+        first, last = _believed(runs)
+        query = "SELECT ended FROM attempts WHERE started IS NOT NULL AND ended BETWEEN ? AND ?"
+        killed = not all(is_known for _, is_known in runs)
+        return ended(runs, (_number(end) for (end,) in archive.connection.execute(query, (first, last)) if killed))
+
+
+def workers(archive: Archive) -> list[str]:
+    """All that ever had a task, in the order of their names, in which numbers count as such."""
+    with reading(archive.path):
+        query = "SELECT DISTINCT worker FROM attempts"
+        return sorted((str(worker) for (worker,) in archive.connection.execute(query)), key=in_order)
+
+
+def begun(archive: Archive) -> Iterator[tuple[int, str, Attempt]]:
+    """Number and name of the task, and the attempt, of all of which it is known when they ran or were lost."""
+    with reading(archive.path):
+        first, last = _believed(_runs(archive))
+        query = (
+            f"SELECT t.id, t.name, {_ATTEMPT} FROM attempts a JOIN tasks t ON t.id = a.task "
+            f"WHERE (started IS NOT NULL OR outcome = '{LOST}') AND ifnull(started, ended) >= ? AND ended <= ? "
+            "ORDER BY ifnull(started, ended)"
+        )
+        for id, name, *values in archive.connection.execute(query, (first, last)):
+            yield int(id), str(name), _attempt(id, values)
+
+
+def last_words(archive: Archive, n: int) -> dict[int, str]:
+    """The end of stderr of the first n tasks that failed, by their numbers."""
+    query = (
+        "SELECT t.id, a.stderr FROM tasks t JOIN attempts a ON a.task = t.id "
+        "AND a.attempt = (SELECT max(attempt) FROM attempts WHERE task = t.id) "
+        "WHERE t.state = 'failed' AND removed IS NULL ORDER BY t.id LIMIT ?"
+    )
+    with reading(archive.path):
+        found = archive.connection.execute(query, (n,))
+        return {int(id): (stderr or b"").decode(errors="backslashreplace") for id, stderr in found}
+
+
+def _runs(archive: Archive) -> list[tuple[Session, bool]]:
+    """The runs, and whether it is known when they ended: not of a killed one, nor where the clock was set back."""
+    return [
+        (Session(_number(start), _number(end or 0.0), outcome, str(host), job, str(command)), (end or 0.0) > start)
+        for start, end, outcome, host, job, command in archive.connection.execute(
+            "SELECT started, ended, outcome, host, job, command FROM runs ORDER BY id"
+        )
+    ]
+
+
+def _believed(runs: list[tuple[Session, bool]]) -> tuple[float, float]:
+    """Between which times an attempt can have been."""
+    first = min((session.started for session, _ in runs), default=0.0)
+    return first - _TOLERANCE, max(time.time(), first) + _TOLERANCE
+
+
+def _tasks(archive: Archive) -> list[Entry]:
+    cores = {None: 1}  # of each text of options: they are few
+    found = []
+    for id, name, state, is_join, removed, reason, options in archive.connection.execute(
+        "SELECT id, name, state, command IS NULL, removed IS NOT NULL, reason, options FROM tasks ORDER BY id"
+    ):
+        if options not in cores:
+            cores[options] = options_of(options).cores
+        of_task = int(id), str(name), intern(str(state)), bool(is_join), bool(removed), str(reason or "")
+        found.append(Entry(*of_task, cores[options]))
+    return found
+
+
+def _predecessors(archive: Archive, positions: dict[int, int]) -> list[list[int]]:
+    found: list[list[int]] = [[] for _ in positions]
+    query = "SELECT task, predecessor FROM predecessors WHERE predecessor IS NOT NULL ORDER BY task, position"
+    for id, before in archive.connection.execute(query):
+        if id in positions and before in positions:
+            found[positions[id]].append(positions[before])
+    return found
+
+
+def _attempts(archive: Archive, positions: dict[int, int]) -> tuple[list[Attempt], int]:
+    """All attempts, and of how many the times are not believed."""
+    first, last = _believed(_runs(archive))
+    found, odd = [], 0
+    for id, *values in archive.connection.execute(f"SELECT task, {_ATTEMPT} FROM attempts a ORDER BY task, attempt"):
+        attempt = _attempt(positions[id], values)
+        if attempt.started is not None and not first <= attempt.started <= attempt.ended <= last:
+            attempt = attempt._replace(started=None)
+            odd += 1
+        found.append(attempt)
+    return found, odd
+
+
+def _attempt(task: int, values: list[Any]) -> Attempt:
+    number, outcome, worker, started, end, status, signal, cpu, max_rss, reason = values
+    start = None if started is None else _number(started)
+    until = _number(end or 0.0)
+    return Attempt(
+        task,
+        int(number),
+        intern(str(outcome)),
+        intern(str(worker)),
+        start,
+        until if start is None else max(start, until),
+        None if status is None else int(status),
+        int(signal or 0),
+        max(0.0, _number(cpu)),
+        max(0, min(int(max_rss or 0), _LARGEST)),
+        str(untext(reason) or ""),
+    )
+
+
+def _number(value: Any) -> float:
+    number = float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is no number")
+    return number
+
+
+def _in_hand(archive: Archive, found: History, positions: dict[int, int]) -> int:
+    """How many tasks were in the hands of workers when the last run was killed."""
+    hands = in_hand(archive.connection)
+    if not hands:
+        return 0
+    last = {attempt.task: attempt.number for attempt in found.attempts}
+    waits = [
+        found.tasks[positions[id]].state == "waiting" and n > last.get(positions[id], 0) for id, (n, _) in hands.items()
+    ]
+    return sum(waits)

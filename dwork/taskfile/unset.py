@@ -1,0 +1,27 @@
+"""Variables that another system sets for its tasks, and that nobody can know before a task runs here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+
+class Unset:
+    """Refuses commands that use such variables: they would run with nothing in their place.
+
+    mark: what all their names begin with. advice: by name, what to write instead; a name that ends in `_` is the
+    beginning of many.
+    """
+
+    def __init__(self, mark: str, advice: Mapping[str, str]) -> None:
+        self._mark = mark
+        self._advice = advice
+        names = "|".join(rf"{name}\w*" if name.endswith("_") else rf"{name}(?!\w)" for name in advice)
+        self._any = re.compile(rf"(?<![A-Za-z0-9_])(?:{names})", re.ASCII)
+
+    def refuse(self, text: str) -> None:
+        """Raise ValueError when the text uses one."""
+        if self._mark in text and (found := self._any.search(text)):
+            name = found[0]
+            advice = next(advice for begin, advice in self._advice.items() if name.startswith(begin))
+            raise ValueError(f"{name} is not set here; {advice}")

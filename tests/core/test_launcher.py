@@ -1,0 +1,55 @@
+"""What has started a rank, by its environment and by the processes above it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dwork import launcher
+from dwork.launcher import starter
+
+
+def chain(proc: Path, *commands: str) -> str:
+    """A tree of processes of which 100 is the lowest: each is the child of the next."""
+    for i, command in enumerate(commands):
+        (proc / str(100 - i)).mkdir()
+        (proc / str(100 - i) / "cmdline").write_text("\0".join(command.split()) + "\0")
+        (proc / str(100 - i) / "stat").write_text(f"{100 - i} (a (strange) name) S {99 - i} 1 1")
+    return str(proc)
+
+
+@pytest.mark.parametrize(
+    ("commands", "found"),
+    [
+        (["prterun -n 4 python", "bash"], 100),
+        (["/opt/mpich/bin/hydra_pmi_proxy --control-port x:1", "mpirun -n 4", "bash"], 100),
+        (["sh -c trap", "/bin/bash wrap.sh", "prted --tree-spawn", "sshd"], 98),
+        (["slurmstepd: [4711.0]", "slurmd"], None),
+        (["python -m dwork.pool tasks.txt", "mpirun -n 4"], None),
+        (["bash", "sshd"], None),
+        ([], None),
+    ],
+)
+def test_the_mpirun_of_a_rank_is_right_above_it_but_for_shells(
+    tmp_path: Path, commands: list[str], found: int | None
+) -> None:
+    assert starter(100, chain(tmp_path, *commands)) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["OMPI_COMM_WORLD_SIZE", "SLURM_STEP_ID"], launcher.OPEN_MPI),
+        (["MPI_LOCALNRANKS", "PMI_RANK"], launcher.MPICH),
+        (["MPI_LOCALNRANKS", "I_MPI_HYDRA_UUID"], launcher.INTEL),
+        (["MV2_COMM_WORLD_SIZE"], launcher.MVAPICH),
+        (["PALS_LOCAL_SIZE", "PMI_RANK"], launcher.PALS),
+        (["SLURM_STEP_ID", "PMI_RANK"], launcher.SRUN),
+        (["SLURM_JOB_ID"], launcher.Launcher()),
+    ],
+)
+def test_each_launcher_is_known_by_what_it_puts_into_the_environment(
+    names: list[str], found: launcher.Launcher
+) -> None:
+    assert launcher.of(dict.fromkeys(names, "1")) == found

@@ -1,0 +1,66 @@
+"""The pool runs the task files of other systems."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+POOL = [sys.executable, "-m", "dwork.pool"]
+
+
+def test_a_file_of_disbatch(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks").write_text(
+        "#DISBATCH PREFIX ( \n#DISBATCH SUFFIX  ) > ${DISBATCH_NAMETASKS}_${DISBATCH_TASKID_ZP}.log\n"
+        "[[ ab == a* ]] && echo bash\n#DISBATCH REPEAT 2 start 5 echo $DISBATCH_REPEAT_INDEX\n"
+        "#DISBATCH BARRIER CHECK\n#DISBATCH PREFIX \n#DISBATCH SUFFIX \ncat tasks_*.log"
+    )
+    ran = run(*POOL, "--format", "disbatch", "tasks")
+    assert (ran.code, ran.out) == (0, "bash\n5\n6\n"), ran.err
+
+
+def test_what_stands_below_a_barrier_of_disbatch_is_skipped_until_all_above_is_done(
+    run: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks").write_text("[[ -e there ]]\necho above\n#DISBATCH BARRIER\necho below\n")
+    ran = run(*POOL, "--format", "disbatch", "tasks")
+    assert (ran.code, ran.out) == (1, "above\n"), ran.err
+    assert any("tasks:3: BARRIER acts as BARRIER CHECK" in line for line in ran.own_err)
+    (tmp_path / "there").touch()
+    ran = run(*POOL, "--format", "disbatch", "tasks")
+    assert (ran.code, ran.out) == (0, "below\n"), ran.err
+
+
+def test_lines_that_are_added_at_the_end_run_alone(run: Callable, tmp_path: Path) -> None:
+    tasks = tmp_path / "tasks"
+    tasks.write_text("echo $LAUNCHER_JID $DISBATCH_TASKID\n")
+    for form, first, second in (("launcher", "1\n", "2\n"), ("disbatch", "0\n", "1\n")):
+        record = ("-f", f"{form}.db", "--format", form, "tasks")
+        assert run(*POOL, *record).out == first
+        tasks.write_text(tasks.read_text() * 2)
+        assert run(*POOL, *record).out == second
+        tasks.write_text("echo $LAUNCHER_JID $DISBATCH_TASKID\n")
+
+
+def test_a_file_of_the_launcher_with_all_that_it_trips_over(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "jobs").write_text("\necho $LAUNCHER_JID a  'b  *'\n\n# note\necho $LAUNCHER_JID last")
+    ran = run(*POOL, "--keep-order", "--format", "launcher", "jobs")
+    assert (ran.code, ran.out) == (0, "1 a b  *\n3 last\n"), ran.err
+
+
+def test_a_file_of_greasy(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "d").mkdir()
+    (tmp_path / "tasks").write_text("[@ d @] echo a > a\n# note\n[# -2 #] [@ $PWD/d @]cat a; pwd\n")
+    ran = run(*POOL, "--format", "greasy", "tasks")
+    assert (ran.code, ran.out) == (0, f"a\n{tmp_path}/d\n"), ran.err
+
+
+def test_a_file_of_hyperqueue(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(
+        'name = "job"\n[[task]]\nid = 7\ncommand = ["cat"]\nstdin = "$in\\n"\nstdout = "made/%{TASK_ID}.out"\n'
+        '[[task]]\ndeps = [7]\ncommand = ["sh", "-c", "cat 7.out; echo $A $HQ_TASK_ID $OMP_NUM_THREADS"]\n'
+        'cwd = "made"\nenv = { A = "a b" }\n'
+    )
+    ran = run(*POOL, "job.toml")
+    assert (ran.code, ran.out) == (0, "$in\na b 8 1\n"), ran.err
+    assert run(*POOL, "job.toml").out == ""

@@ -1,0 +1,194 @@
+"""Job files of HyperQueue."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dwork.task import Options, Task
+from dwork.taskfile import Source, format_of, parse
+
+ONE_CPU = (("OMP_NUM_THREADS", "1"), ("HQ_RESOURCE_REQUEST_cpus", "1 compact"))
+
+
+def told_of(text: str) -> tuple[list[Task], list[str]]:
+    told: list[str] = []
+    return parse([Source("job.toml", text.encode(), "hq")], tell=told.append), told
+
+
+def tasks_of(text: str) -> list[Task]:
+    return told_of(text)[0]
+
+
+def options_of(text: str) -> Options:
+    (task,) = tasks_of(f'[[task]]\ncommand = ["x"]\n{text}\n')
+    return task.options
+
+
+def env_of(task: Task) -> dict[str, str]:
+    return dict(task.options.env)
+
+
+def test_a_file_that_ends_in_toml_is_one() -> None:
+    assert format_of("job.toml") == "hyperqueue"
+
+
+def test_the_smallest_file_is_one_task() -> None:
+    assert tasks_of('[[task]]\ncommand = ["sleep", "1"]\n') == [
+        Task("task-1", ("sleep", "1"), (), Options(env=(*ONE_CPU, ("HQ_JOB_ID", "1"), ("HQ_TASK_ID", "1"))))
+    ]
+
+
+def test_tasks_without_a_number_get_those_above_the_highest() -> None:
+    text = "\n".join(f'[[task]]\n{id}\ncommand = ["x"]' for id in ("", "id = 12", "id = 3", "", ""))
+    tasks = tasks_of(text)
+    assert [task.name for task in tasks] == ["task-13", "task-12", "task-3", "task-14", "task-15"]
+    assert [env_of(task)["HQ_TASK_ID"] for task in tasks] == ["13", "12", "3", "14", "15"]
+
+
+def test_a_job_has_a_name_and_its_tasks_come_after_one_another() -> None:
+    tasks = tasks_of(
+        'name = "sim"\n[[task]]\nid = 5\ncommand = ["c"]\ndeps = [1, 3, 1]\n'
+        '[[task]]\nid = 1\ncommand = ["a"]\n[[task]]\nid = 3\ncommand = ["b", ""]\n'
+    )
+    assert [(task.name, task.command, task.after) for task in tasks] == [
+        ("sim-5", ("c",), ("sim-1", "sim-3")),
+        ("sim-1", ("a",), ()),
+        ("sim-3", ("b", ""), ()),
+    ]
+
+
+def test_a_task_asks_for_what_it_would_ask_hyperqueue() -> None:
+    assert options_of(
+        'time_limit = "1m 10s"\npriority = -1\ncwd = "run-%{TASK_ID}"\n[[task.request]]\n'
+        'resources = { cpus = "4", "gpus/nvidia" = 2, mem = 1.5 }\ntime_request = "1h 30min"\nn_nodes = 0\n'
+    ) == Options(
+        4, 3 * 2**19, 2, 70.0, None, -1, "run-1", 5400.0,
+        (
+            ("OMP_NUM_THREADS", "4"), ("HQ_RESOURCE_REQUEST_cpus", "4 compact"),
+            ("HQ_RESOURCE_REQUEST_gpus_nvidia", "2 compact"), ("HQ_RESOURCE_REQUEST_mem", "1.5 compact"),
+            ("HQ_JOB_ID", "1"), ("HQ_TASK_ID", "1"),
+        ),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("10s", 10), ("2h37min", 9420), ("15days 2min 2s", 1296122), ("500ms", 0.5), ("1week", 604800), (" 1 h ", 3600)],
+)
+def test_times_are_read_as_hyperqueue_reads_them(text: str, seconds: float) -> None:
+    assert options_of(f'time_limit = "{text}"').timeout == seconds
+
+
+def test_a_part_of_a_core_is_a_core() -> None:
+    tasks, (told,) = told_of('[[task]]\ncommand = ["x"]\nrequest = [{ resources = { cpus = 0.5 } }]')
+    assert tasks[0].options.cores == 1
+    assert "OMP_NUM_THREADS" not in env_of(tasks[0])
+    assert told.startswith("job.toml:1: cpus: a part of one is rounded up")
+
+
+def test_of_several_requests_the_first_counts_and_that_is_told() -> None:
+    tasks, (told,) = told_of(
+        '[[task]]\ncommand = ["x"]\n[[task.request]]\nresources = { cpus = 8 }\n'
+        "[[task.request]]\nresources = { cpus = 1, fpgas = 1 }\n"
+    )
+    assert tasks[0].options.cores == 8
+    assert env_of(tasks[0])["HQ_RESOURCE_VARIANT"] == "0"
+    assert "of several the first counts" in told
+
+
+def test_variables_of_the_file_win_over_those_for_its_cores() -> None:
+    (task,) = tasks_of('[[task]]\ncommand = ["x"]\n[task.env]\nOMP_NUM_THREADS = "7"\nA = "b c"\n')
+    assert env_of(task) == {
+        "OMP_NUM_THREADS": "7",
+        "HQ_RESOURCE_REQUEST_cpus": "1 compact",
+        "A": "b c",
+        "HQ_JOB_ID": "1",
+        "HQ_TASK_ID": "1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("ids", "numbers"),
+    [("2, 10-12, 120", [2, 10, 11, 12, 120]), ("0-10:5", [0, 5, 10]), ("7-7", [7]), ("1_000-1_001", [1000, 1001])],
+)
+def test_an_array_has_a_task_for_each_number(ids: str, numbers: list[int]) -> None:
+    tasks = tasks_of(f'name = "a"\n[array]\nids = "{ids}"\ncommand = ["x"]\n')
+    assert [task.name for task in tasks] == [f"a-{n}" for n in numbers]
+    assert [env_of(task)["HQ_TASK_ID"] for task in tasks] == list(map(str, numbers))
+    assert "HQ_ENTRY" not in env_of(tasks[0])
+
+
+@pytest.mark.parametrize(("ids", "numbers"), [("", ["0", "1"]), ('ids = "2,10"', ["2", "10"])])
+def test_an_array_may_have_entries(ids: str, numbers: list[str]) -> None:
+    tasks = tasks_of(f'[[array]]\n{ids}\nentries = ["a", "b c"]\ncommand = ["x"]\n')
+    assert [(env_of(task)["HQ_TASK_ID"], env_of(task)["HQ_ENTRY"]) for task in tasks] == [
+        (numbers[0], "a"),
+        (numbers[1], "b c"),
+    ]
+
+
+def test_what_is_passed_over_is_told_with_what_to_do() -> None:
+    tasks, told = told_of(
+        'max_fails = 11\nstream = "s"\n\n[[task]]\ncommand = ["x"]\npin = "omp"\ncrash_limit = 12\n'
+        '[[task.request]]\nresources = { cpus = "4 compact!" }\nweight = 2.0\n'
+    )
+    assert tasks[0].options.cores == 4
+    assert sorted(text.split(";")[0] for text in told) == [
+        "job.toml:1: max_fails is passed over",
+        "job.toml:2: stream is passed over: what tasks print is kept in logs",
+        "job.toml:4: compact! is passed over: a task gets CPUs that are neighbours if there are",
+        "job.toml:4: crash_limit is passed over",
+        "job.toml:4: pin is passed over: where a worker has several slots tasks have CPUs of their own",
+        "job.toml:4: weight is passed over: it is for HyperQueue's scheduler",
+    ]
+    assert any("--halt now,fail=12" in text for text in told)
+
+
+def test_what_is_passed_over_in_many_tasks_is_told_once() -> None:
+    _, told = told_of('[[task]]\ncommand = ["x"]\npin = "taskset"\n' * 3)
+    assert len(told) == 1
+
+
+def test_placeholders_are_filled_in_in_paths_alone() -> None:
+    (task,) = tasks_of('[[task]]\ncommand = ["echo", "%{TASK_ID}"]\ncwd = "%{SUBMIT_DIR}/%{JOB_ID}/%{TASK_ID}"\n')
+    assert (task.command, task.options.cwd) == (("echo", "%{TASK_ID}"), "./1/1")
+
+
+def test_streams_go_where_the_file_says(tmp_path: Path) -> None:
+    (tmp_path / "d d").mkdir()
+    tasks = tasks_of(
+        '[array]\nids = "3-4"\ncommand = ["sh", "-c", "cat; pwd; echo error >&2; exit $HQ_TASK_ID"]\ncwd = "d d"\n'
+        'stdin = "it\'s\\n$HOME"\nstdout = "out it\'s/%{TASK_ID}"\n'
+        'stderr = { path = "%{CWD}/%{TASK_ID}.err", on_close = "none" }\n'
+    )
+    for task in tasks:
+        assert task.options.cwd is None and isinstance(task.command, tuple)
+        id = env_of(task)["HQ_TASK_ID"]
+        ran = subprocess.run(task.command, cwd=tmp_path, env=env_of(task) | {"PATH": "/bin:/usr/bin"}, check=False)
+        assert ran.returncode == int(id)
+        assert (tmp_path / "out it's" / id).read_text() == f"it's\n$HOME{tmp_path}/d d\n"
+        assert (tmp_path / "d d" / f"{id}.err").read_text() == "error\n"
+
+
+def test_a_stream_may_go_nowhere(tmp_path: Path) -> None:
+    (task,) = tasks_of('[[task]]\ncommand = ["sh", "-c", "echo a; echo b >&2"]\nstdout = "none"\n')
+    assert isinstance(task.command, tuple)
+    ran = subprocess.run(task.command, cwd=tmp_path, capture_output=True, check=True)
+    assert (ran.stdout, ran.stderr, list(tmp_path.iterdir())) == (b"", b"b\n", [])
+
+
+def test_a_file_to_be_removed_is_kept_and_that_is_told() -> None:
+    _, (told,) = told_of('[[task]]\ncommand = ["x"]\nstderr = { path = "e", on_close = "rm-if-finished" }')
+    assert "on_close is passed over: the file is kept" in told
+
+
+def test_an_error_names_the_line_of_its_task() -> None:
+    told = []
+    for text in ('#\n\n[[task]]\ncommand = ["x"]\n  [[ "task" ]] # two\nx = 1\n', "task = [{ x = 1 }]"):
+        with pytest.raises(Exception, match="unknown key") as error:
+            tasks_of(text)
+        told.append(str(error.value).split(" ")[0])
+    assert told == ["job.toml:5:", "job.toml:1:"]
