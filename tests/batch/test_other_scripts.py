@@ -1,0 +1,62 @@
+"""jobscripts/lsf.sh and flux.sh. Neither LSF nor Flux is here: only that the scripts themselves do what they should.
+
+Of LSF a script needs nothing but its variables; of Flux there is a stand-in, which starts one rank.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+#: Tells what it was asked for, and runs what `flux run` is to run.
+FLUX = """\
+#!/bin/bash
+echo "$*" >> asked
+case $1 in
+resource) echo 4 ;;
+job) echo 3600 ;;
+run) while [ "$1" != python ]; do shift; done; exec "$@" ;;
+esac
+"""
+
+
+@pytest.fixture
+def path(mpirun: list[str], tmp_path: Path) -> str:
+    (tmp_path / "flux").write_text(FLUX)
+    (tmp_path / "flux").chmod(0o755)
+    return f"{tmp_path}:{Path(mpirun[0]).parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+
+
+def test_an_lsf_job_tells_by_its_exit_status_how_it_went(run: Callable, tmp_path: Path, path: str) -> None:
+    (tmp_path / "tasks.txt").write_text("true\n")
+    ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, LSB_JOBID="4711")
+    assert ran.code == 0, ran.err
+    (tmp_path / "tasks.txt").write_text("false\n")
+    assert run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, LSB_JOBID="4711").code == 1
+
+
+def test_an_lsf_job_that_has_stopped_at_once_does_not_come_back(run: Callable, tmp_path: Path, path: str) -> None:
+    (tmp_path / "tasks.txt").write_text("true   #DWORK min-time=13h\n")
+    ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path)
+    assert ran.code == 1
+    assert "what is left would not end before the job does" in ran.err
+
+
+def test_a_flux_job_goes_on_in_another_one(run: Callable, tmp_path: Path, path: str) -> None:
+    (tmp_path / "tasks.txt").write_text("true   #DWORK name=short\ntrue   #DWORK name=long min-time=2h\n")
+    ran = run("bash", ROOT / "jobscripts/flux.sh", "--retries", "1", PATH=path)
+    assert ran.code == 3, ran.err
+    asked = (tmp_path / "asked").read_text().splitlines()
+    started = next(shlex.split(line) for line in asked if line.startswith("run"))
+    assert started[-4:] == ["3600s", "--retries", "1", "tasks.txt"] and "--nodes=4" in started
+    assert asked[-1] == "--parent batch jobscripts/flux.sh --retries 1"
+    (tmp_path / "tasks.txt").write_text("true   #DWORK name=short\n")
+    assert run("bash", ROOT / "jobscripts/flux.sh", PATH=path).code == 0
+    assert (tmp_path / "asked").read_text().splitlines()[-1].startswith("run")
