@@ -74,23 +74,31 @@ def row(
     return r
 
 
+#: The head of the table.
+HEAD = ("what", "ours", "peer", "unit", "ratio", "bar", "")
+
+
+def cells(row: Row) -> tuple[str, ...]:
+    """A line of the table as texts."""
+    met = "" if row.met is None else "ok" if row.met else "MISSED"
+    ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+    return row.what, number(row.ours), number(row.peer), row.unit, ratio, row.bar, met
+
+
 def show(title: str, rows: Sequence[Row], notes: Iterable[str] = ()) -> None:
     """Print the table."""
     print(f"\n{title}")
-    cells = [("what", "ours", "peer", "unit", "ratio", "bar", "")]
-    for r in rows:
-        met = "" if r.met is None else "ok" if r.met else "MISSED"
-        ratio = "" if r.ratio is None else f"{r.ratio:.2f}"
-        cells.append((r.what, _number(r.ours), _number(r.peer), r.unit, ratio, r.bar, met))
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    for what, *numbers, bar, met in cells:
+    lines = [HEAD, *map(cells, rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    for what, *numbers, bar, met in lines:
         middle = "  ".join(text.rjust(width) for text, width in zip(numbers, widths[1:-2], strict=True))
         print(f"  {what.ljust(widths[0])}  {middle}  {bar.ljust(widths[-2])}  {met}".rstrip())
     for note in notes:
         print(f"  {note}")
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A number with as many digits as it is worth; `-` for none."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -102,16 +110,32 @@ def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return parser.parse_args()
 
 
-def write(path: str | None, title: str, rows: Sequence[Row], details: Mapping[str, object]) -> None:
+def write(
+    path: str | None,
+    title: str,
+    rows: Sequence[Row],
+    details: Mapping[str, object],
+    notes: Sequence[str] = (),
+    charts: Sequence[Mapping[str, object]] = (),
+) -> None:
     """Write rows, all single measurements, and the conditions to a JSON file."""
     if path:
         content = {
             "title": title,
             "conditions": conditions(),
             "rows": [asdict(r) for r in rows],
+            "notes": list(notes),
+            "charts": list(charts),
             "details": details,
         }
         Path(path).write_text(json.dumps(content, indent=1) + "\n")
+
+
+def chart(
+    title: str, x: str, y: str, lines: Mapping[str, Sequence[Sequence[float]]], log: str = ""
+) -> dict[str, object]:
+    """What a report draws: lines, by name, as their x and their y values; log: the axes with a logarithmic scale."""
+    return {"title": title, "x": x, "y": y, "lines": dict(lines), "log": log}
 
 
 def conditions() -> dict[str, object]:

@@ -4,7 +4,9 @@
     mpirun -n 3 python _ranks.py bare MOST TASKS      names to and fro in the same kind of messages: no graph, no loop
     python _ranks.py client ADDRESS MOST DEPTH        a client of the original dialect, which runs nothing
 
-`fixed` and `bare` print the tasks per second. `client` says "ready", waits for a line on standard input, then steals
+`fixed` and `bare` print the tasks per second and tasks a message; `fixed` also the microseconds of processor time for a
+task, of the hub in turns in which there was something to do, and of a worker in all.
+`client` says "ready", waits for a line on standard input, then steals
 MOST tasks at a time and reports them done, with DEPTH steals under way; DEPTH 0 is lockstep, as the original client:
 one request, one reply. It prints how many tasks it got, and when its first request left and its last reply came.
 """
@@ -30,17 +32,23 @@ def fixed(most: int, n: int) -> None:
     world = mpi.start()
     transport = mpi.Mpi(world)
     if world.rank:
+        begin = time.process_time()
         _work(transport, world.rank, most)
+        world.gather(time.process_time() - begin)
     else:
-        print(_serve(transport, n))
+        rate, batch, busy = _serve(transport, n)
+        workers = world.gather(0.0)
+        print(rate, batch, 1e6 * busy / n, 1e6 * sum(workers) / n)
     transport.close()
 
 
 def _work(transport: mpi.Mpi, rank: int, most: int) -> None:
+    from dwork.equipment import Equipment
     from dwork.loop.worker import work
     from dwork.worker import Habits, Worker
 
-    work(Worker(f"bench:{rank}", 1, Habits(lookahead=60.0, most=most)), transport, print, heeds_signals=False)
+    habits = Habits(lookahead=60.0, most=most)
+    work(Worker(f"bench:{rank}", 1, habits), transport, print, Equipment(), is_rank=True)
 
 
 class _Counter:
@@ -48,11 +56,12 @@ class _Counter:
 
     def __init__(self) -> None:
         self.begin = self.end = 0.0
-        self.events = 0
+        self.events = self.heard = 0
 
     def hear(self, happened: Sequence[object]) -> None:
         from dwork.events import Finished, Stolen
 
+        self.heard += 1
         for event in happened:
             if isinstance(event, Stolen):
                 self.begin = self.begin or time.perf_counter()
@@ -61,7 +70,8 @@ class _Counter:
                 self.end = time.perf_counter()
 
 
-def _serve(transport: mpi.Mpi, n: int) -> str:
+def _serve(transport: mpi.Mpi, n: int) -> tuple[float, float, float]:
+    """Tasks a second, tasks a message, and seconds of processor time in turns in which something happened."""
     import gc
     import signal
 
@@ -79,13 +89,17 @@ def _serve(transport: mpi.Mpi, n: int) -> str:
     gc.freeze()
     gc.enable()
     loop = HubLoop(hub, [transport], [counter])
+    busy = 0.0
     with Signals((signal.SIGINT,)) as signals:
         while not hub.over:
+            heard, begin = counter.heard, time.process_time()
             loop.turn()
+            if counter.heard > heard:
+                busy += time.process_time() - begin
             if not hub.over:
                 loop.sleep(signals.descriptor)
         loop.dismiss()
-    return f"{n / (counter.end - counter.begin)} {n / counter.events}"
+    return n / (counter.end - counter.begin), n / counter.events, busy
 
 
 # -- what is possible -------------------------------------------------------------------------------------------------

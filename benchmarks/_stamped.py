@@ -1,4 +1,4 @@
-"""A program that start.py runs: notes when MPI is up, and then is `python -m dwork.pool` with the same arguments.
+"""A program that start.py runs: `python -m dwork.pool` with the same arguments, which notes when MPI is up.
 
 The time goes to $STAMPS/RANK, in seconds since the epoch. With no arguments it ends there.
 """
@@ -10,9 +10,21 @@ import runpy
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-from mpi4py import MPI
+from dwork.transport import mpi
 
-Path(os.environ["STAMPS"], str(MPI.COMM_WORLD.rank)).write_text(repr(time.time()))
+start = mpi.start
+
+
+def stamped() -> Any:
+    world = start()
+    Path(os.environ["STAMPS"], str(world.rank)).write_text(repr(time.time()))
+    return world
+
+
 if len(sys.argv) > 1:
+    mpi.start = stamped
     runpy.run_module("dwork.pool", run_name="__main__", alter_sys=True)
+else:
+    stamped()

@@ -176,7 +176,7 @@ def main() -> None:
                 rows.append(row(f"{shape}, {n:,}: memory", middle["bytes"], "bytes/task", bar="<= 1024"))
     notes = ["A single chain has one task a message, so it shows the cost of two messages rather than of a task."]
     show(title, rows, notes)
-    write(options.json, title, rows, details)
+    write(options.json, title, rows, details, notes)
 
 
 if __name__ == "__main__":

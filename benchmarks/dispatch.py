@@ -175,9 +175,10 @@ def main() -> None:
         rows.append(row(f"{label}: MPI (really {actual:.1f}) / C++ dhub", ours, "tasks/s", peer, "ratio >= 1"))
         rows.append(row(f"{label}: MPI / bare mpi4py", ours, "tasks/s", rates[f"bare {label}"]))
         rows.append(row(f"{label}: dhub / C++ dhub", rates[f"dhub {label}"], "tasks/s", peer))
-    notes = ["C++ dhub: " + (original or "none on PATH nor in $DHUB_CXX, so nothing to compare with")]
+    there = "as found" if original else "none on PATH nor in $DHUB_CXX, so nothing to compare with"
+    notes = [f"C++ dhub: {there}"]
     show(TITLE, rows, notes)
-    write(options.json, TITLE, rows, results)
+    write(options.json, TITLE, rows, results, notes)
 
 
 if __name__ == "__main__":

@@ -90,7 +90,7 @@ def main() -> None:
     added = median(a - b for a, b in zip(whole["pool"], whole["bare"], strict=True))
     notes = [f"on {n} ranks, the pool with its ten tasks adds {added:.2f} s to a bare mpirun"]
     show(TITLE, rows, notes)
-    write(options.json, TITLE, rows, results)
+    write(options.json, TITLE, rows, results, notes)
 
 
 if __name__ == "__main__":
