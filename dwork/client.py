@@ -31,7 +31,7 @@ from types import TracebackType
 from typing import Any, Final
 
 from dwork import messages
-from dwork.connection import choose
+from dwork.connection import Connection, choose
 from dwork.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.exchange import Exchange
 from dwork.messages import Message, Request, Verb
@@ -94,11 +94,11 @@ class Found:
 class Client:
     """A connection to a hub, which threads may share; close it, or use it in a `with` statement.
 
-    The hub is that of the connection file `connection`, of the batch job `job`, or at the address `server` (HOST,
-    HOST:PORT or tcp://HOST:PORT); by default that which started the running task ($DWORK_CONNECTION), or the only one
-    that is known in ~/.dwork. insecure: the hub at `server` has no keys, as the C++ one. timeout: seconds that a
-    request may take. location: the name under which this client holds tasks, unique among all workers; by default
-    host:pid.
+    The hub is that of the connection file `connection` (or of what was read from one), of the batch job `job`, or at
+    the address `server` (HOST, HOST:PORT or tcp://HOST:PORT); by default that which started the running task
+    ($DWORK_CONNECTION), or the only one that is known in ~/.dwork. insecure: the hub at `server` has no keys, as the
+    C++ one. timeout: seconds that a request may take. location: the name under which this client holds tasks, unique
+    among all workers; by default host:pid.
 
     Nothing is sent before the first request, and a client must not be carried across a fork. Every method may raise
     TransportError (nobody answers within `timeout`), WireError (what answers is no hub, or what is asked cannot be
@@ -109,7 +109,7 @@ class Client:
         self,
         server: str | None = None,
         *,
-        connection: str | None = None,
+        connection: str | Connection | None = None,
         job: str | None = None,
         insecure: bool = False,
         timeout: float = 10.0,

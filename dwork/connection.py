@@ -162,10 +162,11 @@ def _write(path: str, text: str) -> None:
 
 
 def choose(
-    server: str | None = None, file: str | None = None, job: str | None = None, *, insecure: bool = False
+    server: str | None = None, file: str | Connection | None = None, job: str | None = None, *, insecure: bool = False
 ) -> Connection:
-    """The run that is meant: by its address, its file, its job, $DWORK_CONNECTION, $DWORK_SERVER, or the only one.
+    """The run that is meant: by its address, file or job, $DWORK_CONNECTION, $DWORK_SERVER, or the only one.
 
+    file: one of `publish`, or what was read from it.
     insecure, or $DWORK_INSECURE: the address is that of a hub without keys; by default one of this machine.
     UsageError when none is found, or several are.
     """
@@ -178,7 +179,7 @@ def choose(
         file = os.environ.get("DWORK_CONNECTION") or None
         server = None if file else os.environ.get("DWORK_SERVER") or None
     if file is not None:
-        return read(file)
+        return file if isinstance(file, Connection) else read(file)
     if insecure:
         return Connection((server_address(server),))
     if server is None:

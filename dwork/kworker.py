@@ -6,25 +6,25 @@ import math
 import os
 import socket
 import sys
-from collections.abc import Callable
 
 import click
 
 from dwork import __version__
-from dwork.connection import Connection, reach
+from dwork.connection import reach
 from dwork.cores import AUTO
 from dwork.equipment import found
 from dwork.loop import clock
 from dwork.loop.worker import work
-from dwork.options import DURATION, MEMORY, SLOTS, connection_options, gpus_option, job_end_options
+from dwork.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.transport.zmq import Dealer
 from dwork.walltime import Walltime
+from dwork.which import Which, which_option
 from dwork.worker import OVER_TCP, Worker
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@connection_options
+@which_option
 @click.option(
     "--slots",
     type=SLOTS,
@@ -58,7 +58,7 @@ from dwork.worker import OVER_TCP, Worker
 @click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
 @click.version_option(__version__)  # fmt: skip
 def command(
-    which: Callable[[], Connection],
+    which: Which,
     slots: str,
     cores: int | None,
     memory: int | None,
@@ -85,7 +85,7 @@ def command(
     """
     equipment = found(cores, memory, gpus)
     n = equipment.cores if slots == AUTO else int(slots)
-    connection = which()
+    connection = which.connection()
     transport = Dealer(reach(connection, hub_timeout), keys=connection.keys, patience=hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
     # A pool that has started this one knows itself when the job ends.

@@ -10,7 +10,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from dwork import gpus
-from dwork.completion import files, jobs
 from dwork.cores import AUTO, slots
 from dwork.errors import UsageError
 from dwork.halt import Halt
@@ -100,33 +99,6 @@ max_output_option = click.option(
     show_default=True,
     help="Of more than that on stdout or stderr of a task leave out the middle, with a mark; 0 for no limit.",
 )
-
-_CONNECTION = (
-    click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT."),
-    click.option(
-        "--connection",
-        "file",
-        metavar="FILE",
-        shell_complete=files,
-        help="Its connection file.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
-    ),
-    click.option("--job", metavar="ID", shell_complete=jobs, help="The hub of that batch job."),
-    click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork."),
-)
-
-
-def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which hub is meant; it gets a function that chooses as `which`."""
-
-    @wraps(command)
-    def with_which(
-        *arguments: Any, server: str | None, file: str | None, job: str | None, insecure: bool, **others: Any
-    ) -> Any:
-        from dwork.connection import choose
-
-        return command(*arguments, which=lambda: choose(server, file, job, insecure=insecure), **others)
-
-    return _decorated(with_which, _CONNECTION)
 
 
 def _variable(text: str) -> tuple[str, str]:

@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from dwork.dquery._session import Session
 from dwork.errors import DworkError
+from dwork.which import Which
 
 #: Seconds in all, and names at the most.
 PATIENCE: Final = 0.5
@@ -68,7 +69,7 @@ def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[Compl
 
 def _session(ctx: Context) -> Session:
     given = ctx.parent.params if ctx.parent is not None else {}
-    return Session(given["server"], given["connection"], given["job"], given["insecure"], PATIENCE)
+    return Session(Which.take(given), PATIENCE)
 
 
 def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:

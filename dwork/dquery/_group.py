@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 import dwork.dquery
-from dwork.completion import files, jobs
 from dwork.dquery._output import note
 from dwork.dquery._session import Session
 from dwork.program import ExitCode
+from dwork.which import Which, which_option
 
 
 class Commands(click.Group):
@@ -44,21 +44,14 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 
 
 @click.group(cls=Commands, add_help_option=False, invoke_without_command=True)
-@click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT.")
-@click.option(
-    "--connection",
-    metavar="FILE",
-    shell_complete=files,
-    help="Its connection file. Default $DWORK_CONNECTION, or the only one in ~/.dwork.",
-)
-@click.option("--job", metavar="ID", shell_complete=jobs, help="The hub of that batch job.")
-@click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork.")
+@which_option
 @click.option(
     "--timeout",
     metavar="SECONDS",
     type=click.FloatRange(min=0, min_open=True),
     default=5.0,
-    help="How long to wait for an answer. Default 5.",
+    show_default=True,
+    help="How long to wait for an answer.",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Tell how long it took.")
 @click.option("--version", is_flag=True, expose_value=False, callback=_version, help="Print the version.")
@@ -66,10 +59,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 @click.pass_context
 def group(
     ctx: click.Context,
-    server: str | None,
-    connection: str | None,
-    job: str | None,
-    insecure: bool,
+    which: Which,
     timeout: float,
     verbose: bool,
     wants_help: bool,
@@ -95,7 +85,7 @@ def group(
         ctx.exit()
     if name is None:
         raise click.UsageError("Which command?", ctx)
-    ctx.obj = Session(server, connection, job, insecure, timeout)
+    ctx.obj = Session(which, timeout)
     if verbose:
         ctx.call_on_close(lambda: note(f"query time (us) = {ctx.obj.seconds * 1e6:.0f}"))
 

@@ -12,19 +12,17 @@ import click
 
 if TYPE_CHECKING:
     from dwork.client import Client
+    from dwork.which import Which
 
 
 @dataclass(slots=True)
 class Session:
-    """The options of dquery itself, which say what hub is meant as for Client; timeout is in seconds.
+    """The hub that is meant, and how many seconds an answer of it may take.
 
-    seconds: how long the command has talked to the hub.
+    seconds: how long the command has talked to it.
     """
 
-    server: str | None
-    connection: str | None
-    job: str | None
-    insecure: bool
+    which: Which
     timeout: float
     seconds: float = 0.0
 
@@ -49,15 +47,8 @@ class Session:
 
         from dwork.client import Client
 
-        location = location or socket.gethostname()
-        return Client(
-            self.server,
-            connection=self.connection,
-            job=self.job,
-            insecure=self.insecure,
-            timeout=self.timeout,
-            location=location,
-        )
+        connection = self.which.connection()
+        return Client(connection=connection, timeout=self.timeout, location=location or socket.gethostname())
 
 
 def name(text: str) -> str:

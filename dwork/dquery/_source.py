@@ -65,7 +65,7 @@ def record(
     session: Session, file: str, instead: str = "its picture can be had when that has ended"
 ) -> Iterator[Archive]:
     """The record in that file; UsageError when it cannot be used. instead: what to do when somebody works on it."""
-    if session.server is not None or session.connection is not None or session.job is not None:
+    if session.which.is_said:
         raise UsageError("-s, --connection and --job tell of a hub, and -f of a record that nobody works on; drop one")
     from dwork.record.locks import InUse
     from dwork.record.reading import Archive

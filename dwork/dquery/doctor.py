@@ -23,6 +23,7 @@ from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.errors import DworkError, UsageError
 from dwork.shown import shown
+from dwork.which import Which
 
 
 class _Run(NamedTuple):
@@ -70,7 +71,7 @@ def _answer(run: _Run) -> str:
 
 def _runs(session: Session) -> Iterator[_Run]:
     """The run that is meant; without a word of one, all that are known."""
-    if session.server or session.connection or session.job or os.environ.keys() & {"DWORK_CONNECTION", "DWORK_SERVER"}:
+    if session.which.is_said or os.environ.keys() & {"DWORK_CONNECTION", "DWORK_SERVER"}:
         yield _asked(session, "the hub")
         return
     try:
@@ -82,7 +83,7 @@ def _runs(session: Session) -> Iterator[_Run]:
         if isinstance(run, UsageError):
             yield _Run(shown(path), advice=str(run))
             continue
-        session.connection = path
+        session.which = Which(file=path)
         job = f", job {shown(run.job)}" if run.job else ""
         yield _asked(
             session, f"{shown(run.tasks or 'a dhub')} on {shown(run.host)}{job}", f"; if it has ended: rm {quote(path)}"

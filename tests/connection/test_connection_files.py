@@ -173,6 +173,7 @@ def test_there_is_an_order_in_what_tells_which_run_is_meant(place: Path, monkeyp
     publish(ME)
     other = publish(replace(ME, host="node17", job="12", addresses=("tcp://10.0.0.2:7000",)))
     assert choose(file=other).host == "node17"
+    assert choose(file=read(other)) == read(other)
     assert choose("10.0.0.2:7000").host == "node17"
     assert choose(job="12").host == "node17"
     monkeypatch.setenv("DWORK_SERVER", "10.0.0.1")

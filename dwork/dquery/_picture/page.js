@@ -15,7 +15,7 @@
     const bytes = Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
     const view = new DataView(bytes.buffer);
     return Float64Array.from({ length: bytes.length / kind }, (_, i) =>
-      kind === 4 ? view.getUint32(4 * i, true) : kind === 2 ? view.getUint16(2 * i, true) : bytes[i]);
+      kind === 4 ? view.getUint32(4 * i, true) : bytes[i]);
   }
   const bars = { start: column(data.bars.start, 4), length: column(data.bars.length, 4), task: column(data.bars.task, 4),
     place: column(data.bars.place, 4), outcome: column(data.bars.outcome, 1) };
