@@ -30,6 +30,7 @@ _ALSO_CALLED = {
     **dict.fromkeys(("dir", "chdir", "workdir"), "cwd"),
     **dict.fromkeys(("mem", "ram"), "memory"),
     **dict.fromkeys(("tries", "retry"), "retries"),
+    **dict.fromkeys(("cmd", "exec"), "command"),
     "id": "name",
 }
 

@@ -30,12 +30,17 @@ def problem(source: str, line: int, text: str) -> TaskFileError:
 
 
 def decoded(source: str, data: bytes) -> str:
-    """Return the file's text with line ends made plain and without a byte order mark; NUL is an error."""
+    """Return the file's text with line ends made plain and without a byte order mark; NUL is an error.
+
+    So are lines as old Macs ended them, which would all be one.
+    """
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
         raise problem(source, line, "there is a NUL byte in this line; remove it, and save the file as UTF-8 text")
     data = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r")
+    if b"\r" in data and b"\n" not in data:
+        raise problem(source, 1, "its lines end with carriage returns alone; convert them: tr '\\r' '\\n' < OLD > NEW")
     return data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
 
 

@@ -19,6 +19,7 @@ def refusal(name: str, data: bytes, form: str) -> str:
 
 LINES = [
     ("a\nb\0c\n", 2, "NUL byte", "remove it"),
+    ("a\rb\r", 1, "end with carriage returns alone", "convert them: tr"),
     ("a #DWORK cores", 1, '"cores" in the options after #DWORK has no "="', "write key=value words"),
     ("a #DWORK timout=1h", 1, 'unknown key "timout"', "did you mean timeout?"),
     ("a #DWORK min_time=1h", 1, 'unknown key "min_time"', "did you mean min-time?"),
@@ -90,6 +91,7 @@ JSONL = [
     ('{"command": ["' + "x" * 99999 + '", "' + "x" * 99999 + '"]}', 1, "too long to be the task's name", "give it"),
     ('{"command": "a", "command": "b"}', 1, 'the key "command" stands twice', "keep one"),
     ('{"command": "a", "env": {"A": "", "A": ""}}', 1, 'the key "A" stands twice', "keep one"),
+    ('{"cmd": "a"}', 1, 'unknown key "cmd"', "did you mean command?"),
     ('{"command": "a", "comand": "b"}', 1, 'unknown key "comand"', "did you mean command?"),
     ('{"command": "a", "name": 1}', 1, "name: it must be a string", "in double quotes"),
     ('{"command": "a", "name": null}', 1, "name: it must be a string", "in double quotes"),
