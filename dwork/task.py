@@ -35,6 +35,8 @@ class State(Enum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
+    __hash__ = object.__hash__  # Enum's own is a Python function, and the graph counts tasks by state
+
 
 #: States that a task can still leave.
 ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})

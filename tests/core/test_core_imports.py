@@ -27,7 +27,7 @@ SOURCES = sorted(path for path in PACKAGE.rglob("*.py") if "_pb" not in path.par
 def sources(module: str) -> list[Path]:
     """The source of a module, or all those of a package."""
     package = PACKAGE / module
-    return sorted(package.glob("*.py")) if package.is_dir() else [PACKAGE / f"{module}.py"]
+    return sorted(package.rglob("*.py")) if package.is_dir() else [PACKAGE / f"{module}.py"]
 
 
 def arrives(*modules: str) -> set[str]:
