@@ -17,11 +17,11 @@ from typing import Any, Final
 
 from dwork.task import Command, Options
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.hq_program import JOB_ID, Program, program
-from dwork.taskfile.hq_request import Env, Values, id_of, ids, number, requested, seconds
+from dwork.taskfile.hyperqueue.program import JOB_ID, Program, program
+from dwork.taskfile.hyperqueue.request import Env, Values, id_of, ids, number, requested, seconds
+from dwork.taskfile.hyperqueue.toml import NotToml, document, place, places
 from dwork.taskfile.options import BOUNDS, checked, unknown_key
 from dwork.taskfile.text import fit_name
-from dwork.taskfile.toml import NotToml, document, place, places
 from dwork.taskfile.typed import string, variables
 
 _JOB: Final = ("name", "max_fails", "stream", "data_layer", "task", "array")
