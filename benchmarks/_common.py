@@ -150,22 +150,23 @@ def conditions() -> dict[str, object]:
             pass
     return {
         "time": time.strftime("%Y-%m-%d %H:%M:%S"),
-        "commit": _first_line("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"),
+        "commit": _beginning("git", "-C", str(REPOSITORY), "describe", "--always", "--dirty"),
         "python": platform.python_version(),
         "system": platform.platform(),
         "cores": len(os.sched_getaffinity(0)),
         "load": os.getloadavg(),
-        "mpirun": _first_line("mpirun", "--version"),
+        "mpirun": _beginning("mpirun", "--version").replace("HYDRA build details: Version:", "MPICH's Hydra"),
         "versions": versions,
     }
 
 
-def _first_line(*command: str) -> str:
+def _beginning(*command: str) -> str:
+    """The first two lines of what it prints, as one."""
     try:
         output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     except FileNotFoundError:
         return ""
-    return " ".join(line.strip() for line in output.splitlines()[:2])
+    return " ".join(" ".join(output.splitlines()[:2]).split())
 
 
 # -- running ----------------------------------------------------------------------------------------------------------
