@@ -58,7 +58,8 @@ def measured(results: Mapping[str, Any]) -> tuple[Costs, list[str]]:
 def _of_dispatch(costs: Costs, details: Mapping[str, Any]) -> Costs:
     """Of hub and worker the processor time for a task at several batches is that of a message over the batch, and more.
 
-    What else lies between a task and the next in lockstep, is the way there and back and the naps at both ends.
+    A message costs a hub less that is always busy, as in a large pool; that is measured with one task in each. What
+    else lies between a task and the next in lockstep, is the way there and back and the naps at both ends.
     """
     rounds = [values for name, runs in details.items() if name.startswith("fixed") for values in runs]
     batches = [1 / values[1] for values in rounds]
@@ -67,6 +68,8 @@ def _of_dispatch(costs: Costs, details: Mapping[str, Any]) -> Costs:
     lockstep = median(2 / values[0] for values in details["fixed 1 lockstep"])  # of each of the two workers
     naps = 2 * 25e-6  # half of the shortest, at both ends
     latency = max(1e-6, (lockstep - exchange - task - message - no_op - naps) / 2)
+    if crowd := [values[2] * 1e-6 for values in details.get("crowd", ())]:
+        exchange = max(0.0, median(crowd) - task)
     return replace(
         costs, hub_message=exchange / 2, hub_task=task, worker_message=message, no_op=no_op, latency=min(latency, 1e-3)
     )

@@ -1,11 +1,12 @@
 """The programs that dispatch.py starts: a hub and workers with batches of a fixed size, and what bounds them.
 
     mpirun -n 3 python _ranks.py fixed MOST TASKS     our hub, loops and transport over MPI; batches of at most MOST
+    mpirun -n 3 python _ranks.py crowd WORKERS TASKS  the same hub when it is busy: so many workers, one task a message
     mpirun -n 3 python _ranks.py bare MOST TASKS      names to and fro in the same kind of messages: no graph, no loop
     python _ranks.py client ADDRESS MOST DEPTH        a client of the original dialect, which runs nothing
 
-`fixed` and `bare` print the tasks per second and tasks a message; `fixed` also the microseconds of processor time for a
-task, of the hub in turns in which there was something to do, and of a worker in all.
+`fixed`, `crowd` and `bare` print the tasks per second and tasks a message; `fixed` and `crowd` also the microseconds of
+processor time for a task, of the hub in turns in which there was something to do, and of a rank in all.
 `client` says "ready", waits for a line on standard input, then steals
 MOST tasks at a time and reports them done, with DEPTH steals under way; DEPTH 0 is lockstep, as the original client:
 one request, one reply. It prints how many tasks it got, and when its first request left and its last reply came.
@@ -16,7 +17,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dwork.transport import mpi
 
@@ -29,11 +30,20 @@ NAME = ": {}"
 
 def fixed(most: int, n: int) -> None:
     """All ranks of a pool whose workers hold, and so ask for, at most so many tasks."""
+    _pool(n, lambda transport, rank: _work(transport, rank, most))
+
+
+def crowd(workers: int, n: int) -> None:
+    """A pool whose ranks speak for so many workers: each has one task, ends it at once, and asks for the next."""
+    _pool(n, lambda transport, rank: _speak(transport, rank, workers))
+
+
+def _pool(n: int, work: Callable[[mpi.Mpi, int], None]) -> None:
     world = mpi.start()
     transport = mpi.Mpi(world)
     if world.rank:
         begin = time.process_time()
-        _work(transport, world.rank, most)
+        work(transport, world.rank)
         world.gather(time.process_time() - begin)
     else:
         rate, batch, busy = _serve(transport, n)
@@ -49,6 +59,30 @@ def _work(transport: mpi.Mpi, rank: int, most: int) -> None:
 
     habits = Habits(lookahead=60.0, most=most)
     work(Worker(f"bench:{rank}", 1, habits), transport, print, Equipment(), is_rank=True)
+
+
+def _speak(transport: mpi.Mpi, rank: int, workers: int) -> None:
+    from dwork import wire
+    from dwork.messages import Complete, Exit, Native, Steal, Transfer
+    from dwork.task import Result
+    from dwork.transport import HUB
+
+    asked = {}  # by the number of the request: who has
+    for number in range(1, workers + 1):
+        asked[number] = location = f"bench-{number}:{rank}"
+        transport.send(HUB, wire.encode(Steal(location, 1, Native(1, sequence=number, hello=True))))
+    number = workers
+    is_over = False
+    while not is_over:
+        for _, frame in transport.receive():
+            reply = wire.decode_reply(frame)
+            if isinstance(reply, Transfer):
+                location = asked.pop(reply.answers)
+                number += 1
+                asked[number] = location
+                results = tuple([Result(task.id, task.attempt) for task in reply.tasks])
+                transport.send(HUB, wire.encode(Complete(location, results, 1, Native(1, sequence=number))))
+            is_over = is_over or isinstance(reply, Exit)
 
 
 class _Counter:
@@ -218,7 +252,7 @@ def main() -> None:
     if what == "client":
         client(numbers[0], int(numbers[1]), int(numbers[2]))
     else:
-        {"fixed": fixed, "bare": bare}[what](*map(int, numbers))
+        {"fixed": fixed, "crowd": crowd, "bare": bare}[what](*map(int, numbers))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """Measures dispatch: no-op tasks a second through pool and dhub, with automatic batching and with fixed batches.
 
 The tasks are the line `:` with a number, for which no process is started, so what is left is the way to a worker and
-back. Four things are measured:
+back. Five things are measured:
 
 - the real pool, over MPI (two worker ranks) and alone (one worker process over ZeroMQ), and our dhub with two
   kworkers, all as they batch by themselves;
 - our hub, loops and MPI transport with batches of about 1, 16 and 64 tasks (_ranks.py fixed);
+- the same hub when it is busy all the time, since two ranks speak for many workers (_ranks.py crowd): what a message
+  costs it in a large pool, which the simulation takes over;
 - a bare mpi4py + protobuf loop with the same batches: what is possible (_ranks.py bare);
 - a C++ dhub, when it is on PATH or in $DHUB_CXX, and our dhub, both with two clients that only steal and complete
   (_ranks.py client). These clients do nothing for a task and have four steals under way, where a worker of ours
@@ -37,6 +39,10 @@ from dwork.task import Task
 TITLE = "Dispatch: no-op tasks a second, two workers"
 BAR = ">= 200,000"
 RANKS = str(Path(__file__).with_name("_ranks.py"))
+
+
+#: Workers for which each of two ranks speaks, so that the hub always has something to do; and tasks.
+CROWD = (64, 20_000)
 
 
 class Case(NamedTuple):
@@ -153,6 +159,7 @@ def main() -> None:
             "pool alone, automatic": lambda: pool(file, n, 1).rate,
             "dhub and 2 kworkers, automatic": lambda: dhub_with_kworkers(n),
         }
+        runs["crowd"] = partial(_read, mpirun(3, RANKS, "crowd", *map(str, CROWD)))
         for case in CASES:
             label = f"{case.batch} {case.name}"
             for what, most in (("fixed", case.most), ("bare", case.batch)):
@@ -175,6 +182,8 @@ def main() -> None:
         rows.append(row(f"{label}: MPI (really {actual:.1f}) / C++ dhub", ours, "tasks/s", peer, "ratio >= 1"))
         rows.append(row(f"{label}: MPI / bare mpi4py", ours, "tasks/s", rates[f"bare {label}"]))
         rows.append(row(f"{label}: dhub / C++ dhub", rates[f"dhub {label}"], "tasks/s", peer))
+    rows.append(row("1 a message, hub busy: MPI", rates["crowd"], "tasks/s"))
+    rows.append(row("1 a message, hub busy: hub", [values[2] for values in results["crowd"]], "us/task"))
     there = "as found" if original else "none on PATH nor in $DHUB_CXX, so nothing to compare with"
     notes = [f"C++ dhub: {there}"]
     show(TITLE, rows, notes)

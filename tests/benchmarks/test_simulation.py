@@ -71,6 +71,8 @@ def test_costs_are_read_from_what_was_measured_and_defaults_are_told() -> None:
     assert (costs.hub_message, costs.hub_task) == (pytest.approx(30e-6), pytest.approx(4e-6))
     assert (costs.worker_message, costs.no_op) == (pytest.approx(40e-6), pytest.approx(8e-6))
     assert costs.start == Costs().start
+    busy, _ = measured({"dispatch": {"details": {**fixed, "crowd": [[13_000, 1, 44, 90]]}, "conditions": conditions}})
+    assert busy == replace(costs, hub_message=pytest.approx(20e-6))
     assert [source.split()[0] for source in sources] == ["dispatch.py", "defaults"]
     costs, sources = measured({"slots": {"details": slots, "conditions": conditions}})
     assert costs.start + costs.reap == pytest.approx(0.0008)
