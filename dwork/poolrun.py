@@ -36,7 +36,7 @@ from dwork.record import resume
 from dwork.record.resume import Plan
 from dwork.report import Report
 from dwork.rollcall import RollCall, ranks_of
-from dwork.shown import counted, shown
+from dwork.shown import counted, shown, signal_name
 from dwork.signals import Signals
 from dwork.task import State, Task
 from dwork.transport import Transport
@@ -332,7 +332,7 @@ class _Run:
         self.loop.carry_out(self.hub.stop(clock(), reason, running=running))
 
     def _lose_worker(self, code: int) -> None:
-        how = f"was ended by signal {-code}" if code < 0 else f"has ended with exit status {code}"
+        how = f"was ended by {signal_name(-code)}" if code < 0 else f"has ended with exit status {code}"
         if self._ranks is None:  # nobody else is there
             self._interrupted = 1
             self._stop(f"the worker process {how}", running=False)

@@ -6,6 +6,11 @@ from typing import Final
 
 WIDTH = 80
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+#: Of Linux, whose first 31 are the same on all processors that clusters have.
+_SIGNALS: Final = (
+    "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG "
+    "XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
+).split()
 
 
 def shown(text: str, width: int = WIDTH) -> str:
@@ -43,6 +48,11 @@ def duration(seconds: float) -> str:
     minutes, whole = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{whole:02}" if hours else f"{minutes}:{whole:02}"
+
+
+def signal_name(number: int) -> str:
+    """`SIGKILL`; `signal 34` where there is no better name."""
+    return f"SIG{_SIGNALS[number - 1]}" if 0 < number <= len(_SIGNALS) else f"signal {number}"
 
 
 def size(n: float) -> str:

@@ -15,6 +15,7 @@ from enum import Enum
 from typing import NamedTuple
 
 from dwork.resources import ONE_CORE, Resources
+from dwork.shown import signal_name
 
 #: A command: a line for `/bin/sh -c`, an argument list started without a shell, or None for a join, which has
 #: nothing to run and is done as soon as its predecessors are (a barrier, or a glob over many tasks).
@@ -138,4 +139,4 @@ class Result(NamedTuple):
         """How a failed attempt ended, in few words."""
         if self.error:
             return self.error
-        return f"signal {self.signal}" if self.signal else f"exit status {self.exit_status}"
+        return signal_name(self.signal) if self.signal else f"exit status {self.exit_status}"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
 from typing import Any
 
-from dwork.shown import duration, shown
+from dwork.shown import duration, shown, signal_name
 
 Row = dict[str, Any]
 
@@ -19,13 +18,6 @@ def moment(seconds: float | None) -> str:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
     except (OverflowError, ValueError, OSError):  # a worker's clock may say anything
         return f"{seconds:g} s after 1970"
-
-
-def signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
 
 
 def ending(row: Row) -> str:

@@ -22,8 +22,7 @@ import click
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, Source, file_option, source
-from dwork.dquery._words import signal_name
-from dwork.shown import shown
+from dwork.shown import shown, signal_name
 from dwork.task import State
 
 HELD = "held"

@@ -91,11 +91,11 @@ def test_failures_come_last_first_with_the_end_of_what_they_said(
     watched.now += 1.0
     watched.say("p", complete("n:1", 3, Result(1, 1, 137, 9), slots=3))
     told = watched.told("failures", "name", "time", "how", "again")
-    assert told == [("b", 101.0, "signal 9", True), ("a", 100.0, "exit status 3", False)]
+    assert told == [("b", 101.0, "SIGKILL", True), ("a", 100.0, "exit status 3", False)]
     said = watched.view()["failures"][1]["stderr"]
     assert said.endswith("xthe end\\xff\n") and said.startswith("x") and len(said) <= overview.STDERR + 3
     watched.say("p", complete("n:1", 4, Result(2, 1, 1, error="no"), slots=3))
-    assert watched.told("failures", "name", "how") == [("c", "no"), ("b", "signal 9")]
+    assert watched.told("failures", "name", "how") == [("c", "no"), ("b", "SIGKILL")]
 
 
 def test_what_is_to_run_again_has_not_failed(watched: Watched) -> None:

@@ -114,7 +114,7 @@ def test_output_of_a_cancelled_task_is_forgotten() -> None:
 def test_each_line_of_a_failed_task_is_marked_and_the_last_one_ended() -> None:
     screen = Screen()
     assert screen.hear(failed(0, "a\n\nb")) == "[0: exit status 1] a\n[0: exit status 1] \n[0: exit status 1] b\n"
-    assert screen.hear(failed(1, "x\n", status=137, signal=9)) == "[1: signal 9] x\n"
+    assert screen.hear(failed(1, "x\n", status=137, signal=9)) == "[1: SIGKILL] x\n"
     assert screen.hear(failed(2, "x\n", status=124, error="timed out")) == "[2: timed out] x\n"
     assert screen.hear(failed(3)) == ""
 

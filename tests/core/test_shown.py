@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwork.shown import WIDTH, shown
+from dwork.shown import WIDTH, shown, signal_name
 
 
 def test_what_can_be_printed_stays_as_it_is() -> None:
@@ -21,6 +23,12 @@ def test_control_characters_are_escaped() -> None:
 def test_bytes_that_are_no_text_are_shown_as_such() -> None:
     assert shown("a\udcff") == r"a\xff"
     assert shown("a\ud800") == r"a\ud800"
+
+
+def test_signals_have_the_names_that_this_system_gives_them() -> None:
+    numbers = [number for number in signal.Signals if number < signal.SIGRTMIN]
+    assert [signal_name(number) for number in numbers] == [number.name for number in numbers]
+    assert len(numbers) >= 30 and signal_name(34) == "signal 34" and signal_name(0) == "signal 0"
 
 
 def test_long_text_is_cut_in_the_middle() -> None:

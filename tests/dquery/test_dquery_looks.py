@@ -216,7 +216,7 @@ def test_failed_tells_how_and_the_end_of_stderr(look: Any) -> None:
     found = lines(ran)
     assert found[0].startswith("#1 bad: exit status 3 after 0.0") and found[0].endswith(", attempt 2")
     assert found[1:4] == ["    ...", "    20", r"    \x1b[31mred\xff"]
-    assert found[4].startswith("#3 killed: signal 9 after ")
+    assert found[4].startswith("#3 killed: SIGKILL after ")
     assert found[5] == "2 failed, 3 skipped: 2 after killed, 1 after bad"
     assert len(lines(look("failed", "-n", "0"))) == 3
     assert len(lines(look("failed"))) == 14
@@ -267,7 +267,7 @@ def test_why_of_an_ended_run(look: Any) -> None:
     assert lines(look("why", "bad")) == [bad]
     assert lines(look("why", "last")) == [
         "#6 last is skipped. What keeps it from running:",
-        "  #3 killed failed: signal 9 (attempt 1); the next run tries it again",
+        "  #3 killed failed: SIGKILL (attempt 1); the next run tries it again",
         f"  {bad}",
     ]
     assert lines(look("why", "a"))[0].startswith("#0 a is done since 2")
@@ -450,7 +450,7 @@ def test_rest_is_a_task_file_with_the_reasons(look: Any) -> None:
         TASKS.splitlines()[1].replace("retries=1 timeout=1h", "timeout=3600 retries=1"),
         "# skipped after bad",
         "echo never #DWORK name=never after=bad",
-        "# failed: signal 9 (attempt 1)",
+        "# failed: SIGKILL (attempt 1)",
         "kill -9 $$ #DWORK name=killed",
         "#DWORK barrier",
         "# skipped after killed",

@@ -181,7 +181,7 @@ def test_a_pool_whose_worker_is_killed_stops_and_says_so(start: Callable, wait_u
     os.kill(int(worker.read_text().rpartition(":")[2]), signal.SIGKILL)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 3
-    assert "the worker process was ended by signal 9" in err
+    assert "the worker process was ended by SIGKILL" in err
 
 
 def test_output_that_cannot_be_written_stops_the_pool_with_a_reason(run: Callable, tmp_path: Path) -> None:

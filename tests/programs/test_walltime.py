@@ -105,7 +105,7 @@ def test_a_batch_system_that_ends_tasks_a_moment_before_the_pool_fails_none(
 def test_a_task_that_somebody_else_ends_has_failed(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("kill $$   #DWORK name=suicide\n")
     ran = run(*POOL, "tasks.txt")
-    assert ran.code == 1 and "#0 suicide failed: signal 15" in ran.err
+    assert ran.code == 1 and "#0 suicide failed: SIGTERM" in ran.err
 
 
 @pytest.mark.parametrize("begin", ["stime", "start_time"])

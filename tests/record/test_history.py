@@ -41,7 +41,7 @@ def test_a_history_has_all_tasks_attempts_workers_and_runs(desk: Desk) -> None:
         assert workers(archive) == ["node:1"]
     assert [(t.name, t.state, t.is_join, t.removed, t.reason) for t in found.tasks] == [
         ("a", "done", False, False, ""),
-        ("b", "failed", False, False, "signal 9"),
+        ("b", "failed", False, False, "SIGKILL"),
         ("all", "waiting", True, False, ""),
         ("c", "skipped", False, False, "after b"),
     ]

@@ -130,7 +130,7 @@ def test_a_failure_is_a_row_with_all_that_is_known_and_its_reason(three: Desk) -
         (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, 0, None, None),
     ]
     assert three.ask("SELECT state, reason FROM tasks WHERE id < 2") == [
-        ("failed", "signal 15"),
+        ("failed", "SIGTERM"),
         ("failed", "exit status 3"),
     ]
 
