@@ -336,7 +336,7 @@ class Worker:
         return not waits or self.leaving or now >= self._oldest + self._hold
 
     def _is_stale(self, now: float) -> bool:
-        return len(self.running) >= self.slots and now >= self.started + self.habits.stale
+        return now >= self.started + self.habits.stale and not self.can_start
 
     def _number(
         self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False, compare: bool = False

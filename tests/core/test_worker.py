@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from dwork import messages as m
 from dwork import wire
 from dwork.messages import Native, Returned
-from dwork.task import Assigned, Result
+from dwork.resources import Resources
+from dwork.task import Assigned, Options, Result
 from dwork.worker import HOLD, PAUSE, URGENT, Habits, Worker
 
 INF = math.inf
@@ -249,6 +250,21 @@ def test_what_it_cannot_start_for_long_it_gives_back() -> None:
     ((returned),) = bench.says()
     assert returned == m.GiveBack("w", (Returned(1), Returned(2)), Native(1, INF, returned.native.sequence))
     assert bench.says() == []
+
+
+def test_what_large_tasks_leave_no_cores_for_is_given_back_though_a_slot_is_free() -> None:
+    worker = Worker("w", 3, has=Resources(cores=4, memory=0, gpus=0))
+    (steal,) = worker.outbox(1000.0)
+    worker.receive(m.Welcome(), 1000.0)
+    large, small = Assigned(0, 1, "large", "large", Options(cores=4)), Assigned(1, 1, "small", "small")
+    worker.receive(m.Transfer((large, small), steal.native.sequence), 1000.0)
+    assert worker.next(1000.0) == large and worker.next(1000.0) is None
+    worker.outbox(1000.0)
+    due = worker.deadline(1000.0)
+    assert due == 1000.0 + worker.habits.stale
+    (returned, *_) = worker.outbox(due)
+    assert returned == m.GiveBack("w", (Returned(1),), returned.native)
+    assert worker.deadline(due) > due, "else it would spin until the large one ends"
 
 
 def test_a_recall_takes_what_would_run_last_and_no_more_than_there_is() -> None:
