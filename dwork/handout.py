@@ -150,6 +150,7 @@ class Handout:
             self.parked.pop(peer, None)
         elif native and native.wait > 0:
             parked = self.parked[peer] = Parked(worker, n, answers)
+            self._touched.add(peer)  # it may have given way to one that has no room
             if native.wait < math.inf:
                 heapq.heappush(self._deadlines, (now + native.wait, next(self._serial), peer, parked))
             return False
@@ -181,6 +182,7 @@ class Handout:
             self._pack(workers, now, step)
         elif self.parked:
             self._serve(self._next_parked, now, step)
+            self._touched.clear()
         if self.parked:
             self._recall(now, step)
 
@@ -240,7 +242,8 @@ class Handout:
         return spare if second is None else second
 
     def _next_touched(self, tried: set[Peer]) -> Peer | None:
-        return next((peer for peer in self._touched if peer in self.parked and peer not in tried), None)
+        parked = [self.parked[peer] for peer in self._touched - tried if peer in self.parked]
+        return min(parked, key=lambda p: self._trials.avoids(p.worker.location)).worker.peer if parked else None
 
     def _recall(self, now: float, step: Step) -> None:
         """Somebody idles while others hold more than they can run: call back what the idle could run."""

@@ -183,6 +183,19 @@ def test_when_a_kept_worker_dies_another_is_kept(stage: Stage) -> None:
     assert done(stage, "v", 2, "l", n=1) == ["s1"]
 
 
+def test_a_large_one_goes_back_to_the_worker_on_which_it_failed_when_an_idle_one_is_too_small() -> None:
+    stage = Stage(Policy(retries=1, delay=1.0))
+    create(stage, task("big", cores=3), "small", "other")
+    assert come(stage, "w", slots=1, has=Resources(4)) == ["big"]
+    assert come(stage, "v", slots=2) == ["small"]
+    stage.say("w", complete("w", 2, Result(0, 1, 1), n=1))
+    assert given(stage, "w") == ["other"]
+    stage.say("v", steal("v", 2, slots=2))
+    stage.wait(1.0)
+    assert stage.states("big") == "ready"
+    assert done(stage, "w", 3, "other", slots=1) == ["big"]
+
+
 def test_a_kind_that_no_worker_could_run_is_told_once_and_waits(stage: Stage) -> None:
     assert come(stage, "w") == []
     create(stage, task("l", cores=8), task("m", cores=8))
