@@ -76,7 +76,8 @@ def _chosen(tasks: Source, states: tuple[str, ...], glob: str | None) -> Iterato
 @click.pass_obj
 def command(session: Session, states: tuple[str, ...], glob: str | None, file: str | None, as_json: bool) -> None:
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    width = shutil.get_terminal_size().columns - len(_line(("",) * 7)) if is_terminal else sys.maxsize
+    columns = shutil.get_terminal_size().columns or 80  # Python 3.10 takes a terminal's word that it has none
+    width = columns - len(_line(("",) * 7)) if is_terminal else sys.maxsize
     if is_terminal and not as_json:
         say(_line(_HEADINGS))
     with source(session, file) as tasks:

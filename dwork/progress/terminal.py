@@ -42,7 +42,7 @@ class Terminal:
             columns = os.get_terminal_size(self._descriptor).columns
         except OSError:
             columns = 0
-        return (columns or shutil.get_terminal_size().columns) - 1
+        return (columns or shutil.get_terminal_size().columns or 80) - 1
 
     def draw(self, line: bytes) -> None:
         """Show this line at the foot from now on."""

@@ -611,7 +611,7 @@ def test_a_record_is_brought_up_to_date_whole_or_not_at_all(desk: Desk, monkeypa
         Store(desk.path, RUN, lambda name: None).close(1.0, "done")
 
     with pytest.raises(UsageError, match=r"run\.db is damaged or no record"):
-        migrate("ALTER TABLE tasks ADD COLUMN colour TEXT; CREATE INDEX oops ON nowhere(x);")
+        migrate("ALTER TABLE tasks ADD COLUMN colour TEXT;\nCREATE INDEX oops ON nowhere(x);")
     assert look(desk.path, "SELECT sql FROM sqlite_master") == before
     assert look(desk.path, "PRAGMA user_version") == [1]
     migrate("ALTER TABLE tasks ADD COLUMN colour TEXT DEFAULT 'blue';")
