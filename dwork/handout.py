@@ -180,9 +180,11 @@ class Handout:
             return
         if not self._graph.is_plain or self.kept.by_location or self._unmet:
             self._pack(workers, now, step)
-        elif self.parked:
-            self._serve(self._next_parked, now, step)
+        else:
+            self._stuck = {}
             self._touched.clear()
+            if self.parked:
+                self._serve(self._next_parked, now, step)
         if self.parked:
             self._recall(now, step)
 

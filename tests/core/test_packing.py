@@ -196,6 +196,23 @@ def test_a_large_one_goes_back_to_the_worker_on_which_it_failed_when_an_idle_one
     assert done(stage, "w", 3, "other", slots=1) == ["big"]
 
 
+def test_an_idle_worker_gets_a_large_one_whatever_became_of_others_like_it() -> None:
+    stage = Stage(Policy(retries=1, delay=1.0))
+    create(stage, task("a", cores=3), task("b", cores=3), "long")
+    assert come(stage, "v", slots=1) == ["long"]
+    assert come(stage, "w", slots=1, has=Resources(4)) == ["a"]
+    for sequence, id in ((2, 0), (3, 1)):
+        stage.say("w", complete("w", sequence, Result(id, 1, 1), n=1))
+    assert given(stage, "w") == ["b"]
+    stage.wait(1.0)
+    assert given(stage, "w") == ["a"]
+    stage.say("w", complete("w", 4, Result(0, 2), n=1))
+    assert given(stage, "w") == ["b"]
+    stage.say("w", complete("w", 5, Result(1, 2), n=1))
+    create(stage, task("c", cores=3))
+    assert given(stage, "w") == ["c"]
+
+
 def test_a_kind_that_no_worker_could_run_is_told_once_and_waits(stage: Stage) -> None:
     assert come(stage, "w") == []
     create(stage, task("l", cores=8), task("m", cores=8))
