@@ -1,7 +1,8 @@
 """A whole pool in one process on a virtual clock: a hub, workers, links that lose frames, workers that vanish.
 
 Every message goes through its frame. What is asserted is what a user relies on: it ends, each task ends once, none
-runs before its predecessors, and without faults each attempt runs once.
+runs before its predecessors, and without faults each attempt runs once. `DWORK_LONG=1` tries many more pools, other
+ones each time.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
+import os
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -384,7 +386,8 @@ def conclude(pool: Pool, faults: Faults) -> None:
     assert not any(worker.held for worker in pool.hub.workers.values())
 
 
-FEW = settings(max_examples=60, deadline=None, derandomize=True)
+LONG = bool(os.environ.get("DWORK_LONG"))
+FEW = settings(max_examples=2000 if LONG else 60, deadline=None, derandomize=not LONG)
 
 
 @given(plans())
