@@ -369,9 +369,9 @@ class Handout:
             heavy = [node for node in worker.held.values() if node.task.options.asks is not ONE_CORE]
             assert list(worker.heavy.values()) == heavy or not worker.slots, "the heavy are known"
         if not self.closed and not self.waits:
-            kinds = self._graph.kinds()
+            kinds = {node.task.options.asks for node in self._graph.upcoming(self._graph.ready)}
             for parked in self.parked.values():
-                room = self._room(parked.worker, 0) or Room(parked.worker, 0, None)
+                room = Room(parked.worker, 0, self.kept.for_what(parked.worker))
                 assert not any(room.fit(asked) for asked in kinds), "nobody idles while something fits"
 
 

@@ -115,7 +115,7 @@ class Pool:
             assert isinstance(peer, str)
             if peer in self.actors:
                 self._to_peer(peer, message)
-            elif peer != "client":
+            elif peer not in ("client", "boss"):
                 lost.setdefault(peer, []).append(message)
         for peer, undelivered in lost.items():
             self._step(self.hub.lose(peer, self.now, "nobody is there", undelivered))
@@ -153,6 +153,10 @@ class Pool:
     def create(self, *tasks: Task) -> None:
         self._step(self.hub.receive("client", m.Create(tasks), self.now))
 
+    def order(self, verb: m.Verb, task: str) -> None:
+        """Somebody does something to a task, if that can be done to it."""
+        self._step(self.hub.receive("boss", m.Control(verb, (task,)), self.now))
+
     def join(self, name: str, slots: int = 1, habits: Habits | None = None) -> None:
         self.actors[name] = Member(self, name, slots, habits)
         self.actors[name].act()
@@ -178,8 +182,11 @@ class Pool:
             case e.Finished(tasks=tasks):
                 self._done |= {ended.name for ended in tasks}
                 self.final.update(ended.name for ended in tasks)
-            case e.Failed(task=ended):
+            case e.Failed(task=ended) | e.Killed(task=ended):
                 self.final[ended.name] += 1
+            case e.Revived(tasks=named):
+                for task in named:
+                    del self.final[task.name]
             case e.Skipped(tasks=named) | e.Cancelled(tasks=named):
                 self.final.update(task.name for task in named)
 
@@ -411,6 +418,33 @@ def test_peers_of_the_original_dialect_and_ours_share_the_work(plan: Plan, n: in
 def test_lost_late_and_repeated_frames_cost_time_and_nothing_else(plan: Plan, drop: int, duplicate: int) -> None:
     faults = Faults(drop=drop, duplicate=duplicate)
     conclude(prepare(plan, faults, CAREFUL), faults)
+
+
+@given(
+    plans(),
+    st.lists(
+        st.tuples(st.sampled_from([0.001, 0.1, 0.3, 1.0, 2.5, 4.0]), st.sampled_from(m.Verb), st.integers(0, 13)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.booleans(),
+)
+@FEW
+def test_whatever_people_do_to_tasks_each_ends_once(
+    plan: Plan, orders: list[tuple[float, m.Verb, int]], shares: bool
+) -> None:
+    pool = prepare(plan, Faults(), Habits())
+    pool.runs.seconds["keep-open"] = 10.0
+    if shares:
+        pool.join_original("vm")
+    for time, verb, i in (*orders, (9.0, m.Verb.RELEASE, -1)):
+        pool.at(time, lambda verb=verb, i=i: pool.order(verb, f"t{i}" if i >= 0 else "*"))
+    pool.run()
+    ended = (State.DONE, State.FAILED, State.SKIPPED, State.CANCELLED)
+    for node in pool.hub.graph.nodes:
+        assert node.state in ended
+        assert pool.final[node.name] == (not node.is_join), f"{node} has ended {pool.final[node.name]} times"
+    assert not any(worker.held for worker in pool.hub.workers.values())
 
 
 @given(
