@@ -157,8 +157,8 @@ class Pool:
         """Somebody does something to a task, if that can be done to it."""
         self._step(self.hub.receive("boss", m.Control(verb, (task,)), self.now))
 
-    def join(self, name: str, slots: int = 1, habits: Habits | None = None) -> None:
-        self.actors[name] = Member(self, name, slots, habits)
+    def join(self, name: str, slots: int = 1, habits: Habits | None = None, has: Resources | None = None) -> None:
+        self.actors[name] = Member(self, name, slots, habits, has or HAS)
         self.actors[name].act()
 
     def join_original(self, name: str) -> None:
@@ -196,10 +196,10 @@ class Member:
 
     lossy = True
 
-    def __init__(self, pool: Pool, name: str, slots: int, habits: Habits | None) -> None:
+    def __init__(self, pool: Pool, name: str, slots: int, habits: Habits | None, has: Resources) -> None:
         self.pool = pool
         self.name = name
-        self.worker = Worker(name, slots, habits, HAS)
+        self.worker = Worker(name, slots, habits, has)
         self._wake = math.inf
 
     def receive(self, message: m.Message) -> None:
@@ -222,7 +222,8 @@ class Member:
                 worker.ended(result, pool.now)
         assert len(worker.running) <= worker.slots
         asked = [assigned.options.asks for assigned in worker.running.values()]
-        assert HAS.suffices(Resources(*(sum(each) for each in zip(*asked, strict=True)))) or not asked
+        assert worker.has is not None
+        assert worker.has.suffices(Resources(*(sum(each) for each in zip(*asked, strict=True)))) or not asked
         for message in worker.outbox(pool.now):
             assert not (isinstance(message, m.Steal) and message.n < 1)
             pool.to_hub(self.name, message)
@@ -319,8 +320,9 @@ def brief(message: m.Message) -> str:
 SECONDS = st.sampled_from([0.0, 0.0005, 0.003, 0.02, 0.3, 1.7, 6.0])
 
 
-#: What each member has beside its slots, and what tasks ask for.
+#: What a member has beside its slots, and what one has that can run only some of the tasks; and what these ask for.
 HAS = Resources(4, 4 << 30, 1)
+SMALL = Resources(2, 2 << 30, 0)
 OPTIONS = (
     Options(), Options(priority=1), Options(cores=3), Options(), Options(gpus=1), Options(cores=2, memory=3 << 30),
     Options(memory=2 << 30, priority=-1),
@@ -363,7 +365,8 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan(tuple(tasks), tuple(slots), draw(st.integers(0, 999)), draw(st.integers(0, n - 1)))
 
 
-def prepare(plan: Plan, faults: Faults, habits: Habits) -> Pool:
+def prepare(plan: Plan, faults: Faults, habits: Habits, second: Resources = HAS) -> Pool:
+    """second: what every other member has."""
     pool = Pool(plan.runs(), Policy(retries=1), faults, plan.seed)
     tasks = plan.definitions()
     early = len(tasks) - plan.late
@@ -372,7 +375,8 @@ def prepare(plan: Plan, faults: Faults, habits: Habits) -> Pool:
     if plan.late:
         pool.at(0.5, lambda: pool.create(*tasks[early:]))
     for i, slots in enumerate(plan.slots):
-        pool.at(0.1 * i, lambda i=i, slots=slots: pool.join(f"w{i}", slots, habits))
+        has = second if i % 2 else HAS
+        pool.at(0.1 * i, lambda i=i, slots=slots, has=has: pool.join(f"w{i}", slots, habits, has))
     return pool
 
 
@@ -404,6 +408,12 @@ def test_without_faults_each_attempt_runs_once_and_all_leave(plan: Plan) -> None
     conclude(prepare(plan, Faults(), Habits()), Faults())
 
 
+@given(plans())
+@FEW
+def test_workers_need_not_be_alike(plan: Plan) -> None:
+    conclude(prepare(plan, Faults(), Habits(), SMALL), Faults())
+
+
 @given(plans(), st.integers(1, 2))
 @FEW
 def test_peers_of_the_original_dialect_and_ours_share_the_work(plan: Plan, n: int) -> None:
@@ -417,7 +427,7 @@ def test_peers_of_the_original_dialect_and_ours_share_the_work(plan: Plan, n: in
 @FEW
 def test_lost_late_and_repeated_frames_cost_time_and_nothing_else(plan: Plan, drop: int, duplicate: int) -> None:
     faults = Faults(drop=drop, duplicate=duplicate)
-    conclude(prepare(plan, faults, CAREFUL), faults)
+    conclude(prepare(plan, faults, CAREFUL, SMALL if plan.seed % 2 else HAS), faults)
 
 
 @given(
@@ -433,7 +443,7 @@ def test_lost_late_and_repeated_frames_cost_time_and_nothing_else(plan: Plan, dr
 def test_whatever_people_do_to_tasks_each_ends_once(
     plan: Plan, orders: list[tuple[float, m.Verb, int]], shares: bool
 ) -> None:
-    pool = prepare(plan, Faults(), Habits())
+    pool = prepare(plan, Faults(), Habits(), SMALL)
     pool.runs.seconds["keep-open"] = 10.0
     if shares:
         pool.join_original("vm")
