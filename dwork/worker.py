@@ -208,6 +208,13 @@ class Worker:
             and self._fits(self.queue[0].options)
         )
 
+    @property
+    def _places(self) -> int:
+        """How many tasks can run at a time, as things are: one that takes several cores may leave slots unused."""
+        if self.has is None or not self._heavy:
+            return self.slots
+        return min(self.slots, self.has.cores - sum([t.cores - 1 for t in self._heavy.values()]))
+
     def _fits(self, options: Options) -> bool:
         """Whether there is room for a task. A hub that knows what we have gives only what fits; others may not."""
         asked = options.asks
@@ -320,14 +327,15 @@ class Worker:
         """How many tasks to ask for now."""
         if self._steal or self.leaving:
             return 0
-        target = self.slots
+        places = self._places
+        target = places
         pace = max(self._mean, now - self.started) if self.running else self._mean
         if pace * self.habits.most <= self.habits.lookahead * self.slots:
             target = max(target, self.habits.most)
         elif pace < math.inf:
             target += int(self.habits.lookahead * self.slots / pace)
         in_hand = len(self.queue) + len(self.running)
-        if in_hand >= self.slots and in_hand > target // 2:
+        if in_hand >= places and in_hand > target // 2:
             return 0
         return min(target - in_hand, self._grasp)
 

@@ -540,6 +540,16 @@ def test_long_tasks_spread_over_all_workers() -> None:
     assert pool.now < 20.2
 
 
+def test_who_is_full_with_a_large_task_does_not_ask_for_small_ones_all_the_time() -> None:
+    names = [f"small-{i}" for i in range(20)]
+    pool = Pool(Runs({"large": 60.0, **dict.fromkeys(names, 5.0)}))
+    pool.create(Task("large", "large", (), Options(cores=4)), *[Task(name, name) for name in names])
+    pool.join("w0", 3)
+    pool.join("w1", 1)
+    pool.run()
+    assert len(pool.transcript) < 100
+
+
 def test_uneven_run_times_leave_no_worker_idle_for_long() -> None:
     """Short tasks make a worker greedy; when long ones follow, what it cannot start goes to the others."""
     seconds = {str(i): 0.001 for i in range(200)} | {str(i): 5.0 for i in range(200, 208)}
