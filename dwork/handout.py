@@ -245,6 +245,7 @@ class Handout:
 
     def _next_touched(self, tried: set[Peer]) -> Peer | None:
         parked = [self.parked[peer] for peer in self._touched - tried if peer in self.parked]
+        parked = [p for p in parked if not self._trials.fills(p.worker.held.values(), p.worker.slots)]
         return min(parked, key=lambda p: self._trials.avoids(p.worker.location)).worker.peer if parked else None
 
     def _recall(self, now: float, step: Step) -> None:

@@ -323,6 +323,7 @@ class Hub:
     def _output(self, peer: Peer, message: messages.Output, now: float, step: Step) -> None:
         worker = self.workers.get(message.location)
         if worker is not None and message.task in worker.held:
+            worker.heard = now  # for long it may say nothing else
             step.events.append(events.Printed(now, message.task, message.stream, message.data))
 
     def _control(self, peer: Peer, message: messages.Control, now: float, step: Step) -> None:
@@ -458,7 +459,10 @@ class Hub:
         self._roll_call = min(self._roll_call, now + self.policy.silence / (16 if now < self._doubt_until else 4))
 
     def _call_roll(self, now: float, step: Step) -> None:
-        self._roll_call = math.inf
+        late, self._roll_call = now - self._roll_call, math.inf
+        if late >= self.policy.beat:  # this process stood still, and what came meanwhile is still to be read
+            for worker in self.workers.values():
+                worker.heard = now
         for worker in list(self.workers.values()):
             if not worker.beat:
                 continue
@@ -724,9 +728,12 @@ class Hub:
         self.handout.closed = True
         step.events.append(events.Stopping(now, reason, running))
         for worker in self.workers.values():
-            if not worker.slots or not worker.held:
+            if not worker.held:
                 continue
-            if running:
+            if not worker.slots:  # it cannot be told
+                if running:
+                    self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
+            elif running:
                 step.tell(worker, messages.Cancel(tuple(worker.held)))
             elif worker.surplus > 0:
                 step.tell(worker, messages.Recall(worker.surplus))

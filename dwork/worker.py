@@ -330,10 +330,10 @@ class Worker:
         places = self._places
         target = places
         pace = max(self._mean, now - self.started) if self.running else self._mean
-        if pace * self.habits.most <= self.habits.lookahead * self.slots:
+        if pace * self.habits.most <= self.habits.lookahead * places:
             target = max(target, self.habits.most)
         elif pace < math.inf:
-            target += int(self.habits.lookahead * self.slots / pace)
+            target += int(self.habits.lookahead * places / pace)
         in_hand = len(self.queue) + len(self.running)
         if in_hand >= places and in_hand > target // 2:
             return 0

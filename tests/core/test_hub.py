@@ -176,7 +176,17 @@ def test_a_peer_of_the_original_dialect_is_sent_nothing_unasked(stage: Stage) ->
     assert stage.take() == []
     stage.took(stage.hub.stop(100.0, "enough", running=True))
     stage.took(stage.hub.dismiss())
-    assert stage.take() == [("q", m.Exit())]
+    assert {peer for peer, _ in stage.take()} == {"q"}
+
+
+def test_a_pool_that_ends_at_once_waits_for_nobody_who_cannot_be_told(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.ask("p", m.Steal("vm", 2))
+    stage.took(stage.hub.stop(stage.now, "enough"))
+    assert not stage.hub.over  # who holds something may end it
+    stage.took(stage.hub.stop(stage.now, "enough", running=True))
+    assert stage.hub.over and stage.states() == "ready ready"
+    assert stage.ask("p", m.Complete("vm", (Result("a"),))) == m.NotFound(("a",))
 
 
 # -- the native dialect -----------------------------------------------------------------------------------------------

@@ -228,6 +228,25 @@ def test_a_holder_that_does_not_come_back_is_lost_in_time_and_may_come_still() -
     finish(stage)
 
 
+def test_a_hub_that_stood_still_gives_all_another_while_to_be_heard() -> None:
+    stage = at_work({"w": 2}, Policy(silence=60.0))
+    stage.wait(500.0)  # its job was suspended, and what came meanwhile is still to be read
+    assert stage.state("a") is ASSIGNED
+    while stage.state("a") is ASSIGNED:
+        stage.wait(stage.hub.deadline - stage.now)
+    assert stage.now == 660.0
+    finish(stage)
+
+
+def test_a_worker_that_passes_on_what_a_task_prints_is_not_silent() -> None:
+    stage = at_work({"w": 2}, Policy(silence=60.0))
+    for _ in range(20):
+        stage.wait(10.0)
+        stage.say("p", m.Output("w", 0, 1, b"more"))
+    assert stage.state("a") is ASSIGNED
+    finish(stage)
+
+
 def test_a_holder_of_the_original_dialect_is_waited_for_for_ever() -> None:
     stage = at_work()
     assert stage.hub.workers["w"].beat == 0.0 != RETURN

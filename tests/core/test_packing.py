@@ -213,6 +213,17 @@ def test_an_idle_worker_gets_a_large_one_whatever_became_of_others_like_it() -> 
     assert given(stage, "w") == ["c"]
 
 
+def test_a_full_worker_with_a_suspect_gets_nothing_while_a_large_one_waits_for_a_worker() -> None:
+    stage = Stage()
+    create(stage, "suspect", task("huge", cores=64))
+    assert come(stage, "v", slots=1) == ["suspect"]
+    stage.lose("v")
+    assert come(stage, "w", slots=1) == ["suspect"]
+    create(stage, "innocent")
+    stage.say("w", steal("w", 2, 1))
+    assert given(stage, "w") == []
+
+
 def test_a_kind_that_no_worker_could_run_is_told_once_and_waits(stage: Stage) -> None:
     assert come(stage, "w") == []
     create(stage, task("l", cores=8), task("m", cores=8))

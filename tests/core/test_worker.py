@@ -267,6 +267,20 @@ def test_what_large_tasks_leave_no_cores_for_is_given_back_though_a_slot_is_free
     assert worker.deadline(due) > due, "else it would spin until the large one ends"
 
 
+def test_the_fewer_tasks_large_ones_let_run_the_fewer_are_wanted_ahead() -> None:
+    worker = Worker("w", 64, has=Resources(cores=64, memory=0, gpus=0))
+    (steal,) = worker.outbox(1000.0)
+    worker.receive(m.Welcome(), 1000.0)
+    short, large = Assigned(0, 1, "short", "short"), Assigned(1, 1, "large", "large", Options(cores=64))
+    worker.receive(m.Transfer((short,), steal.native.sequence), 1000.0)
+    assert worker.next(1000.0) == short
+    worker.ended(Result(0, 1, seconds=0.01), 1000.01)
+    (report,) = worker.outbox(1000.01)
+    worker.receive(m.Transfer((large,), report.native.sequence), 1000.01)
+    assert worker.next(1000.01) == large
+    assert worker.outbox(1002.0) == []
+
+
 def test_a_recall_takes_what_would_run_last_and_no_more_than_there_is() -> None:
     bench = Bench()
     with_queue(bench, 4)
