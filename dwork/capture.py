@@ -80,7 +80,7 @@ class Capture:
 
     def _rest(self, task: int, captured: Captured, stream: int, size: int) -> bytes:
         """What is short; else it goes through the sink, piece by piece."""
-        if size <= SHORT and not captured.passed[stream]:
+        if size <= min(SHORT, self.limit or SHORT) and not captured.passed[stream]:
             return os.pread(captured.files[stream], size, 0) if size else b""
         left_out = size - self.limit
         if self.limit and left_out > 0:

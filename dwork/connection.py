@@ -14,7 +14,7 @@ import os
 import socket
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
@@ -266,8 +266,7 @@ def find(job: str | None = None) -> Connection:
     """
     place = directory()
     found, gone = [], 0
-    for path in _paths(place):
-        connection = read(path)
+    for path, connection in _all(place):
         if connection.is_gone:
             withdraw(path)
             gone += 1
@@ -295,7 +294,8 @@ def known() -> dict[str, Connection | UsageError]:
         try:
             connection = read(path)
         except UsageError as error:
-            found[path] = error
+            if os.path.exists(path):
+                found[path] = error
         else:
             if not connection.is_gone:
                 found[path] = connection
@@ -331,14 +331,22 @@ def _of_job(found: list[tuple[str, Connection]], text: str) -> list[tuple[str, C
 
 def is_only(path: str) -> bool:
     """Whether no other run is known where this file is."""
-    others = [p for p in _paths(os.path.dirname(path)) if os.path.basename(p) != os.path.basename(path)]
-    return all(read(other).is_gone for other in others)
+    return {os.path.basename(each) for each in known()} <= {os.path.basename(path)}
+
+
+def _all(place: str) -> Iterator[tuple[str, Connection]]:
+    """The path of each file, and what is in it; a run that has just ended has taken its own away."""
+    for path in _paths(place):
+        try:
+            yield path, read(path)
+        except UsageError:
+            if os.path.exists(path):
+                raise
 
 
 def with_address(address: str) -> Connection | None:
     """The run that says it is at tcp://HOST:PORT."""
-    for path in _paths(directory()):
-        connection = read(path)
+    for _, connection in _all(directory()):
         if address in connection.addresses and not connection.is_gone:
             return connection
     return None

@@ -96,9 +96,14 @@ def children() -> Iterator[int]:
                 yield int(entry)
 
 
-def end(pids: Iterable[int], number: signal.Signals) -> None:
+def end(pids: Iterable[int], number: signal.Signals) -> list[int]:
+    """Return those that may not be signalled: they belong to somebody else, by sudo."""
+    others = []
     for pid in pids:
         try:
             os.kill(pid, number)
         except ProcessLookupError:
             pass
+        except PermissionError:
+            others.append(pid)
+    return others

@@ -7,6 +7,7 @@ import gc
 import math
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -57,6 +58,8 @@ _LEAVE_FOR: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _ONE_SIGNAL: Final = 0.2
 #: Seconds that ranks may take to come over ZeroMQ; who is not there by then is dead.
 _COME: Final = 60.0
+#: Seconds that are as good as for ever.
+_FOREVER: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,7 +280,8 @@ class _Run:
         return ""
 
     def _local_worker(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-        options = ["--slots", str(self._spare)]
+        # The end of its standard input tells it that we are gone; when both were stopped for long, we are not.
+        options = ["--slots", str(self._spare), "--hub-timeout", str(_FOREVER)]
         if self._ranks is not None:  # a core is the hub's
             options += ["--cores", str(max(self._spare, share() - 1))]
         if self._settings.gpus is not None:
@@ -342,8 +346,8 @@ class _Run:
 
     def _local_peers(self) -> list[Any]:
         """The worker process of our own, as the hub knows it; none when it has not come yet."""
-        pid = self._worker.pid if self._worker else ""
-        return [worker.peer for worker in self.hub.workers.values() if worker.location.endswith(f":{pid}")]
+        location = f"{socket.gethostname()}:{self._worker.pid}" if self._worker else ""
+        return [worker.peer for worker in self.hub.workers.values() if worker.location == location]
 
     def nothing(self) -> int:
         """All was done before."""

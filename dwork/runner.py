@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import shutil
 import signal
 import tempfile
@@ -48,6 +49,8 @@ LONGEST_NAME: Final = 100_000
 #: Exit status of a task that ran out of time and yet ended well, as timeout(1) gives it.
 OUT_OF_TIME: Final = 124
 NOT_STARTED, NOT_FOUND = 126, 127
+#: Descriptors for all but the output of tasks.
+OTHERS: Final = 128
 
 
 @dataclass(slots=True)
@@ -76,6 +79,7 @@ class Runner:
         self._equipment = equipment or Equipment()
         self._children: dict[int, _Child] = {}
         self._pids: dict[int, int] = {}
+        _have_descriptors(OTHERS + 2 * slots)
         self._null = os.open(os.devnull, os.O_RDONLY)
         self.directory = tempfile.mkdtemp(prefix="dwork-")  # for this worker's own files; nobody else can look into it
         self._guard = Guard(grace, self.directory)
@@ -123,7 +127,12 @@ class Runner:
         asked = assigned.options.asks
         seat = self._seats.take(assigned.id, asked.cores, asked.gpus) if self._seats else Seat()
         environment = self._environment_of(assigned, asked, seat)
-        captured = self.capture.begin()
+        try:
+            captured = self.capture.begin()
+        except OSError as error:
+            self._seats.give_back(assigned.id)
+            reason = ValueError(f"there is no file for what it prints: {error.strerror}")
+            return _not_started(assigned, words[0], reason, now)
         is_held = bool(self._enforces_memory and asked.memory)
         group = self._groups.open(assigned.id, asked.memory) if is_held and self._groups else ""
         self._oom.raise_score()
@@ -265,10 +274,11 @@ class Runner:
         """End all that still runs, background processes of ended tasks included, and wait until it has."""
         give_up = time.monotonic() + self._grace
         number = signal.SIGTERM
-        while left := [pid for pid in children() if pid != self._guard.pid]:
+        spared = {self._guard.pid}
+        while left := [pid for pid in children() if pid not in spared]:
             if time.monotonic() >= give_up:
                 number = signal.SIGKILL
-            end(left, number)
+            spared.update(end(left, number))
             end(left, signal.SIGCONT)
             time.sleep(0.01)
             _reap()
@@ -311,6 +321,13 @@ class Runner:
             if now >= child.started + LOOK:
                 self.capture.pass_on(child.assigned.id, child.captured)
         self._look_at = now + LOOK if self._children else float("inf")
+
+
+def _have_descriptors(n: int) -> None:
+    """As far as that is allowed."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < n:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(n, hard), hard))
 
 
 def _reap() -> None:

@@ -6,8 +6,9 @@ import math
 import os
 import re
 import subprocess
+import tempfile
 import time
-from typing import Final
+from typing import IO, Final
 
 #: Seconds between two questions, and how long one may take.
 AGAIN: Final = 300.0
@@ -25,7 +26,7 @@ class Walltime:
         self._before = before
         self.next = math.inf  # when to call `poll`
         self._question: list[str] = []
-        self._asked: subprocess.Popen[str] | None = None
+        self._asked: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # and where the answer goes
         self._asked_at = 0.0
         if given is None:
             stated = os.environ.get("SLURM_JOB_END_TIME", "")
@@ -49,23 +50,22 @@ class Walltime:
         """Ask, or take in the answer; return whether the end is another one now. Never waits."""
         before = self.end
         if self._asked is not None:
-            if self._asked.poll() is not None:
-                assert self._asked.stdout is not None
-                with self._asked.stdout as answer:
-                    self.end = _parsed(self._question[0], answer.read(), self.end)
+            process, answer = self._asked
+            if process.poll() is not None:
+                answer.seek(0)  # qstat tells the environment of the job, which may be large, and in any encoding
+                self.end = _parsed(self._question[0], answer.read().decode(errors="replace"), self.end)
+                answer.close()
                 self._asked, self.next = None, now + AGAIN
             elif now >= self._asked_at + PATIENCE:
                 self.close()
                 self.next = now + AGAIN
         elif now >= self.next:
             try:
-                self._asked = subprocess.Popen(
-                    self._question,
-                    stdin=subprocess.DEVNULL,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.DEVNULL,
-                    text=True,
+                answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is in it
+                process = subprocess.Popen(
+                    self._question, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.DEVNULL
                 )
+                self._asked = process, answer
                 self._asked_at, self.next = now, now + PATIENCE
             except OSError:  # there is no such program here
                 self.next = math.inf
@@ -73,8 +73,10 @@ class Walltime:
 
     def close(self) -> None:
         if self._asked is not None:
-            self._asked.kill()
-            self._asked.communicate()
+            process, answer = self._asked
+            process.kill()
+            process.wait()
+            answer.close()
             self._asked = None
 
 

@@ -37,6 +37,8 @@ LEAST_PATIENCE: Final = 10.0
 #: Seconds that the end of a task waits which somebody else has ended with SIGTERM. A batch system that ends a job sends
 #: it to tasks, workers and hub one after the other; the hub must have its own by then, or it would count a failure.
 SUSPICION: Final = 1.0
+#: A sleep that takes so many seconds too long was no sleep.
+STANDSTILL: Final = 1.0
 
 _CAUGHT: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 _LEAVE: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
@@ -97,6 +99,8 @@ def work(
                 if job is not None:
                     until += [job.next, math.inf if loop.is_late else job.last_call]
                 loop.sleep(watched, min(until))
+                if clock() >= min(until) + STANDSTILL:  # this process was stopped, and perhaps the hub as well
+                    loop.quiet_from = clock()
         finally:
             loop.runner.close()
             if job is not None:

@@ -187,6 +187,20 @@ def test_there_is_an_order_in_what_tells_which_run_is_meant(place: Path, monkeyp
         choose("x")
 
 
+def test_a_run_that_ends_while_files_are_read_is_passed_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = publish(ME)
+    monkeypatch.setattr("dwork.connection._paths", lambda place: [os.path.join(place, "ended.json"), path])
+    assert choose() == choose("10.0.0.1") == ME
+    assert is_only(path)
+
+
+def test_beside_a_file_that_cannot_be_used_no_run_is_the_only_one(place: Path) -> None:
+    path = publish(ME)
+    (place / "foreign.json").write_text("{}")
+    (place / "foreign.json").chmod(0o600)
+    assert not is_only(path)
+
+
 def test_a_hub_without_keys_must_be_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose("old:1234", insecure=True) == Connection(("tcp://old:1234",))
     assert choose(insecure=True) == Connection(("tcp://localhost:6125",))

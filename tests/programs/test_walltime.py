@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.walltime import _parsed
+from dwork.walltime import Walltime, _parsed
 from tests.leftovers import is_gone
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
@@ -106,6 +106,26 @@ def test_a_task_that_somebody_else_ends_has_failed(run: Callable, tmp_path: Path
     (tmp_path / "tasks.txt").write_text("kill $$   #DWORK name=suicide\n")
     ran = run(*POOL, "tasks.txt")
     assert ran.code == 1 and "#0 suicide failed: SIGTERM" in ran.err
+
+
+def test_however_much_qstat_tells_and_in_whatever_encoding_the_end_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wait_until: Callable
+) -> None:
+    started = 1_700_000_000.0
+    qstat = tmp_path / "qstat"
+    qstat.write_bytes(
+        b"#!/bin/sh\necho '    Variable_List = NAME=Andr\xe9,'; head -c 200000 /dev/zero | tr '\\0' x; echo\n"
+        + f"echo '    Resource_List.walltime = 1:00:00'; echo '    stime = {time.ctime(started)}'\n".encode()
+    )
+    qstat.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("PBS_JOBID", "4711")
+    monkeypatch.delenv("SLURM_JOB_ID", raising=False)
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    walltime = Walltime(None, 0.0)
+    wait_until(lambda: walltime.poll(0.0))
+    assert walltime.end == started + 3600
+    assert not walltime.is_asking
 
 
 @pytest.mark.parametrize("begin", ["stime", "start_time"])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from dwork.capture import PIECE, SHORT
+from dwork.guard import children
 from dwork.messages import Wishes
 from dwork.runner import Runner
 from dwork.signals import Signals
@@ -47,6 +48,43 @@ def bench() -> Iterator[Bench]:
 def test_the_exit_status_is_what_a_shell_would_say(bench: Bench, command: Command, status: int, number: int) -> None:
     result = bench.run(command)
     assert (result.task, result.attempt, result.exit_status, result.signal) == (1, 3, status, number)
+
+
+def test_a_task_for_whose_output_there_is_no_file_has_failed_and_others_run(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(24, "Too many open files", "/tmp")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("dwork.capture.Capture._file", refuse)
+        result = bench.start("true")
+    assert result is not None and result.exit_status == 126
+    assert result.error == "cannot be started: there is no file for what it prints: Too many open files"
+    assert bench.run("true").exit_status == 0
+
+
+def test_a_process_that_may_not_be_signalled_keeps_no_worker_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bench_of() as bench:
+        assert bench.run("sleep 1000 > /dev/null 2>&1 & echo $!").exit_status == 0
+        (left,) = [pid for pid in children() if pid != bench.runner._guard.pid]
+        kill = os.kill
+
+        def refuse(pid: int, number: int) -> None:
+            if pid == left:  # as one that runs as root by sudo
+                raise PermissionError(1, "Operation not permitted")
+            kill(pid, number)
+
+        monkeypatch.setattr("os.kill", refuse)
+    assert not is_gone(left)
+    kill(left, signal.SIGKILL)
+
+
+def test_also_of_short_output_no_more_is_kept_than_the_limit(bench: Bench) -> None:
+    bench.runner.capture.limit = 100
+    result = bench.run("seq 1000")
+    assert result.stdout == b""
+    assert sum(len(piece) for _, _, piece in bench.sunk) < 200 and b"bytes are left out" in bench.sunk[1][2]
 
 
 def test_output_and_errors_come_apart_and_whole(bench: Bench) -> None:
