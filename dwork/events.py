@@ -180,11 +180,12 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A worker is gone."""
+    """A worker is gone; died: without a word."""
 
     time: float
     location: str
     reason: str
+    died: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -490,7 +490,7 @@ class Hub:
         self._take_back(worker, nodes, now, reason, step, lost=True)
         del self.workers[worker.location]
         self.handout.leave(worker)
-        step.events.append(events.Left(now, worker.location, reason))
+        step.events.append(events.Left(now, worker.location, reason, died))
         if died:
             self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
             self._suspect(worker, nodes, now, reason, step)

@@ -36,7 +36,7 @@ from dwork.progress.standing import standing
 from dwork.record import resume
 from dwork.record.resume import Plan
 from dwork.report import Report
-from dwork.rollcall import RollCall, ranks_of
+from dwork.rollcall import RollCall
 from dwork.shown import counted, shown, signal_name
 from dwork.signals import Signals
 from dwork.task import State, Task
@@ -362,7 +362,7 @@ class _Run:
                 self.loop.turn()
                 self.loop.sleep(self._signals.descriptor, self._roll.until)
                 self.heed(self._signals.take())
-            there = ranks_of(self.hub.workers)
+            there = self._roll.alive(self.hub.workers)
             for rank in self._ranks.peers:
                 if str(rank) not in there:
                     self._ranks.drop(rank)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from dwork.events import Event, Joined
+from dwork.events import Event, Joined, Left
 
 
 class RollCall:
@@ -17,15 +17,21 @@ class RollCall:
     def __init__(self, ranks: Iterable[str], until: float) -> None:
         self.until = until
         self._missing = set(ranks)
+        self._parted: set[str] = set()
 
     def hear(self, happened: Sequence[Event]) -> None:
         if self._missing:
             self._missing -= ranks_of(event.location for event in happened if isinstance(event, Joined))
+        self._parted |= ranks_of(event.location for event in happened if isinstance(event, Left) and not event.died)
 
     def awaits(self, locations: Iterable[str], now: float) -> bool:
         """Whether some rank may still come, when the workers at these locations are there."""
         self._missing -= ranks_of(locations)
         return bool(self._missing) and now < self.until
+
+    def alive(self, locations: Iterable[str]) -> set[str]:
+        """The ranks that are there, when these workers are; who was told to leave waits for the end as well."""
+        return ranks_of(locations) | self._parted
 
 
 def ranks_of(locations: Iterable[str]) -> set[str]:

@@ -216,6 +216,17 @@ def test_ranks_that_talk_over_zeromq_go_home_when_a_task_asks_for_too_much(over_
     assert (ran.code, "asks for 9,999 cores" in ran.own_err[-1]) == (2, True), ran.err
 
 
+def test_a_rank_that_was_told_to_leave_is_not_dead_in_the_end(over_zmq: Callable, tmp_path: Path) -> None:
+    dquery = f"{sys.executable} -m dwork.dquery"
+    (tmp_path / "tasks.txt").write_text(
+        f"other=':'$((3 - ${{DWORK_WORKER##*:}})); {dquery} stop-worker \"*$other\" > told || exit; "
+        f'while {dquery} workers | grep -q "$other$"; do sleep 0.1; done\n'
+    )
+    ran = over_zmq()
+    assert (ran.code, ran.out) == (0, ""), ran.err
+    assert ran.own_err[-1].startswith("dwork: 1 done, 0 failed, 0 skipped in ")
+
+
 def test_a_rank_that_comes_over_zeromq_when_all_is_done_is_not_dead(
     mpirun: list[str], run: Callable, tmp_path: Path
 ) -> None:
