@@ -39,6 +39,8 @@ from dwork.vigil import Vigil
 
 #: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
 RETURN = 1.0
+#: Seconds by which this process must be late to have stood still.
+STANDSTILL = 1.0
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
 #: Why a task was cancelled that somebody has cancelled.
@@ -460,7 +462,7 @@ class Hub:
 
     def _call_roll(self, now: float, step: Step) -> None:
         late, self._roll_call = now - self._roll_call, math.inf
-        if late >= self.policy.beat:  # this process stood still, and what came meanwhile is still to be read
+        if late >= max(self.policy.beat, STANDSTILL):  # what came meanwhile is still to be read
             for worker in self.workers.values():
                 worker.heard = now
         for worker in list(self.workers.values()):

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, NoReturn
 
 from dwork import launcher
-from dwork.errors import UsageError
+from dwork.errors import TransportError, UsageError
 from dwork.program import ExitCode, guarded, hold_streams, leave, say
 from dwork.transport import mpi
 
@@ -106,7 +106,10 @@ def _end(transport: mpi.Mpi, code: int) -> NoReturn:
         transport.abort(code)
     if code != ExitCode.DONE:  # the hub or the launcher is gone: there is nobody to part from, and MPI_Abort may hang
         leave(code, at_once=True)
-    transport.close()
+    try:
+        transport.close()
+    except TransportError:  # the hub has died meanwhile
+        leave(code, at_once=True)
     leave(code, at_once=not transport.is_whole)
 
 

@@ -11,7 +11,7 @@ import click
 from dwork import __version__, taskfile
 from dwork.completion import directories, files
 from dwork.door import Door
-from dwork.errors import UsageError
+from dwork.errors import TransportError, UsageError
 from dwork.hub import Policy
 from dwork.messages import Exit, Wishes
 from dwork.mintime import UNKNOWN, MinTime
@@ -261,7 +261,10 @@ def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     if ranks is not None:
         if code == ExitCode.BUG:
             ranks.abort(code)
-        for rank in ranks.peers:  # who has been told already is told once more, and does not mind
-            ranks.send(rank, encode(Exit()))
-        ranks.close()
+        try:
+            for rank in ranks.peers:  # who has been told already is told once more, and does not mind
+                ranks.send(rank, encode(Exit()))
+            ranks.close()
+        except TransportError:  # MPI is broken, and its end would not come
+            leave(code, at_once=True)
     leave(code, at_once=ranks is not None and not ranks.is_whole)

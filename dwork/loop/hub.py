@@ -89,12 +89,11 @@ class HubLoop:
         for where in step.dropped:
             transport, peer = where
             transport.drop(peer)
-        for transport in self._transports:
-            for peer in dict.fromkeys(transport.lost()):
-                where = (transport, peer)
-                undelivered = [message for to, message in step.sends if to == where]
-                reason = "it cannot be reached any more"
-                self.carry_out(self.hub.lose(where, clock(), reason, undelivered))
+        # All of them first: what each has not got is in this step, and in no other.
+        gone = [(transport, peer) for transport in self._transports for peer in dict.fromkeys(transport.lost())]
+        for where in gone:
+            undelivered = [message for to, message in step.sends if to == where]
+            self.carry_out(self.hub.lose(where, clock(), "it cannot be reached any more", undelivered))
 
     @staticmethod
     def _send(step: Step) -> None:
