@@ -34,8 +34,10 @@ RELAXED = ((0, 0.00005), (12, 0.001), (3500, 0.01))
 PARTING = 0.001
 #: The longest nap of ranks that crowd their node.
 CROWDED = 0.05
-#: Seconds that a hub which has lost ranks waits for the others to part.
+#: Seconds that a hub waits for ranks to part, when it has lost some, and when it knows of no death. A launcher that
+#: lets others live on may tell of none, and whoever has nothing to do any more is not missed.
 PATIENCE = 10.0
+SILENCE = 60.0
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
 #: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
@@ -232,31 +234,37 @@ class Mpi:
         return nap if self._crowd == 1 else max(nap, min(nap * self._crowd, CROWDED))
 
     def close(self) -> None:
-        """Part from the others, each with an empty last message, and leave MPI, unless some rank has died.
+        """Part from the others, each with a last message, empty if none is known to be dead; leave MPI, unless some is.
 
         MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
         until all ranks are there: so one waits here, with naps, until the hub parts.
         """
-        last = b"\1" if self._dead else b""
-        for rank in self._ranks:  # Issend: it is done when it has arrived, not when it has left
-            if rank not in self._dead:
-                self._leaving.append((self._comm.Issend([last, self._mpi.BYTE], rank, LAST), last, rank))
-        self._see_off(LAST, self._ranks)
-        # That it has arrived is told by whoever receives it, and who finalizes tells nobody anything any more: with 128
-        # ranks some waited for ever. So the hub goes last, when all have said that they know.
-        if self._is_hub:
+        if self._is_hub:  # when all have parted, or are dead: it tells those who live whether there are dead ones
+            self._see_off(LAST, self._ranks)
+            self._part()
+            # That this has arrived is told by whoever receives it, and who finalizes tells nobody anything any more:
+            # with 128 ranks some waited for ever. So the hub goes last, when all have said that they know.
             self._see_off(GONE, self._ranks, time.monotonic() + PATIENCE)
         else:
+            self._part()
+            self._see_off(LAST, self._ranks)
             self._leaving.append((self._comm.Isend([b"", self._mpi.BYTE], 0, GONE), b"", 0))
             self._see_off(GONE, ())
         if self.is_whole:
             self.receive()
             self._mpi.Finalize()
 
+    def _part(self) -> None:
+        """Say the last word to all who live. Issend: it is done when it has arrived, not when it has left."""
+        last = b"\1" if self._dead else b""
+        for rank in self._ranks:
+            if rank not in self._dead:
+                self._leaving.append((self._comm.Issend([last, self._mpi.BYTE], rank, LAST), last, rank))
+
     def _see_off(self, tag: int, ranks: Iterable[int], until: float = math.inf) -> None:
         """Wait until all of these have said this, and until what was sent has left; or all but the dead have."""
         parted: set[int] = set()
-        give_up = time.monotonic() + PATIENCE
+        begin = time.monotonic()
         while time.monotonic() < until:
             self.receive()  # too late to be answered
             try:
@@ -269,7 +277,9 @@ class Mpi:
                 self._fails(error)
             if not set(ranks) - parted - self._dead and not self._leaving:
                 return
-            if self._is_hub and self._dead and time.monotonic() > give_up:  # who does not part is dead, too
+            if self._is_hub and time.monotonic() > begin + (PATIENCE if self._dead else SILENCE):
+                for rank in set(ranks) - parted - self._dead:  # who does not part is dead, too
+                    self.drop(rank)
                 return
             time.sleep(self._stretched(PARTING))
 

@@ -27,7 +27,8 @@ def local(mpirun: list[str], run: Callable, tmp_path: Path) -> Callable:
     """Run jobscripts/local.sh with that mpirun, and with this Python as `python`."""
 
     def go(ranks: int, *words: object) -> object:
-        path = os.pathsep.join([str(Path(mpirun[0]).parent), str(Path(sys.executable).parent), os.environ["PATH"]])
+        places = (str(tmp_path / "bin"), str(Path(mpirun[0]).parent), str(Path(sys.executable).parent))
+        path = os.pathsep.join([*places, os.environ["PATH"]])
         return run("sh", ROOT / "jobscripts" / "local.sh", ranks, *words, PATH=path, limit=100)
 
     return go
@@ -49,6 +50,28 @@ def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path:
     assert ran.own_err[-1].startswith(f"dwork: {n + 1} done, 1 failed, 0 skipped in ")
     assert not any("a rank that dies will end this run" in line for line in ran.own_err)
     assert set(counted(tmp_path, n)) <= {1, 2}
+
+
+def test_a_rank_that_is_killed_while_the_run_ends_does_not_keep_the_others(local: Callable, tmp_path: Path) -> None:
+    """When all is done nobody misses its beats any more."""
+    (tmp_path / "tasks.txt").write_text("kill -9 $(cat pid-$((3 - ${DWORK_WORKER##*:})))\n")
+    (tmp_path / "pool.py").write_text(
+        "import os\n"
+        "from dwork.transport import mpi\n"
+        "mpi.SILENCE = 2.0\n"
+        "with open(f'pid-{mpi.rank_hint()}', 'w') as file:\n"
+        "    file.write(str(os.getpid()))\n"
+        "from dwork.pool import main\n"
+        "main()\n"
+    )
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin" / "python"
+    python.write_text(
+        f'#!/bin/sh\n[ "$1 $2" = "-m dwork.pool" ] && shift 2 && set -- pool.py "$@"\nexec {sys.executable} "$@"\n'
+    )
+    python.chmod(0o755)
+    ran = local(3, "tasks.txt")
+    assert ran.own_err[-1].startswith("dwork: 1 done, 0 failed, 0 skipped in "), ran.err
 
 
 def test_ranks_that_end_as_they_should_end_no_others(mpirun: list[str], run: Callable, tmp_path: Path) -> None:
