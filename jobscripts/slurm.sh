@@ -24,12 +24,15 @@ export SLURM_MPI_TYPE=${SLURM_MPI_TYPE:-pmi2}      # <-- MPICH and Intel MPI: pm
 # when they talk over TCP). When it is the first node, Slurm would let the job stand there until its time is up: rank 1,
 # which leaves with 1 when the hub is gone, puts it back into the queue. The pool knows when the job ends, and interrupts
 # what runs a minute before.
-[ "$SLURM_MPI_TYPE" != pmix ] || set -- --transport zmq "$@"
+case $SLURM_MPI_TYPE in pmix*) set -- --transport zmq "$@" ;; esac
+again() { [ "${SLURM_RESTART_COUNT:-0}" -ge "$AGAIN" ] || scontrol requeue "$SLURM_JOB_ID"; }
+export AGAIN
+export -f again
 # shellcheck disable=SC2016
 srun --no-kill -K0 --wait=0 --cpu-bind=none bash -c 'trap : TERM USR1
     python -m dwork.pool --slots auto "$@"
     code=$?
-    [ "$SLURM_PROCID $code" != "1 1" ] || scontrol requeue "$SLURM_JOB_ID"
+    [ "$SLURM_PROCID $code" != "1 1" ] || again
     exit $code' pool "$@" "$TASKS"
 code=$?
 
@@ -37,7 +40,7 @@ code=$?
 record() { python -m dwork.dquery "$@" -f "$TASKS.db"; }
 if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
     code=3
-    [ "${SLURM_RESTART_COUNT:-0}" -ge "$AGAIN" ] || scontrol requeue "$SLURM_JOB_ID"
+    again
 elif [ $code -gt 3 ]; then
     record failed >/dev/null
     code=$?

@@ -1,7 +1,7 @@
 """Let a pool come to an end: nothing more is started, and what is left is for the next run.
 
 What runs may end by itself; --now ends it (SIGTERM, then SIGKILL), and the next run runs it again. --wait returns when
-nothing runs any more. The pool then exits with 3.
+nothing runs any more. The pool then exits with 3, if anything is left.
 
 \b
 Examples:

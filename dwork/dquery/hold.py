@@ -1,7 +1,8 @@
 """Keep tasks from starting, until release.
 
 TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that wait or are ready are meant. A
-worker may have taken a task already that has not started: that one is not held any more.
+worker may have taken a task already that has not started: that one is not held any more. A pool does not end while a
+task is held.
 
 \b
 Examples:
