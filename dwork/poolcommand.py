@@ -184,7 +184,7 @@ def command(
     \b
     Exit code:
       0  all tasks are done
-      1  some failed or were skipped
+      1  some failed, were skipped or cancelled
       2  bad usage or input; nothing was run
       3  stopped before the end: run it again to go on
     """

@@ -58,8 +58,6 @@ _LEAVE_FOR: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
 _ONE_SIGNAL: Final = 0.2
 #: Seconds that ranks may take to come over ZeroMQ; who is not there by then is dead.
 _COME: Final = 60.0
-#: Seconds that are as good as for ever.
-_FOREVER: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +279,7 @@ class _Run:
 
     def _local_worker(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
         # The end of its standard input tells it that we are gone; when both were stopped for long, we are not.
-        options = ["--slots", str(self._spare), "--hub-timeout", str(_FOREVER)]
+        options = ["--slots", str(self._spare), "--hub-timeout", "1e6"]
         if self._ranks is not None:  # a core is the hub's
             options += ["--cores", str(max(self._spare, share() - 1))]
         if self._settings.gpus is not None:

@@ -60,8 +60,9 @@ def which_option(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(command)
     def with_which(*arguments: Any, **parameters: Any) -> Any:
-        said = {name: parameters.pop(name) for name in Which.__slots__}
-        return command(*arguments, which=Which(**said), **parameters)
+        which = Which.take(parameters)
+        others = {name: value for name, value in parameters.items() if name not in Which.__slots__}
+        return command(*arguments, which=which, **others)
 
     for option in reversed(_OPTIONS):
         with_which = option(with_which)

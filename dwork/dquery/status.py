@@ -1,9 +1,9 @@
 """Tell how many tasks are in which state.
 
---wait does so when the run is over, and exits as the pool does: 0 all done, 1 some failed or were skipped, 3 stopped
-before the end. A hub that does not end by itself is over as soon as all tasks have ended; before the first task it is
-not. When nobody answers any more, the record that the run has left tells how it ended; 3 as well when it was killed, or
-nothing tells.
+--wait does so when the run is over, and exits as the pool does: 0 all done, 1 some failed, were skipped or cancelled, 3
+stopped before the end. A hub that does not end by itself is over as soon as all tasks have ended; before the first task
+it is not. When nobody answers any more, the record that the run has left tells how it ended; 3 as well when it was
+killed, or nothing tells.
 
 \b
 Examples:
