@@ -81,7 +81,9 @@ class Worker:
 
     @property
     def surplus(self) -> int:
-        return max(0, -self.balance) if self.slots else 0
+        """How many tasks it holds that it cannot run yet. None of the heavy ones, though the cores of a worker that
+        is to come back, as far as they are known, may be too few for these."""
+        return min(max(0, -self.balance), len(self.held) - len(self.heavy)) if self.slots else 0
 
     @property
     def running(self) -> int:

@@ -97,7 +97,7 @@ def command(
         stack.callback(lambda: store.close(clock(), "told to end"))
         report = Report(tell, quiet=quiet)
         overview = Overview(hub, report, tasks, clock, store.since)
-        loop = HubLoop(hub, [bridge.router], [store, report, overview])
+        loop = HubLoop(hub, [bridge.router], [store, report, overview], lambda text: say("dhub", text))
         loop.keep(store.idle, Inquiries(hub, store, overview).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots(), store.next_id()))
         tell(f"listening on {bridge.server}" + _recovered(hub))

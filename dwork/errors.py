@@ -13,7 +13,14 @@ class DworkError(Exception):
 
 
 class WireError(DworkError):
-    """A peer sent something that is not a message, or a message that its type forbids."""
+    """A peer sent something that is not a message, or a message that its type forbids.
+
+    answers: the number of the request, as far as it could be read; 0 when it had none.
+    """
+
+    def __init__(self, text: str, answers: int = 0) -> None:
+        super().__init__(text)
+        self.answers = answers
 
 
 class GraphError(DworkError):

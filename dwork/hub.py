@@ -41,6 +41,8 @@ from dwork.vigil import Vigil
 RETURN = 1.0
 #: Seconds by which this process must be late to have stood still.
 STANDSTILL = 1.0
+#: Seconds after which a worker that was told to end its tasks, and still has some, is waited for no more.
+ENDING = 30.0
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
 #: Why a task was cancelled that somebody has cancelled.
@@ -88,6 +90,7 @@ class Hub:
         self.interrupting = False  # and it is not their fault: the next run runs them again
         self.is_drained = False  # the rest is for another run
         self._drain_at = math.inf
+        self._end_by = math.inf  # when what is being ended must have ended
         self._welcome = welcome or messages.Welcome()
         self._held: set[Node] = set()  # kept from starting on request
         self._strays = Strays()
@@ -152,25 +155,33 @@ class Hub:
         if handler is None:
             step.sends.append((peer, messages.Error(f"{type(message).__name__} is not a request")))
             return step
+        native: Native | None = getattr(message, "native", None)
         try:
             handler(peer, message, now, step)
         except GraphError as error:
-            step.sends.append((peer, messages.Error(str(error))))
+            step.sends.append((peer, messages.Error(str(error), native.sequence if native else 0)))
+        else:
+            if native is not None:
+                worker = self.workers.get(message.location)  # type: ignore[arg-type,union-attr]
+                if worker is not None and worker.peer == peer and native.sequence > worker.sequence:
+                    worker.sequence = native.sequence
         self._settle(now, step)
         return step
 
-    def lose(self, peer: Peer, now: float, reason: str, undelivered: Iterable[Message] = ()) -> Step:
-        """The transport says that peer is gone, and which messages have not reached it.
+    def lose(self, gone: Mapping[Peer, Iterable[Message]], now: float, reason: str) -> Step:
+        """The transport says that these peers are gone; for each, the messages that have not reached it.
 
         The tasks of a native worker are ready again. Peers of the original dialect may share a location, and one of
-        them that goes says nothing about the others: only what could not be handed to it is taken back.
+        them that goes says nothing about the others: only what could not be handed to it is taken back. Nothing is
+        handed out before all of them are removed, since it could go to the next of them.
         """
         step = Step()
-        self._vigil.leave(peer)
-        for message in undelivered:  # first of all: what it never had has nothing to do with its end
-            if isinstance(message, messages.Transfer):
-                self._undo(message, now, reason, step)
-        for worker in [w for w in self.workers.values() if w.peer == peer and w.slots]:
+        for peer, undelivered in gone.items():
+            self._vigil.leave(peer)
+            for message in undelivered:  # first of all: what it never had has nothing to do with its end
+                if isinstance(message, messages.Transfer):
+                    self._undo(message, now, reason, step)
+        for worker in [w for w in self.workers.values() if w.slots and w.peer in gone]:
             self._remove(worker, now, reason, step)
         self._settle(now, step)
         return step
@@ -182,6 +193,12 @@ class Hub:
         if now >= self._drain_at and not self.cancelling:
             left = max(0.0, self.handout.job_end - now)
             self._stop(now, f"the job ends in {left:.0f} s", True, step, interrupts=True)
+        if now >= self._end_by:
+            self._end_by = math.inf
+            for worker in self.workers.values():
+                if worker.held:
+                    reason = f"it did not end in {ENDING:.0f} s"
+                    self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
         if now >= self._roll_call:
             self._call_roll(now, step)
         self.handout.tick(self.workers.values(), now, step)
@@ -220,7 +237,8 @@ class Hub:
     def deadline(self) -> float:
         """When `tick` is due, at the latest; infinity when nothing waits for time."""
         drain_at = math.inf if self.cancelling else self._drain_at
-        return min(drain_at, self._roll_call, self.trials.deadline, self.handout.deadline, self._vigil.deadline)
+        own = min(drain_at, self._roll_call, self._end_by)
+        return min(own, self.trials.deadline, self.handout.deadline, self._vigil.deadline)
 
     @property
     def awaited(self) -> bool:
@@ -480,12 +498,7 @@ class Hub:
     @staticmethod
     def _is_repeat(worker: Worker, native: Native | None) -> bool:
         """Whether the transport has brought this request before: its answer is on its way."""
-        if native is None or not native.sequence:
-            return False
-        if native.sequence <= worker.sequence:
-            return True
-        worker.sequence = native.sequence
-        return False
+        return native is not None and 0 < native.sequence <= worker.sequence
 
     def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
         nodes = list(worker.held.values())
@@ -739,7 +752,8 @@ class Hub:
                 step.tell(worker, messages.Cancel(tuple(worker.held)))
             elif worker.surplus > 0:
                 step.tell(worker, messages.Recall(worker.surplus))
-        self.cancelling = self.cancelling or running
+        if running and not self.cancelling:
+            self.cancelling, self._end_by = True, now + ENDING
         self.interrupting = self.interrupting or (running and interrupts)
         self.is_drained = self.is_drained or interrupts
 

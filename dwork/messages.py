@@ -204,9 +204,13 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The request was ill-formed or is illegal now; nothing has changed."""
+    """The request was ill-formed or is illegal now; nothing has changed, and its number is not used up.
+
+    answers: repeats the number of the request; 0 when it had none.
+    """
 
     text: str
+    answers: int = 0
 
 
 @dataclass(frozen=True, slots=True)

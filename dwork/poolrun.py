@@ -172,7 +172,7 @@ class _Run:
             self._store = open_store(settings.record, settings.logs, number, now, self._tell, fresh=settings.fresh)
             stack.callback(self._close_record)
             listeners.insert(0, self._store)  # before anybody is told
-        self.loop = HubLoop(self.hub, transports, listeners)
+        self.loop = HubLoop(self.hub, transports, listeners, self._tell_always)
         if self._store is not None:
             overview = Overview(self.hub, self._report, settings.door.tasks, clock, self._store.since)
             self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
@@ -339,7 +339,7 @@ class _Run:
             self._interrupted = 1
             self._stop(f"the worker process {how}", running=False)
         for peer in self._local_peers():
-            self.loop.carry_out(self.hub.lose(peer, clock(), how))
+            self.loop.carry_out(self.hub.lose({peer: ()}, clock(), how))
         self._worker = None
 
     def _local_peers(self) -> list[Any]:

@@ -321,6 +321,8 @@ def _not_found(message: m.NotFound, q: Any) -> None:
 
 def _error(message: m.Error, q: Any) -> None:
     q.error = message.text
+    if message.answers:
+        q.answers = message.answers
 
 
 def _welcome(message: m.Welcome, q: Any) -> None:
@@ -516,7 +518,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     ),
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
-    QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why"),
+    QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why", q.answers),
     QueryMsg.Welcome: lambda q: m.Welcome(
         _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again, _wishes(q)
     ),
@@ -530,15 +532,11 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
 def decode_request(frame: bytes) -> m.Message:
     """The message of a frame that came to a hub."""
     q = _parse(frame)
-    must, must_not = _RULES.get(q.type, ((), ()))
-    name = QueryMsg.Type.Name(q.type)
-    for wanted in must:
-        if not _has(q, wanted):
-            raise WireError(f"{name} must have {wanted}")
-    for unwanted in must_not:
-        if _has(q, unwanted):
-            raise WireError(f"{name} must not have {unwanted}")
-    return _convert(_REQUESTS, q)
+    try:
+        _check_fields(q)
+        return _convert(_REQUESTS, q)
+    except WireError as error:
+        raise WireError(str(error), q.sequence) from None
 
 
 def decode_reply(frame: bytes) -> m.Message:
@@ -556,6 +554,18 @@ def _parse(frame: bytes) -> Any:
     if not q.IsInitialized():  # the parser lets it pass
         raise WireError(f"this QueryMsg lacks {q.FindInitializationErrors()[0]}")
     return q
+
+
+def _check_fields(q: Any) -> None:
+    """WireError unless a request has what its type must have, and nothing that it must not."""
+    must, must_not = _RULES.get(q.type, ((), ()))
+    name = QueryMsg.Type.Name(q.type)
+    for wanted in must:
+        if not _has(q, wanted):
+            raise WireError(f"{name} must have {wanted}")
+    for unwanted in must_not:
+        if _has(q, unwanted):
+            raise WireError(f"{name} must not have {unwanted}")
 
 
 def _has(q: Any, field: str) -> bool:

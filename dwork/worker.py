@@ -16,7 +16,7 @@ Lost answers. Requests are numbered and their answers repeat the number. When on
 seconds, the results are sent again together with the ids of all tasks in hand: the hub takes back what it thinks
 is here but is not, and passes over what it knows already. An answer to an earlier request comes too late and is
 ignored: its tasks are the hub's again. The same when the hub says Welcome again: it was restarted, or had taken this
-worker for lost.
+worker for lost; and when it refuses a report, or wants a task ended that is not here: it believes something wrong.
 
 The original dialect. A C++ hub ignores what we add and answers in its own way; until a Welcome or a numbered answer
 shows a hub of ours, one request at a time is sent, results are named and go without a Steal.
@@ -32,6 +32,7 @@ from dwork.messages import (
     Beat,
     Cancel,
     Complete,
+    Error,
     Exit,
     GiveBack,
     Leave,
@@ -127,8 +128,10 @@ class Worker:
         if answers or isinstance(message, Welcome):
             self.native = True
         self._awaits = self._beats = False
-        self._unanswered.pop(answers, None)
+        answered = self._unanswered.pop(answers, None)
         match message:
+            case Error():
+                self._compare = self._compare or answered is not None
             case Transfer():
                 self._take(message)
             case NotFound(tasks=()) if answers == self._steal or not self.native:
@@ -318,6 +321,8 @@ class Worker:
         self._grasp = min(2 * self._grasp, self.habits.most)
 
     def _cancel(self, tasks: set[int]) -> None:
+        if not tasks <= self.running.keys() | {assigned.id for assigned in self.queue}:
+            self._repeat()  # the hub believes that this worker holds what it does not
         self._kills += [id for id in self.running if id in tasks]
         kept = [assigned for assigned in self.queue if assigned.id not in tasks]
         self._returns += [Returned(assigned.id) for assigned in self.queue if assigned.id in tasks]
@@ -390,6 +395,7 @@ class Worker:
             self.queue.clear()
             message = Exit(self.location)
         elif not self.leaving and n > 0 and now >= self._pause_until:
-            message = Steal(self.location, n, self._number(now, None, steals=True))
+            repeats = self._sequence > 0  # the hub may have answered, and nothing of that counts any more
+            message = Steal(self.location, n, self._number(now, None, steals=True, compare=repeats))
         self._awaits, self._asked = message is not None, now
         return [] if message is None else [message]

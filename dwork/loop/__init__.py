@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import select
 import time
 from collections.abc import Sequence
 
 from dwork.transport import Transport
+
+#: Seconds that a sleep lasts at the most: what the system takes has a limit, and peers may ask for more.
+LONGEST = 3600.0
 
 _EPOCH = time.time() - time.monotonic()
 
@@ -28,6 +30,6 @@ def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: fl
         left = until - clock()
         if nap <= 0 or left <= 0:
             return
-        nap = min(nap, left)
-        if select.select(watched, (), (), None if nap == math.inf else nap)[0]:
+        nap = min(nap, left, LONGEST)
+        if select.select(watched, (), (), nap)[0]:
             return

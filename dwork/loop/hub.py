@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Protocol
 
 from dwork import wire
@@ -18,6 +18,7 @@ from dwork.events import Event
 from dwork.hub import Hub
 from dwork.loop import clock, sleep
 from dwork.messages import Answer, Await, Error, Inquiry, Message, Watch
+from dwork.shown import printable
 from dwork.transport import Peer, Transport
 
 
@@ -35,8 +36,11 @@ class HubLoop:
         hub: Hub,
         transports: Sequence[Transport],
         listeners: Iterable[Listener],
+        tell: Callable[[str], None] = lambda text: None,
     ) -> None:
+        """tell prints a line for people."""
         self.hub = hub
+        self._tell = tell
         self._transports = transports
         self._listeners = list(listeners)
         self._idle: Callable[[], bool] = lambda: False
@@ -69,38 +73,58 @@ class HubLoop:
         try:
             message = wire.decode_request(frame)
         except WireError as error:
-            total.sends.append((where, Error(str(error))))
+            total.sends.append((where, Error(str(error), error.answers)))
             return
         if isinstance(message, Inquiry):
             if total.events:  # the record has not heard of them yet
                 self.carry_out(total)
                 total.events, total.sends, total.dropped = [], [], []
             total.sends.append((where, self._answer(message)))
-        else:
+            return
+        try:
             _add(total, self.hub.receive(where, message, now))
+        except Exception as error:
+            self._survive(where, message, error, total)
+
+    def _survive(self, where: Hashable, message: Message, error: Exception, total: Step) -> None:
+        """A message has hit a bug of ours: drop its peer and go on, unless the graph is broken (AssertionError)."""
+        self.hub.check()
+        kind, text = type(message).__name__, printable(f"{type(error).__name__}: {error}")
+        self._tell(f"this is a bug in dwork, please report it: {kind} of one peer caused {text}; that peer is dropped")
+        total.sends.append((where, Error(f"this {kind} has hit a bug in dwork: {text}")))
+        _add(total, self.hub.lose({where: ()}, clock(), f"its {kind} has hit a bug in dwork"))
 
     def carry_out(self, step: Step) -> None:
-        """Let the listeners hear what has happened, then send."""
-        if step.events:
-            for listener in self._listeners:
-                listener.hear(step.events)
-        self._send(step)
-        where: Any  # the hub takes any hashable; ours are pairs
-        for where in step.dropped:
-            transport, peer = where
-            transport.drop(peer)
-        # All of them first: what each has not got is in this step, and in no other.
-        gone = [(transport, peer) for transport in self._transports for peer in dict.fromkeys(transport.lost())]
-        for where in gone:
-            undelivered = [message for to, message in step.sends if to == where]
-            self.carry_out(self.hub.lose(where, clock(), "it cannot be reached any more", undelivered))
+        """Let the listeners hear what has happened, then send; and so with what that causes, when peers are gone."""
+        while True:
+            if step.events:
+                for listener in self._listeners:
+                    listener.hear(step.events)
+            gone: dict[Hashable, list[Message]] = {where: [] for where in self._send(step)}
+            where: Any  # the hub takes any hashable; ours are pairs
+            for where in step.dropped:
+                transport, peer = where
+                transport.drop(peer)
+            gone.update(((transport, peer), []) for transport in self._transports for peer in transport.lost())
+            if not gone:
+                return
+            for to, message in step.sends:  # what they have not got is in this step, and in no other
+                if to in gone:
+                    gone[to].append(message)
+            step = self.hub.lose(gone, clock(), "it cannot be reached any more")
 
-    @staticmethod
-    def _send(step: Step) -> None:
+    def _send(self, step: Step) -> list[Hashable]:
+        """Send; return the peers that must be given up, since what they are to be told cannot be said."""
+        mute: list[Hashable] = []
         where: Any
         for where, message in step.sends:
             transport, peer = where
-            transport.send(peer, wire.encode(message))
+            try:
+                transport.send(peer, wire.encode(message))
+            except WireError as error:
+                self._tell(f"a peer is dropped: {error}")
+                mute.append(where)
+        return mute
 
     def sleep(self, descriptor: int, until: float = math.inf) -> None:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""

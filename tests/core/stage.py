@@ -68,7 +68,7 @@ class Stage:
     def lose(self, *peers: Any) -> None:
         """These are gone."""
         for peer in peers:
-            self.took(self.hub.lose(peer, self.now, "gone"))
+            self.took(self.hub.lose({peer: ()}, self.now, "gone"))
 
     def take(self) -> list[tuple[Any, m.Message]]:
         sent, self.sent = self.sent, []

@@ -597,7 +597,7 @@ class HubMachine(RuleBasedStateMachine):
 
     @rule(peer=PEERS | st.just("nobody"))
     def lose(self, peer: str) -> None:
-        self.follow(self.hub.lose(peer, self.now, "gone"))
+        self.follow(self.hub.lose({peer: ()}, self.now, "gone"))
         assert not any(w.peer == peer and w.slots for w in self.hub.workers.values())
 
     @precondition(lambda self: self.hub._strays)

@@ -411,7 +411,7 @@ def test_a_worker_that_comes_over_another_peer_starts_to_number_anew(stage: Stag
     stage.say("p", steal("w", 1))
     stage.say("p2", steal("w", 1))
     assert [peer for peer, _ in stage.take()] == ["p", "p2"]
-    stage.took(stage.hub.lose("p", 100.0, "gone"))  # nobody is there any more
+    stage.took(stage.hub.lose({"p": ()}, 100.0, "gone"))  # nobody is there any more
     assert stage.take() == []
     assert len(stage.hub.workers["w"].held) == 2
 
@@ -477,12 +477,12 @@ def test_a_lost_worker_has_its_tasks_given_to_who_waits(stage: Stage) -> None:
     stage.say("r", steal("w3", 1))
     stage.take()
     stage.heard()
-    stage.took(stage.hub.lose("p", 101.0, "gone"))
+    stage.took(stage.hub.lose({"p": ()}, 101.0, "gone"))
     ((peer, reply),) = stage.take()
     assert peer == "r" and isinstance(reply, m.Transfer)
     assert reply.tasks == (Assigned(0, 2, "a", "a"),)
     assert [type(event) for event in stage.heard()] == [e.Requeued, e.Left, e.Stolen]
-    stage.took(stage.hub.lose("p", 101.0, "gone"))
+    stage.took(stage.hub.lose({"p": ()}, 101.0, "gone"))
     stage.say("p", complete("w", 2, Result(0, 1)))  # it was not gone after all, and is asked what it has
     assert stage.take() == [("p", m.Welcome("tcp://hub:1", again=True))]
     stage.say("p", complete("w", 3, Result(0, 1), held=()))  # and was first to end it
@@ -496,18 +496,18 @@ def test_a_lost_peer_of_the_original_dialect_loses_only_what_did_not_reach_it(st
     arrived = stage.ask("p", m.Steal(location))
     lost = stage.ask("p", m.Steal(location))
     stage.heard()
-    stage.took(stage.hub.lose("p", 101.0, "gone", [m.OK(), lost]))
+    stage.took(stage.hub.lose({"p": [m.OK(), lost]}, 101.0, "gone"))
     assert stage.heard() == [e.Requeued(101.0, location, [(1, "b")], "gone")]
     assert stage.hub.graph.names["b"].attempt == 0
     assert told(arrived) == ["a"] and stage.state("a") is State.ASSIGNED
     assert stage.ask("q", m.Complete(location, (Result("a"),))) == m.OK()  # another peer of that location
-    stage.took(stage.hub.lose("p", 102.0, "gone", [arrived, lost]))
+    stage.took(stage.hub.lose({"p": [arrived, lost]}, 102.0, "gone"))
     assert stage.heard()[1:] == []
 
 
 def test_a_lost_worker_waits_no_longer(stage: Stage) -> None:
     stage.say("p", steal("w", 1))
-    stage.took(stage.hub.lose("p", 101.0, "gone"))
+    stage.took(stage.hub.lose({"p": ()}, 101.0, "gone"))
     stage.create("a")
 
 
@@ -577,7 +577,7 @@ def test_a_lost_worker_costs_no_retry(stage: Stage) -> None:
     for _ in range(3):
         stage.say("p", steal("w", 1))
         stage.take()
-        stage.took(stage.hub.lose("p", 100.0, "gone"))
+        stage.took(stage.hub.lose({"p": ()}, 100.0, "gone"))
     assert stage.state("a") is State.READY
 
 
@@ -695,3 +695,19 @@ def test_every_task_joins_the_stream_of_events_once(stage: Stage) -> None:
         e.Stolen(100.0, "w", [Assigned(0, 1, "a", "a")]),
         e.Finished(100.0, "w", [e.Ended(0, "a", Result(0, 1, seconds=2.0))]),
     ]
+
+
+# -- refusals ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_request_uses_up_no_number_and_the_corrected_one_is_answered(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1))
+    stage.take()
+    stage.say("p", m.GiveBack("w", (Returned(0, ("nosuch",)),), Native(1, INF, 2)))
+    ((_, refusal),) = stage.take()
+    assert isinstance(refusal, m.Error) and refusal.answers == 2 and "nosuch" in refusal.text
+    assert stage.state("a") is State.ASSIGNED
+    stage.say("p", m.GiveBack("w", (Returned(0, ("b",)),), Native(1, INF, 2)))
+    assert stage.take() == [("p", m.OK(answers=2))]
+    assert stage.state("a") is State.WAITING

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dwork import events as e
 from dwork import messages as m
+from dwork.hub import ENDING
 from dwork.mintime import UNKNOWN, MinTime
 from dwork.task import Result, State
 from tests.core.stage import Stage, complete, steal, task, told
@@ -85,3 +86,19 @@ def test_a_hub_is_drained_on_request(stage: Stage) -> None:
     stage.take()
     assert (stage.state("a"), stage.state("b")) == (State.DONE, State.READY)
     assert stage.hub.over
+
+
+def test_a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1))
+    stage.say("q", steal("v", 1))
+    stage.took(stage.hub.stop(stage.now, "SIGTERM", running=True))
+    stage.say("q", complete("v", 2, Result(1, 1, 143, 15)))
+    stage.take()
+    stage.wait(ENDING - 1.0)
+    assert not stage.hub.over and stage.hub.deadline == stage.now + 1.0
+    stage.wait(1.0)
+    assert stage.hub.over and stage.states() == "ready ready"
+    lost = stage.heard()[-1]
+    assert isinstance(lost, e.Requeued) and lost.lost and lost.reason == "it did not end in 30 s"
+    assert stage.take() == []

@@ -281,7 +281,7 @@ def test_a_task_that_never_arrived_has_killed_nobody() -> None:
     stage.say("p", steal("w", 2))
     _, (_, lost) = stage.take()
     stage.heard()
-    stage.took(stage.hub.lose("p", 101.0, "gone", [lost]))
+    stage.took(stage.hub.lose({"p": [lost]}, 101.0, "gone"))
     assert stage.states() == "failed ready ready"
     assert [stage.hub.graph.names[name].attempt for name in "abc"] == [1, 0, 0]
     assert [(event.lost, event.tasks[0].name) for event in stage.heard() if isinstance(event, e.Requeued)] == [

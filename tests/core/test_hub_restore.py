@@ -346,3 +346,11 @@ def test_a_copy_of_a_task_that_is_skipped_is_to_be_dropped() -> None:
     assert stage.take() == [("p", m.Cancel((0,))), ("q", m.OK())]
     assert stage.states() == "skipped failed"
     finish(stage)
+
+
+def test_a_worker_that_is_to_come_back_with_a_task_of_many_cores_holds_no_more_than_it_runs() -> None:
+    big = Restored(0, task("big", cores=8), ASSIGNED, 1, "w")
+    stage = restored(big, Restored(1, task("small"), ASSIGNED, 1, "w"), slots={"w": 1})
+    worker = stage.hub.workers["w"]
+    assert (worker.running, worker.surplus, worker.free) == (1, 1, 0)
+    assert worker.busy >= 0

@@ -118,7 +118,7 @@ class Pool:
             elif peer not in ("client", "boss"):
                 lost.setdefault(peer, []).append(message)
         for peer, undelivered in lost.items():
-            self._step(self.hub.lose(peer, self.now, "nobody is there", undelivered))
+            self._step(self.hub.lose({peer: undelivered}, self.now, "nobody is there"))
         if self.hub.deadline < self._tick:
             self._tick = self.hub.deadline
             self.at(self._tick, self._on_tick)
@@ -168,7 +168,7 @@ class Pool:
     def vanish(self, name: str) -> None:
         """A node dies: the transport says so a little later, when what is on the way has come."""
         if self.actors.pop(name, None):
-            self.at(self.now + 1.0, lambda: self._step(self.hub.lose(name, self.now, "it died")))
+            self.at(self.now + 1.0, lambda: self._step(self.hub.lose({name: ()}, self.now, "it died")))
 
     # -- what must hold --
 
@@ -516,7 +516,7 @@ def test_a_worker_thought_dead_that_is_not_does_no_harm(slots: int) -> None:
     pool.join("w", slots, CAREFUL)
     pool.join("v", slots, CAREFUL)
     for time in (0.5, 0.9, 1.3, 2.0):
-        pool.at(time, lambda: pool._step(pool.hub.lose("w", pool.now, "it seems dead")))
+        pool.at(time, lambda: pool._step(pool.hub.lose({"w": ()}, pool.now, "it seems dead")))
     conclude(pool, pool.faults)
 
 

@@ -302,8 +302,9 @@ def test_cancel_ends_what_runs_once_and_gives_back_what_has_not_started() -> Non
     bench.hears(m.Cancel((0, 2, 77)))
     assert bench.worker.kills() == [0]
     assert bench.worker.kills() == []
-    ((returned),) = bench.says()
+    returned, compared = bench.says()
     assert returned.tasks == (Returned(2),)
+    assert compared.native.held == ((0, 1), (1, 1))  # it does not hold 77
     assert [assigned.id for assigned in bench.worker.queue] == [1]
 
 
@@ -642,3 +643,38 @@ def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
                 bench.now = deadline
                 bench.starts()
                 assert bench.says(), "it has said that it would have something to say"
+
+
+# -- what got lost before the first answer, and what the hub believes --------------------------------------------------
+
+
+def test_a_steal_that_is_repeated_before_any_answer_says_that_nothing_is_in_hand() -> None:
+    bench = Bench(habits=CAREFUL, greet=False)
+    (first,) = bench.says()
+    assert first.native.held is None
+    for n in (2, 3):
+        bench.now += CAREFUL.patience
+        (again,) = bench.says()
+        assert again.native.sequence == n and again.native.held == () and again.native.hello
+
+
+def test_a_worker_that_is_to_end_what_it_does_not_hold_tells_what_it_holds() -> None:
+    bench = Bench(slots=2)
+    bench.given(1)
+    bench.starts()
+    bench.says()
+    bench.hears(m.Cancel((0, 17)))
+    assert bench.worker.kills() == [0]
+    (message,) = bench.says()
+    assert message.native.held == ((0, 1),)
+
+
+def test_a_refused_report_makes_the_worker_tell_what_it_holds() -> None:
+    bench = Bench()
+    bench.given(1)
+    bench.starts()
+    bench.runs(0)
+    (report,) = bench.says()
+    bench.hears(m.Error("no", report.native.sequence))
+    (message,) = bench.says()
+    assert message.native.held == ()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import os
+
+import pytest
+
 from dwork import messages as m
 from dwork import wire
 from dwork.hub import Hub
 from dwork.loop.hub import HubLoop
 from dwork.messages import Native
-from dwork.task import State, Task
+from dwork.task import Options, State, Task
 from dwork.transport import Peer
 
 
@@ -62,3 +67,98 @@ def test_what_a_client_never_got_is_ready_again_though_a_rank_is_lost_at_the_sam
     loop.turn()
     assert {node.state for node in hub.graph.names.values()} == {State.READY}
     hub.check()
+
+
+def test_a_crowd_that_is_gone_at_once_costs_no_stack_and_its_tasks_are_ready() -> None:
+    crowd, hub = Line(), Hub()
+    loop = HubLoop(hub, [crowd], [])
+    n = 3000
+    for i in range(n):
+        crowd.hears(i, m.Steal(f"w:{i}", 1, Native(1, math.inf, 1, hello=True)))
+    loop.turn()
+    crowd.dead = set(range(n))
+    crowd.hears("boss", m.Create(tuple(Task(f"t{i}", "x") for i in range(2 * n))))
+    loop.turn()
+    assert not hub.workers and hub.graph.counts[State.READY] == 2 * n
+    hub.check()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        m.Await(1e18),
+        m.Steal("w:1", 1, Native(1, 1e18, 1, hello=True)),
+        m.Steal("w:1", 1, Native(1, 1.0, 1, hello=True, beat=1e300)),
+    ],
+)
+def test_whoever_waits_for_ever_does_not_end_the_hub(request_: m.Request) -> None:
+    line, hub = Line(), Hub()
+    loop = HubLoop(hub, [line], [])
+    line.hears("odd", request_)
+    loop.turn()
+    loop.sleep(readable())
+    assert hub.deadline > 0
+
+
+def test_a_huge_number_of_slots_and_a_huge_task_are_only_odd() -> None:
+    line, hub = Line(), Hub()
+    loop = HubLoop(hub, [line], [])
+    slots = 2**32 - 1
+    line.hears("odd", m.Steal("w:1", 2**31 - 1, Native(slots, math.inf, 1, hello=True)))
+    line.hears("boss", m.Create((Task("huge", "x", options=Options(cores=slots)), Task("a", "a"), Task("b", "b"))))
+    line.hears("other", m.Steal("w:2", 9, Native(1, math.inf, 1, hello=True)))
+    loop.turn()
+    line.hears("odd", m.Steal("w:1", 9, Native(slots, math.inf, 2)))
+    loop.turn()
+    assert any(isinstance(sent, m.Transfer) for sent in line.sent)
+    hub.check()
+
+
+def test_a_bug_that_one_message_shows_costs_its_peer_and_the_rest_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    line, hub, said = Line(), Hub(), []
+    loop = HubLoop(hub, [line], [], said.append)
+    line.hears(1, m.Steal("w:1", 1, Native(1, math.inf, 1, hello=True)))
+    line.hears(2, m.Steal("w:2", 1, Native(1, math.inf, 1, hello=True)))
+    loop.turn()
+    monkeypatch.setitem(hub._handlers, m.Lookup, lambda *arguments: 1 / 0)
+    line.hears(1, m.Lookup("x"))
+    line.hears("boss", m.Create((Task("a", "a"),)))
+    loop.turn()
+    assert isinstance(line.sent[-2], m.Error | m.OK | m.Transfer)
+    assert list(hub.workers) == ["w:2"] and hub.graph.counts[State.ASSIGNED] == 1
+    assert len(said) == 1 and "ZeroDivisionError" in said[0] and "\n" not in said[0]
+
+
+def test_an_answer_that_cannot_be_said_costs_its_peer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    line, hub, said = Line(), Hub(), []
+    loop = HubLoop(hub, [line], [], said.append)
+    line.hears(1, m.Steal("w:1", 1, Native(1, math.inf, 1, hello=True)))
+    loop.turn()
+    monkeypatch.setitem(hub._handlers, m.Lookup, lambda peer, *more: more[-1].sends.append((peer, m.OK("\udcff"))))
+    line.hears(1, m.Lookup("x"))
+    line.hears("boss", m.OK())
+    loop.turn()
+    assert not hub.workers and isinstance(line.sent[-1], m.OK)
+    assert len(said) == 1
+
+
+def test_a_broken_graph_ends_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    line, hub = Line(), Hub()
+    loop = HubLoop(hub, [line], [])
+
+    def breaks(*arguments: object) -> None:
+        hub.graph.counts[State.READY] += 1
+        raise ZeroDivisionError
+
+    monkeypatch.setitem(hub._handlers, m.Lookup, breaks)
+    line.hears(1, m.Lookup("x"))
+    with pytest.raises(AssertionError):
+        loop.turn()
+
+
+def readable() -> int:
+    """A descriptor that ends a sleep at once."""
+    reading, writing = os.pipe()
+    os.write(writing, b"x")
+    os.close(writing)
+    return reading

@@ -197,7 +197,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @rule(worker=WORKERS)
     def lose(self, worker: str) -> None:
-        self.take(self.hub.lose(worker, self.now, "it died"))
+        self.take(self.hub.lose({worker: ()}, self.now, "it died"))
 
     @rule(verb=st.sampled_from(Verb), names=st.just(("*",)) | st.lists(NAMES, min_size=1, max_size=2).map(tuple))
     def control(self, verb: Verb, names: tuple[str, ...]) -> None:
