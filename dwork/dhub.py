@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import signal
 import socket
 
 import click
@@ -24,7 +23,7 @@ from dwork.overview import Overview
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.report import Report
-from dwork.signals import Signals
+from dwork.signals import ENDS, Signals
 from dwork.verdict import verdict
 
 
@@ -85,7 +84,7 @@ def command(
             say("dhub", text)
 
     with contextlib.ExitStack() as stack:
-        signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
+        signals = stack.enter_context(Signals(ENDS, is_last=True))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
         door = Door(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)

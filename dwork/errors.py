@@ -51,5 +51,9 @@ class StoreError(DworkError):
     """The record cannot be written: the pool must stop, since it could not remember."""
 
 
+class Interrupted(DworkError):
+    """A signal came before anything was run."""
+
+
 class UsageError(DworkError):
     """The command line or the surroundings do not make sense."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from dwork.resources import Resources
-from dwork.task import Assigned, Result, Task
+from dwork.task import Assigned, Result, State, Task
 
 
 class Named(NamedTuple):
@@ -132,6 +132,17 @@ class Interrupted:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """The last attempts of these tasks, which were `was` (done or failed), prove nothing: they are to run again."""
+
+    time: float
+    tasks: Sequence[Named]
+    attempts: Sequence[int]
+    was: State
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Requeued:
     """Tasks left a worker's hands unfinished and are ready (or waiting) again.
 
@@ -228,6 +239,7 @@ Event = (
     | Cancelled
     | Killed
     | Interrupted
+    | Revoked
     | Requeued
     | Held
     | Released

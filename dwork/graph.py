@@ -43,6 +43,7 @@ from dwork.task import ACTIVE, State, Task, TaskKey
 WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
 FAILED, SKIPPED, CANCELLED = State.FAILED, State.SKIPPED, State.CANCELLED
 LOST = frozenset({FAILED, SKIPPED, CANCELLED})
+_STARTED = frozenset({READY, ASSIGNED, DONE})
 CULPRITS = frozenset({FAILED, CANCELLED})
 RECORDED = frozenset({ASSIGNED, DONE, FAILED, CANCELLED})
 
@@ -382,6 +383,37 @@ class Graph:
         self._ready.append([node for node in nodes if node.state is READY])
         self._blame_anew([node for node, left in lost.items() if left])
         return revived
+
+    def resting_on(self, nodes: Iterable[Node]) -> list[Node]:
+        """These, and what has become ready, was assigned or is done after them: what must be taken back with them."""
+        found = dict.fromkeys(nodes)
+        size = 0
+        while size < len(found):  # what comes before another usually stands before it here, too
+            size = len(found)
+            for node in self.names.values():
+                if node.state in _STARTED and node not in found and not found.keys().isdisjoint(node.predecessors):
+                    found[node] = None
+        return list(found)
+
+    def revoke(self, nodes: Sequence[Node]) -> list[Node]:
+        """Done, failed or ready nodes are to run again; with each all that `resting_on` finds, but nothing assigned.
+
+        Return those that had failed, and those that need no longer be skipped.
+        """
+        undone = {node: set(node.successors or ()) for node in nodes if node.state is DONE}
+        for node in self.names.values():
+            for p in node.predecessors if not undone.keys().isdisjoint(node.predecessors) else ():
+                if p in undone:
+                    node.waiting += 1
+                    if node not in undone[p]:  # it was added when p was done
+                        p.successors = [*(p.successors or ()), node]
+        failed = [node for node in nodes if node.state is FAILED]
+        for node in nodes:
+            if node.state is not FAILED:
+                self._move(node, WAITING if node.waiting else READY)
+                node.holder = None
+        self._ready.append([node for node in nodes if node.state is READY])
+        return self.revive(failed)
 
     @staticmethod
     def _blame_anew(nodes: list[Node]) -> None:

@@ -17,6 +17,7 @@ what it then comes back with is a stray (`strays`).
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -33,7 +34,7 @@ from dwork.mintime import MinTime
 from dwork.pattern import is_glob, matcher
 from dwork.selection import find, select
 from dwork.strays import Strays
-from dwork.task import ACTIVE, Assigned, Result, State, TaskKey
+from dwork.task import ACTIVE, TERM, USR1, Assigned, Result, State, TaskKey
 from dwork.trials import Trials
 from dwork.vigil import Vigil
 
@@ -45,6 +46,8 @@ STANDSTILL = 1.0
 ENDING = 30.0
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
 LOST_TOO_OFTEN = 255
+#: Seconds before the signal that ends a job in which the batch system may have ended tasks already, or parts of them.
+DOUBT = 1.0
 #: Why a task was cancelled that somebody has cancelled.
 ON_REQUEST = "on request"
 
@@ -88,6 +91,9 @@ class Hub:
         self.stopping = ""  # why no more tasks are handed out
         self.cancelling = False  # running tasks are being ended too
         self.interrupting = False  # and it is not their fault: the next run runs them again
+        self.in_doubt = False  # the batch system may have ended them, or parts of them: no end proves anything
+        self._ends: deque[tuple[float, Sequence[Node]]] = deque()  # what has ended in the last second, and when
+        self._warned = -math.inf  # when a signal came that tells of a dead rank or of the end of the job
         self.is_drained = False  # the rest is for another run
         self._drain_at = math.inf
         self._end_by = math.inf  # when what is being ended must have ended
@@ -213,6 +219,17 @@ class Hub:
         self._settle(now, step)
         return step
 
+    def end_of_job(self, now: float, reason: str) -> Step:
+        """The batch system ends the job, and may have sent all processes a signal.
+
+        As `stop` of what runs, too. Besides, no end of a task proves anything from a second ago on: `sim; post` goes on
+        with `post`, and ends well, when `sim` gets the signal first.
+        """
+        step = Step()
+        self._end_of_job(now, reason, step)
+        self._settle(now, step)
+        return step
+
     def dismiss(self) -> Step:
         """All is finished, or the hub ends: tell the native workers, which would wait for ever."""
         step = Step()
@@ -294,13 +311,18 @@ class Hub:
         if worker is not None and self._is_repeat(worker, message.native):
             return
         held: dict[Node, tuple[str, ...]] = {}
+        doubtful: dict[Node, None] = {}
         missing: list[TaskKey] = []
         for returned in message.tasks:
             node = self.graph.find(returned.task)
-            if worker is None or node is None or node.id not in worker.held or node in held:
+            if worker is None or node is None or node in held:
                 missing.append(returned.task)
-            else:
+            elif node.id in worker.held:
                 held[node] = returned.after
+            elif message.native and node.state is State.DONE and node.holder == worker.location:
+                doubtful[node] = None
+            else:
+                missing.append(returned.task)
         skipped = self.graph.extend([(node, after) for node, after in held.items() if after])
         for node, after in held.items():
             node.attempt -= 1  # it was not started, so it does not count
@@ -309,6 +331,7 @@ class Hub:
         if worker is not None:
             self._take_back(worker, held, now, "given back", step, lost=False)
         self._tell_skipped(skipped, now, step)
+        self._revoke(list(doubtful), now, "its worker was being ended", step)
         answers = message.native.sequence if message.native else 0
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
         step.sends.append((peer, answer))
@@ -470,7 +493,11 @@ class Hub:
         return step
 
     def doubt(self, now: float) -> None:
-        """Somebody may have died: for a while be quicker than usual to take a silent worker for lost."""
+        """Somebody may have died: for a while be quicker than usual to take a silent worker for lost.
+
+        When tasks are ended by the same signal, it was no rank that died: the batch system ends the job.
+        """
+        self._warned = now
         self._doubt_until = now + self.policy.silence
         self._roll_call = min(self._roll_call, now)
 
@@ -633,7 +660,8 @@ class Hub:
                 key = known.id if known else -1
             node = held.pop(key, None)
             if node is None:
-                stray = self._stray(worker, key, result, now, step) if self._strays else None
+                is_stray = self._strays and not self.in_doubt
+                stray = self._stray(worker, key, result, now, step) if is_stray else None
                 if stray is not None:
                     good.append(stray)
                     ended.append(Ended(stray.id, stray.name, result))
@@ -642,7 +670,7 @@ class Hub:
             elif result.attempt and result.attempt != node.attempt:
                 held[key] = node
                 missing.append(result.task)
-            elif result.exit_status == 0:
+            elif result.exit_status == 0 and not self.in_doubt:
                 good.append(node)
                 ended.append(Ended(node.id, node.task.name, result))
             else:
@@ -654,12 +682,14 @@ class Hub:
             if self.handout.min_time.part:
                 self.handout.ended(sum([each.result.seconds for each in ended]), len(ended))
             self.graph.finish(good)
+            self._note_ends(now, good)
             self._forget(good, step)
             if self._doomed:
                 self._doomed.difference_update(good)
             step.events.append(events.Finished(now, worker.location, ended))
         for node, result in bad:
-            self._fail(worker, node, result, now, step)
+            if node.state is State.ASSIGNED:  # else it was taken back with one of the others
+                self._fail(worker, node, result, now, step)
         return missing
 
     def _stray(self, worker: Worker, id: int, result: Result, now: float, step: Step) -> Node | None:
@@ -699,6 +729,8 @@ class Hub:
 
     def _fail(self, worker: Worker, node: Node, result: Result, now: float, step: Step) -> None:
         ended = Ended(node.id, node.name, result)
+        if result.signal == USR1 and not result.error and now < self._warned + 2 * DOUBT and not self.in_doubt:
+            self._end_of_job(now, "SIGUSR1", step)
         if self.interrupting and node not in self._doomed:
             self.graph.put_back([node])
             step.events.append(events.Interrupted(now, worker.location, ended, self.stopping))
@@ -723,6 +755,7 @@ class Hub:
         """A task has failed for good."""
         self._forget([node], step)
         skipped = self.graph.fail(node)
+        self._note_ends(now, [node])
         step.events.append(events.Failed(now, location, Ended(node.id, node.name, result)))
         self._tell_skipped(skipped, now, step)
         halt, counts = self.policy.halt, self.graph.counts
@@ -756,6 +789,51 @@ class Hub:
             self.cancelling, self._end_by = True, now + ENDING
         self.interrupting = self.interrupting or (running and interrupts)
         self.is_drained = self.is_drained or interrupts
+
+    # -- the end of the job ------------------------------------------------------------------------------------
+
+    def _note_ends(self, now: float, nodes: Sequence[Node]) -> None:
+        ends = self._ends
+        ends.append((now, nodes))
+        while ends[0][0] < now - DOUBT:
+            ends.popleft()
+
+    def _end_of_job(self, now: float, reason: str, step: Step) -> None:
+        self._stop(now, reason, True, step, interrupts=True)
+        self.in_doubt = True
+        recent = [node for time, nodes in self._ends if time >= now - DOUBT for node in nodes]
+        self._revoke([node for node in recent if node.state in (State.DONE, State.FAILED)], now, reason, step)
+
+    def _revoke(self, nodes: Sequence[Node], now: float, reason: str, step: Step) -> None:
+        """The ends of these prove nothing: they are to run again, and so is what has started on their account."""
+        if not nodes:
+            return
+        all_of_it = self.graph.resting_on(nodes)
+        for node in all_of_it:
+            if node.state is State.ASSIGNED:
+                self._interrupt(node, now, reason, step)
+        for was in (State.DONE, State.FAILED):
+            ended = [node for node in all_of_it if node.state is was and not node.is_join]
+            if ended:
+                attempts = [node.attempt for node in ended]
+                step.events.append(events.Revoked(now, _named(ended), attempts, was, reason))
+        revived = self.graph.revoke([node for node in all_of_it if node.state is not State.CANCELLED])
+        if revived:
+            step.events.append(events.Revived(now, _named(revived)))
+
+    def _interrupt(self, node: Node, now: float, reason: str, step: Step) -> None:
+        """Take a task from its worker, which is to end it: it is to run again."""
+        worker = self.workers[node.holder or ""]
+        if worker.slots:
+            step.tell(worker, messages.Cancel((node.id,)))
+        if node in self._doomed:  # somebody has cancelled it meanwhile
+            self._take_back(worker, [node], now, reason, step, lost=True)
+            return
+        worker.held.pop(node.id, None)
+        self.handout.weigh(worker)
+        self.graph.put_back([node])
+        result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="what it comes after is to run again")
+        step.events.append(events.Interrupted(now, worker.location, Ended(node.id, node.name, result), reason))
 
     def check(self) -> None:
         """Raise AssertionError unless graph and workers agree."""

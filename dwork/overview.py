@@ -98,7 +98,7 @@ class Overview:
                     self._forget([ended])
                 case events.Cancelled(tasks=named):
                     self._forget(named)
-                case events.Revived(tasks=named):
+                case events.Revived(tasks=named) | events.Revoked(tasks=named):
                     revived = {task.id for task in named}
                     kept = [each for each in self._failures if each["id"] not in revived]
                     self._failures = deque(kept, FAILURES)

@@ -11,7 +11,7 @@ import socket
 import sys
 from typing import TYPE_CHECKING, NoReturn
 
-from dwork import launcher
+from dwork import launcher, signals
 from dwork.errors import TransportError, UsageError
 from dwork.program import ExitCode, guarded, hold_streams, leave, say
 from dwork.transport import mpi
@@ -32,6 +32,11 @@ DOCTOR = "--doctor"
 
 def main() -> None:
     """The console script, and `python -m dwork.pool`."""
+    first = mpi.rank_hint() in (None, 0)
+    if first:
+        signals.hold()
+    else:  # mpirun passes signals on to all ranks; rank 0 knows what they mean
+        signals.ignore()
     hold_streams()
     world: MPI.Intracomm | None = None
     trouble: UsageError | None = None
@@ -39,7 +44,6 @@ def main() -> None:
     if launcher.tells_deaths():
         # Also of ranks that end as they should, and at times when nobody listens: before the run, and after it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    first = mpi.rank_hint() in (None, 0)
     if launched and _QUESTIONS & set(sys.argv[1:]):  # answered without MPI; and then by no rank with it
         if not first:
             leave(ExitCode.DONE)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dwork import __version__, taskfile
+from dwork import __version__, signals, taskfile
 from dwork.completion import directories, files
 from dwork.door import Door
 from dwork.errors import TransportError, UsageError
@@ -26,7 +26,7 @@ from dwork.options import (
     wishes_options,
 )
 from dwork.poolrun import Settings, run
-from dwork.program import ExitCode, click_main, leave, say
+from dwork.program import ExitCode, click_main, guarded, leave, say
 from dwork.progress.choice import WAYS
 from dwork.tasks import load
 from dwork.transport import mpi
@@ -257,7 +257,12 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
     ranks = None if world is None else mpi.Mpi(world)
-    code = click_main(PROGRAM, command, (ranks, trouble), typed="dwork-pool")
+    def body() -> int:
+        signals.interrupt()
+        return click_main(PROGRAM, command, (ranks, trouble), typed="dwork-pool")
+
+    code = guarded(PROGRAM, body)
+    signals.ignore()
     if ranks is not None:
         if code == ExitCode.BUG:
             ranks.abort(code)

@@ -38,7 +38,7 @@ from dwork.record.resume import Plan
 from dwork.report import Report
 from dwork.rollcall import RollCall
 from dwork.shown import counted, shown, signal_name
-from dwork.signals import Signals
+from dwork.signals import ENDS, Signals, end_of_job
 from dwork.task import State, Task
 from dwork.transport import Transport
 from dwork.transport.mpi import Mpi
@@ -51,9 +51,8 @@ if TYPE_CHECKING:
     from dwork.door import Door
     from dwork.record.store import Store
 
-#: USR1 is what MPICH sends when a rank has died; it must not end rank 0 as well.
-_CAUGHT: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGCHLD, signal.SIGUSR1)
-_LEAVE_FOR: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_CAUGHT: Final = (*ENDS, signal.SIGCHLD)
+_LEAVE_FOR: Final = {signal.SIGINT, signal.SIGHUP}
 #: A terminal and mpirun may both pass on the same Ctrl-C: the same signal twice within so many seconds is one.
 _ONE_SIGNAL: Final = 0.2
 #: Seconds that ranks may take to come over ZeroMQ; who is not there by then is dead.
@@ -95,7 +94,7 @@ class Settings:
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
     """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here."""
     with contextlib.ExitStack() as stack:
-        signals = stack.enter_context(Signals(_CAUGHT))
+        signals = stack.enter_context(Signals(_CAUGHT, is_last=True))
         run = _Run(policy, settings, ranks, signals, stack)
         run.load(tasks)
         if run.hub.over:
@@ -310,20 +309,22 @@ class _Run:
     def heed(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""
         now = clock()
+        if signal.SIGUSR1 in numbers and self._ranks is not None and launcher.tells_deaths():
+            numbers = numbers - {signal.SIGUSR1}
+            self.hub.doubt(now)  # of a rank's death, most often
         fresh = {n for n in numbers & _LEAVE_FOR if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
-        if fresh:
+        if number := end_of_job(numbers):
+            self._interrupted = 2
+            if not self.hub.in_doubt:
+                self.loop.carry_out(self.hub.end_of_job(now, signal.Signals(number).name))
+        elif fresh:
             self._last.update(dict.fromkeys(fresh, now))
-            self._interrupted += 2 if signal.SIGTERM in fresh else 1
-            names = {signal.SIGTERM: "SIGTERM", signal.SIGHUP: "SIGHUP"}
-            reason = next((name for number, name in names.items() if number in fresh), "interrupted")
+            self._interrupted += 1
+            reason = "SIGHUP" if signal.SIGHUP in fresh else "interrupted"
             if self._interrupted < 2:
                 self._stop(f"{reason} (once more: end running tasks)", running=False)
             elif not self.hub.cancelling:
                 self._stop(reason, running=True)
-        if signal.SIGUSR1 in numbers and self._ranks is not None and launcher.tells_deaths():
-            self.hub.doubt(now)  # perhaps it is not meant for us
-        elif signal.SIGUSR1 in numbers and not self.hub.stopping:
-            self._stop("SIGUSR1", running=False)
         if self._printer.broken and not self.hub.stopping:
             self._interrupted = 1
             self._stop(self._printer.broken, running=False)

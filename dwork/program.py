@@ -10,7 +10,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
-from dwork.errors import DworkError, StoreError, TaskFileError, TransportError, UsageError
+from dwork.errors import DworkError, Interrupted, StoreError, TaskFileError, TransportError, UsageError
 from dwork.shown import printable
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ _CODES: dict[type[DworkError], ExitCode] = {
     TaskFileError: ExitCode.USAGE,
     StoreError: ExitCode.STOPPED,
     TransportError: ExitCode.FAILED,
+    Interrupted: ExitCode.STOPPED,
 }
 
 

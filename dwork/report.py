@@ -61,6 +61,15 @@ class Report:
                     self._end = time
                     self.seconds += self._spent(ended)
                     self._say(f"{_named(ended)} was interrupted: the next run runs it again")
+                case events.Revoked(tasks=tasks, was=was):
+                    if was is State.DONE:
+                        self._done -= len(tasks)
+                    for named in tasks:
+                        self._failed.pop(named.id, None)
+                    self._say(
+                        f"{counted(len(tasks), 'task')} ended while the batch system ended the job, "
+                        "which proves nothing: the next run runs them again"
+                    )
                 case events.Killed(time=time, task=ended):
                     self._end = time
                     self.seconds += self._spent(ended)

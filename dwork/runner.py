@@ -239,6 +239,8 @@ class Runner:
         pid = self._pids.get(task)
         if pid is None or self._children[pid].kill_at is not None:
             return
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return  # it has ended by itself, and `poll` will tell how
         child = self._children[pid]
         child.ended_for = reason
         child.kill_at = now + self._grace
@@ -295,7 +297,7 @@ class Runner:
         code = os.waitstatus_to_exitcode(status)
         number = -code if code < 0 else 0
         exit_status = 128 + number if number else code
-        if child.ended_for and exit_status == 0 and child.ended_for != "cancelled":
+        if child.ended_for and exit_status == 0:  # it was ended all the same, and may not have done what it should
             exit_status = OUT_OF_TIME
         if number == signal.SIGKILL and not child.ended_for:
             child.ended_for = self._shortage(child.assigned)

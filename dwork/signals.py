@@ -6,21 +6,70 @@ import os
 import signal
 from collections.abc import Iterable
 from types import FrameType, TracebackType
+from typing import Final
+
+from dwork.errors import Interrupted
+from dwork.jobs import job
+
+#: What batch systems send when a job ends or is about to; HUP and INT come from terminals as well.
+ENDS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGXCPU)
+_FROM_TERMINALS: Final = {signal.SIGHUP, signal.SIGINT}
 
 
-def _ignore(_signal: int, _frame: FrameType | None) -> None:
+def end_of_job(numbers: set[int]) -> int:
+    """Which of these signals says that the job ends; 0 when none does. Ctrl-C does so only within a batch job."""
+    for number in sorted(numbers.intersection(ENDS)):
+        if number not in _FROM_TERMINALS or job():
+            return number
+    return 0
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(f"{signal.Signals(number).name} came before anything was run; run it again to go on")
+
+
+def hold() -> None:
+    """Let signals of ENDS wait until `interrupt` or `Signals` takes them: nothing can be cleaned up yet."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+
+def interrupt() -> None:
+    """From now on a signal of ENDS raises Interrupted, until `Signals` or `ignore` says otherwise."""
+    for number in _caught(ENDS):
+        signal.signal(number, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+
+def _caught(wanted: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Without SIGHUP, if whoever started us (nohup) has it ignored."""
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in wanted if number is not signal.SIGHUP or not is_nohup]
+
+
+def ignore() -> None:
+    """What is to be done is done: from now on a signal of ENDS changes nothing, least of all the exit code."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _pass(_signal: int, _frame: FrameType | None) -> None:
     """A handler must exist for the wake-up descriptor to be written; SIG_IGN would lose the signal."""
 
 
 class Signals:
-    """Catches the given signals while it is open, in the main thread of a process; there can be one at a time."""
+    """Catches the given signals while it is open, in the main thread of a process; there can be one at a time.
 
-    def __init__(self, wanted: Iterable[signal.Signals]) -> None:
+    is_last: whoever closes it has nothing more to do, and its signals are ignored then.
+    """
+
+    def __init__(self, wanted: Iterable[signal.Signals], *, is_last: bool = False) -> None:
+        self._is_last = is_last
         self.descriptor, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._old_descriptor = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
-        self._old = {number: signal.signal(number, _ignore) for number in wanted}
+        self._old = {number: signal.signal(number, _pass) for number in _caught(wanted)}
         for number in self._old:
             signal.siginterrupt(number, False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._old)
 
     def take(self) -> set[int]:
         """The signals that have come since the last call."""
@@ -31,7 +80,7 @@ class Signals:
 
     def close(self) -> None:
         for number, handler in self._old.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if self._is_last else handler)
         signal.set_wakeup_fd(self._old_descriptor)
         os.close(self.descriptor)
         os.close(self._write)

@@ -97,6 +97,10 @@ class Assigned(NamedTuple):
     origin: str = ""
 
 
+#: Signals with which batch systems end jobs or say that the end is near (HUP, INT, USR1, USR2, TERM, XCPU of Linux).
+TERM, USR1 = 15, 10
+END_SIGNALS = frozenset({1, 2, USR1, 12, TERM, 24})
+
 #: What `error` of a Result starts with when its time was up.
 TIMED_OUT = "timed out"
 
@@ -128,6 +132,11 @@ class Result(NamedTuple):
     def ok(self) -> bool:
         """Whether the task did what it should: exit status 0."""
         return self.exit_status == 0
+
+    @property
+    def may_be_the_end(self) -> bool:
+        """Whether a batch system that ends the job may have ended it, or something in it that its shell waited for."""
+        return not self.error and (self.signal in END_SIGNALS or self.exit_status - 128 in END_SIGNALS)
 
     @property
     def timed_out(self) -> bool:

@@ -52,8 +52,8 @@ from dwork.task import Assigned, Options, Result
 URGENT, HOLD = 0.001, 0.02
 #: The weight of the latest run time in the running mean.
 WEIGHT = 0.1
-#: The signal with which batch systems end jobs.
-TERM = 15
+#: Seconds before and after a signal to this worker in which ends of tasks prove nothing.
+DOUBT = 1.0
 #: Seconds between two Steals when a C++ hub has nothing ready: it cannot let one wait.
 PAUSE = 0.25
 
@@ -102,6 +102,8 @@ class Worker:
         self._returns: list[Returned] = []
         self._kills: list[int] = []
         self._cut_short: set[int] = set()  # tasks that are ended since this worker has to leave
+        self._in_doubt_until = -math.inf  # the batch system may have ended tasks, or parts of them
+        self._ends: deque[tuple[float, int]] = deque()  # tasks that ended well in the last second, and when
         self._sequence = 0
         self._unanswered: dict[int, tuple[float, tuple[Result, ...]]] = {}
         self._steal = 0  # the number of the Steal that is under way
@@ -158,12 +160,16 @@ class Worker:
         """A task that `next` gave has ended."""
         assigned = self.running.pop(int(result.task))
         self._heavy.pop(assigned.id, None)
-        if self._says_goodbye and not result.ok and self._is_our_end(assigned, result):
+        if self._says_goodbye and self._is_our_end(assigned, result, now):
             return
         if result.attempt != assigned.attempt:
             result = result._replace(attempt=assigned.attempt)
         if not self.native:  # a C++ hub knows names only
             result = result._replace(task=assigned.name)
+        if result.ok and self.native:
+            self._ends.append((now, assigned.id))
+            while self._ends[0][0] < now - DOUBT:
+                self._ends.popleft()
         if not self._results:
             self._oldest, self._hold = now, HOLD
         if self._awaited and assigned.id in self._awaited:
@@ -174,6 +180,16 @@ class Worker:
             self._mean = result.seconds
         else:
             self._mean += WEIGHT * (result.seconds - self._mean)
+
+    def end_of_job(self, now: float) -> None:
+        """The batch system ends the job, and may have sent all its processes a signal: no end of a task proves
+        anything from a second ago to a second from now. What the hub was told of these is given back."""
+        self._in_doubt_until = now + DOUBT
+        doubtful = {id for time, id in self._ends if time >= now - DOUBT}
+        unsaid = {int(result.task) for result in self._results if result.task in doubtful}
+        self._results = [result for result in self._results if result.task not in doubtful]
+        self._returns += [Returned(id) for id in sorted(doubtful - unsaid)]
+        self._ends.clear()
 
     def leave(self, *, running: bool = False) -> None:
         """Take nothing more: give back what has not started, finish what runs (or end it), and say goodbye.
@@ -303,9 +319,11 @@ class Worker:
 
     # -- the rules ---------------------------------------------------------------------------------------------
 
-    def _is_our_end(self, assigned: Assigned, result: Result) -> bool:
+    def _is_our_end(self, assigned: Assigned, result: Result, now: float) -> bool:
         """Whether it was this worker's end that ended the task: a batch system sends both the same signal."""
-        return assigned.id in self._cut_short or (result.signal == TERM and not result.error)
+        if assigned.id in self._cut_short:
+            return not result.ok
+        return result.may_be_the_end or now < self._in_doubt_until
 
     def _take(self, transfer: Transfer) -> None:
         if self.native and transfer.answers != self._steal:

@@ -19,7 +19,7 @@ from dwork.loop import clock, sleep
 from dwork.messages import Message, Move, Output, Welcome
 from dwork.runner import Runner
 from dwork.shown import shown
-from dwork.signals import Signals
+from dwork.signals import ENDS, Signals, end_of_job
 from dwork.task import Assigned, Result
 from dwork.transport import HUB, Transport
 from dwork.worker import Worker
@@ -34,14 +34,13 @@ BUSY_NAP: Final = (0.002, 0.02, 0.01)
 #: How long a rank waits for its hub, in beats, of which the hub lets eight be missing; and in seconds at the least.
 PATIENCE: Final = 16
 LEAST_PATIENCE: Final = 10.0
-#: Seconds that the end of a task waits which somebody else has ended with SIGTERM. A batch system that ends a job sends
-#: it to tasks, workers and hub one after the other; the hub must have its own by then, or it would count a failure.
+#: Seconds that the end of a task waits which somebody else may have ended. A batch system that ends a job sends its
+#: signal to tasks, workers and hub one after the other; the hub must have its own by then, or it would count a failure.
 SUSPICION: Final = 1.0
 #: A sleep that takes so many seconds too long was no sleep.
 STANDSTILL: Final = 1.0
 
-_CAUGHT: Final = (signal.SIGCHLD, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-_LEAVE: Final = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+_CAUGHT: Final = (signal.SIGCHLD, *ENDS)
 
 
 def work(
@@ -60,14 +59,14 @@ def work(
 
     Return None, or where the hub wants to be talked to instead, when it says so before it has given any task.
 
-    The first INT, TERM or HUP lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
+    The first signal of ENDS lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
     mpirun tells them to all ranks and the hub knows what they mean; it leaves when its parent has ended, and waits for
     the hub's first word as long as it takes. hub_timeout: TransportError when the hub has been silent for so many
     seconds though it was asked; a rank's hub may say otherwise. idle_timeout: leave when there was nothing to do for so
     many seconds. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since whoever started
     it is gone. job: at its last call likewise. tell(text) prints a line for people. equipment: what it has for tasks.
     """
-    with Signals(_CAUGHT) as signals:
+    with Signals(_CAUGHT, is_last=is_rank) as signals:
         loop = _WorkerLoop(worker, transport, tell, equipment)
         parent = os.getppid()
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
@@ -75,7 +74,9 @@ def work(
             while True:
                 # Before the turn: a child that ends after it has been looked for must still wake the sleep.
                 numbers = signals.take()
-                if numbers & _LEAVE and not is_rank:
+                if numbers.intersection(ENDS) and not is_rank:
+                    if end_of_job(numbers):
+                        worker.end_of_job(clock())
                     worker.leave(running=worker.leaving)
                 if is_rank and os.getppid() != parent:
                     raise TransportError("the launcher is gone; what was running was ended")
@@ -149,7 +150,7 @@ class _WorkerLoop:
         for task in worker.kills():
             runner.kill(task, now, "cancelled")
         for assigned, result in runner.poll(now):
-            if result.signal == signal.SIGTERM and not result.error:
+            if result.may_be_the_end:
                 self._suspects.append((now + SUSPICION, assigned, result))
             else:
                 self._ended(assigned, result, now)

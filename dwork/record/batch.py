@@ -68,12 +68,16 @@ def unpack(batch: bytes) -> Iterable[tuple[Any, ...]]:
 
 def enter(connection: sqlite3.Connection, n: int) -> bool:
     """Enter up to n batches, oldest first; return whether there may be more."""
-    found = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id LIMIT ?", (n,)).fetchall()
-    if not found:
-        return False
     with transaction(connection):
-        for _, time, worker, columns in found:
-            _enter(connection, time, worker, columns)
+        return enter_within(connection, n)
+
+
+def enter_within(connection: sqlite3.Connection, n: int) -> bool:
+    """As `enter`, within a transaction that has begun."""
+    found = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id LIMIT ?", (n,)).fetchall()
+    for _, time, worker, columns in found:
+        _enter(connection, time, worker, columns)
+    if found:
         connection.execute("DELETE FROM finished WHERE id <= ?", (found[-1][0],))
     return len(found) == n
 

@@ -25,7 +25,7 @@ from dwork import events
 from dwork.events import Ended, Event
 from dwork.graph import Restored
 from dwork.record import past, schema
-from dwork.record.batch import enter, host_of, pack
+from dwork.record.batch import enter, enter_within, host_of, pack
 from dwork.record.logs import Logs
 from dwork.record.output import Output
 from dwork.record.place import Place
@@ -87,6 +87,7 @@ class Store:
             events.Retried: self._retried,
             events.Killed: self._killed,
             events.Interrupted: self._interrupted,
+            events.Revoked: self._revoked,
             events.Skipped: self._skipped,
             events.Cancelled: self._cancelled,
             events.Requeued: self._requeued,
@@ -311,6 +312,15 @@ class Store:
 
     def _interrupted(self, event: events.Interrupted) -> None:
         self._attempt(event.task, event.location, event.time, "interrupted")
+
+    def _revoked(self, event: events.Revoked) -> None:
+        while enter_within(self.connection, 1000):
+            pass
+        self.connection.executemany(
+            "UPDATE attempts SET outcome = 'interrupted', reason = ? WHERE task = ? AND attempt = ?",
+            [(event.reason, task.id, attempt) for task, attempt in zip(event.tasks, event.attempts, strict=True)],
+        )
+        self._move([(task.id, None) for task in event.tasks], "waiting")
 
     def _killed(self, event: events.Killed) -> None:
         self._attempt(event.task, event.location, event.time, "cancelled")

@@ -396,6 +396,11 @@ class HubMachine(RuleBasedStateMachine):
             case e.Released(tasks=named):
                 assert self.kept >= {task.id for task in named}
                 self.kept -= {task.id for task in named}
+            case e.Revoked(tasks=named, was=was):
+                for task in named:
+                    assert self.final[task.id] is was
+                    if was is State.DONE:  # else a Revived follows
+                        del self.final[task.id]
             case e.Revived(tasks=named):
                 for task in named:
                     assert self.final.pop(task.id) is not State.DONE
@@ -428,6 +433,8 @@ class HubMachine(RuleBasedStateMachine):
         if any(isinstance(reply, m.Error) for reply in replies):
             assert not step.events
             assert look(self.hub.graph) == before
+            native, worker = getattr(message, "native", None), self.hub.workers.get(getattr(message, "location", ""))
+            assert native is None or worker is None or worker.peer != peer or worker.sequence < native.sequence
         return step
 
     def number(
@@ -487,7 +494,8 @@ class HubMachine(RuleBasedStateMachine):
         is_doomed = id in self.doomed
         step = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), steal, native))
         bad = e.Interrupted if self.hub.interrupting else e.Failed | e.Retried | e.Killed
-        kinds = e.Finished if not status else e.Killed if is_doomed else bad
+        is_good = not status and not self.hub.in_doubt
+        kinds = e.Finished if is_good else e.Killed if is_doomed else bad
         assert any(isinstance(event, kinds) for event in step.events)
         again = self.number(peer, (worker.slots, 0.0))
         told = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), 0, again))
@@ -504,6 +512,28 @@ class HubMachine(RuleBasedStateMachine):
         returned = tuple(Returned(key, after if i % 2 else ()) for i, key in enumerate([*keys, *held, *held]))
         numbered = self.number(peer, native) if worker is not None and worker.peer == peer else None
         self.say(peer, m.GiveBack(location, returned, numbered))
+
+    @precondition(lambda self: State.DONE in self.final.values())
+    @rule(data=st.data())
+    def take_back_an_end(self, data: st.DataObject) -> None:
+        """A worker whose job is being ended says that what it has reported done proves nothing."""
+        done = sorted(id for id, state in self.final.items() if state is State.DONE)
+        node = self.hub.graph.nodes[data.draw(st.sampled_from(done))]
+        worker = self.hub.workers.get(node.holder)
+        if worker is None or not worker.slots or worker.peer is None:
+            return
+        self.say(
+            worker.peer,
+            m.GiveBack(worker.location, (Returned(node.id),), self.number(worker.peer, (worker.slots, 0.0))),
+        )
+        assert self.final.get(node.id) is not State.DONE
+
+    @rule(sure=st.integers(0, 6))
+    def end_of_job(self, sure: int) -> None:
+        if sure == 6:  # seldom: nothing is handed out after it
+            done = {node for time, nodes in self.hub._ends if time >= self.now - 1.0 for node in nodes}
+            self.follow(self.hub.end_of_job(self.now, "SIGTERM"))
+            assert not any(node.state in (State.DONE, State.FAILED) for node in done)
 
     @rule(peer=PEERS, location=LOCATIONS)
     def exit(self, peer: str, location: str) -> None:

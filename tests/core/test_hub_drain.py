@@ -5,9 +5,10 @@ from __future__ import annotations
 from dwork import events as e
 from dwork import messages as m
 from dwork.hub import ENDING
+from dwork.messages import Native, Returned
 from dwork.mintime import UNKNOWN, MinTime
-from dwork.task import Result, State
-from tests.core.stage import Stage, complete, steal, task, told
+from dwork.task import Result, State, Task
+from tests.core.stage import INF, Stage, complete, steal, task, told
 
 
 def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_ended(stage: Stage) -> None:
@@ -102,3 +103,108 @@ def test_a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending(stage: S
     lost = stage.heard()[-1]
     assert isinstance(lost, e.Requeued) and lost.lost and lost.reason == "it did not end in 30 s"
     assert stage.take() == []
+
+
+# -- the batch system ends the job ------------------------------------------------------------------------------------
+
+
+def end_of_job(stage: Stage) -> None:
+    stage.took(stage.hub.end_of_job(stage.now, "SIGTERM"))
+
+
+def test_what_ended_in_the_second_before_the_signal_is_to_run_again_and_what_ended_earlier_is_done(
+    stage: Stage,
+) -> None:
+    stage.create("early", "late", "running")
+    stage.say("p", steal("w", 1, 3, slots=3))
+    stage.say("p", complete("w", 2, Result(0, 1), slots=3))
+    stage.now += 2.0
+    stage.say("p", complete("w", 3, Result(1, 1), slots=3))
+    stage.now += 0.9
+    stage.take(), stage.heard()
+    end_of_job(stage)
+    assert stage.take() == [("p", m.Cancel((2,)))]
+    assert stage.states() == "done ready assigned"
+    _, revoked = stage.heard()
+    assert revoked == e.Revoked(stage.now, [e.Named(1, "late")], [1], State.DONE, "SIGTERM")
+    stage.say("p", complete("w", 4, Result(2, 1), slots=3))  # `sim; post`, whose sim got the signal
+    assert stage.states() == "done ready ready" and stage.hub.over
+    (interrupted,) = stage.heard()
+    assert isinstance(interrupted, e.Interrupted)
+    stage.take()
+
+
+def test_a_failure_in_the_second_before_the_signal_is_none_and_what_was_skipped_for_it_is_not(stage: Stage) -> None:
+    stage.create("a", task("b", "a"), task("c", "b"))
+    stage.say("p", steal("w", 1))
+    stage.say("p", complete("w", 2, Result(0, 1, 1)))
+    assert stage.states() == "failed skipped skipped"
+    end_of_job(stage)
+    assert stage.states() == "ready waiting waiting"
+    assert stage.hub.graph.names["a"].failures == 0
+    stage.take()
+
+
+def test_what_has_started_on_account_of_an_end_that_proves_nothing_is_taken_back_with_it(stage: Stage) -> None:
+    join = Task("join", None, ("a",))
+    stage.create("a", "other", join, task("b", "join"), task("c", "b"), task("d", "c"), task("e", "other", "b"))
+    stage.say("p", steal("w", 1))
+    stage.say("p", complete("w", 2, Result(0, 1), n=1))
+    stage.say("p", complete("w", 3, Result(3, 1), n=1))
+    stage.say("q", steal("v", 1))
+    assert stage.states() == "done assigned done done assigned waiting waiting"
+    stage.take(), stage.heard()
+    end_of_job(stage)
+    assert stage.states() == "ready assigned waiting waiting waiting waiting waiting"
+    told = [event for event in stage.heard() if isinstance(event, e.Interrupted | e.Revoked)]
+    assert [named.name for event in told if isinstance(event, e.Revoked) for named in event.tasks] == ["a", "b"]
+    assert [event.task.name for event in told if isinstance(event, e.Interrupted)] == ["c"]
+    stage.take()
+
+
+def test_a_task_that_was_added_after_the_end_of_one_before_it_waits_for_that_again(stage: Stage) -> None:
+    stage.create("a", "z")
+    stage.say("p", steal("w", 1))
+    stage.say("p", complete("w", 2, Result(0, 1)))
+    stage.take()
+    stage.create(task("b", "a"), task("c", "a", "z"))
+    assert stage.states() == "done ready ready waiting"
+    end_of_job(stage)
+    assert stage.states() == "ready ready waiting waiting"
+    stage.take()
+
+
+def test_a_worker_that_is_being_ended_takes_back_what_it_has_reported_and_the_run_goes_on(stage: Stage) -> None:
+    stage.create("a", task("b", "a"), task("c", "b"))
+    stage.say("p", steal("w", 1))
+    stage.say("p", complete("w", 2, Result(0, 1)))
+    stage.say("q", steal("v", 1))
+    assert stage.states() == "done assigned waiting"
+    stage.take()
+    stage.say("p", m.GiveBack("w", (Returned(0),), Native(1, INF, 3)))
+    assert stage.take() == [("q", m.Cancel((1,))), ("p", m.OK(answers=3))]
+    assert stage.states() == "ready waiting waiting"
+    stage.say("q", complete("v", 2, Result(1, 1, 143, 15), n=1))
+    replies = dict(reversed(stage.take()))
+    assert [assigned.name for assigned in replies["q"].tasks] == ["a"]
+
+
+def test_only_who_has_ended_a_task_can_take_that_back(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1))
+    stage.say("q", steal("v", 1))
+    stage.say("p", complete("w", 2, Result(0, 1)))
+    stage.take()
+    stage.say("q", m.GiveBack("v", (Returned(0),), Native(1, INF, 2)))
+    assert stage.take() == [("q", m.NotFound((0,), answers=2))]
+    assert stage.states() == "done"
+
+
+def test_a_signal_that_may_tell_of_a_dead_rank_is_the_end_of_the_job_when_tasks_die_of_it(stage: Stage) -> None:
+    stage.create("a", "b", "c")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.hub.doubt(stage.now)
+    stage.say("p", complete("w", 2, Result(0, 1, 138, 10), slots=2))
+    assert stage.states() == "ready assigned ready" and stage.hub.in_doubt
+    assert stage.hub.graph.names["a"].failures == 0
+    stage.take()

@@ -678,3 +678,36 @@ def test_a_refused_report_makes_the_worker_tell_what_it_holds() -> None:
     bench.hears(m.Error("no", report.native.sequence))
     (message,) = bench.says()
     assert message.native.held == ()
+
+
+# -- the batch system ends the job of a worker -------------------------------------------------------------------------
+
+
+def test_what_ended_in_the_second_around_the_end_of_its_job_is_given_back_or_never_told() -> None:
+    bench = Bench(slots=4)
+    bench.given(4)
+    bench.starts()
+    for id in (0, 1):
+        bench.now += 1.0
+        bench.runs(id, 0.5)
+        bench.now += HOLD
+        for message in bench.says():
+            bench.answers(message)
+    bench.worker.ended(Result(2, 1), bench.now)  # not yet
+    bench.worker.end_of_job(bench.now)
+    bench.worker.leave()
+    bench.runs(3, 0.5)
+    said = bench.says()
+    assert [message.tasks for message in said if isinstance(message, m.GiveBack)] == [(Returned(1),)]
+    assert not any(isinstance(message, m.Complete) for message in said)
+
+
+def test_what_ends_well_long_after_the_signal_counts() -> None:
+    bench = Bench()
+    bench.given(1)
+    bench.starts()
+    bench.worker.end_of_job(bench.now)
+    bench.worker.leave()
+    bench.runs(0, 5.0)
+    (report,) = bench.says()
+    assert [result.task for result in report.results] == [0]
