@@ -258,6 +258,11 @@ class Hub:
         return min(own, self.trials.deadline, self.handout.deadline, self._vigil.deadline)
 
     @property
+    def last_end(self) -> float:
+        """When a task has ended last; minus infinity when none has."""
+        return self._ends[-1][0] if self._ends else -math.inf
+
+    @property
     def awaited(self) -> bool:
         """Whether some worker waits for work, and so for whatever message may make some."""
         return bool(self.handout.parked)

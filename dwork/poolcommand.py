@@ -11,9 +11,9 @@ import click
 from dwork import __version__, signals, taskfile
 from dwork.completion import directories, files
 from dwork.door import Door
-from dwork.errors import TransportError, UsageError
+from dwork.errors import UsageError
 from dwork.hub import Policy
-from dwork.messages import Exit, Wishes
+from dwork.messages import Wishes
 from dwork.mintime import UNKNOWN, MinTime
 from dwork.options import (
     MIN_TIME,
@@ -25,12 +25,11 @@ from dwork.options import (
     policy_options,
     wishes_options,
 )
-from dwork.poolrun import Settings, run
+from dwork.poolrun import Settings, run, send_home
 from dwork.program import ExitCode, click_main, guarded, leave, say
 from dwork.progress.choice import WAYS
 from dwork.tasks import load
 from dwork.transport import mpi
-from dwork.wire import encode
 
 if TYPE_CHECKING:
     from mpi4py import MPI
@@ -257,6 +256,7 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
     ranks = None if world is None else mpi.Mpi(world)
+
     def body() -> int:
         signals.interrupt()
         return click_main(PROGRAM, command, (ranks, trouble), typed="dwork-pool")
@@ -266,10 +266,5 @@ def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     if ranks is not None:
         if code == ExitCode.BUG:
             ranks.abort(code)
-        try:
-            for rank in ranks.peers:  # who has been told already is told once more, and does not mind
-                ranks.send(rank, encode(Exit()))
-            ranks.close()
-        except TransportError:  # MPI is broken, and its end would not come
-            leave(code, at_once=True)
+        send_home(ranks)
     leave(code, at_once=ranks is not None and not ranks.is_whole)

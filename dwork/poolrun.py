@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
+import select
 import shlex
 import signal
 import socket
@@ -20,12 +21,13 @@ from dwork.connection import is_only
 from dwork.cores import share, slots
 from dwork.errors import StoreError, UsageError
 from dwork.gathering import Gathering
-from dwork.hub import Hub, Policy
+from dwork.hub import DOUBT, Hub, Policy
 from dwork.joblog import Joblog
+from dwork.jobs import job
 from dwork.localworker import local_worker, private_directory
 from dwork.loop import clock
 from dwork.loop.hub import HubLoop, Listener
-from dwork.messages import NO_WISHES, Move, Welcome, Wishes
+from dwork.messages import NO_WISHES, Exit, Move, Welcome, Wishes
 from dwork.mintime import UNKNOWN, MinTime
 from dwork.overview import NoRecord, Overview
 from dwork.printer import Printer
@@ -55,6 +57,8 @@ _CAUGHT: Final = (*ENDS, signal.SIGCHLD)
 _LEAVE_FOR: Final = {signal.SIGINT, signal.SIGHUP}
 #: A terminal and mpirun may both pass on the same Ctrl-C: the same signal twice within so many seconds is one.
 _ONE_SIGNAL: Final = 0.2
+#: Seconds for which a pool outside a batch job waits after its last task for a signal that was meant for all.
+_MOMENT: Final = 0.05
 #: Seconds that ranks may take to come over ZeroMQ; who is not there by then is dead.
 _COME: Final = 60.0
 
@@ -115,7 +119,7 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
             run.part()
             run.conclude(ExitCode.STOPPED if isinstance(error, StoreError) else ExitCode.USAGE)
             raise
-        return run.conclude(run.end())
+        return run.conclude(run.depart(run.end()))
 
 
 class _Run:
@@ -385,10 +389,38 @@ class _Run:
             return ExitCode.FAILED
         return code
 
+    def depart(self, code: int) -> int:
+        """Part from the ranks, and see whether the batch system was ending the job: then what ended last is in doubt.
+
+        Outside a job hardly anybody signals tasks before the pool, and a moment is enough.
+        """
+        if self._ranks is not None:
+            send_home(self._ranks)
+        until = self.hub.last_end + (DOUBT if job() else _MOMENT)
+        numbers = self._signals.take()
+        while not end_of_job(numbers) and (left := until - clock()) > 0:
+            select.select([self._signals.descriptor], (), (), left)
+            numbers = self._signals.take()
+        number = end_of_job(numbers)
+        if not number or self.hub.in_doubt:
+            return code
+        self.loop.carry_out(self.hub.end_of_job(clock(), signal.Signals(number).name))
+        counts = self.hub.graph.counts
+        self._outcome = self.hub.stopping
+        say("dwork", self._report.summary(counts)[-1])
+        return verdict(counts, is_stopped=True)
+
     def conclude(self, code: int) -> int:
         """Tell those who wait for it how the run ends, and return that."""
         self.loop.conclude(code, self._bridge.router if self._bridge is not None else None)
         return code
+
+
+def send_home(ranks: Mpi) -> None:
+    """Tell all ranks that nothing more comes, and part from them; who has been told already does not mind."""
+    for rank in ranks.peers:
+        ranks.send(rank, encode(Exit()))
+    ranks.part()
 
 
 def _resumed(plan: Plan, total: int, record: str) -> str:

@@ -142,6 +142,7 @@ class Mpi:
         self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
         self._dead: set[int] = set()
         self._lost: list[Peer] = []
+        self._is_closed = False
         self.is_whole = True  # no rank has died; else the process must end without Python's clean-up, which finalizes
 
     @property
@@ -233,12 +234,22 @@ class Mpi:
     def _stretched(self, nap: float) -> float:
         return nap if self._crowd == 1 else max(nap, min(nap * self._crowd, CROWDED))
 
+    def part(self) -> None:
+        """As `close`; when MPI is broken the process must end without Python's clean-up (`is_whole`)."""
+        try:
+            self.close()
+        except TransportError:
+            self.is_whole = False
+
     def close(self) -> None:
         """Part from the others, each with a last message, empty if none is known to be dead; leave MPI, unless some is.
 
         MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
         until all ranks are there: so one waits here, with naps, until the hub parts.
         """
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._is_hub:  # when all have parted, or are dead: it tells those who live whether there are dead ones
             self._see_off(LAST, self._ranks)
             self._part()
@@ -253,6 +264,7 @@ class Mpi:
         if self.is_whole:
             self.receive()
             self._mpi.Finalize()
+        self._dead.update(self._ranks)  # nothing more is sent
 
     def _part(self) -> None:
         """Say the last word to all who live. Issend: it is done when it has arrived, not when it has left."""

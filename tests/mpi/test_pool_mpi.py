@@ -151,6 +151,52 @@ def test_interrupts_at_rank_0_first_let_tasks_finish_then_end_them(
     assert "0 done, 0 failed, 0 skipped, 2 not finished" in err
 
 
+def _holds_signals(pid: int) -> bool:
+    """Whether it lets SIGTERM wait: it has begun, and cannot act on it yet."""
+    (line,) = [line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("SigBlk:")]
+    return bool(int(line.split()[1], 16) >> (signal.SIGTERM - 1) & 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR2])
+def test_a_signal_while_ranks_start_stops_the_pool_before_it_runs_anything(
+    pool: Callable, start: Callable, wait_until: Callable, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "tasks.txt").write_text("touch ran\n")
+    process = start(*pool(3, "tasks.txt"))
+    hubs: list[int] = []
+
+    def begins() -> bool:
+        with contextlib.suppress(AssertionError, OSError):
+            hubs.append(_rank(process, "0"))
+            return _holds_signals(hubs[-1])
+        return False
+
+    wait_until(begins)
+    os.kill(hubs[-1], number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 3, err
+    assert number.name in err and "Traceback" not in err
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP])
+def test_a_signal_after_the_summary_changes_no_exit_code(
+    pool: Callable, start: Callable, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "tasks.txt").write_text("touch begun; sleep 1000\n")
+    process = start(*pool(3, "--walltime", "2s", "--drain-before", "1s", "tasks.txt"))
+    assert process.stderr is not None
+    while "not finished" not in (line := process.stderr.readline()):
+        assert line, "it ended without a summary"
+    with contextlib.suppress(AssertionError, ProcessLookupError):  # it may have ended
+        hub = _rank(process, "0")
+        for _ in range(20):
+            os.kill(hub, number)
+    _, err = process.communicate(timeout=30)
+    assert process.returncode == 3, err
+    assert "Traceback" not in err
+
+
 def test_no_task_outlives_ranks_that_were_killed(
     pool: Callable, start: Callable, wait_until: Callable, tmp_path: Path
 ) -> None:

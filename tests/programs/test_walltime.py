@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from dwork.signals import ENDS
 from dwork.walltime import Walltime, _parsed
 from tests.leftovers import is_gone
 
@@ -73,33 +74,74 @@ def test_drain_lets_running_tasks_end(start: Callable, run: Callable, wait_until
     assert attempts(tmp_path) == [("one", "done")]
 
 
-def test_a_signal_of_the_batch_system_ends_it_in_time(start: Callable, wait_until: Callable, tmp_path: Path) -> None:
-    (tmp_path / "tasks.txt").write_text("touch begun; exec sleep 1000\n")
-    for number in (signal.SIGTERM, signal.SIGUSR1):
-        (tmp_path / "begun").unlink(missing_ok=True)
-        pool = start(*POOL, "tasks.txt")
-        wait_until((tmp_path / "begun").exists)
-        pool.send_signal(number)
-        if number == signal.SIGUSR1:
-            pool.send_signal(signal.SIGTERM)
-        _, err = pool.communicate(timeout=30)
-        assert pool.returncode == 3, err
-
-
-def test_a_batch_system_that_ends_tasks_a_moment_before_the_pool_fails_none(
-    start: Callable, wait_until: Callable, tmp_path: Path
+@pytest.mark.parametrize("number", ENDS)
+def test_a_signal_of_the_batch_system_ends_it_in_time(
+    start: Callable, wait_until: Callable, tmp_path: Path, number: signal.Signals
 ) -> None:
-    (tmp_path / "tasks.txt").write_text("echo $$ > pid; exec sleep 1000   #DWORK name=long\n")
-    pool = start(*POOL, "tasks.txt")
-    pid = tmp_path / "pid"
-    wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
-    task = int(pid.read_text())
-    os.kill(task, signal.SIGTERM)
-    wait_until(lambda: is_gone(task))
-    pool.send_signal(signal.SIGTERM)
+    (tmp_path / "tasks.txt").write_text("touch begun; exec sleep 1000   #DWORK name=long\n")
+    pool = start(*POOL, "tasks.txt", LSB_JOBID="4711")
+    wait_until((tmp_path / "begun").exists)
+    pool.send_signal(number)
     _, err = pool.communicate(timeout=30)
     assert pool.returncode == 3, err
     assert attempts(tmp_path) == [("long", "interrupted")]
+
+
+def pid_in(file: Path, wait_until: Callable) -> int:
+    wait_until(lambda: file.exists() and file.read_text().endswith("\n"))
+    return int(file.read_text())
+
+
+@pytest.mark.parametrize("number", ENDS)
+def test_a_batch_system_that_ends_tasks_a_moment_before_the_pool_fails_none(
+    start: Callable, wait_until: Callable, tmp_path: Path, number: signal.Signals
+) -> None:
+    (tmp_path / "tasks.txt").write_text("echo $$ > pid; exec sleep 1000   #DWORK name=long\n")
+    pool = start(*POOL, "tasks.txt", LSB_JOBID="4711")
+    task = pid_in(tmp_path / "pid", wait_until)
+    os.kill(task, number)
+    wait_until(lambda: is_gone(task))
+    pool.send_signal(number)
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 3, err
+    assert attempts(tmp_path) == [("long", "interrupted")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT])
+@pytest.mark.parametrize("others", ["", "sleep 1000   #DWORK name=other\n"])
+def test_what_goes_on_and_ends_well_after_a_part_of_it_was_ended_is_not_done(
+    start: Callable, run: Callable, wait_until: Callable, tmp_path: Path, number: signal.Signals, others: str
+) -> None:
+    part = "sh -c 'echo $$ > pid; exec sleep 1000' || echo ended; touch post"
+    (tmp_path / "tasks.txt").write_text(f"[ -e go ] || {{ {part}; }}  #DWORK name=sim\ntrue #DWORK after=sim\n{others}")
+    pool = start(*POOL, "--slots", "2", "tasks.txt", LSB_JOBID="4711")
+    os.kill(pid_in(tmp_path / "pid", wait_until), number)
+    wait_until((tmp_path / "post").exists)
+    pool.send_signal(number)
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 3, err
+    assert set(attempts(tmp_path)) <= {("sim", "interrupted"), ("true", "interrupted"), ("other", "interrupted")}
+    assert ("sim", "interrupted") in attempts(tmp_path)
+    (tmp_path / "go").touch()
+    (tmp_path / "tasks.txt").write_text((tmp_path / "tasks.txt").read_text().replace("1000", "0"))
+    again = run(*POOL, "tasks.txt")
+    assert again.code == 0, again.err
+    assert attempts(tmp_path).count(("sim", "done")) == 1
+
+
+def test_ctrl_c_outside_a_batch_job_puts_no_end_in_doubt(start: Callable, wait_until: Callable, tmp_path: Path) -> None:
+    long = "touch begun; while [ ! -e go ]; do sleep 0.02; done   #DWORK name=long after=quick"
+    (tmp_path / "tasks.txt").write_text(f"true   #DWORK name=quick\n{long}\ntrue   #DWORK name=last after=long\n")
+    pool = start(*POOL, "tasks.txt", LSB_JOBID="", SLURM_JOB_ID="", PBS_JOBID="")
+    wait_until((tmp_path / "begun").exists)
+    pool.send_signal(signal.SIGINT)
+    assert pool.stderr is not None
+    while "interrupted" not in pool.stderr.readline():
+        pass
+    (tmp_path / "go").touch()
+    pool.communicate(timeout=30)
+    assert pool.returncode == 3
+    assert attempts(tmp_path) == [("quick", "done"), ("long", "done")]
 
 
 def test_a_task_that_somebody_else_ends_has_failed(run: Callable, tmp_path: Path) -> None:
