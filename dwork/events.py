@@ -147,6 +147,7 @@ class Requeued:
     """Tasks left a worker's hands unfinished and are ready (or waiting) again.
 
     lost: they may have run, and their attempts count; else they were given back before they had started.
+    interrupted: they did run, and their worker has ended them, since it had to leave.
     """
 
     time: float
@@ -154,6 +155,7 @@ class Requeued:
     tasks: Sequence[Named]
     reason: str
     lost: bool = False
+    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -534,7 +534,7 @@ class Hub:
 
     def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
         nodes = list(worker.held.values())
-        self._take_back(worker, nodes, now, reason, step, lost=True)
+        self._take_back(worker, nodes, now, reason, step, lost=True, interrupted=not died)
         del self.workers[worker.location]
         self.handout.leave(worker)
         step.events.append(events.Left(now, worker.location, reason, died))
@@ -554,7 +554,15 @@ class Hub:
                     self._give_up(node, worker.location, result, now, step)
 
     def _take_back(
-        self, worker: Worker, nodes: Iterable[Node], now: float, reason: str, step: Step, *, lost: bool
+        self,
+        worker: Worker,
+        nodes: Iterable[Node],
+        now: float,
+        reason: str,
+        step: Step,
+        *,
+        lost: bool,
+        interrupted: bool = False,
     ) -> None:
         """These leave the worker's hands unfinished; those that are still assigned are ready again, first in line."""
         back = []
@@ -565,7 +573,7 @@ class Hub:
         self.handout.weigh(worker)
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
-            step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost))
+            step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost, interrupted))
         if self._doomed:
             doomed: list[Node] = []
             skipped: list[Node] = []

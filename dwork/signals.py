@@ -34,9 +34,10 @@ def hold() -> None:
 
 
 def interrupt() -> None:
-    """From now on a signal of ENDS raises Interrupted, until `Signals` or `ignore` says otherwise."""
-    for number in _caught(ENDS):
-        signal.signal(number, _interrupt)
+    """From now on a signal of ENDS that is not ignored raises Interrupted, until `Signals` or `ignore` is called."""
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
 
 

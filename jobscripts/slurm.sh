@@ -29,7 +29,7 @@ again() { [ "${SLURM_RESTART_COUNT:-0}" -ge "$AGAIN" ] || scontrol requeue "$SLU
 export AGAIN
 export -f again
 # shellcheck disable=SC2016
-srun --no-kill -K0 --wait=0 --cpu-bind=none bash -c 'trap : TERM USR1
+srun --no-kill -K0 --wait=0 --cpu-bind=none bash -c 'trap : TERM INT HUP USR1 USR2 XCPU
     python -m dwork.pool --slots auto "$@"
     code=$?
     [ "$SLURM_PROCID $code" != "1 1" ] || again

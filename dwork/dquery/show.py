@@ -129,7 +129,7 @@ def _attempt(attempt: Row, again: bool) -> Iterator[str]:
     elif outcome == "lost":
         text = f"lost: {how}"
     else:
-        text = f"{'cancelled' if outcome == 'cancelled' else 'failed'}: {how}{took}"
+        text = f"{outcome if outcome in ('cancelled', 'interrupted') else 'failed'}: {how}{took}"
     yield f"{moment(end)} {text}{_used(attempt)}{'; to be tried again' if outcome != 'done' and again else ''}"
 
 

@@ -354,7 +354,8 @@ class Store:
         for id in ids:
             hand = self._hands.pop(id, None)
             if hand is not None and event.lost:
-                self._lose(id, hand[0], event.location, hand[2], event.time, event.reason)
+                outcome = "interrupted" if event.interrupted else "lost"
+                self._lose(id, hand[0], event.location, hand[2], event.time, event.reason, outcome)
                 self._lost.add((id, hand[0]))
 
     def _lose(

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
+import pytest
+
 from tests.slurm.conftest import Batch, ran, waiting
 
 
@@ -88,6 +90,22 @@ def test_scancel_ends_all_and_the_next_job_goes_on(
     again = batch("--nodes=2")
     assert ends(again) == "COMPLETED", again.output
     assert [len(nodes) for nodes in ran(tmp_path).values()] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("signal", ["USR1", "USR2", "INT", "HUP", "XCPU"])
+def test_a_warning_that_reaches_pool_and_tasks_interrupts_all_and_requeues(
+    batch: Batch, wait_until: Callable, tmp_path: Path, signal: str
+) -> None:
+    """As with `#SBATCH --signal=USR1@120`, without the B: that would spare them."""
+    lines = [f"touch ran-{i}; sleep 600; touch post-{i}   #DWORK name=task-{i}\n" for i in range(3)]
+    (tmp_path / "tasks.txt").write_text("".join(lines))
+    job = batch("--nodes=2")
+    wait_until(lambda: len(ran(tmp_path)) == 3)
+    batch.cluster.command("scancel", "--signal", signal, job.id)
+    wait_until(lambda: job.is_requeued, otherwise=lambda: job.output)
+    assert {outcome for _, outcome in outcomes(tmp_path)} == {"interrupted"}
+    assert f"SIG{signal}: no more tasks are started" in job.output
+    batch.cluster.command("scancel", job.id)
 
 
 def test_a_node_that_dies_costs_what_it_ran_and_the_others_go_on(
