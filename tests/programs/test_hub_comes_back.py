@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -143,3 +145,24 @@ def test_a_worker_that_is_stopped_for_a_while_has_its_end_counted(
     assert worker.returncode == 0, err
     assert (tmp_path / "ran-one").read_text() == "run\n"
     assert ": done" in hub.dquery("lookup", "#0").out
+
+
+def test_a_worker_whose_own_job_is_ended_takes_back_what_ended_just_before(
+    comeback: Comeback, start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    """As when its batch system signals `sim` of `sim; post` first: post has run, and so has what comes after it."""
+    sim = "sh -c 'echo $$ > pid; exec sleep 1000'"
+    comeback.dquery("create", "sim", "--command", f"[ -e go ] || {sim}; echo post >> post")
+    comeback.dquery("create", "next", "sim", "--command", "echo next >> next")
+    worker = start(sys.executable, "-m", "dwork.kworker", "-s", comeback.hub.server, LSB_JOBID="4711")
+    pid = tmp_path / "pid"
+    wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
+    os.kill(int(pid.read_text()), signal.SIGTERM)
+    wait_until((tmp_path / "next").exists)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(timeout=20) == 0
+    states = [comeback.dquery("lookup", name).out.split()[2].rstrip(":") for name in ("sim", "next")]
+    assert states == ["ready", "waiting"]
+    (tmp_path / "go").touch()
+    assert comeback.hub.kworker().wait(timeout=20) == 0
+    assert [(tmp_path / name).read_text().split() for name in ("post", "next")] == [["post"] * 2, ["next"] * 2]

@@ -129,6 +129,18 @@ def test_what_goes_on_and_ends_well_after_a_part_of_it_was_ended_is_not_done(
     assert attempts(tmp_path).count(("sim", "done")) == 1
 
 
+def test_a_task_that_is_ended_with_the_pool_and_ends_well_for_all_that_is_not_done(
+    start: Callable, run: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("trap 'exit 0' TERM; touch begun; while :; do sleep 0.02; done #DWORK name=a\n")
+    pool = start(*POOL, "tasks.txt")
+    wait_until((tmp_path / "begun").exists)
+    assert run(sys.executable, "-m", "dwork.dquery", "drain", "--now").code == 0
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 3, err
+    assert attempts(tmp_path) == [("a", "interrupted")]
+
+
 def test_ctrl_c_outside_a_batch_job_puts_no_end_in_doubt(start: Callable, wait_until: Callable, tmp_path: Path) -> None:
     long = "touch begun; while [ ! -e go ]; do sleep 0.02; done   #DWORK name=long after=quick"
     (tmp_path / "tasks.txt").write_text(f"true   #DWORK name=quick\n{long}\ntrue   #DWORK name=last after=long\n")
