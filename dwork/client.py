@@ -30,7 +30,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final
 
-from dwork import messages
+from dwork import messages, shell
+from dwork.background import fault
 from dwork.connection import Connection, choose
 from dwork.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.exchange import Exchange
@@ -520,6 +521,8 @@ def _ready_to_send(task: Task, host: str) -> Task:
         raise UsageError("a task needs a name")
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
+    if text := fault(command, bash=shell.is_bash()):
+        raise UsageError(f"task {name!r}: {text}")
     return Task(
         name,
         name if command == name else command,

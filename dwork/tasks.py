@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Collection, Sequence
 
-from dwork import taskfile
+from dwork import shell, taskfile
 from dwork.errors import TaskFileError
 from dwork.shown import counted, shown
 from dwork.task import Task
@@ -37,7 +37,7 @@ def load(
     collects = gc.isenabled()
     gc.disable()  # a million tasks would be looked through again and again, and none is garbage
     try:
-        tasks = taskfile.parse(sources, known=known, tell=tell)
+        tasks = taskfile.parse(sources, known=known, tell=tell, bash=shell.is_bash())
     finally:
         if collects:
             gc.enable()

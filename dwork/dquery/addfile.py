@@ -37,10 +37,10 @@ def _read(file: str) -> bytes:
 @json_option
 @click.pass_obj
 def command(session: Session, file: str, form: str | None, as_json: bool) -> None:
-    from dwork import taskfile
+    from dwork import shell, taskfile
 
     source = taskfile.Source(file, _read(file), form or taskfile.format_of(file, "csv"))
-    tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"))
+    tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"), bash=shell.is_bash())
     n = sum(task.command is not None for task in tasks)
     with session.client() as client:
         client.create_all(tasks)

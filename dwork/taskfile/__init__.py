@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from dwork.background import fault
 from dwork.task import PLAIN, Options, Task
 from dwork.taskfile import csv_rows, dag, disbatch, greasy, hyperqueue, jsonl, launcher, lines
+from dwork.taskfile.draft import Draft
 from dwork.taskfile.options import duration, memory
 from dwork.taskfile.rescue import rescued, without
 from dwork.taskfile.resolve import resolve
@@ -31,6 +33,8 @@ _READERS = {
     "hq": hyperqueue.read,
     "launcher": launcher.read,
 }
+#: A file without any of these puts nothing in the background; a backslash may stand for an ampersand.
+_SIGNS = (b"&", b"wait", b"\\")
 _ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".toml": "hyperqueue"}
 
 
@@ -57,16 +61,31 @@ def parse(
     *,
     known: Collection[str] | None = (),
     tell: Callable[[str], None] = lambda text: None,
+    bash: bool = False,
 ) -> list[Task]:
     """Return the tasks of all sources as one graph; TaskFileError says in one line what is wrong.
 
     known: names that exist elsewhere and may be waited for; None when any unknown name may. Predecessors of a task
     need not stand before it in the list. tell(text) hears what is taken otherwise than it was meant, in one line each.
+    bash: whether the /bin/sh that will run the commands is bash.
     """
     pool: dict[Options, Options] = {PLAIN: PLAIN}
     drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
+    for source, draft in zip(sources, drafts, strict=True):
+        if any(sign in source.data for sign in _SIGNS):
+            _refuse_background(draft, bash)
     tasks = resolve(drafts, known)
     for draft in drafts:
         for text, line in draft.remarks.items():
             tell(str(draft.problem(line, text)))
     return tasks
+
+
+def _refuse_background(draft: Draft, bash: bool) -> None:
+    """Raise TaskFileError for the first task that leaves work in the background."""
+    for i, task in enumerate(draft.tasks):
+        command = task.command
+        if type(command) is not str or "&" in command or command[:4] == "wait":
+            text = fault(command, bash=bash)
+            if text:
+                raise draft.problem(draft.lines[i], text)

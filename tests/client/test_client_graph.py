@@ -184,6 +184,8 @@ def test_by_default_a_client_is_told_by_host_and_process(hub: Any, monkeypatch: 
         lambda c: c.complete("", 0),
         lambda c: c.complete("a", 256),
         lambda c: c.complete("a", -200),
+        lambda c: c.create("a", "b &"),
+        lambda c: c.create("b > c &"),
         lambda c: Client(timeout=0),
         lambda c: Client(timeout=float("nan")),
         lambda c: Client("not an address"),

@@ -60,6 +60,8 @@ USAGE = [
     ["create", "a", "--env", "=V"],
     ["create", "a", "--env", "\n"],
     ["create", "a", "--command"],
+    ["create", "a", "--command", "b &"],
+    ["create", "a > b &"],
     ["addfile"],
     ["addfile", "a", "b"],
     ["addfile", "a", "--format", "yaml"],

@@ -6,7 +6,37 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
+from dwork.shell import is_bash
+
 POOL = [sys.executable, "-m", "dwork.pool"]
+
+
+def test_a_file_whose_lines_end_in_the_background_is_refused_whole(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("touch ran\n(sleep 1; touch r1) &\n(sleep 1; touch r2) &\nwait\n")
+    ran = run(*POOL, "tasks.txt")
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.own_err
+    assert line.startswith('dwork: tasks.txt:2: "&" leaves work in the background')
+    assert "take the & away" in line
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.skipif(is_bash(), reason="/bin/sh is bash, where &> is for output")
+def test_output_to_a_file_as_only_bash_writes_it_is_refused_where_sh_is_another(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("true\nsh -c 'echo computing; exit 7' &> amp.log\n")
+    ran = run(*POOL, "tasks.txt")
+    assert ran.code == 2 and ran.own_err[0].startswith('dwork: tasks.txt:2: "&>" puts the command in the background')
+    (tmp_path / "tasks.txt").write_text("sh -c 'echo computing; exit 7' &> amp.log\n")
+    assert run(*POOL, "--format", "launcher", "tasks.txt").code == 1
+    assert (tmp_path / "amp.log").read_text() == "computing\n"
+
+
+def test_a_line_that_waits_for_its_own_background_runs(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("(sleep 0.1; echo a) & echo b & wait\n")
+    ran = run(*POOL, "tasks.txt")
+    assert (ran.code, ran.out) == (0, "b\na\n"), ran.err
 
 
 def test_a_file_of_disbatch(run: Callable, tmp_path: Path) -> None:

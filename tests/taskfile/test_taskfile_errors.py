@@ -303,11 +303,29 @@ FOREIGN = [
     ("csv", "a\n[# 1,1 #] b\n", 2, "is not for a shell", "use --format greasy"),
 ]
 
+_LEFT, _AWAY = '"&" leaves work in the background', "take the & away: dwork runs lines side by side"
+BACKGROUND = [
+    ("lines", "a\nb && c\n(d; e) & #DWORK cores=2", 3, _LEFT, _AWAY),
+    ("lines", "a\nb \\\n & c", 2, _LEFT, _AWAY),
+    ("lines", "a\nwait\nb", 2, '"wait" has nothing to wait for', "#DWORK barrier, or after=NAME"),
+    ("lines", "a &> log", 1, '"&>" puts the command in the background', "write > FILE 2>&1"),
+    ("csv", "a\nb &,a", 2, _LEFT, _AWAY),
+    ("jsonl", '{"command": "a \\u0026"}', 1, _LEFT, _AWAY),
+    ("jsonl", '\n{"command": ["sh", "-c", "a &"]}', 2, _LEFT, _AWAY),
+    ("dag", 'TASK a x\nTASK b sh -c "c &"', 2, _LEFT, _AWAY),
+    ("disbatch", "#DISBATCH SUFFIX  &\n\na", 3, _LEFT, _AWAY),
+    ("disbatch", "#DISBATCH REPEAT 2 a &", 1, _LEFT, _AWAY),
+    ("launcher", "a\nb &", 2, _LEFT, _AWAY),
+    ("greasy", "a\n[# 1 #] [@ d @] b &", 2, _LEFT, _AWAY),
+    ("hyperqueue", "#\n[[task]]\ncommand = ['bash', '-c', \"a \\u0026\"]", 2, _LEFT, _AWAY),
+]
+
 
 @pytest.mark.parametrize(
     ("form", "text", "line", "wrong", "advice"),
     [pytest.param(form, *case, id=f"{form}-{k}") for form, cases in FORMATS.items() for k, case in enumerate(cases)]
-    + [pytest.param(*case, id=f"foreign-{k}") for k, case in enumerate(FOREIGN)],
+    + [pytest.param(*case, id=f"foreign-{k}") for k, case in enumerate(FOREIGN)]
+    + [pytest.param(*case, id=f"background-{k}") for k, case in enumerate(BACKGROUND)],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_do(
     form: str, text: str, line: int, wrong: str, advice: str
@@ -344,3 +362,14 @@ def test_variables_of_other_systems_are_told_of(text: str, told: list[str]) -> N
     heard: list[str] = []
     parse([Source("t", text.encode())], tell=heard.append)
     assert [each.split(" --format")[0] for each in heard] == told
+
+
+def test_output_to_a_file_as_bash_writes_it_is_taken_where_bash_runs_it() -> None:
+    assert parse([Source("t", b"a &> log")], bash=True)[0].command == "a &> log"
+    for form in "disbatch", "launcher":
+        assert parse([Source("t", b"a &> log", form)])
+
+
+def test_a_command_that_waits_for_its_own_background_is_taken_in_every_format() -> None:
+    for form in "lines", "csv", "disbatch", "launcher", "greasy":
+        assert len(parse([Source("t", b"a & b & wait\nc && d 2>&1\n", form)])) == 2

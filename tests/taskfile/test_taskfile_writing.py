@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
+from dwork.background import fault
 from dwork.errors import TaskFileError
 from dwork.task import PLAIN, Options, Task
 from dwork.taskfile import Source, parse, without
@@ -89,6 +90,7 @@ def graphs(draw: st.DrawFn) -> list[Task]:
     for name in draw(st.lists(NAMES, unique=True, max_size=8)):
         after = tuple(draw(st.lists(st.sampled_from(tasks), max_size=4, unique=True))) if tasks else ()
         command = draw(st.none() | COMMANDS | st.just(name if name.strip() else "x"))
+        command = "x" if fault(command, bash=False) else command  # no file may say that
         options = PLAIN if command is None else draw(OPTIONS)
         tasks.append(
             Task(name, command, tuple(task.name for task in after), options, draw(st.sampled_from(["", "vm"])))

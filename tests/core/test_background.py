@@ -1,0 +1,107 @@
+"""What a command leaves in the background is found, and what only looks like it passes."""
+
+from __future__ import annotations
+
+import subprocess
+
+import pytest
+
+from dwork.background import fault
+from dwork.task import Command
+
+LEFT = [
+    "a &",
+    "a&",
+    "a & b",
+    "(a; b) &",
+    "(a &)",
+    "{ a; } &",
+    "nohup a > x 2>&1 &",
+    "a && b &",
+    "a & echo please wait",
+    "a & sh -c 'wait'",
+    "a & # wait",
+    "a & wait; b &",
+    'a "$(b "c")" & d',
+    'a `b "c"` & d',
+    "curl http://x/?a=1&b=2",
+    "echo a#b & c",
+    "echo $((1 << 2)) & b\n2",
+    "cat <<E\nx\nE\na &",
+    "cat << E &\nx\nE",
+    "a \\\n & b",
+    "if x; then y & fi",
+    ("sh", "-c", "a &"),
+    ("/bin/bash", "-c", "a &"),
+]
+PASSES = [
+    "a && b",
+    "a & wait",
+    "a & b & wait",
+    "(a & b & wait)",
+    "{ a & b & wait; }",
+    "for i in 1 2; do a $i & done; wait",
+    "if true; then a & wait; fi",
+    "case $x in y) a & wait;; esac",
+    "a & { wait; }",
+    "a & wait $!",
+    "a &\nb &\nwait\n",
+    "monitor & pid=$!; a; kill $pid",
+    "a > log 2>&1",
+    "a >&2",
+    "a <&3",
+    "a |& b",
+    "case x in x) a;& y) b;; esac",
+    "echo '&' \"&\" \\& a\\&b",
+    'echo "it\'s & that"',
+    "echo $'it\\'s & that'",
+    "echo $((5 & 3)) $(( ((1 + 2)) & 5 ))",
+    "((x & y))",
+    "echo a # b & c",
+    "a $(b & c)",  # the shell waits for what it reads from
+    'a "$(b "c & d")"',
+    'a "`b "c & d"`"',
+    "cat <<< 'a & b'",
+    "cat <<E\na & b\nE",
+    "cat <<-'E' > f && b\na & b\n\tE\nc",
+    "echo ${x:-a&b} \"${x:-'&'}\"",
+    "awk '{print $1 & $2}' f",
+    "waiting 5",
+    "wait=5",
+    "await",
+    "",
+    None,
+    ("a", "&"),
+    ("a", "-c", "&"),
+    ("sh", "-x", "a &"),
+]
+
+
+@pytest.mark.parametrize("command", LEFT)
+def test_work_left_in_the_background_is_found(command: Command) -> None:
+    assert fault(command, bash=False).startswith('"&" leaves work in the background')
+    assert fault(command, bash=True).startswith('"&" leaves work in the background')
+
+
+@pytest.mark.parametrize("command", PASSES)
+def test_what_leaves_nothing_in_the_background_passes(command: Command) -> None:
+    assert fault(command, bash=False) == fault(command, bash=True) == ""
+
+
+@pytest.mark.parametrize("command", ["a &> log", "a &>> log", "a &>log", "a b &> log; wait"])
+def test_output_to_a_file_as_only_bash_writes_it_is_found_where_the_shell_is_not_bash(command: str) -> None:
+    assert fault(command, bash=False).endswith("write > FILE 2>&1 instead")
+    assert fault(("dash", "-c", command), bash=True)
+    assert not fault(command, bash=True)
+    assert not fault(("/bin/bash", "-c", command), bash=False)
+    assert fault(("sh", "-c", command), bash=False) and not fault(("sh", "-c", command), bash=True)
+
+
+@pytest.mark.parametrize("command", ["wait", "wait; a", "wait # for all", "wait $!", "wait && a", "wait\na"])
+def test_a_wait_for_nothing_is_found(command: str) -> None:
+    assert fault(command, bash=False).startswith('"wait" has nothing to wait for')
+
+
+@pytest.mark.parametrize("command", [case for case in PASSES if isinstance(case, str)])
+def test_what_passes_is_what_a_shell_reads_without_complaint(command: str) -> None:
+    subprocess.run(["bash", "-n", "-c", command], check=True)
