@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 
+from dwork.taskfile.directive import misses
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign import refuse
 from dwork.taskfile.text import TOO_LONG, fit_command, proper, trimmed
@@ -49,6 +50,8 @@ def _add(draft: Draft, line: int, fields: list[str]) -> None:
     if not command.strip():
         raise ValueError("the first field, the command, is empty; write command,predecessor,predecessor,...")
     refuse(command)
+    if misses(command):
+        raise ValueError("options after #DWORK are for lines; if the file is of these, use --format lines")
     if "" in after:
         raise ValueError("there is an empty predecessor; take the comma out")
     fit_command(command)

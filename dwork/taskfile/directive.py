@@ -5,6 +5,7 @@ In files of other systems too, where it is a comment: there it says what the lin
 
 from __future__ import annotations
 
+import re
 import shlex
 from functools import lru_cache
 from typing import Any, Final
@@ -12,10 +13,16 @@ from typing import Any, Final
 from dwork.shown import shown
 from dwork.task import PLAIN, Options
 from dwork.taskfile.draft import Pool
-from dwork.taskfile.options import KEYS, checked, unknown_key, value_of
+from dwork.taskfile.options import KEYS, SPELLINGS, checked, unknown_key, value_of
 from dwork.taskfile.text import BLANKS, proper
 
 MARK: Final = "#DWORK"
+
+#: What a shell would not look into for a comment.
+QUOTED: Final = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
+#: A mark in any spelling, where an option or a barrier follows. That behind `##` is meant to be left out.
+_KEY: Final = "|".join(SPELLINGS).replace("-", "[-_]")
+_LIKE_MARK: Final = re.compile(rf"(?<!#)#[ \t]*dwork[ \t:;,-]*(?:barrier[ \t]*$|(?:{_KEY})[ \t]*=)", re.IGNORECASE)
 
 _FORM = "write key=value words, such as name=solve-1 after=mesh cores=4"
 
@@ -30,6 +37,7 @@ def ask(values: dict[str, Any], comment: str) -> None:
     """Take over what a comment in a file of another system asks for: fields of Options and their values."""
     text = alone(comment)
     if text is None:
+        refuse_near_miss(comment)
         return
     said = {"barrier": ""} if text == "barrier" else words(text)
     for key in ("name", "after", "barrier"):
@@ -40,8 +48,28 @@ def ask(values: dict[str, Any], comment: str) -> None:
 
 def refuse_options(command: str) -> None:
     """Raise ValueError when options stand behind a command whose format knows of none."""
-    if MARK in command:
+    if MARK in command or misses(command):
         raise ValueError(f"in this format {MARK} and options stand on a line of their own, above; move them there")
+
+
+def misses(command: str) -> str:
+    """Return what looks like a mark with options in a command, outside of quotes; empty when there is none."""
+    if not _LIKE_MARK.search(command):
+        return ""
+    found = _LIKE_MARK.search(QUOTED.sub("q", command))
+    return found[0] if found else ""
+
+
+def refuse_near_miss(line: str) -> None:
+    """Raise ValueError when a comment or a command has something that was meant to be a mark, and is none."""
+    if line[:1] == "#":  # what stands further on in a comment is a comment in any case
+        found = _LIKE_MARK.match(line)
+        missed = found[0] if found else ""
+    else:
+        missed = misses(line)
+    if missed:
+        advice = f"did you mean {MARK}, in capitals and with a blank on either side?"
+        raise ValueError(f'"{shown(missed)}" would be passed over; {advice}')
 
 
 def words(text: str) -> dict[str, str]:

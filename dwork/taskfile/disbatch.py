@@ -16,7 +16,7 @@ from typing import Any, Final
 from dwork.shellwords import BASH
 from dwork.shown import shown
 from dwork.task import Options
-from dwork.taskfile.directive import MARK, ask, refuse_options
+from dwork.taskfile.directive import ask, refuse_options
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.text import BLANKS, SHORT, fit_command
 from dwork.taskfile.unset import Unset
@@ -52,7 +52,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
                 reader.add(number, line)
             elif line.startswith(_MARK):
                 reader.directive(number, line)
-            elif content.startswith(MARK):
+            else:
                 reader.ask(content)
         except ValueError as error:
             raise draft.problem(number, str(error)) from None

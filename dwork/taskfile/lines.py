@@ -2,7 +2,8 @@
 
 Rules. A line is what a shell would take for one: a backslash at its end joins it to the next, except in a comment. One
 that starts with `#` is a comment; one that starts with `#DWORK` is a directive, which sets defaults for the lines
-below or is a barrier. On a command line the last ` #DWORK ` starts the options. Nothing else of a command is looked at.
+below or is a barrier. On a command line the last ` #DWORK ` starts the options. Nothing else of a command is looked at,
+but for what was meant to be a `#DWORK` and is written otherwise.
 """
 
 from __future__ import annotations
@@ -10,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from dwork.taskfile.directive import MARK, Defaults, alone, items, words
+from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refuse_near_miss, words
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign import FIRST, refuse, remark_variables
 from dwork.taskfile.options import checked
 from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
 
-# What a shell would not look into for a comment, and where a comment can start.
-_QUOTED = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
+# Where a comment can start.
 _COMMENT = re.compile(r"(?:^|[\s;&|()<>])#")
 
 
@@ -35,7 +35,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             command = line.strip(BLANKS)
             if not command:
                 continue
-            if MARK in command or command[0] in FIRST or command[-1] == "\\" or len(command) > SHORT:
+            if "#" in command or command[0] in FIRST or command[-1] == "\\" or len(command) > SHORT:
                 _special(draft, defaults, number, trimmed(line))
             else:
                 draft.add(number, None, command, defaults.after, defaults.options)
@@ -51,8 +51,11 @@ def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
         directive = alone(line)
         if directive is not None:
             _directive(draft, defaults, number, directive)
+        else:
+            refuse_near_miss(line)
         return
     command, options = _parted(line)
+    refuse_near_miss(command)
     fit_command(command)
     if not options:
         draft.add(number, None, command, defaults.after, defaults.options)
@@ -99,4 +102,4 @@ def _continued(line: str, numbered: Iterator[tuple[int, str]]) -> str:
 def _goes_on(line: str) -> bool:
     if (len(line) - len(line.rstrip("\\"))) % 2 == 0:
         return False
-    return "#" not in line or not _COMMENT.search(_QUOTED.sub("q", line[:-1]))
+    return "#" not in line or not _COMMENT.search(QUOTED.sub("q", line[:-1]))

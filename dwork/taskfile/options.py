@@ -34,6 +34,9 @@ _ALSO_CALLED = {
     "id": "name",
 }
 
+#: All words that people may write for a key.
+SPELLINGS = (*KEYS, *_ALSO_CALLED)
+
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _MEMORY = re.compile(
     r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18}) ?(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII

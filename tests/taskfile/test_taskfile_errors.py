@@ -303,6 +303,30 @@ FOREIGN = [
     ("csv", "a\n[# 1,1 #] b\n", 2, "is not for a shell", "use --format greasy"),
 ]
 
+_MEANT = "did you mean #DWORK, in capitals and with a blank on either side?"
+NEAR_MISS = [
+    ("lines", "a\ncat b # DWORK name=b after=a", 2, '"# DWORK name=" would be passed over', _MEANT),
+    ("lines", "a #dwork name=b", 1, '"#dwork name="', _MEANT),
+    ("lines", "a #Dwork cores=2", 1, '"#Dwork cores="', _MEANT),
+    ("lines", "a #DWORK: name=b", 1, '"#DWORK: name="', _MEANT),
+    ("lines", "a # dwork: min_time = 5", 1, '"# dwork: min_time ="', _MEANT),
+    ("lines", "echo one#DWORK name=one", 1, '"#DWORK name="', _MEANT),
+    ("lines", 'echo "one"#DWORK name=one', 1, '"#DWORK name="', _MEANT),
+    ("lines", "a #DWORKname=b", 1, '"#DWORKname="', _MEANT),
+    ("lines", "a #dwork cpus=2", 1, '"#dwork cpus="', _MEANT),
+    ("lines", "a #DWORK name=b #DWORK cores=2", 1, '"#DWORK name="', _MEANT),
+    ("lines", "a # dwork name=b #DWORK cores=2", 1, '"# dwork name="', _MEANT),
+    ("lines", "a\n# DWORK barrier\nb", 2, '"# DWORK barrier"', _MEANT),
+    ("lines", "#DWORKbarrier", 1, '"#DWORKbarrier"', _MEANT),
+    ("lines", "a\n#dwork retries=1\nb", 2, '"#dwork retries="', _MEANT),
+    ("lines", "a\n  #DWORK: cores=2\nb", 2, '"#DWORK: cores="', _MEANT),
+    ("launcher", "a\n#dwork cores=2\nb", 2, '"#dwork cores="', _MEANT),
+    ("greasy", "# DWORK cores=2\nb", 1, '"# DWORK cores="', _MEANT),
+    ("disbatch", "a\n #DWORK: cores=2\nb", 2, '"#DWORK: cores="', _MEANT),
+    ("launcher", "a #dwork cores=2", 1, "in this format #DWORK and options stand on a line of their own", "move them"),
+    ("csv", "a\nb #DWORK name=b after=a", 2, "options after #DWORK are for lines", "use --format lines"),
+]
+
 _LEFT, _AWAY = '"&" leaves work in the background', "take the & away: dwork runs lines side by side"
 BACKGROUND = [
     ("lines", "a\nb && c\n(d; e) & #DWORK cores=2", 3, _LEFT, _AWAY),
@@ -325,6 +349,7 @@ BACKGROUND = [
     ("form", "text", "line", "wrong", "advice"),
     [pytest.param(form, *case, id=f"{form}-{k}") for form, cases in FORMATS.items() for k, case in enumerate(cases)]
     + [pytest.param(*case, id=f"foreign-{k}") for k, case in enumerate(FOREIGN)]
+    + [pytest.param(*case, id=f"near-miss-{k}") for k, case in enumerate(NEAR_MISS)]
     + [pytest.param(*case, id=f"background-{k}") for k, case in enumerate(BACKGROUND)],
 )
 def test_a_mistake_is_told_with_its_place_and_what_to_do(
@@ -373,3 +398,26 @@ def test_output_to_a_file_as_bash_writes_it_is_taken_where_bash_runs_it() -> Non
 def test_a_command_that_waits_for_its_own_background_is_taken_in_every_format() -> None:
     for form in "lines", "csv", "disbatch", "launcher", "greasy":
         assert len(parse([Source("t", b"a & b & wait\nc && d 2>&1\n", form)])) == 2
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "# dwork is great",
+        "# DWORK reads this file",
+        "# dwork: a barrier is a line of its own",
+        "# dwork sets OMP_NUM_THREADS=1",
+        "##DWORK cores=4",
+        "# #DWORK cores=4",
+        "# solve 1 #dwork name=solve-1",
+        "echo a ##DWORK name=b",
+        "echo '#dwork name=x' \"# DWORK name=x\" \\#dwork name=x",
+        "echo a#b # dwork was here",
+        "curl http://dwork/#name=x",
+    ],
+)
+def test_what_only_speaks_of_dwork_is_no_directive(line: str) -> None:
+    parse([Source("t", f"{line}\n".encode())])
+    for form in "launcher", "greasy", "disbatch":
+        if line[0] == "#":
+            assert parse([Source("t", f"{line}\n".encode(), form)]) == []

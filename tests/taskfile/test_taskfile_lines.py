@@ -59,7 +59,7 @@ def test_the_example_of_the_manual_is_one_graph() -> None:
         ("a \\", ["a"]),
         ("a \\\\\nb", ["a \\\\", "b"]),
         ("# a \\\nb", ["b"]),
-        ("#DWORKER x\n#dwork y\n#DWORKbarrier\n#DWORK\n#DWORK \n", []),
+        ("#DWORKER x\n#dwork y\n#DWORKbarriers\n#DWORK\n#DWORK \n", []),
         ("a # see C:\\\nb", ["a # see C:\\", "b"]),
         ("a '# see' \\\nb", ["a '# see' b"]),
         ("a x#y \\\nb", ["a x#y b"]),
