@@ -33,7 +33,7 @@ from dwork.messages import NO_WISHES, Wishes
 from dwork.oom import Oom
 from dwork.resources import ONE_CORE, Resources
 from dwork.seats import Seat, Seats
-from dwork.shellwords import SHELL, arguments
+from dwork.shellwords import SHELL, arguments, as_path
 from dwork.shown import size
 from dwork.surroundings import of_tasks
 from dwork.task import TIMED_OUT, Assigned, Result
@@ -180,15 +180,12 @@ class Runner:
         if cwd is not None:  # posix_spawn cannot change directory, a shell can
             if not os.path.isdir(cwd):
                 raise NotADirectoryError(errno.ENOTDIR, "no such directory", cwd)
-            words = (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', SHELL, cwd, *words)
+            words = (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', SHELL, as_path(cwd), *words)
         if group:
             words = (SHELL, "-c", 'echo $$ > "$1" && shift && exec "$@"', SHELL, group, *words)
         program = words[0]
         if environment is not self._environment and "/" not in program:  # its own PATH decides
-            found = shutil.which(program, path=environment.get("PATH", os.defpath))
-            if found is None:
-                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
-            program = found
+            program = _found(program, environment.get("PATH", os.defpath))
         out, err = files
         actions = (
             (os.POSIX_SPAWN_DUP2, self._null, 0),
@@ -204,7 +201,8 @@ class Runner:
         except OSError as error:
             if error.errno != errno.ENOEXEC:
                 raise
-        words = (SHELL, *words)  # a script without a first line that names its interpreter, as a shell would run it
+        # A script without a first line that names its interpreter, as a shell would run it: the file that was found.
+        words = (SHELL, as_path(program) if "/" in program else _found(program, None), *words[1:])
         return os.posix_spawnp(
             SHELL, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=defaults
         )
@@ -356,6 +354,14 @@ def _is_group(pid: int) -> bool:
     except PermissionError:  # of another user, by sudo
         pass
     return True
+
+
+def _found(program: str, path: str | None) -> str:
+    """The file that a name without a slash stands for; path: where to look, by default in the PATH of the worker."""
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    return as_path(found)
 
 
 def _not_started(assigned: Assigned, program: str, error: OSError | ValueError, now: float) -> Result:

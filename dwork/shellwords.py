@@ -30,6 +30,11 @@ _OWN_WORDS: Final = frozenset(
 )
 
 
+def as_path(name: str) -> str:
+    """A file's name as one that neither `cd` (CDPATH, OLDPWD) nor a shell (PATH, options) takes for something else."""
+    return name if name.startswith(("/", "./", "../")) else f"./{name}"
+
+
 def arguments(command: Command) -> tuple[str, ...]:
     """The argument list to start for a command; empty when there is nothing to run."""
     if command is None:

@@ -21,6 +21,7 @@ from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_exactly, say_json
 from dwork.dquery._session import Session, name
 from dwork.errors import AllDone
+from dwork.shellwords import as_path
 from dwork.task import Assigned, Command
 
 NO_TASK, FINISHED, NOT_NOW = 1, 3, 4
@@ -39,7 +40,7 @@ def _script(task: Assigned) -> str:
         variables = shlex.join(f"{name}={value}" for name, value in task.options.env)
         script = f"env {variables} sh -c {shlex.quote(script)}"
     if task.options.cwd is not None:
-        script = f"cd -- {shlex.quote(task.options.cwd)} || exit\n{script}"
+        script = f"cd -- {shlex.quote(as_path(task.options.cwd))} || exit\n{script}"
     return script
 
 

@@ -13,6 +13,7 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import Any, Final
 
+from dwork.shellwords import as_path
 from dwork.shown import shown
 from dwork.task import PLAIN, Options
 from dwork.taskfile.directive import ask, refuse_options
@@ -41,18 +42,19 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             refuse_options(command)
             if command[-1] == "\\":
                 command = trimmed(line)
+            name: str | None = None
             if command.startswith(("[#", "[@")):
-                command = _marked(draft, number, command)
+                command, name = _marked(draft, number, command)
             if len(command) > SHORT:
                 fit_command(command)
-            draft.add(number, None, command, (), options)
+            draft.add(number, None, command, (), options, name)
         except ValueError as error:
             raise draft.problem(number, str(error)) from None
     return draft
 
 
-def _marked(draft: Draft, number: int, line: str) -> str:
-    """Take what stands in marks before a command, and return the command."""
+def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
+    """Take what stands in marks before a command, and return what is to run, and how it is called."""
     said: dict[str, str] = {}
     while line.startswith(("[#", "[@")):
         mark = line[1]
@@ -70,8 +72,15 @@ def _marked(draft: Draft, number: int, line: str) -> str:
     if "@" in said:
         if not said["@"]:
             raise ValueError(f"the directory is empty; {_FORM}")
-        line = f"cd {said['@']} && {line}"
-    return line
+        return f"{_entering(said['@'])} && {line}", f"cd {said['@']} && {line}"
+    return line, line
+
+
+def _entering(directory: str) -> str:
+    """A shell's command that goes to a directory, wherever $CDPATH and $OLDPWD lead; it may have variables."""
+    if directory.startswith(("/", "./", "../")):
+        return f"cd {directory}"
+    return f"CDPATH= cd {as_path(directory) if directory[0] == '-' else directory}"
 
 
 def _span(draft: Draft, number: int, item: str) -> tuple[int, int]:

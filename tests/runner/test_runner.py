@@ -189,6 +189,39 @@ def test_a_script_without_a_first_line_runs_as_a_shell_would_run_it(bench: Bench
     assert bench.run(f"{script} words").stdout == b"plain words\n"
 
 
+def test_a_script_without_a_first_line_that_is_found_in_path_is_the_file_that_runs(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "other").mkdir()
+    script = tmp_path / "bin" / "plain"
+    script.write_text("echo found $0 $1\n")
+    script.chmod(0o755)
+    (tmp_path / "plain").write_text("echo wrong file\n")
+    (tmp_path / "other" / "plain").write_text("echo wrong file\n")
+    monkeypatch.chdir(tmp_path)
+    found, own = f"found {script} 1\n".encode(), (("PATH", f"{tmp_path}/bin:/bin:/usr/bin"),)
+    assert bench.run("plain 1", Options(env=own)).stdout == found
+    assert bench.run("plain 1", Options(env=own, cwd="other")).stdout == found
+    assert bench.run("plain 1", Options(env=(("PATH", "bin:/bin"),))).stdout == b"found ./bin/plain 1\n"
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert bench.run("plain 1").stdout == found
+    with bench_of() as later:  # its tasks have that PATH as well
+        assert later.run("plain 1 | cat").stdout == found
+        assert later.run("plain 1", Options(cwd="other")).stdout == found
+
+
+def test_a_script_without_a_first_line_may_have_a_name_that_looks_like_an_option(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-e").mkdir()
+    script = tmp_path / "-e" / "plain"
+    script.write_text("echo found\n")
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert bench.run("-e/plain").stdout == b"found\n"
+
+
 def test_standard_input_is_empty(bench: Bench) -> None:
     assert bench.run("cat; readlink /proc/self/fd/0").stdout == b"/dev/null\n"
 
@@ -196,6 +229,21 @@ def test_standard_input_is_empty(bench: Bench) -> None:
 def test_a_working_directory_is_kept_to(bench: Bench, tmp_path: Path) -> None:
     assert bench.run("pwd -P", Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path.resolve())
     assert bench.run(("pwd",), Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path)
+
+
+def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (tmp_path, tmp_path / "elsewhere"):
+        (place / "data").mkdir(parents=True)
+    (tmp_path / "-").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CDPATH", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("OLDPWD", str(tmp_path / "elsewhere"))
+    with bench_of() as bench:
+        for directory in "data", "-", "./data", f"{tmp_path}/data":
+            result = bench.run('pwd; echo "$CDPATH"', Options(cwd=directory))
+            assert result.stdout.decode() == f"{tmp_path / directory}\n{tmp_path}/elsewhere\n"
 
 
 def test_a_working_directory_that_does_not_exist_is_a_failed_task(bench: Bench) -> None:

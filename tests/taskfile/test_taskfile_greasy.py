@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,6 +46,21 @@ def test_tasks_are_known_by_the_numbers_of_their_lines() -> None:
         Task("cd /tmp/scratch && pwd", "cd /tmp/scratch && pwd"),
         Task("cd /tmp/scratch && echo 'It works!'", "cd /tmp/scratch && echo 'It works!'", ("/bin/sleep 15",)),
     ]
+
+
+def test_a_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(tmp_path: Path) -> None:
+    for place in (tmp_path, tmp_path / "elsewhere", tmp_path / "old"):
+        (place / "data").mkdir(parents=True)
+    (tmp_path / "-").mkdir()
+    environment = {"CDPATH": str(tmp_path / "elsewhere"), "OLDPWD": str(tmp_path / "old"), "D": "data", "HOME": "/"}
+    for directory, found in {"data": "data", "$D": "data", "-": "-", "./data": "data"}.items():
+        (task,) = tasks_of(f'[@ {directory} @] pwd; echo "$CDPATH"\n')
+        assert task.name == f'cd {directory} && pwd; echo "$CDPATH"'
+        assert isinstance(task.command, str)
+        for shell in "sh", "bash":
+            words = (shell, "-c", task.command)
+            ran = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True)
+            assert ran.stdout == f"{tmp_path}/{found}\n{tmp_path}/elsewhere\n"
 
 
 @pytest.mark.parametrize(

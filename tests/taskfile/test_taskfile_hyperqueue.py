@@ -159,6 +159,7 @@ def test_placeholders_are_filled_in_in_paths_alone() -> None:
 
 def test_streams_go_where_the_file_says(tmp_path: Path) -> None:
     (tmp_path / "d d").mkdir()
+    (tmp_path / "elsewhere" / "d d").mkdir(parents=True)
     tasks = tasks_of(
         '[array]\nids = "3-4"\ncommand = ["sh", "-c", "cat; pwd; echo error >&2; exit $HQ_TASK_ID"]\ncwd = "d d"\n'
         'stdin = "it\'s\\n$HOME"\nstdout = "out it\'s/%{TASK_ID}"\n'
@@ -167,7 +168,8 @@ def test_streams_go_where_the_file_says(tmp_path: Path) -> None:
     for task in tasks:
         assert task.options.cwd is None and isinstance(task.command, tuple)
         id = env_of(task)["HQ_TASK_ID"]
-        ran = subprocess.run(task.command, cwd=tmp_path, env=env_of(task) | {"PATH": "/bin:/usr/bin"}, check=False)
+        environment = {"PATH": "/bin:/usr/bin", "CDPATH": f"{tmp_path}/elsewhere"}
+        ran = subprocess.run(task.command, cwd=tmp_path, env=env_of(task) | environment, check=False)
         assert ran.returncode == int(id)
         assert (tmp_path / "out it's" / id).read_text() == f"it's\n$HOME{tmp_path}/d d\n"
         assert (tmp_path / "d d" / f"{id}.err").read_text() == "error\n"

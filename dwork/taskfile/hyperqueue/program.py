@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dwork.shellwords import SHELL
+from dwork.shellwords import SHELL, as_path
 from dwork.shown import shown
 from dwork.taskfile.options import checked, directory, unknown_key
 from dwork.taskfile.text import fit_command
@@ -64,7 +64,7 @@ class Program:
             if path is not None:
                 steps += _to_file(stream, checked(key, _filled, path, values))
         if cwd is not None:
-            steps.append(f"cd -- {shlex.quote(cwd)}")
+            steps.append(f"cd -- {shlex.quote(as_path(cwd))}")
         begin = f"printf %s {shlex.quote(self.stdin)} | exec" if self.stdin else "exec"
         script = " && ".join([*steps, f'{begin} "$@"'])
         fit_command(script)
