@@ -34,7 +34,7 @@ from dwork.oom import Oom
 from dwork.resources import ONE_CORE, Resources
 from dwork.seats import Seat, Seats
 from dwork.shellwords import SHELL, arguments, as_path
-from dwork.shown import size
+from dwork.shown import printable, size
 from dwork.surroundings import of_tasks
 from dwork.task import TIMED_OUT, Assigned, Result
 
@@ -370,7 +370,7 @@ def _not_started(assigned: Assigned, program: str, error: OSError | ValueError, 
         text = f"cannot start {error.filename or program}: {error.strerror}"
     else:
         text = f"cannot be started: {error}"
-    return Result(assigned.id, assigned.attempt, exit_status, 0, now, error=text)
+    return Result(assigned.id, assigned.attempt, exit_status, 0, now, error=printable(text))
 
 
 def _close_on_exec() -> None:

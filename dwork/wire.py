@@ -19,6 +19,7 @@ from dwork import messages as m
 from dwork._pb.dwork_pb2 import QueryMsg, TaskMsg
 from dwork.errors import WireError
 from dwork.resources import Resources
+from dwork.shown import printable
 from dwork.task import PLAIN, Assigned, Command, Options, Result, Task, TaskKey
 
 #: What a request must and must not have, by type.
@@ -112,7 +113,7 @@ def _put_results(results: tuple[Result, ...], out: Any) -> None:
     if any(errors) or any(stdouts) or any(stderrs):
         for row, texts in enumerate(zip(errors, stdouts, stderrs, strict=True)):
             if any(texts):
-                out.text.add(row=row, error=texts[0], stdout=texts[1], stderr=texts[2])
+                out.text.add(row=row, error=_readable(texts[0]), stdout=texts[1], stderr=texts[2])
 
 
 #: What Result holds when it has no text, for as many rows as one likes.
@@ -173,7 +174,22 @@ def _text(value: Any) -> str:
     return value
 
 
+def _readable(text: str) -> str:
+    """Text for people as a string field can hold it: bytes that are no text are written out, as `\\xff`.
+
+    What cannot be sent would end the peer, and with it every worker that comes to the same task.
+    """
+    if text.isascii():
+        return text
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return printable(text)
+    return text
+
+
 def _put_key(key: TaskKey, add: Callable[..., Any], origin: str = "") -> Any:
+    origin = _readable(origin)
     return add(name=key, origin=origin) if isinstance(key, str) else add(name="", origin=origin, id=key)
 
 
@@ -187,7 +203,7 @@ def _get_key(pb: Any) -> TaskKey:
 def _create(message: m.Create, q: Any) -> None:
     add = q.task.add
     for name, command, after, options, origin in message.tasks:
-        pb = add(name=name, origin=origin)
+        pb = add(name=name, origin=_readable(origin))
         for predecessor in after:
             pb.pred.add(name=predecessor)
         if command is not name:
@@ -197,25 +213,25 @@ def _create(message: m.Create, q: Any) -> None:
 
 
 def _steal(message: m.Steal, q: Any) -> None:
-    q.location = message.location
+    q.location = _readable(message.location)
     if message.n != 1:
         q.n = message.n
     _put_native(message.native, q)
 
 
 def _beat(message: m.Beat, q: Any) -> None:
-    q.location = message.location
+    q.location = _readable(message.location)
     _put_native(message.native, q)
 
 
 def _complete(message: m.Complete, q: Any) -> None:
-    q.location = message.location
+    q.location = _readable(message.location)
     if message.steal:
         q.steal = message.steal
     is_named = isinstance(message.results[0].task, str)
     if is_named:
         for result in message.results:
-            q.task.add(name=result.task, origin=message.location)
+            q.task.add(name=result.task, origin=q.location)
     if not is_named or any(result != Result(result.task) for result in message.results):
         _put_results(message.results, q.results)
     _put_native(message.native, q)
@@ -243,7 +259,7 @@ def _transfer(message: m.Transfer, q: Any) -> None:
 
 
 def _give_back(message: m.GiveBack, q: Any) -> None:
-    q.location = message.location
+    q.location = _readable(message.location)
     for returned in message.tasks:
         pb = _put_key(returned.task, q.task.add, message.location)
         for name in returned.after:
@@ -263,7 +279,7 @@ def _show(message: m.Show, q: Any) -> None:
 
 def _exit(message: m.Exit, q: Any) -> None:
     if message.location is not None:
-        q.location = message.location
+        q.location = _readable(message.location)
     if message.answers:
         q.answers = message.answers
 
@@ -303,7 +319,7 @@ def _ok(message: m.OK, q: Any) -> None:
     if message.n is not None:
         q.n = message.n
     if message.location is not None:
-        q.location = message.location
+        q.location = _readable(message.location)
     if message.answers:
         q.answers = message.answers
     for state, n in message.counts:
@@ -320,7 +336,7 @@ def _not_found(message: m.NotFound, q: Any) -> None:
 
 
 def _error(message: m.Error, q: Any) -> None:
-    q.error = message.text
+    q.error = _readable(message.text)
     if message.answers:
         q.answers = message.answers
 
@@ -354,7 +370,7 @@ def _drain(message: m.Drain, q: Any) -> None:
 
 def _leave(message: m.Leave, q: Any) -> None:
     for location in message.locations:
-        q.task.add(name=location, origin="")
+        q.task.add(name=_readable(location), origin="")
 
 
 def _recall(message: m.Recall, q: Any) -> None:
@@ -366,7 +382,7 @@ def _cancel(message: m.Cancel, q: Any) -> None:
 
 
 def _output(message: m.Output, q: Any) -> None:
-    q.location, q.stream, q.data = message.location, message.stream, message.data
+    q.location, q.stream, q.data = _readable(message.location), message.stream, message.data
     q.ids.append(message.task)
 
 
@@ -401,7 +417,7 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
 
 
 def encode(message: m.Message) -> bytes:
-    """The frame of a message. Text that is not Unicode is a WireError: only commands may hold any bytes."""
+    """The frame of a message. A name that is not Unicode is a WireError: only commands may hold any bytes."""
     type_, put = _ENCODERS[type(message)]
     q: Any = QueryMsg()
     q.type = type_

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
 
@@ -297,8 +298,6 @@ def test_a_command_of_any_bytes_travels() -> None:
     "message",
     [
         m.Create((Task("\udcff", "x"),)),
-        m.Steal("\udcff"),
-        m.Error("\udcff"),
         m.Steal("w", 2**31),
         m.Complete("w", (Result(1, exit_status=-1),)),
         m.Create((Task("a", "x", (), Options(cores=-1)),)),
@@ -307,6 +306,32 @@ def test_a_command_of_any_bytes_travels() -> None:
 def test_what_cannot_be_sent_is_a_wire_error(message: m.Message) -> None:
     with pytest.raises(WireError, match="cannot be sent"):
         wire.encode(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "decode", "as_sent"),
+    [
+        (m.Error("no \udcff"), wire.decode_reply, m.Error("no \\xff")),
+        (m.Steal("w\udcff"), wire.decode_request, m.Steal("w\\xff")),
+        (m.Exit("é\udcff"), wire.decode_request, m.Exit("é\\xff")),
+        (m.Leave(("w\udcff*",)), wire.decode_request, m.Leave(("w\\xff*",))),
+        (
+            m.Complete("w\udcff", (Result(1, 2, 126, error="cannot start /a\udcff"),)),
+            wire.decode_request,
+            m.Complete("w\\xff", (Result(1, 2, 126, error="cannot start /a\\xff"),)),
+        ),
+        (
+            m.Create((Task("a", "a", origin="h\udcff"),)),
+            wire.decode_request,
+            m.Create((Task("a", "a", origin="h\\xff"),)),
+        ),
+        (m.OK(location="w\ud800"), wire.decode_reply, m.OK(location="w\\ud800")),
+    ],
+)
+def test_text_for_people_travels_whatever_bytes_it_came_from(
+    message: m.Message, decode: Callable[[bytes], m.Message], as_sent: m.Message
+) -> None:
+    assert decode(wire.encode(message)) == as_sent
 
 
 @pytest.mark.parametrize("verb", Verb)

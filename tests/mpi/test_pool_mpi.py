@@ -60,6 +60,24 @@ def test_failures_are_marked_named_and_exit_1(pool: Callable, run: Callable, tmp
     assert ran.own_err[-1].startswith("dwork: 1 done, 1 failed, 1 skipped in ")
 
 
+def test_a_name_that_is_no_text_costs_its_task_and_no_worker(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_bytes(b"echo a #DWORK cwd=/no/such\xff\necho b\n")
+    (tmp_path / "more.jsonl").write_text('{"command": ["/no/such\\udcff"]}\n')
+    for before in "", "1 of 3 done before; 2 failed will be tried again":
+        ran = run(*pool(2, "--joblog", "log", "tasks.txt", "more.jsonl"))
+        assert ran.code == 1, ran.err
+        assert "dwork: failed: #0 echo a: cannot start /no/such\\xff: no such directory" in ran.own_err
+        assert "cannot start /no/such\\xff: No such file or directory" in ran.err
+        assert before in ran.err and ran.own_err[-1].startswith("dwork: 1 done")
+        assert ran.own_err[-1].partition(", ")[2].startswith("2 failed, 0 skipped in ")
+    rows = [row.split("\t") for row in (tmp_path / "log").read_bytes().decode("utf-8", "surrogateescape").splitlines()]
+    assert sorted({(row[0], row[6]) for row in rows[1:]}) == [("1", "126"), ("2", "0"), ("3", "127")]
+    record = ("-f", "tasks.txt.db")
+    dquery = (sys.executable, "-m", "dwork.dquery")
+    assert "cannot start /no/such\\xff: no such directory" in run(*dquery, "failed", *record).out
+    assert "failed: cannot start /no/such\\xff: no such directory" in run(*dquery, "show", "#0", *record).out
+
+
 @pytest.mark.parametrize("words", [["--nonsense"], ["no-such-file"], ["broken.txt"], []])
 def test_a_mistake_is_one_line_and_exit_2_and_no_rank_hangs(
     pool: Callable, run: Callable, tmp_path: Path, words: list[str]

@@ -231,6 +231,13 @@ def test_a_working_directory_is_kept_to(bench: Bench, tmp_path: Path) -> None:
     assert bench.run(("pwd",), Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path)
 
 
+def test_what_is_said_of_a_place_whose_name_is_no_text_is_text(bench: Bench) -> None:
+    result = bench.run("pwd", Options(cwd="/no/such\udcff"))
+    assert (result.exit_status, result.error) == (126, "cannot start /no/such\\xff: no such directory")
+    result = bench.run(("/no/such\udcff\n",))
+    assert (result.exit_status, result.error) == (127, "cannot start /no/such\\xff\\n: No such file or directory")
+
+
 def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
