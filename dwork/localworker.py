@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import subprocess
 import sys
@@ -14,6 +15,13 @@ from dwork.connection import Connection
 
 #: Seconds that it may take to leave.
 LEAVE: Final = 10.0
+#: As `python -m dwork.kworker`, but the working directory is not on the path: a user's `random.py` there would be
+#: imported. It imports this dwork, wherever that is: in a checkout that is not installed, too.
+_KWORKER: Final = (
+    "import sys; sys.path[:1] = filter(None, sys.path[:1]); root = sys.argv.pop(1); "
+    "sys.path[:0] = added = [root] if root not in sys.path else []; import dwork; del sys.path[:len(added)]; "
+    "from dwork.kworker import main; main()"
+)
 
 
 @contextlib.contextmanager
@@ -33,7 +41,8 @@ def local_worker(connection: Connection, options: Sequence[str]) -> Iterator[sub
 
     It is told the connection over that pipe, so the keys are in no file.
     """
-    command = [sys.executable, "-m", "dwork.kworker", "--connection", "-", "--until-eof", *options]
+    root = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    command = [sys.executable, "-c", _KWORKER, root, "--connection", "-", "--until-eof", *options]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin is not None
     process.stdin.write(f"{connection.to_json()}\n".encode())

@@ -120,7 +120,7 @@ class Crashes:
             with contextlib.suppress(OSError):
                 words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
                 variables = set(Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"))
-                if words[1:3] == [b"-m", b"dwork.kworker"]:
+                if words[1:2] == [b"-c"] and b"--until-eof" in words:
                     roles[pid] = "a worker"
                 elif words[1:3] == [b"-m", b"dwork.pool"]:
                     told = {b"PMI_RANK=0", b"OMPI_COMM_WORLD_RANK=0"} & variables
