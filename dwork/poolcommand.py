@@ -172,10 +172,10 @@ def command(
 
     \b
     Examples:
-      mpirun -n 17 python -m dwork.pool tasks.txt       16 workers, one task at a time each
-      srun --ntasks-per-node 1 python -m dwork.pool --slots auto tasks.txt    all cores of all nodes
-      python -m dwork.pool --retries 2 tasks.txt        this machine
-      dquery status                                     from another terminal: how far is it?
+      mpirun -n 17 dwork-pool tasks.txt           16 workers, one task at a time each
+      srun --ntasks-per-node 1 dwork-pool --slots auto tasks.txt    all cores of all nodes
+      dwork-pool --retries 2 tasks.txt            this machine
+      dquery status                               from another terminal: how far is it?
 
     What is done is recorded (tasks.txt.db), so the same command again goes on where it stopped. Only what ended well
     counts as done: what was running when the pool was killed runs again.

@@ -18,11 +18,11 @@ AGAIN=20                                           # <-- how often it may submit
 
 # Open MPI needs -o pmi=pmix, from flux-pmix. exit-timeout: ranks may leave one by one, and die, and the others go on.
 flux run --nodes="$(flux resource list -n -o '{nnodes}')" --exclusive --tasks-per-node=1 -o exit-timeout=none \
-    python -m dwork.pool --slots auto --walltime "$(flux job timeleft)s" "$@" "$TASKS"
+    dwork-pool --slots auto --walltime "$(flux job timeleft)s" "$@" "$TASKS"
 code=$?
 
 # What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
-record() { python -m dwork.dquery "$@" -f "$TASKS.db"; }
+record() { dquery "$@" -f "$TASKS.db"; }
 if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
     code=3
     [ "${RUNS:-0}" -ge "$AGAIN" ] || RUNS=$((RUNS + 1)) flux --parent batch "$SCRIPT" "$@"

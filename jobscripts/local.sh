@@ -11,11 +11,11 @@ shift
 
 case $(mpirun --version 2>&1) in
 *"Open MPI"*)
-    exec mpirun --with-ft ulfm -n "$ranks" python -m dwork.pool "$@" ;;
+    exec mpirun --with-ft ulfm -n "$ranks" dwork-pool "$@" ;;
 *)
     # MPICH: the others are told of a death by USR1, which must not end them, and a rank that was killed must not look so,
     # or its neighbours are ended with it.
     # shellcheck disable=SC2016
     exec mpirun -disable-auto-cleanup -n "$ranks" sh -c \
-        'trap "" USR1; python -m dwork.pool "$@"; code=$?; [ $code -lt 128 ] || code=0; exit $code' pool "$@" ;;
+        'trap "" USR1; dwork-pool "$@"; code=$?; [ $code -lt 128 ] || code=0; exit $code' pool "$@" ;;
 esac

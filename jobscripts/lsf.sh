@@ -24,11 +24,11 @@ case $(mpirun --version 2>&1) in
 *"Open MPI"*) launch=(mpirun --with-ft ulfm --bind-to none) ;;
 *) launch=(mpirun -disable-auto-cleanup) ;;
 esac
-"${launch[@]}" python -m dwork.pool --slots auto --walltime "$WALLTIME" "$TASKS"
+"${launch[@]}" dwork-pool --slots auto --walltime "$WALLTIME" "$TASKS"
 code=$?
 
 # What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
-record() { python -m dwork.dquery "$@" -f "$TASKS.db"; }
+record() { dquery "$@" -f "$TASKS.db"; }
 if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
     code=3
     [ "$SECONDS" -ge 60 ] || code=1               # what stops at once would do so again, and for ever

@@ -25,11 +25,11 @@ case $(mpirun --version 2>&1) in
 *"Open MPI"*) launch=(mpirun --with-ft ulfm --bind-to none) ;;
 *) launch=(mpirun -disable-auto-cleanup) ;;
 esac
-"${launch[@]}" python -m dwork.pool --slots auto "$TASKS"
+"${launch[@]}" dwork-pool --slots auto "$TASKS"
 code=$?
 
 # What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
-record() { python -m dwork.dquery "$@" -f "$TASKS.db"; }
+record() { dquery "$@" -f "$TASKS.db"; }
 if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
     code=3
     [ "${RUNS:-0}" -ge "$AGAIN" ] || qsub -v RUNS=$((RUNS + 1)) "$SCRIPT"

@@ -25,7 +25,7 @@ AGAIN=20                                           # <-- how often an element ma
 again() { [ "${SLURM_RESTART_COUNT:-0}" -ge "$AGAIN" ] || scontrol requeue "$1"; }
 
 if [ "$SLURM_ARRAY_TASK_ID" = "$SLURM_ARRAY_TASK_MIN" ]; then
-    python -m dwork.pool --slots auto "$@" "$TASKS"
+    dwork-pool --slots auto "$@" "$TASKS"
     code=$?
     case $code in
     3 | 137 | 143) again "$SLURM_ARRAY_JOB_ID" ;;  # all elements: this one has sent the others home
@@ -41,7 +41,7 @@ while :; do
     '') exit 0 ;;                                  # it has ended: all is done
     PENDING) break ;;                              # its node has died: wait in the queue as it does
     esac
-    python -m dwork.kworker --job "$SLURM_ARRAY_JOB_ID" --slots auto --idle-timeout "$IDLE"
+    kworker --job "$SLURM_ARRAY_JOB_ID" --slots auto --idle-timeout "$IDLE"
     case $? in
     0) exit 0 ;;
     3) break ;;                                    # this job ends before the work does

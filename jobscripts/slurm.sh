@@ -30,14 +30,14 @@ export AGAIN
 export -f again
 # shellcheck disable=SC2016
 srun --no-kill -K0 --wait=0 --cpu-bind=none bash -c 'trap : TERM INT HUP USR1 USR2 XCPU
-    python -m dwork.pool --slots auto "$@"
+    dwork-pool --slots auto "$@"
     code=$?
     [ "$SLURM_PROCID $code" != "1 1" ] || again
     exit $code' pool "$@" "$TASKS"
 code=$?
 
 # What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
-record() { python -m dwork.dquery "$@" -f "$TASKS.db"; }
+record() { dquery "$@" -f "$TASKS.db"; }
 if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
     code=3
     again

@@ -1,6 +1,6 @@
 """Tell what dwork sees of this machine, whether the runs that are known answer, and what should be changed.
 
-That of the ranks of a job tells `mpirun -n N python -m dwork.pool --doctor`, with the mpirun and the N that are to run
+That of the ranks of a job tells `mpirun -n N dwork-pool --doctor`, with the mpirun and the N that are to run
 tasks. Exit status 1 when something should be changed.
 
 \b

@@ -1,6 +1,6 @@
 """A graph that grows while it runs: adaptive quadrature of a function with a sharp peak.
 
-    python -m dwork.pool tasks.txt         whose one line is: python refine.py round 0
+    dwork-pool tasks.txt                   whose one line is: python refine.py round 0
 
 A round looks at the intervals that it comes after. Those that are not yet known well enough are halved: it adds a
 task for each half, and the next round, which comes after them. When there are none it prints the answer, and all is

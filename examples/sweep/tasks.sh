@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints a task file: a task for each point of a grid of parameters, and one that gathers the results.
 #
-#   sh tasks.sh > tasks.txt && mpirun -n 17 python -m dwork.pool tasks.txt
+#   sh tasks.sh > tasks.txt && mpirun -n 17 dwork-pool tasks.txt
 #
 # To make it yours, change the two lists and the command; the names should say which point it is. Each result is
 # written under another name first, so that half of one is never taken for a whole one.

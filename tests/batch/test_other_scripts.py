@@ -22,7 +22,7 @@ echo "$*" >> asked
 case $1 in
 resource) echo 4 ;;
 job) echo 3600 ;;
-run) while [ "$1" != python ]; do shift; done; exec "$@" ;;
+run) while [ "$1" != dwork-pool ]; do shift; done; exec "$@" ;;
 esac
 """
 

@@ -24,7 +24,7 @@ def is_open_mpi(mpirun: list[str]) -> bool:
 
 @pytest.fixture
 def local(mpirun: list[str], run: Callable, tmp_path: Path) -> Callable:
-    """Run jobscripts/local.sh with that mpirun, and with this Python as `python`."""
+    """Run jobscripts/local.sh with that mpirun, and with the dwork-pool of this Python."""
 
     def go(ranks: int, *words: object) -> object:
         places = (str(tmp_path / "bin"), str(Path(mpirun[0]).parent), str(Path(sys.executable).parent))
@@ -65,11 +65,9 @@ def test_a_rank_that_is_killed_while_the_run_ends_does_not_keep_the_others(local
         "main()\n"
     )
     (tmp_path / "bin").mkdir()
-    python = tmp_path / "bin" / "python"
-    python.write_text(
-        f'#!/bin/sh\n[ "$1 $2" = "-m dwork.pool" ] && shift 2 && set -- pool.py "$@"\nexec {sys.executable} "$@"\n'
-    )
-    python.chmod(0o755)
+    program = tmp_path / "bin" / "dwork-pool"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} pool.py "$@"\n')
+    program.chmod(0o755)
     ran = local(3, "tasks.txt")
     assert ran.own_err[-1].startswith("dwork: 1 done, 0 failed, 0 skipped in "), ran.err
 
