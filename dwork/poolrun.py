@@ -251,8 +251,9 @@ class _Run:
         if self._bridge is not None and self._bridge.path:
             only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
             hint = f"; to look in: dquery {only}status"
-        if self._ranks is not None and (how := launcher.advice()):
-            self._tell(f"a rank that dies will end this run; {how} lets the others go on")
+        was_killed = self._store is not None and self._store.was_killed
+        if was_killed and self._ranks is not None and (how := launcher.advice()):
+            self._tell(f"the run before was killed; if that was since a rank died: with {how} the others would go on")
         self._tell(f"{counted(n, 'task')} {where}{hint}")
         self.progress.begin(clock())
 

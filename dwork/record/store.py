@@ -101,6 +101,8 @@ class Store:
         try:
             with opening(path):
                 schema.prepare(self.connection, path)
+                last = self.connection.execute("SELECT ended IS NULL FROM runs ORDER BY id DESC LIMIT 1").fetchone()
+                self.was_killed = bool(last and last[0])  # the run before this one
                 self._run = self.connection.execute(
                     "INSERT INTO runs(started, host, pid, job, version, command) VALUES (?, ?, ?, ?, ?, ?)", run
                 ).lastrowid

@@ -48,7 +48,6 @@ def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path:
     assert ran.code == 1, ran.err
     assert any("has left: " in line for line in ran.own_err)
     assert ran.own_err[-1].startswith(f"dwork: {n + 1} done, 1 failed, 0 skipped in ")
-    assert not any("a rank that dies will end this run" in line for line in ran.own_err)
     assert set(counted(tmp_path, n)) <= {1, 2}
 
 
@@ -81,14 +80,18 @@ def test_ranks_that_end_as_they_should_end_no_others(mpirun: list[str], run: Cal
     assert ran.out.endswith("usr1\n")  # and tasks can have it
 
 
-def test_whoever_runs_it_otherwise_is_told_once_how_to_survive(
+def test_how_to_survive_a_dead_rank_is_told_when_a_run_was_killed_and_not_before(
     mpirun: list[str], run: Callable, tmp_path: Path
 ) -> None:
-    (tmp_path / "tasks.txt").write_text("true\n")
-    ran = run(*mpirun, "-n", 2, sys.executable, "-m", "dwork.pool", "tasks.txt")
-    advice = [line for line in ran.own_err if "a rank that dies will end this run" in line]
-    assert len(advice) == 1
-    assert ("--with-ft ulfm" if is_open_mpi(mpirun) else "-disable-auto-cleanup") in advice[0]
+    (tmp_path / "tasks.txt").write_text(f"{KILLER}\n")
+    pool = [*mpirun, "-n", 2, sys.executable, "-m", "dwork.pool", "tasks.txt"]
+    first, second, third = run(*pool), run(*pool), run(*pool, "--fresh")
+    assert first.code != 0 and "the run before" not in first.err
+    assert first.own_err[0].startswith("dwork: 1 task on 1 worker rank")  # it opens without a warning
+    (advice,) = [line for line in second.own_err if "the run before was killed" in line]
+    assert ("--with-ft ulfm" if is_open_mpi(mpirun) else "-disable-auto-cleanup") in advice
+    assert second.code == third.code == 0
+    assert "the run before" not in third.err
 
 
 def test_when_the_hub_is_killed_no_rank_and_no_task_is_left(
