@@ -23,6 +23,7 @@ from dwork.options import door_options, max_output_option, policy_options, wishe
 from dwork.overview import Overview
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
+from dwork.relay import Relay
 from dwork.report import Report
 from dwork.signals import Signals
 from dwork.verdict import verdict
@@ -84,7 +85,7 @@ def command(
         if not quiet:
             say("dhub", text)
 
-    with contextlib.ExitStack() as stack:
+    with Relay(), contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"

@@ -9,7 +9,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -35,6 +34,7 @@ from dwork.progress.listener import Progress
 from dwork.progress.standing import standing
 from dwork.record import resume
 from dwork.record.resume import Plan
+from dwork.relay import Relay
 from dwork.report import Report
 from dwork.rollcall import RollCall
 from dwork.shown import counted, shown, signal_name
@@ -92,11 +92,15 @@ class Settings:
     progress: str = "auto"
 
 
-def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
-    """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here."""
+def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None, relay: Relay) -> int:
+    """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here.
+
+    relay: what is printed goes through it; it is not closed here.
+    """
+    relay.start()
     with contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals(_CAUGHT))
-        run = _Run(policy, settings, ranks, signals, stack)
+        run = _Run(policy, settings, ranks, signals, stack, relay)
         run.load(tasks)
         if run.hub.over:
             return run.nothing()
@@ -127,11 +131,12 @@ class _Run:
         ranks: Mpi | None,
         signals: Signals,
         stack: contextlib.ExitStack,
+        relay: Relay,
     ) -> None:
         self._settings = settings
         self._signals = signals
         self._stack = stack
-        self._screen, face = choose(settings.progress, self._tell)
+        self._screen, face = choose(settings.progress, self._tell, relay.err)
         stack.callback(self._screen.close)
         self._ranks = ranks if ranks is not None and ranks.peers else None
         is_mpi = self._ranks is not None and settings.transport == "mpi"
@@ -157,7 +162,7 @@ class _Run:
             self.hub = Hub(policy, self._bridge.welcome(**welcome))
         else:
             self.hub = Hub(policy, Welcome(**welcome))
-        streams = map(self._screen.above, (sys.stdout.buffer, sys.stderr.buffer))
+        streams = map(self._screen.above, (relay.stream(1), relay.stream(2)))
         self._printer = Printer(*streams, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)
         self.progress = Progress(face, lambda now: standing(self.hub, self._report, now))
@@ -379,8 +384,7 @@ class _Run:
             say("dwork", line)
         code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.is_drained)
         if code is ExitCode.DONE and self._printer.broken:
-            where = f"; it is in {shown(self._settings.logs)}" if self._settings.logs else ""
-            say("dwork", f"all is done, but not all output of tasks could be written{where}")
+            say("dwork", unwritten(self._settings.logs))
             return ExitCode.FAILED
         return code
 
@@ -388,6 +392,12 @@ class _Run:
         """Tell those who wait for it how the run ends, and return that."""
         self.loop.conclude(code, self._bridge.router if self._bridge is not None else None)
         return code
+
+
+def unwritten(logs: str) -> str:
+    """What to say when all is done, and not all that was printed has come to where it should."""
+    where = f"; it is in {shown(logs)}" if logs else ""
+    return f"all is done, but not all output of tasks could be written{where}"
 
 
 def _resumed(plan: Plan, total: int, record: str) -> str:
