@@ -7,9 +7,10 @@ import os
 from collections.abc import Callable
 
 from dwork.errors import UsageError
-from dwork.record.locks import InUse, has_locks
+from dwork.mine import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
+from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_foreign
 from dwork.record.logs import Logs
-from dwork.record.place import COMPANIONS, Place
+from dwork.record.place import Place
 from dwork.record.run import this_run
 from dwork.record.schema import Foreign
 from dwork.record.store import Store
@@ -39,10 +40,11 @@ def open_store(
 ) -> Store:
     """Open it for this process alone. number, tell: as for Store. fresh: keep what is there as `.1`, and start anew.
 
-    UsageError when it cannot be opened.
+    UsageError when it cannot be opened, or is not this user's own.
     """
     if record != MEMORY:
         has_locks(record)  # whether it can be written at all
+        _mind_others(record, tell)
     if logs:
         _check_logs(logs)
     if fresh:
@@ -51,6 +53,17 @@ def open_store(
         except OSError as error:
             raise UsageError(f"--fresh cannot set {shown(record)} aside: {error.strerror}") from None
     return Store(record, this_run(now), number, Logs(logs, record) if logs else None, tell)
+
+
+def _mind_others(record: str, tell: Callable[[str], None]) -> None:
+    """UsageError when others have, or could, put something there to be run; a word when a group can write it."""
+    refuse_foreign(record)
+    try:
+        refuse_open_directory(record)
+    except NotMine as error:
+        raise not_mine(record, error) from None
+    if group := by_group(record):
+        tell(f"who is in the group {group} can write {shown(record)}, and so run commands as you; chmod g-w ends that")
 
 
 def _check_logs(directory: str) -> None:
@@ -62,6 +75,26 @@ def _check_logs(directory: str) -> None:
         raise UsageError(
             f"no log files can be made in {shown(directory)}; choose another directory with --logs, or --no-logs"
         )
+    if os.path.lexists(directory):
+        _refuse_planted(directory)
+
+
+def _refuse_planted(logs: str) -> None:
+    """UsageError when the directory, or a log file in it, is somebody else's: output would go where he likes."""
+    name = logs
+    try:
+        os.close(open_directory(logs))
+        with os.scandir(logs) as entries:
+            for entry in entries:
+                if entry.name.endswith(".log"):
+                    name = os.path.join(logs, entry.name)
+                    if entry.is_symlink():
+                        refuse_link(name, links=False)
+                    refuse(entry.stat(follow_symlinks=False))
+    except NotMine as error:
+        raise UsageError(
+            f"{shown(name)} is refused: {error.strerror}; mend that, or choose another directory with --logs"
+        ) from None
 
 
 def _set_aside(record: str, logs: str) -> None:
@@ -71,6 +104,8 @@ def _set_aside(record: str, logs: str) -> None:
     """
     if os.path.lexists(logs):
         _refuse_others(logs, f"{logs}.1")
+        if os.path.lexists(f"{logs}.1"):
+            _refuse_planted(f"{logs}.1")
     if record != MEMORY:
         _refuse_no_database(record)
         try:

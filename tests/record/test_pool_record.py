@@ -15,7 +15,7 @@ import pytest
 
 from dwork import events
 from dwork.joblog import HEADER
-from dwork.poolcommand import command
+from dwork.poolcommand import Given, command
 from dwork.program import click_main
 from dwork.record.reading import Archive
 from tests.conftest import environment, missing
@@ -224,7 +224,7 @@ def test_a_mistake_is_one_line_and_nothing_runs(
     kept.write("touch ran\n")
     monkeypatch.chdir(kept.path)
     monkeypatch.setattr("sys.argv", ["dwork", "--no-bridge", *words, "tasks.txt"])
-    assert click_main("dwork", command, (None, None)) == 2
+    assert click_main("dwork", command, Given(None, None)) == 2
     _, err = capfd.readouterr()
     assert len(err.splitlines()) == 1 and says in err
     assert not (kept.path / "ran").exists()
