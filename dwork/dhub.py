@@ -23,10 +23,13 @@ from dwork.options import door_options, max_output_option, policy_options, wishe
 from dwork.overview import Overview
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
+from dwork.record.waiting import Wait
 from dwork.relay import Relay
 from dwork.report import Report
 from dwork.signals import Signals
 from dwork.verdict import verdict
+
+_LEAVE_FOR = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -86,7 +89,7 @@ def command(
             say("dhub", text)
 
     with Relay(), contextlib.ExitStack() as stack:
-        signals = stack.enter_context(Signals((signal.SIGINT, signal.SIGTERM)))
+        signals = stack.enter_context(Signals(_LEAVE_FOR))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
         door = Door(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)
@@ -94,7 +97,8 @@ def command(
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
         hub = Hub(policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, wishes=wishes))
-        store = open_store(file, directory, hub.graph.number, clock(), tell)
+        wait = Wait(lambda seconds: signals.pause(seconds, _LEAVE_FOR), lambda text: say("dhub", text))
+        store = open_store(file, directory, hub.graph.number, clock(), tell, wait=wait)
         stack.callback(lambda: store.close(clock(), "told to end"))
         report = Report(tell, quiet=quiet)
         overview = Overview(hub, report, tasks, clock, store.since)

@@ -138,6 +138,11 @@ class _Run:
         self._stack = stack
         self._screen, face = choose(settings.progress, self._tell, relay.err)
         stack.callback(self._screen.close)
+        self._store: Store | None = None
+        self._outcome, self._is_closed = "it broke off", False
+        if settings.record:  # before anybody can find this run: it may have to wait for an earlier one
+            self._store = self._open_record()
+            stack.callback(self._close_record)
         self._ranks = ranks if ranks is not None and ranks.peers else None
         is_mpi = self._ranks is not None and settings.transport == "mpi"
         transports: list[Transport] = [self._ranks] if self._ranks is not None and is_mpi else []
@@ -158,6 +163,7 @@ class _Run:
             local = f"ipc://{self._local}/hub" if self._local else ""
             self._bridge = Bridge(replace(settings.door, local=local), clock(), self._tell_always)
             stack.callback(self._bridge.close)
+            stack.callback(self._close_record)  # who finds the bridge gone looks there
             transports.append(self._bridge.router)
             self.hub = Hub(policy, self._bridge.welcome(**welcome))
         else:
@@ -167,18 +173,12 @@ class _Run:
         self._report = Report(self._tell, quiet=settings.quiet)
         self.progress = Progress(face, lambda now: standing(self.hub, self._report, now))
         listeners: list[Listener] = [self._printer, self._report, self.progress]
-        self._store: Store | None = None
-        self._outcome = "it broke off"
-        if settings.record:
-            from dwork.inquiry import Inquiries
-            from dwork.record.opening import open_store  # no sqlite where nobody asks for it
-
-            number, now = self.hub.graph.number, clock()
-            self._store = open_store(settings.record, settings.logs, number, now, self._tell, fresh=settings.fresh)
-            stack.callback(self._close_record)
+        if self._store is not None:
             listeners.insert(0, self._store)  # before anybody is told
         self.loop = HubLoop(self.hub, transports, listeners)
         if self._store is not None:
+            from dwork.inquiry import Inquiries
+
             overview = Overview(self.hub, self._report, settings.door.tasks, clock, self._store.since)
             self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
         else:
@@ -209,9 +209,26 @@ class _Run:
         if not self._settings.quiet:
             self._tell_always(text)
 
+    def _open_record(self) -> Store:
+        from dwork.record.opening import open_store  # no sqlite where nobody asks for it
+        from dwork.record.waiting import Wait
+
+        settings = self._settings
+        wait = Wait(lambda seconds: self._signals.pause(seconds, _LEAVE_FOR), self._tell_always)
+        return open_store(
+            settings.record,
+            settings.logs,
+            lambda name: self.hub.graph.number(name),
+            clock(),
+            self._tell,
+            fresh=settings.fresh,
+            wait=wait,
+        )
+
     def _close_record(self) -> None:
-        assert self._store is not None
-        self._store.close(clock(), self._outcome)
+        if self._store is not None and not self._is_closed:
+            self._is_closed = True
+            self._store.close(clock(), self._outcome)
 
     def load(self, tasks: Sequence[Task]) -> None:
         """Put the tasks of the files into the graph, and say what of them is done before."""

@@ -14,6 +14,7 @@ from dwork.record.place import Place
 from dwork.record.run import this_run
 from dwork.record.schema import Foreign
 from dwork.record.store import Store
+from dwork.record.waiting import Wait
 from dwork.shown import shown
 
 #: What every SQLite file begins with.
@@ -37,14 +38,32 @@ def open_store(
     tell: Callable[[str], None],
     *,
     fresh: bool = False,
+    wait: Wait | None = None,
 ) -> Store:
     """Open it for this process alone. number, tell: as for Store. fresh: keep what is there as `.1`, and start anew.
 
-    UsageError when it cannot be opened, or is not this user's own.
+    UsageError when it cannot be opened, or is not this user's own. wait: for somebody else who has it; without one that
+    is an error at once.
     """
+    while True:
+        try:
+            store = _opened(record, logs, number, now, tell, fresh=fresh)
+            break
+        except InUse as error:
+            if wait is None:
+                raise
+            wait(error)
+    if record != MEMORY and (group := by_group(record)):
+        tell(f"who is in the group {group} can write {shown(record)}, and so run commands as you; chmod g-w ends that")
+    return store
+
+
+def _opened(
+    record: str, logs: str, number: Callable[[str], int | None], now: float, tell: Callable[[str], None], *, fresh: bool
+) -> Store:
     if record != MEMORY:
         has_locks(record)  # whether it can be written at all
-        _mind_others(record, tell)
+        _refuse_others_records(record)
     if logs:
         _check_logs(logs)
     if fresh:
@@ -55,15 +74,13 @@ def open_store(
     return Store(record, this_run(now), number, Logs(logs, record) if logs else None, tell)
 
 
-def _mind_others(record: str, tell: Callable[[str], None]) -> None:
-    """UsageError when others have, or could, put something there to be run; a word when a group can write it."""
+def _refuse_others_records(record: str) -> None:
+    """UsageError when others have put something there to be run, or everybody could."""
     refuse_foreign(record)
     try:
         refuse_open_directory(record)
     except NotMine as error:
         raise not_mine(record, error) from None
-    if group := by_group(record):
-        tell(f"who is in the group {group} can write {shown(record)}, and so run commands as you; chmod g-w ends that")
 
 
 def _check_logs(directory: str) -> None:

@@ -28,8 +28,8 @@ _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint
 class Place:
     """A file that is open for this process alone, or `shared` with others who only look, where there are locks.
 
-    UsageError when it is not this user's own, since what is in a record may be run. `close` lets go of it. known_as: its
-    name in errors.
+    UsageError when it is not this user's own, since what is in a record may be run. `close` lets go of it.
+    known_as: its name in errors.
     """
 
     def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "", *, shared: bool = False) -> None:
