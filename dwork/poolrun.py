@@ -95,11 +95,11 @@ class Settings:
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None, relay: Relay) -> int:
     """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here.
 
-    relay: what is printed goes through it; it is not closed here.
+    relay: what is printed goes through it, and until the caller closes it signals do not end the process.
     """
     relay.start()
+    signals = relay.catch(_CAUGHT)
     with contextlib.ExitStack() as stack:
-        signals = stack.enter_context(Signals(_CAUGHT))
         run = _Run(policy, settings, ranks, signals, stack, relay)
         run.load(tasks)
         if run.hub.over:
@@ -120,7 +120,9 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
             run.part()
             run.conclude(ExitCode.STOPPED if isinstance(error, StoreError) else ExitCode.USAGE)
             raise
-        return run.conclude(run.end())
+        code = run.conclude(run.end())
+        signals.take()  # what has come up to here was for the run
+        return code
 
 
 class _Run:

@@ -109,7 +109,8 @@ def click_main(program: str, command: Command, given: object = None, *, typed: s
 
 def leave(code: int, *, at_once: bool = False) -> NoReturn:
     """End the process with its output written. at_once: without any clean-up of Python's or of libraries."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C must not change the exit code, nor say anything
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # one more must not change the exit code any more
+        signal.signal(number, signal.SIG_IGN)
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
@@ -38,6 +39,7 @@ class Relay:
         self.out, self.err = 1, 2
         self.pid = 0
         self._process: subprocess.Popen[bytes] | None = None
+        self._signals: Signals | None = None
         self._status = -1
         self._said = b""
         self._targets = {1: 1, 2: 2}  # by which number the process knows what our descriptors lead to
@@ -82,6 +84,11 @@ class Relay:
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+    def catch(self, wanted: Iterable[signal.Signals]) -> Signals:
+        """Catch these until all is written: from now on none may end this process with a code that is not its own."""
+        self._signals = Signals(wanted)
+        return self._signals
+
     def stream(self, number: int) -> Outlet:
         """Where to print to: 1 or 2."""
         return Outlet(self, number, (sys.stdout if number == 1 else sys.stderr).buffer)
@@ -91,20 +98,23 @@ class Relay:
 
         Return why something could not be written; empty when nothing is known of that.
         """
-        if self._process is None:
-            return ""
+        with self._signals or Signals(_LEAVE_FOR) as signals:
+            self._signals = None
+            return self._drained(signals, seconds) if self._process is not None else ""
+
+    def _drained(self, signals: Signals, seconds: float | None) -> str:
+        assert self._process is not None
         for file in (sys.stdout, sys.stderr):
             try:
                 file.flush()
             except OSError:
                 pass
-        with Signals(_LEAVE_FOR) as signals:
-            os.dup2(self.out, 1)
-            os.dup2(self.err, 2)
-            while not self._is_over():
-                ready, _, _ = select.select([self._status, signals.descriptor], (), (), seconds)
-                if not ready or signals.take() & set(_LEAVE_FOR):
-                    return ""
+        os.dup2(self.out, 1)
+        os.dup2(self.err, 2)
+        while not self._is_over():
+            ready, _, _ = select.select([self._status, signals.descriptor], (), (), seconds)
+            if not ready or signals.take() & set(_LEAVE_FOR):
+                return ""
         if reasons := list(filter(None, map(self.reason, self._targets))):
             return reasons[0]
         code = self._process.wait()

@@ -13,7 +13,6 @@ import select
 import sys
 import threading
 from collections import deque
-from typing import BinaryIO
 
 #: Bytes of a stream that wait in memory, that one file has, and that are read at a time.
 MEMORY = 4 * 1024 * 1024
@@ -27,7 +26,7 @@ class _File:
     def __init__(self) -> None:
         from tempfile import TemporaryFile  # most never need it, and it takes longer than all the rest
 
-        self.file: BinaryIO = TemporaryFile(buffering=0)  # noqa: SIM115
+        self.file = TemporaryFile(buffering=0)  # noqa: SIM115
         self.end = self.read = 0
 
     def put(self, data: bytes) -> bytes:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from dwork.joblog import HEADER, Joblog
 from dwork.record.logs import Logs
 from dwork.record.opening import open_store
 from dwork.task import Task
-from tests.conftest import missing
+from tests.conftest import ROOT, missing
 from tests.record.desk import Desk, killed, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
@@ -122,6 +124,31 @@ def test_a_hub_and_a_looker_keep_to_it_as_well(kept: Path, run: Callable, other:
     looked = run(*DQUERY, "list", "-f", "tasks.txt.db")  # who only reads, may
     assert looked.code == 0 and "touch planted" in looked.out
     assert sorted({*os.listdir(kept)} - {".dwork"}) == before
+
+
+def test_who_is_not_the_owner_may_read_a_record_and_not_run_it(other: int) -> None:
+    """Also when the rights of the files would let him: as root here, who becomes another for that."""
+    with tempfile.TemporaryDirectory(dir="/tmp") as name:  # tmp_path is for its owner alone
+        os.chmod(name, 0o755)
+        path = f"{name}/x.db"
+        desk = Desk(path)
+        desk.resume(task("t0"))
+        desk.close()
+        os.chmod(path, 0o666)
+        act = (
+            "import os, sys, tempfile\n"
+            "from dwork.errors import UsageError\n"
+            "from dwork.record.opening import open_store\n"
+            "from dwork.record.reading import Archive\n"
+            f"os.seteuid({other})\n"
+            "try:\n    open_store(sys.argv[1], '', lambda name: None, 1.0, print)\n"
+            "except UsageError as error:\n    print(error)\n"
+            "with Archive(sys.argv[1]) as archive:\n    print(archive.counts())\n"
+        )
+        ran = subprocess.run([sys.executable, "-c", act, path], capture_output=True, text=True, cwd=ROOT)
+        says, counts = ran.stdout.splitlines()
+        assert "x.db is refused: it belongs to root; " in says and counts == "{'waiting': 1}", ran.stderr
+        assert os.listdir(name) == ["x.db"]
 
 
 def test_what_a_pool_makes_can_be_written_by_nobody_else_whatever_the_umask(tmp_path: Path, run: Callable) -> None:
