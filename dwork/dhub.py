@@ -22,6 +22,8 @@ from dwork.options import door_options, max_output_option, policy_options, wishe
 from dwork.overview import Overview
 from dwork.program import ExitCode, click_main, leave, say
 from dwork.record.opening import MEMORY, open_store, places
+from dwork.record.waiting import Wait
+from dwork.relay import Relay
 from dwork.report import Report
 from dwork.signals import ENDS, Signals
 from dwork.verdict import verdict
@@ -83,7 +85,7 @@ def command(
         if not quiet:
             say("dhub", text)
 
-    with contextlib.ExitStack() as stack:
+    with Relay(), contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals(ENDS, is_last=True))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
@@ -92,7 +94,8 @@ def command(
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
         hub = Hub(policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, wishes=wishes))
-        store = open_store(file, directory, hub.graph.number, clock(), tell)
+        wait = Wait(lambda seconds: signals.pause(seconds, ENDS), lambda text: say("dhub", text))
+        store = open_store(file, directory, hub.graph.number, clock(), tell, wait=wait)
         stack.callback(lambda: store.close(clock(), "told to end"))
         report = Report(tell, quiet=quiet)
         overview = Overview(hub, report, tasks, clock, store.since)

@@ -14,6 +14,7 @@ from typing import TextIO
 from dwork import events
 from dwork.errors import StoreError, UsageError
 from dwork.events import Ended, Event
+from dwork.mine import open_mine
 from dwork.shown import shown
 
 HEADER = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
@@ -45,6 +46,7 @@ class Joblog:
                 encoding="utf-8",
                 errors="surrogateescape",
                 closefd=path != "-",
+                opener=_opened,
             )
             if path == "-" or os.fstat(self._file.fileno()).st_size == 0:
                 self._file.write(HEADER)
@@ -95,3 +97,8 @@ class Joblog:
             raise StoreError(
                 f"--joblog {shown(self._path)} cannot be written: {error.strerror}; run it again to go on"
             ) from None
+
+
+def _opened(path: str, flags: int) -> int:
+    """A file of this user's own, or what he has said on purpose: a pipe, a terminal, his own link."""
+    return open_mine(path, flags, links=True, special=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from typing import Final
 
 #: Where batch systems say it.
@@ -26,6 +27,19 @@ def element() -> str:
     if environ.get("LSB_JOBID") and environ.get("LSB_JOBINDEX", "0") != "0":
         return f"{environ['LSB_JOBID']}[{environ['LSB_JOBINDEX']}]"
     return ""
+
+
+def is_restarted(environ: Mapping[str, str]) -> bool:
+    """Whether the batch system has started this job before; what it started then may not have ended yet.
+
+    PBS does not tell. Grid Engine's variable has a common name.
+    """
+    count = environ.get("SLURM_RESTART_COUNT", "")
+    return (
+        (count.isdecimal() and int(count) > 0)
+        or environ.get("LSB_RESTART") == "Y"
+        or ("SGE_ROOT" in environ and environ.get("RESTARTED") == "1")
+    )
 
 
 def are_meant(text: str, job: str, element: str) -> tuple[bool, bool]:

@@ -17,6 +17,7 @@ from dwork.loop import clock
 from dwork.loop.worker import work
 from dwork.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
 from dwork.program import ExitCode, click_main, leave, say
+from dwork.relay import Relay
 from dwork.transport.zmq import Dealer
 from dwork.walltime import Walltime
 from dwork.which import Which, which_option
@@ -88,8 +89,11 @@ def command(
     connection = which.connection()
     transport = Dealer(reach(connection, hub_timeout), keys=connection.keys, patience=hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
-    # A pool that has started this one knows itself when the job ends.
+    # A pool that has started this one knows itself when the job ends, and it passes on what is printed here.
     job = None if until_eof else Walltime(walltime, clock(), drain_before)
+    relay = Relay()
+    if not until_eof:
+        relay.start()
     try:
         work(
             worker,
@@ -100,9 +104,11 @@ def command(
             idle_timeout=math.inf if idle_timeout is None else idle_timeout,
             until_eof=sys.stdin.fileno() if until_eof else None,
             job=job,
+            spared=relay.pid,
         )
     finally:
         transport.close()
+        relay.close()
     return ExitCode.STOPPED if job is not None and clock() >= job.last_call else ExitCode.DONE
 
 

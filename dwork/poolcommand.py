@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import click
@@ -25,9 +25,10 @@ from dwork.options import (
     policy_options,
     wishes_options,
 )
-from dwork.poolrun import Settings, run, send_home
+from dwork.poolrun import Settings, run, send_home, unwritten
 from dwork.program import ExitCode, click_main, guarded, leave, say
 from dwork.progress.choice import WAYS
+from dwork.relay import Relay
 from dwork.tasks import load
 from dwork.transport import mpi
 
@@ -35,6 +36,21 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 PROGRAM = "dwork"
+#: Seconds that the last words of a pool which is about to end all ranks may take.
+_LAST_WORDS = 2.0
+
+
+@dataclass
+class Given:
+    """What the command line finds there. trouble: why there are no ranks though there should be.
+
+    unwritten: what to say when all is done, and then not all can be written that was printed.
+    """
+
+    ranks: mpi.Mpi | None
+    trouble: UsageError | None
+    relay: Relay = field(default_factory=Relay)
+    unwritten: str = ""
 
 
 def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
@@ -42,7 +58,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     if wanted and not ctx.resilient_parsing:
         from dwork.doctor.visit import examine_ranks
 
-        ctx.exit(examine_ranks(*ctx.obj))
+        ctx.exit(examine_ranks(ctx.obj.ranks, ctx.obj.trouble))
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -136,7 +152,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
 @click.version_option(__version__)
 @click.pass_obj  # fmt: skip
 def command(
-    given: tuple[mpi.Mpi | None, UsageError | None],
+    given: Given,
     files: tuple[str, ...],
     form: str | None,
     policy: Policy,
@@ -187,7 +203,6 @@ def command(
       2  bad usage or input; nothing was run
       3  stopped before the end: run it again to go on
     """
-    ranks, trouble = given
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
     if transport == "zmq" and no_bridge:
@@ -203,8 +218,8 @@ def command(
             say(PROGRAM, text)
 
     tasks = load(files, form, known=None if policy.unknown_is_done else (), tell=tell)
-    if trouble is not None:
-        raise trouble
+    if given.trouble is not None:
+        raise given.trouble
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
@@ -234,7 +249,8 @@ def command(
         min_time,
         "none" if quiet else progress,
     )
-    return run(tasks, replace(policy, elastic=elastic), settings, ranks)
+    given.unwritten = unwritten(directory)
+    return run(tasks, replace(policy, elastic=elastic), settings, given.ranks, given.relay)
 
 
 def _places(
@@ -256,15 +272,22 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
     ranks = None if world is None else mpi.Mpi(world)
+    given = Given(ranks, trouble)
 
     def body() -> int:
         signals.interrupt()
-        return click_main(PROGRAM, command, (ranks, trouble), typed="dwork-pool")
+        try:
+            return click_main(PROGRAM, command, given, typed="dwork-pool")
+        finally:
+            given.relay.catch(signals.ENDS)
 
     code = guarded(PROGRAM, body)
-    signals.ignore()
     if ranks is not None:
         if code == ExitCode.BUG:
+            given.relay.close(_LAST_WORDS)
             ranks.abort(code)
         send_home(ranks)
+    if given.relay.close() and code == ExitCode.DONE:  # who reads it may have taken hours, and nobody else waited
+        say(PROGRAM, given.unwritten)
+        code = ExitCode.FAILED
     leave(code, at_once=ranks is not None and not ranks.is_whole)

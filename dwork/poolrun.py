@@ -10,7 +10,6 @@ import shlex
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -37,6 +36,7 @@ from dwork.progress.listener import Progress
 from dwork.progress.standing import standing
 from dwork.record import resume
 from dwork.record.resume import Plan
+from dwork.relay import Relay
 from dwork.report import Report
 from dwork.rollcall import RollCall
 from dwork.shown import counted, shown, signal_name
@@ -95,11 +95,15 @@ class Settings:
     progress: str = "auto"
 
 
-def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None) -> int:
-    """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here."""
+def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None, relay: Relay) -> int:
+    """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here.
+
+    relay: what is printed goes through it, and until the caller closes it signals do not end the process.
+    """
+    relay.start()
+    signals = relay.catch(_CAUGHT)
     with contextlib.ExitStack() as stack:
-        signals = stack.enter_context(Signals(_CAUGHT, is_last=True))
-        run = _Run(policy, settings, ranks, signals, stack)
+        run = _Run(policy, settings, ranks, signals, stack, relay)
         run.load(tasks)
         if run.hub.over:
             return run.nothing()
@@ -119,7 +123,9 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
             run.part()
             run.conclude(ExitCode.STOPPED if isinstance(error, StoreError) else ExitCode.USAGE)
             raise
-        return run.conclude(run.depart(run.end()))
+        code = run.conclude(run.depart(run.end()))
+        signals.take()  # what has come up to here was for the run
+        return code
 
 
 class _Run:
@@ -130,12 +136,18 @@ class _Run:
         ranks: Mpi | None,
         signals: Signals,
         stack: contextlib.ExitStack,
+        relay: Relay,
     ) -> None:
         self._settings = settings
         self._signals = signals
         self._stack = stack
-        self._screen, face = choose(settings.progress, self._tell)
+        self._screen, face = choose(settings.progress, self._tell, relay.err)
         stack.callback(self._screen.close)
+        self._store: Store | None = None
+        self._outcome, self._is_closed = "it broke off", False
+        if settings.record:  # before anybody can find this run: it may have to wait for an earlier one
+            self._store = self._open_record()
+            stack.callback(self._close_record)
         self._ranks = ranks if ranks is not None and ranks.peers else None
         is_mpi = self._ranks is not None and settings.transport == "mpi"
         transports: list[Transport] = [self._ranks] if self._ranks is not None and is_mpi else []
@@ -156,27 +168,22 @@ class _Run:
             local = f"ipc://{self._local}/hub" if self._local else ""
             self._bridge = Bridge(replace(settings.door, local=local), clock(), self._tell_always)
             stack.callback(self._bridge.close)
+            stack.callback(self._close_record)  # who finds the bridge gone looks there
             transports.append(self._bridge.router)
             self.hub = Hub(policy, self._bridge.welcome(**welcome))
         else:
             self.hub = Hub(policy, Welcome(**welcome))
-        streams = map(self._screen.above, (sys.stdout.buffer, sys.stderr.buffer))
+        streams = map(self._screen.above, (relay.stream(1), relay.stream(2)))
         self._printer = Printer(*streams, keep_order=settings.keep_order)
         self._report = Report(self._tell, quiet=settings.quiet)
         self.progress = Progress(face, lambda now: standing(self.hub, self._report, now))
         listeners: list[Listener] = [self._printer, self._report, self.progress]
-        self._store: Store | None = None
-        self._outcome = "it broke off"
-        if settings.record:
-            from dwork.inquiry import Inquiries
-            from dwork.record.opening import open_store  # no sqlite where nobody asks for it
-
-            number, now = self.hub.graph.number, clock()
-            self._store = open_store(settings.record, settings.logs, number, now, self._tell, fresh=settings.fresh)
-            stack.callback(self._close_record)
+        if self._store is not None:
             listeners.insert(0, self._store)  # before anybody is told
         self.loop = HubLoop(self.hub, transports, listeners, self._tell_always)
         if self._store is not None:
+            from dwork.inquiry import Inquiries
+
             overview = Overview(self.hub, self._report, settings.door.tasks, clock, self._store.since)
             self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
         else:
@@ -207,9 +214,26 @@ class _Run:
         if not self._settings.quiet:
             self._tell_always(text)
 
+    def _open_record(self) -> Store:
+        from dwork.record.opening import open_store  # no sqlite where nobody asks for it
+        from dwork.record.waiting import Wait
+
+        settings = self._settings
+        wait = Wait(lambda seconds: self._signals.pause(seconds, ENDS), self._tell_always)
+        return open_store(
+            settings.record,
+            settings.logs,
+            lambda name: self.hub.graph.number(name),
+            clock(),
+            self._tell,
+            fresh=settings.fresh,
+            wait=wait,
+        )
+
     def _close_record(self) -> None:
-        assert self._store is not None
-        self._store.close(clock(), self._outcome)
+        if self._store is not None and not self._is_closed:
+            self._is_closed = True
+            self._store.close(clock(), self._outcome)
 
     def load(self, tasks: Sequence[Task]) -> None:
         """Put the tasks of the files into the graph, and say what of them is done before."""
@@ -385,8 +409,7 @@ class _Run:
             say("dwork", line)
         code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.is_drained)
         if code is ExitCode.DONE and self._printer.broken:
-            where = f"; it is in {shown(self._settings.logs)}" if self._settings.logs else ""
-            say("dwork", f"all is done, but not all output of tasks could be written{where}")
+            say("dwork", unwritten(self._settings.logs))
             return ExitCode.FAILED
         return code
 
@@ -422,6 +445,12 @@ def send_home(ranks: Mpi) -> None:
     for rank in ranks.peers:
         ranks.send(rank, encode(Exit()))
     ranks.part()
+
+
+def unwritten(logs: str) -> str:
+    """What to say when all is done, and not all that was printed has come to where it should."""
+    where = f"; it is in {shown(logs)}" if logs else ""
+    return f"all is done, but not all output of tasks could be written{where}"
 
 
 def _resumed(plan: Plan, total: int, record: str) -> str:

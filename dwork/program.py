@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
+from dwork import signals
 from dwork.errors import DworkError, Interrupted, StoreError, TaskFileError, TransportError, UsageError
 from dwork.shown import printable
 
@@ -110,7 +110,7 @@ def click_main(program: str, command: Command, given: object = None, *, typed: s
 
 def leave(code: int, *, at_once: bool = False) -> NoReturn:
     """End the process with its output written. at_once: without any clean-up of Python's or of libraries."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one more Ctrl-C must not change the exit code, nor say anything
+    signals.ignore()
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()

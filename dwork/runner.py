@@ -67,15 +67,24 @@ class _Child:
 class Runner:
     """The processes of one worker. `now` is in seconds since the epoch everywhere.
 
-    sink: see capture. grace: seconds between TERM and KILL. slots: how many tasks run at a time.
+    sink: see capture. grace: seconds between TERM and KILL. slots: how many tasks run at a time. spared: a child of
+    this process that is no task's, and lives on.
     """
 
     def __init__(
-        self, location: str, sink: Sink, *, grace: float = 5.0, slots: int = 1, equipment: Equipment | None = None
+        self,
+        location: str,
+        sink: Sink,
+        *,
+        grace: float = 5.0,
+        slots: int = 1,
+        equipment: Equipment | None = None,
+        spared: int = 0,
     ) -> None:
         self.capture = Capture(sink)
         self._grace = grace
         self._slots = slots
+        self._spared = spared
         self._equipment = equipment or Equipment()
         self._children: dict[int, _Child] = {}
         self._pids: dict[int, int] = {}
@@ -274,7 +283,7 @@ class Runner:
         """End all that still runs, background processes of ended tasks included, and wait until it has."""
         give_up = time.monotonic() + self._grace
         number = signal.SIGTERM
-        spared = {self._guard.pid}
+        spared = {self._guard.pid, self._spared}
         while left := [pid for pid in children() if pid not in spared]:
             if time.monotonic() >= give_up:
                 number = signal.SIGKILL

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
-from collections.abc import Iterable
+import time
+from collections.abc import Container, Iterable
 from types import FrameType, TracebackType
 from typing import Final
 
@@ -78,6 +80,15 @@ class Signals:
             return set(os.read(self.descriptor, 4096))
         except BlockingIOError:
             return set()
+
+    def pause(self, seconds: float, wanted: Container[int]) -> bool:
+        """Sleep for so long, or until one of these comes, and return whether it has; others are lost."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            select.select([self.descriptor], (), (), left)
+            if any(number in wanted for number in self.take()):
+                return True
+        return False
 
     def close(self) -> None:
         for number, handler in self._old.items():

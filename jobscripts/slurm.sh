@@ -38,7 +38,8 @@ code=$?
 
 # What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
 record() { dquery "$@" -f "$TASKS.db"; }
-if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
+if [ $code = 3 ] ||
+    { [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; }; then
     code=3
     again
 elif [ $code -gt 3 ]; then

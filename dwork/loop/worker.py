@@ -54,6 +54,7 @@ def work(
     until_eof: int | None = None,
     idle_timeout: float = math.inf,
     job: Walltime | None = None,
+    spared: int = 0,
 ) -> Connection | None:
     """Run a worker until it is over; no process that it has started outlives it.
 
@@ -65,9 +66,10 @@ def work(
     seconds though it was asked; a rank's hub may say otherwise. idle_timeout: leave when there was nothing to do for so
     many seconds. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since whoever started
     it is gone. job: at its last call likewise. tell(text) prints a line for people. equipment: what it has for tasks.
+    spared: a child of this process that is no task's, and lives on.
     """
     with Signals(_CAUGHT, is_last=is_rank) as signals:
-        loop = _WorkerLoop(worker, transport, tell, equipment)
+        loop = _WorkerLoop(worker, transport, tell, equipment, spared)
         parent = os.getppid()
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
         try:
@@ -114,9 +116,16 @@ class _WorkerLoop:
     moved: where the hub wants to be talked to. is_late: the job ends. Times are in seconds since the epoch.
     """
 
-    def __init__(self, worker: Worker, transport: Transport, tell: Callable[[str], None], equipment: Equipment) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        transport: Transport,
+        tell: Callable[[str], None],
+        equipment: Equipment,
+        spared: int,
+    ) -> None:
         self.worker = worker
-        self.runner = Runner(worker.location, self._take_output, slots=worker.slots, equipment=equipment)
+        self.runner = Runner(worker.location, self._take_output, slots=worker.slots, equipment=equipment, spared=spared)
         self.quiet_from = self.idle_from = clock()
         self._transport = transport
         self._tell = tell

@@ -15,10 +15,10 @@ from dwork.progress.terminal import NoTerminal, Terminal, can_redraw
 WAYS: Final = ("auto", "bar", "plain", "none")
 
 
-def choose(way: str, tell: Callable[[str], None]) -> tuple[Terminal | NoTerminal, Face]:
-    """What is drawn on, and what is shown; tell(text) prints a line for people."""
-    descriptor = sys.stderr.fileno()
+def choose(way: str, tell: Callable[[str], None], descriptor: int) -> tuple[Terminal | NoTerminal, Face]:
+    """What is drawn on, and what is shown; tell(text) prints a line for people. descriptor: of the true stderr."""
+    through = sys.stderr.fileno()
     if way == "bar" or (way == "auto" and can_redraw(descriptor)):
-        terminal = Terminal(descriptor)
+        terminal = Terminal(descriptor, through if through != descriptor else None)
         return terminal, Live(terminal, sys.stderr.encoding)
     return NoTerminal(), Silence() if way == "none" else Lines(tell)

@@ -1,9 +1,10 @@
 """The foot of a terminal: one line that is drawn again and again, below what is printed.
 
 It must never hold up the hub, nor end the run: the terminal is opened a second time, so as not to wait for one that
-nobody reads (Ctrl-S, a laptop that sleeps), and what cannot be written is not. A program in the background leaves the
-terminal to whoever is in front. There is one line and no more, and the cursor stays as it is, so that a program that is
-killed leaves nothing to be repaired.
+nobody reads (Ctrl-S, a laptop that sleeps), and what cannot be written is not. When what is printed goes through a
+relay, the line goes the same way, so that it stays in its place; the terminal itself is only asked. A program in the
+background leaves the terminal to whoever is in front. There is one line and no more, and the cursor stays as it is, so
+that a program that is killed leaves nothing to be repaired.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import os
 import select
 import shutil
 import stat
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from dwork.printer import Stream
 
@@ -24,12 +25,24 @@ def can_redraw(descriptor: int) -> bool:
     return os.isatty(descriptor) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
-class Terminal:
-    """What is at the other end of a descriptor. It may also be a pipe to somebody who passes it on to a terminal."""
+class Output(Stream, Protocol):
+    """A standard stream, as a binary file."""
 
-    def __init__(self, descriptor: int) -> None:
+    def fileno(self) -> int: ...
+
+    def isatty(self) -> bool: ...
+
+
+class Terminal:
+    """What is at the other end of a descriptor. It may also be a pipe to somebody who passes it on to a terminal.
+
+    through: a descriptor whose reader passes on to that terminal what is printed, when there is one.
+    """
+
+    def __init__(self, descriptor: int, through: int | None = None) -> None:
         self._is_terminal = os.isatty(descriptor)
         self._descriptor = _open(descriptor)
+        self._through = through
         self._line = b""
         self._is_drawn = False
         self._is_covered = False  # it was, and has made room for what is printed
@@ -53,7 +66,7 @@ class Terminal:
     def hide(self) -> None:
         """Somebody is about to print a line, or some."""
         if self._is_drawn:
-            self._write(_ERASE)
+            self._write(_ERASE, must=True)
             self._is_drawn, self._is_covered = False, True
         self._is_midline = False
 
@@ -70,7 +83,7 @@ class Terminal:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def above(self, file: BinaryIO) -> Stream:
+    def above(self, file: Output) -> Stream:
         """The file, or when that may be on the same screen, what prints to it above the line."""
         is_here = file.isatty() if self._is_terminal else not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return _Above(self, file) if is_here else file
@@ -90,11 +103,13 @@ class Terminal:
         except OSError:  # it is not the terminal that controls us
             return False
 
-    def _write(self, data: bytes) -> bool:
-        """Write it, if that is possible now; return whether it was."""
+    def _write(self, data: bytes, *, must: bool = False) -> bool:
+        """Write it, if that is possible now; return whether it was. must: also when that waits behind something."""
+        target = self._descriptor if self._through is None else self._through
+        needed = {target} if must else {target, self._descriptor}
         try:
-            is_free = bool(select.select((), (self._descriptor,), (), 0)[1]) and not self._is_behind()
-            return is_free and os.write(self._descriptor, data) > 0
+            is_free = len(select.select((), needed, (), 0)[1]) == len(needed) and not self._is_behind()
+            return is_free and os.write(target, data) > 0
         except (OSError, ValueError):  # nobody is there any more
             return False
 
@@ -108,14 +123,14 @@ class NoTerminal:
 
     def close(self) -> None: ...
 
-    def above(self, file: BinaryIO) -> Stream:
+    def above(self, file: Output) -> Stream:
         return file
 
 
 class _Above:
     """A file on the screen of a terminal."""
 
-    def __init__(self, terminal: Terminal, file: BinaryIO) -> None:
+    def __init__(self, terminal: Terminal, file: Output) -> None:
         self._terminal = terminal
         self._file = file
 

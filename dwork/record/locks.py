@@ -12,8 +12,11 @@ import struct
 from typing import Final
 
 from dwork.errors import StoreError, UsageError
+from dwork.mine import NotMine, open_mine, refuse
 from dwork.shown import shown
 
+#: What belongs to a record beside the file itself.
+COMPANIONS: Final = ("-wal", "-shm", "-journal")
 #: What a file system says that has no locks.
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -26,18 +29,42 @@ def in_use(path: str) -> InUse:
     return InUse(f"{shown(path)} is in use{_by_whom(path)}; wait for it, or choose another file with -f")
 
 
+def not_mine(path: str, error: NotMine) -> UsageError:
+    return UsageError(
+        f"{shown(path)} is refused: {error.strerror}; a record can run commands as you: mend that, or choose another "
+        "with -f"
+    )
+
+
+def refuse_foreign(path: str) -> None:
+    """UsageError when somebody else has written, or could write, what belongs to a record beside the file itself."""
+    for name in [f"{path}{end}" for end in (*COMPANIONS, ".lock")]:
+        try:
+            status = os.lstat(name)
+            if not stat.S_ISREG(status.st_mode):
+                raise NotMine("it is no file")
+            refuse(status)
+        except FileNotFoundError:
+            pass
+        except NotMine as error:
+            raise not_mine(name, error) from None
+
+
 def has_locks(path: str) -> bool:
-    """Whether the file system has locks, no matter who has some; makes the file when it is not there."""
+    """Whether the file system has locks, no matter who has some; makes the file when it is not there.
+
+    UsageError when it cannot be written, or is not this user's own.
+    """
     try:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK, 0o666)
+        fd = open_mine(path, os.O_RDWR | os.O_CREAT, links=True)
+    except NotMine as error:
+        raise not_mine(path, error) from None
     except OSError as error:
         raise UsageError(
             f"{shown(path)} cannot be opened for writing: {error.strerror}; "
             "choose another file with -f, or none with --no-record"
         ) from None
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            raise UsageError(f"{shown(path)} is no file; choose another with -f")
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _NO_LOCKS:
@@ -97,8 +124,8 @@ def take_lock_file(path: str) -> str:
 
 def _owner(path: str) -> str | None:
     """Who made a lock file, as host and process; None when there is none."""
-    try:
-        with open(path, errors="replace") as file:
+    try:  # a pipe that somebody has put there must not keep us
+        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), errors="replace") as file:
             return file.read(1000).strip()
     except OSError:
         return None

@@ -14,6 +14,7 @@ from collections import OrderedDict
 from typing import Final
 
 from dwork.errors import StoreError
+from dwork.mine import DIRECTORY_MODE, open_directory, open_mine
 from dwork.record.rows import untext
 from dwork.shown import shown
 
@@ -58,9 +59,12 @@ class Logs:
         if len(self._files) >= OPEN:
             _, (fd, _) = self._files.popitem(last=False)
             os.close(fd)
-        os.makedirs(self.directory, exist_ok=True)
-        path = os.path.join(self.directory, name)
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o666)
+        os.makedirs(self.directory, DIRECTORY_MODE, exist_ok=True)
+        within = open_directory(self.directory)
+        try:
+            fd = open_mine(name, os.O_RDWR | os.O_CREAT | os.O_APPEND, within=within)
+        finally:
+            os.close(within)
         self._files[name] = (fd, os.fstat(fd).st_size)
         return self._files[name]
 

@@ -7,12 +7,14 @@ import os
 from collections.abc import Callable
 
 from dwork.errors import UsageError
-from dwork.record.locks import InUse, has_locks
+from dwork.mine import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
+from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_foreign
 from dwork.record.logs import Logs
-from dwork.record.place import COMPANIONS, Place
+from dwork.record.place import Place
 from dwork.record.run import this_run
 from dwork.record.schema import Foreign
 from dwork.record.store import Store
+from dwork.record.waiting import Wait
 from dwork.shown import shown
 
 #: What every SQLite file begins with.
@@ -36,13 +38,32 @@ def open_store(
     tell: Callable[[str], None],
     *,
     fresh: bool = False,
+    wait: Wait | None = None,
 ) -> Store:
     """Open it for this process alone. number, tell: as for Store. fresh: keep what is there as `.1`, and start anew.
 
-    UsageError when it cannot be opened.
+    UsageError when it cannot be opened, or is not this user's own. wait: for somebody else who has it; without one that
+    is an error at once.
     """
+    while True:
+        try:
+            store = _opened(record, logs, number, now, tell, fresh=fresh)
+            break
+        except InUse as error:
+            if wait is None:
+                raise
+            wait(error)
+    if record != MEMORY and (group := by_group(record)):
+        tell(f"who is in the group {group} can write {shown(record)}, and so run commands as you; chmod g-w ends that")
+    return store
+
+
+def _opened(
+    record: str, logs: str, number: Callable[[str], int | None], now: float, tell: Callable[[str], None], *, fresh: bool
+) -> Store:
     if record != MEMORY:
         has_locks(record)  # whether it can be written at all
+        _refuse_others_records(record)
     if logs:
         _check_logs(logs)
     if fresh:
@@ -51,6 +72,15 @@ def open_store(
         except OSError as error:
             raise UsageError(f"--fresh cannot set {shown(record)} aside: {error.strerror}") from None
     return Store(record, this_run(now), number, Logs(logs, record) if logs else None, tell)
+
+
+def _refuse_others_records(record: str) -> None:
+    """UsageError when others have put something there to be run, or everybody could."""
+    refuse_foreign(record)
+    try:
+        refuse_open_directory(record)
+    except NotMine as error:
+        raise not_mine(record, error) from None
 
 
 def _check_logs(directory: str) -> None:
@@ -62,6 +92,26 @@ def _check_logs(directory: str) -> None:
         raise UsageError(
             f"no log files can be made in {shown(directory)}; choose another directory with --logs, or --no-logs"
         )
+    if os.path.lexists(directory):
+        _refuse_planted(directory)
+
+
+def _refuse_planted(logs: str) -> None:
+    """UsageError when the directory, or a log file in it, is somebody else's: output would go where he likes."""
+    name = logs
+    try:
+        os.close(open_directory(logs))
+        with os.scandir(logs) as entries:
+            for entry in entries:
+                if entry.name.endswith(".log"):
+                    name = os.path.join(logs, entry.name)
+                    if entry.is_symlink():
+                        refuse_link(name, links=False)
+                    refuse(entry.stat(follow_symlinks=False))
+    except NotMine as error:
+        raise UsageError(
+            f"{shown(name)} is refused: {error.strerror}; mend that, or choose another directory with --logs"
+        ) from None
 
 
 def _set_aside(record: str, logs: str) -> None:
@@ -71,6 +121,8 @@ def _set_aside(record: str, logs: str) -> None:
     """
     if os.path.lexists(logs):
         _refuse_others(logs, f"{logs}.1")
+        if os.path.lexists(f"{logs}.1"):
+            _refuse_planted(f"{logs}.1")
     if record != MEMORY:
         _refuse_no_database(record)
         try:

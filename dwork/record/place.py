@@ -14,13 +14,11 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-from dwork.record.locks import has_locks, take_lock_file
+from dwork.record.locks import has_locks, refuse_foreign, take_lock_file
 from dwork.record.schema import version_of
 from dwork.record.trouble import opening
 from dwork.shown import shown
 
-#: What belongs to a record beside the file itself.
-COMPANIONS: Final = ("-wal", "-shm", "-journal")
 #: Seconds that one who only looks waits for another who does.
 _PATIENCE: Final = 1.0
 #: A checkpoint makes all wait for the disk, so the log may grow to 80 MB before; the cache takes 16 MB.
@@ -30,7 +28,8 @@ _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint
 class Place:
     """A file that is open for this process alone, or `shared` with others who only look, where there are locks.
 
-    `close` lets go of it. known_as: its name in errors.
+    UsageError when it is not this user's own, since what is in a record may be run. `close` lets go of it.
+    known_as: its name in errors.
     """
 
     def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "", *, shared: bool = False) -> None:
@@ -40,6 +39,7 @@ class Place:
             self.connection = sqlite3.connect(path, isolation_level=None)
             return
         locks = has_locks(path)
+        refuse_foreign(path)
         if not locks:
             self._lock = take_lock_file(f"{path}.lock")
             tell(f"the file system of {shown(path)} has no locks; {shown(self._lock)} keeps others away instead")
@@ -57,6 +57,7 @@ class Place:
                         version_of(self.connection, known_as or path)
                     else:
                         _claim(self.connection, known_as or path)
+                    refuse_foreign(path)  # nobody can have put anything there meanwhile
                 except BaseException:
                     self.connection.close()
                     raise

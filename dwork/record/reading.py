@@ -18,11 +18,12 @@ from types import TracebackType
 from typing import Any, Final
 
 from dwork.errors import StoreError, UsageError
+from dwork.mine import FILE_MODE, open_mine
 from dwork.pattern import matcher
 from dwork.record.batch import enter
-from dwork.record.locks import refuse_if_in_use
+from dwork.record.locks import COMPANIONS, refuse_foreign, refuse_if_in_use
 from dwork.record.logs import read
-from dwork.record.place import COMPANIONS, Place
+from dwork.record.place import Place
 from dwork.record.rows import untext
 from dwork.record.schema import VERSION, version_of
 from dwork.record.trouble import reading
@@ -194,12 +195,22 @@ class Archive:
     def _open(self) -> sqlite3.Connection:
         """Where it stands, if it can be written: what a killed pool left is still to be entered. Else a copy."""
         path = self.path
-        if os.access(path, os.W_OK) and os.access(os.path.dirname(os.path.abspath(path)), os.W_OK):
+        directory = os.path.dirname(os.path.abspath(path))
+        if self._is_mine() and os.access(path, os.W_OK) and os.access(directory, os.W_OK):
             try:
                 return self._enter_all(path)
             except StoreError:  # the disk is full
                 pass
         return self._enter_all(self._copy())
+
+    def _is_mine(self) -> bool:
+        """A record of somebody else's, or that others could write, may be read, but nothing is left beside it."""
+        try:
+            os.close(open_mine(self.path, os.O_RDONLY, links=True))
+            refuse_foreign(self.path)
+        except (OSError, UsageError):
+            return False
+        return True
 
     def _copy(self) -> str:
         copy = os.path.join(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="dwork-")), "record.db")
@@ -208,6 +219,7 @@ class Archive:
             for end in ("", *COMPANIONS):
                 if not end or os.path.exists(f"{self.path}{end}"):
                     shutil.copyfile(f"{self.path}{end}", f"{copy}{end}")
+                    os.chmod(f"{copy}{end}", FILE_MODE)
         except OSError as error:
             raise UsageError(f"{shown(self.path)} cannot be read: {error.strerror}") from None
         refuse_if_in_use(self.path)  # what was written meanwhile is in a part of the copy

@@ -1,6 +1,7 @@
-"""jobscripts/lsf.sh and flux.sh. Neither LSF nor Flux is here: only that the scripts themselves do what they should.
+"""jobscripts/lsf.sh and flux.sh, and a moment of slurm.sh: only that the scripts themselves do what they should.
 
-Of LSF a script needs nothing but its variables; of Flux there is a stand-in, which starts one rank.
+Neither LSF nor Flux is here. Of LSF a script needs nothing but its variables; of Flux there is a stand-in, which
+starts one rank.
 """
 
 from __future__ import annotations
@@ -60,3 +61,17 @@ def test_a_flux_job_goes_on_in_another_one(run: Callable, tmp_path: Path, path: 
     (tmp_path / "tasks.txt").write_text("true   #DWORK name=short\n")
     assert run("bash", ROOT / "jobscripts/flux.sh", PATH=path).code == 0
     assert (tmp_path / "asked").read_text().splitlines()[-1].startswith("run")
+
+
+def test_a_slurm_job_whose_record_is_still_in_use_goes_back_into_the_queue(
+    run: Callable, start: Callable, wait_until: Callable, tmp_path: Path, path: str
+) -> None:
+    """The stand-in for srun ends as a pool does that has waited in vain."""
+    (tmp_path / "tasks.txt").write_text("touch there; sleep 1000\n")
+    for name, does in (("srun", "exit 3"), ("scontrol", 'echo "$*" >> asked')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{does}\n")
+        (tmp_path / name).chmod(0o755)
+    start(sys.executable, "-m", "dwork.pool", "--no-bridge", "tasks.txt")
+    wait_until((tmp_path / "there").exists)
+    ran = run("bash", ROOT / "jobscripts/slurm.sh", PATH=path, SLURM_JOB_ID="4711", SLURM_RESTART_COUNT="1")
+    assert (ran.code, (tmp_path / "asked").read_text()) == (3, "requeue 4711\n"), ran.err

@@ -140,6 +140,25 @@ def test_halt_now_ends_what_runs(pool: Callable, run: Callable, tmp_path: Path) 
     assert ran.own_err[-1].startswith("dwork: 0 done, 1 failed, 0 skipped, 2 not finished")
 
 
+def test_ranks_wait_with_the_hub_for_the_record_of_an_earlier_run(
+    pool: Callable, start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text("touch there; while [ ! -e go ]; do sleep 0.01; done\necho ran >> b\n")
+    first = start(sys.executable, "-m", "dwork.pool", "--no-bridge", "--slots", 1, "tasks.txt")
+    wait_until((tmp_path / "there").exists)
+    second = start(*pool(3, "--bind", "127.0.0.1", "tasks.txt"), SLURM_RESTART_COUNT="1")
+    assert second.stderr is not None
+    while "tasks.txt.db is in use by process" not in (line := second.stderr.readline()):
+        assert line, "it did not wait"
+    assert line.endswith(f" {first.pid}; waiting up to 300 s for it\n")
+    first.send_signal(signal.SIGTERM)
+    first.communicate(timeout=30)
+    (tmp_path / "go").touch()
+    _, err = second.communicate(timeout=40)
+    assert (first.returncode, second.returncode) == (3, 0), err
+    assert (tmp_path / "b").read_text() == "ran\n"
+
+
 def test_the_wrong_mpirun_runs_nothing_and_says_so(run: Callable, tmp_path: Path) -> None:
     """As srun --mpi=none or another MPI's mpirun would start it: each process alone, the launcher says three."""
     (tmp_path / "tasks.txt").write_text("touch ran\n")

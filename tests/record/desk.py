@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dwork.events import Ended, Event, Named
+from dwork.record.locks import COMPANIONS
 from dwork.record.logs import Logs
-from dwork.record.place import COMPANIONS
 from dwork.record.run import Run
 from dwork.record.store import Store
 from dwork.task import Assigned, Options, Result, Task

@@ -69,7 +69,7 @@ def test_locks_that_fail_in_another_way_are_an_error_in_one_line(pool: Callable[
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_second_pool_and_dquery_are_refused_and_after_a_kill_it_goes_on(
+def test_a_second_pool_waits_and_dquery_is_refused_and_after_a_kill_it_goes_on(
     pool: Callable[..., Any],
     run: Callable,
     start: Callable,
@@ -86,8 +86,12 @@ def test_a_second_pool_and_dquery_are_refused_and_after_a_kill_it_goes_on(
     wait_until((tmp_path / "there").exists)
     refusal = f"tasks.txt.db.lock says that process {process.pid} on {HERE} has the record; "
     for words in ([], ["--fresh"]):
-        ran = pool(*words)
-        assert (ran.code, ran.own_err) == (2, [f"dwork: {refusal}if that has ended, delete the lock file"])
+        second = start(*POOL, *words, "tasks.txt", **variables)
+        assert second.stderr is not None
+        assert second.stderr.readline() == f"dwork: {refusal}waiting up to 30 s for it\n"
+        second.terminate()
+        second.communicate(timeout=20)
+        assert second.returncode == 3
     ran = run(sys.executable, "-m", "dwork.dquery", "list", "-f", "tasks.txt.db", **variables)
     assert ran.code == 2 and ran.err.startswith(f"dquery: {refusal}"), ran.err
     kill_all(process)

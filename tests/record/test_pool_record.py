@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +16,14 @@ from typing import Any
 import pytest
 
 from dwork import events
+from dwork.errors import StoreError, UsageError
 from dwork.joblog import HEADER
-from dwork.poolcommand import command
+from dwork.jobs import is_restarted
+from dwork.poolcommand import Given, command
 from dwork.program import click_main
+from dwork.record.locks import InUse
 from dwork.record.reading import Archive
+from dwork.record.waiting import Wait
 from tests.conftest import environment, missing
 from tests.record.desk import Desk, killed, look, named, task
 
@@ -224,7 +230,9 @@ def test_a_mistake_is_one_line_and_nothing_runs(
     kept.write("touch ran\n")
     monkeypatch.chdir(kept.path)
     monkeypatch.setattr("sys.argv", ["dwork", "--no-bridge", *words, "tasks.txt"])
-    assert click_main("dwork", command, (None, None)) == 2
+    given = Given(None, None)
+    assert click_main("dwork", command, given) == 2
+    given.relay.close()
     _, err = capfd.readouterr()
     assert len(err.splitlines()) == 1 and says in err
     assert not (kept.path / "ran").exists()
@@ -309,19 +317,92 @@ def test_a_pool_that_was_killed_with_all_its_processes_goes_on(
     ]
 
 
-def test_nobody_else_can_open_the_record_of_a_pool_that_runs(kept: Kept, start: Callable, wait_until: Callable) -> None:
+@pytest.mark.parametrize(("words", "then"), [([], "1 of 1 done before"), (["--fresh"], "1 task on")])
+def test_a_pool_waits_for_the_record_of_one_that_runs(
+    kept: Kept, start: Callable, wait_until: Callable, words: list[str], then: str
+) -> None:
     kept.write("touch there; while [ ! -e go ]; do sleep 0.01; done\n")
     process = start(*POOL, "tasks.txt")
     wait_until((kept.path / "there").exists)
-    for words in ([], ["--fresh"]):
-        ran = kept.pool(*words, code=2)
-        assert len(ran.own_err) == 1
-        assert f"tasks.txt.db is in use by process {process.pid}; wait for it, or choose another file" in ran.err
+    second = start(*POOL, *words, "tasks.txt")
+    assert second.stderr is not None
+    waits = f"dwork: tasks.txt.db is in use by process {process.pid}; waiting up to 30 s for it\n"
+    assert second.stderr.readline() == waits
     with pytest.raises(sqlite3.OperationalError, match="database is locked"):
         kept.ask("SELECT 1 FROM tasks")
     (kept.path / "go").touch()
-    _, err = process.communicate(timeout=20)
-    assert process.returncode == 0, err
+    for pool in (process, second):
+        _, err = pool.communicate(timeout=20)
+        assert pool.returncode == 0, err
+    assert err.startswith(f"dwork: {then}")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_wait_for_a_record(
+    kept: Kept, start: Callable, wait_until: Callable, number: signal.Signals
+) -> None:
+    kept.write("touch there; while [ ! -e go ]; do sleep 0.01; done\n")
+    process = start(*POOL, "tasks.txt")
+    wait_until((kept.path / "there").exists)
+    second = start(*POOL, "tasks.txt", SLURM_RESTART_COUNT="1")
+    assert second.stderr is not None and "; waiting up to 300 s for it" in second.stderr.readline()
+    second.send_signal(number)
+    _, err = second.communicate(timeout=20)
+    told = (
+        f"dwork: tasks.txt.db is in use by process {process.pid}, and this run was told to end; run it again to go on\n"
+    )
+    assert (second.returncode, err) == (3, told)
+
+
+def test_somebody_who_looks_all_the_time_keeps_no_pool_from_starting(kept: Kept, start: Callable) -> None:
+    kept.write("touch ran\n")
+    kept.pool()
+    look = f"{sys.executable} -m dwork.dquery list -f tasks.txt.db"
+    lookers = [start("sh", "-c", f"while [ -e tasks.txt ]; do {look} > /dev/null 2>&1; done") for _ in range(2)]
+    for _ in range(5):
+        kept.pool("--fresh")
+    kept.path.joinpath("tasks.txt").unlink()
+    for looker in lookers:
+        looker.communicate(timeout=20)
+
+
+@pytest.mark.parametrize(
+    ("restarted", "error", "says"),
+    [
+        (False, UsageError, "x is in use; wait for it, or choose another file with -f"),
+        (
+            True,
+            StoreError,
+            "x is in use; wait for it, or choose another file with -f (it was so for 0.2 s; run it again to go on)",
+        ),
+    ],
+)
+def test_who_has_waited_in_vain_is_to_come_again_when_the_batch_system_has_restarted_it(
+    restarted: bool, error: type[Exception], says: str
+) -> None:
+    said: list[str] = []
+    naps: list[float] = []
+    wait = Wait(lambda seconds: bool(time.sleep(seconds) or naps.append(seconds)), said.append, 0.2, restarted)
+    with pytest.raises(error) as raised:
+        while True:
+            wait(InUse("x is in use; wait for it, or choose another file with -f"))
+    assert (str(raised.value), said) == (says, []) and naps
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, False),
+        ({"SLURM_RESTART_COUNT": "0"}, False),
+        ({"SLURM_RESTART_COUNT": "2"}, True),
+        ({"LSB_RESTART": "Y"}, True),
+        ({"RESTARTED": "1"}, False),
+        ({"RESTARTED": "0", "SGE_ROOT": "/opt/sge"}, False),
+        ({"RESTARTED": "1", "SGE_ROOT": "/opt/sge"}, True),
+    ],
+)
+def test_batch_systems_tell_that_a_job_was_restarted(environ: dict[str, str], expected: bool) -> None:
+    assert is_restarted(environ) is expected
 
 
 def test_a_full_disk_stops_the_pool_in_one_line_and_later_it_goes_on(
