@@ -62,7 +62,7 @@ def _pass(_signal: int, _frame: FrameType | None) -> None:
 class Signals:
     """Catches the given signals while it is open, in the main thread of a process; there can be one at a time.
 
-    is_last: whoever closes it has nothing more to do, and its signals are ignored then.
+    is_last: whoever closes it has nothing more to do, and signals of ENDS are ignored then.
     """
 
     def __init__(self, wanted: Iterable[signal.Signals], *, is_last: bool = False) -> None:
@@ -92,7 +92,7 @@ class Signals:
 
     def close(self) -> None:
         for number, handler in self._old.items():
-            signal.signal(number, signal.SIG_IGN if self._is_last else handler)
+            signal.signal(number, signal.SIG_IGN if self._is_last and number in ENDS else handler)
         signal.set_wakeup_fd(self._old_descriptor)
         os.close(self.descriptor)
         os.close(self._write)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from dwork.signals import ENDS
 from tests import waiting
 
 ROOT = Path(__file__).parents[1]
@@ -59,6 +60,16 @@ def environment() -> dict[str, str]:
         "PMIX_MCA_gds": "hash",  # its shared memory fails now and then, and its makers say to switch it off then
         "DWORK_BIND": "127.0.0.1",
     }
+
+
+@pytest.fixture(autouse=True)
+def signals_as_before() -> Iterator[None]:
+    """A program that a test runs in this process ends with its signals ignored; later tests must not inherit that."""
+    before = {number: signal.getsignal(number) for number in (*ENDS, signal.SIGCHLD)}
+    yield
+    for number, handler in before.items():
+        if signal.getsignal(number) is not handler:
+            signal.signal(number, handler)
 
 
 @pytest.fixture
