@@ -11,7 +11,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -221,7 +221,7 @@ class _Run:
             self._stack.callback(log.close)
             self.loop.listen(log)
         if plan.known:
-            self._tell(_resumed(plan, sum(self.hub.graph.counts.values()), self._settings.record))
+            self._tell(_resumed(plan, self.hub.graph.counts, self._settings.record))
 
     def _command(self, id: int) -> str:
         node = self.hub.graph.find(id)
@@ -348,7 +348,10 @@ class _Run:
         return [worker.peer for worker in self.hub.workers.values() if worker.location == location]
 
     def nothing(self) -> int:
-        """All was done before."""
+        """Nothing can be run: all was done before, or what is left has failed by now."""
+        counts = self.hub.graph.counts
+        if counts[State.DONE] < sum(counts.values()):
+            return self.conclude(self.end())
         self._outcome = "all was done before"
         return ExitCode.DONE
 
@@ -390,10 +393,13 @@ class _Run:
         return code
 
 
-def _resumed(plan: Plan, total: int, record: str) -> str:
+def _resumed(plan: Plan, counts: Mapping[State, int], record: str) -> str:
+    total = sum(counts.values())
     text = f"{plan.done:,} of {total:,} done before"
     if plan.failed:
         text += f"; {plan.failed:,} failed will be tried again"
+    if lost := plan.lost - counts[State.FAILED]:  # these have been lost too often
+        text += f"; {lost:,} lost will be tried last"
     if plan.done == total:
         text += f", as {shown(record)} says: nothing is left to do (--fresh starts over)"
     return text
