@@ -597,8 +597,9 @@ class Hub:
         return node.state in ACTIVE
 
     def _adopt(self, worker: Worker, node: Node, attempt: int, now: float, step: Step) -> None:
-        """A ready task turns out to be in a worker's hands."""
+        """A ready task turns out to be in a worker's hands: it has killed nobody."""
         self._strays.drop(node, worker.location)
+        self.trials.acquit(node)
         self.graph.adopt(node, worker.location)
         name, command, _, options, origin = node.task
         assigned = Assigned(node.id, attempt, name, command, options, origin)

@@ -264,7 +264,7 @@ def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
         try:
             for rank in ranks.peers:  # who has been told already is told once more, and does not mind
                 ranks.send(rank, encode(Exit()))
-            ranks.close()
+            ranks.close(farewell=encode(Exit()))
         except TransportError:  # MPI is broken, and its end would not come
             leave(code, at_once=True)
     leave(code, at_once=ranks is not None and not ranks.is_whole)

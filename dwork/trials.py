@@ -76,6 +76,15 @@ class Trials:
             self.lost[node] += 1
             self._graph.demote(node, self.lost[node])
 
+    def acquit(self, node: Node) -> None:
+        """The worker that it was lost with is alive."""
+        if self.lost[node] > 1:
+            self.lost[node] -= 1
+            self._graph.demote(node, self.lost[node])
+        else:
+            del self.lost[node]
+            self._graph.promote([node])
+
     def forget(self, nodes: Iterable[Node]) -> None:
         """These have ended."""
         if self._failed_on or self.lost:

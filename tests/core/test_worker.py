@@ -642,3 +642,14 @@ def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
                 bench.now = deadline
                 bench.starts()
                 assert bench.says(), "it has said that it would have something to say"
+
+
+def test_a_hub_that_is_through_wants_nothing_of_what_still_runs_here() -> None:
+    """The hub had taken this worker for lost, and its task has ended elsewhere or is for another run."""
+    bench = Bench()
+    bench.given(1)
+    assert bench.starts() == [0]
+    bench.hears(m.Exit())
+    assert bench.worker.kills() == [0]
+    bench.worker.ended(Result(0, 1, 143, 15), bench.now)
+    assert bench.says() == [] and bench.worker.over
