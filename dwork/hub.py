@@ -417,6 +417,13 @@ class Hub:
         self.graph.release(nodes)
         step.events.append(events.Released(now, _named(nodes)))
 
+    @property
+    def waits_for_release(self) -> bool:
+        """Whether all that is left is held, or waits for what is: nothing goes on unless somebody releases it."""
+        counts = self.graph.counts
+        is_idle = not counts[State.READY] and not counts[State.ASSIGNED]
+        return is_idle and bool(self._held) and self.trials.deadline == math.inf and not self.handout.unfit
+
     def is_held(self, node: Node) -> bool:
         """Whether somebody keeps it from starting."""
         return node in self._held

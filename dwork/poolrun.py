@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dwork import launcher
+from dwork.absence import Absence
 from dwork.connection import is_only
 from dwork.cores import share, slots
 from dwork.errors import StoreError, UsageError
@@ -108,9 +109,10 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
                     raise UsageError(refusal)
                 run.heed(signals.take())
                 run.mind_the_time()
+                run.see_whether_it_goes_on()
                 run.show()
                 if not run.hub.over:
-                    run.loop.sleep(signals.descriptor, min(run.walltime.next, run.gathering.until, run.progress.next))
+                    run.loop.sleep(signals.descriptor, run.next)
         except (StoreError, UsageError) as error:
             run.loop.abandon()
             run.part()
@@ -186,6 +188,9 @@ class _Run:
         self._roll: RollCall | None = None  # of ranks that talk over ZeroMQ
         self._worker: subprocess.Popen[bytes] | None = None
         self.gathering = Gathering(())
+        self._absence = Absence((), policy.silence, clock())
+        self._look_again = math.inf  # whether anybody can be expected still
+        self._waits = ""  # what people were told that it waits for
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
 
@@ -231,6 +236,9 @@ class _Run:
     def begin(self) -> None:
         """Say what is going to happen, and see to it that there is somebody to do it."""
         n = self.hub.graph.active
+        ranks = map(str, self._ranks.peers) if self._ranks is not None else ()
+        self._absence = Absence(ranks, self.hub.policy.silence, clock())
+        self.loop.listen(self._absence)
         if self._ranks is not None and self._settings.transport == "zmq":
             self._roll = self._move(self._ranks)
         if self.gathering.is_needed and not self.hub.policy.elastic:
@@ -306,6 +314,48 @@ class _Run:
             self.loop.carry_out(self.hub.expect_end(end, settings.drain_before, settings.min_time, clock()))
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end))
             self._tell(f"the job ends at {at}; {settings.drain_before:g} s before that running tasks are ended")
+
+    @property
+    def next(self) -> float:
+        """When to look again, whatever happens."""
+        return min(self.walltime.next, self.gathering.until, self.progress.next, self._look_again)
+
+    def see_whether_it_goes_on(self) -> None:
+        """Stop when nobody can do what is left; say it once when it waits for somebody who may."""
+        self._look_again = math.inf
+        if self.hub.stopping or self.hub.over or self.gathering.is_on:
+            return
+        stops, waits = self._held_up() if self.hub.waits_for_release else self._deserted()
+        if stops:
+            self._give_up(stops)
+        elif waits != self._waits:
+            self._waits = waits
+            if waits:
+                self._tell(waits)
+
+    def _held_up(self) -> tuple[str, str]:
+        """All that is left is held: why to stop for that, or else that it waits."""
+        if self._settings.door.public:
+            return "", "what is left is held; it waits for `dquery release`"
+        return "what is left is held; run it without --no-bridge, and `dquery release` lets it go on", ""
+
+    def _deserted(self) -> tuple[str, str]:
+        """Why to stop when no worker is there, or for whom it waits; both are empty when one is."""
+        dead = [str(rank) for rank in self._ranks.dead] if self._ranks is not None else []
+        until = math.inf if self._worker else self._absence.until(self.hub.workers.values(), dead)
+        if until == math.inf:
+            return "", ""
+        if clock() < until:
+            self._look_again = until
+            return "", self._absence.text
+        if self._settings.door.public and self.hub.policy.elastic:
+            return "", "no worker is left; it waits for others to join"
+        return "no worker is left" + (" (--elastic waits for others)" if self._settings.door.public else ""), ""
+
+    def _give_up(self, reason: str) -> None:
+        if self._settings.quiet:  # or nobody would know why
+            self._tell_always(reason)
+        self._stop(reason, running=False)
 
     def heed(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""

@@ -154,6 +154,11 @@ class Mpi:
         """At the hub: all the workers that are neither silent nor known to be dead."""
         return [rank for rank in self._ranks if rank not in self._dead | self._silent] if self._is_hub else [HUB]
 
+    @property
+    def dead(self) -> frozenset[int]:
+        """The ranks of which MPI says that they are dead."""
+        return frozenset(self._dead)
+
     def send(self, peer: Peer, frame: bytes) -> None:
         rank: Any = peer if self._is_hub else 0
         if rank in self._dead or rank in self._silent:

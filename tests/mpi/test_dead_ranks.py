@@ -52,6 +52,19 @@ def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path:
     assert set(counted(tmp_path, n)) <= {1, 2}
 
 
+@pytest.mark.parametrize("options", [["--no-bridge"], ["--transport", "zmq"]], ids=["mpi", "zmq"])
+def test_when_all_ranks_have_died_the_pool_says_so_and_stops(
+    local: Callable, tmp_path: Path, options: list[str]
+) -> None:
+    lines = [f"kill -9 $PPID; sleep 100 # {i}\n" for i in range(2)]
+    (tmp_path / "tasks.txt").write_text("".join([*lines, "true\n"]))
+    ran = local(3, *options, "--worker-timeout", "2s", "tasks.txt")
+    assert ran.code == 3, ran.err
+    (line,) = [line for line in ran.own_err if line.startswith("dwork: no worker is left")]
+    assert line.endswith(": no more tasks are started")
+    assert ran.own_err[-1].startswith("dwork: 0 done, 0 failed, 0 skipped, 3 not finished in ")
+
+
 def test_a_task_that_kills_every_run_costs_the_others_little_and_fails_in_the_end(
     mpirun: list[str], run: Callable, tmp_path: Path
 ) -> None:
