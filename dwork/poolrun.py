@@ -416,7 +416,7 @@ class _Run:
             there = self._roll.alive(self.hub.workers)
             for rank in self._ranks.peers:
                 if str(rank) not in there:
-                    self._ranks.drop(rank)
+                    self._ranks.bury(rank)  # it does not look at MPI, so there it cannot come back
         self.loop.dismiss()
 
     def end(self) -> int:

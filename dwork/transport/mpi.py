@@ -145,6 +145,7 @@ class Mpi:
         self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
         self._dead: set[int] = set()
         self._silent: set[int] = set()
+        self._doubts = False  # there were silent ones
         self._stalled: list[tuple[MPI.Request, bytes, int]] = []  # what these have not received; MPI may still read it
         self._lost: list[Peer] = []
         self.is_whole = True  # no rank has died; else the process must end without Python's clean-up, which finalizes
@@ -218,11 +219,12 @@ class Mpi:
             raise TransportError(f"MPI is broken: {error.Get_error_string()}") from None
         for rank in ranks:
             if rank not in self._dead:
-                self._bury(rank)
+                self.bury(rank)
                 self._lost.append(rank)
 
     def drop(self, peer: Peer) -> None:
         rank = int(peer)  # type: ignore[call-overload]
+        self._doubts = True
         if rank not in self._dead:
             self._silent.add(rank)
             self._stalled += [entry for entry in self._leaving if entry[2] == rank]
@@ -234,8 +236,9 @@ class Mpi:
         self._leaving += [entry for entry in self._stalled if entry[2] == rank]
         self._stalled = [entry for entry in self._stalled if entry[2] != rank]
 
-    def _bury(self, rank: int) -> None:
+    def bury(self, peer: Peer) -> None:
         """A rank is dead, or as good as that."""
+        rank = int(peer)  # type: ignore[call-overload]
         self.drop(rank)
         self._silent.discard(rank)
         self._dead.add(rank)
@@ -312,7 +315,7 @@ class Mpi:
                 return
             if self._is_hub and time.monotonic() > begin + self._patience(awaited):
                 for rank in awaited:  # who does not part is dead, too
-                    self._bury(rank)
+                    self.bury(rank)
                 return
             time.sleep(self._stretched(PARTING))
 
@@ -320,7 +323,7 @@ class Mpi:
         """Seconds that the hub waits for these to part, and for what it has sent to leave."""
         if not self._leaving and awaited <= self._silent:
             return LATE
-        return PATIENCE if self._dead or self._silent else SILENCE
+        return PATIENCE if self._dead or self._doubts else SILENCE
 
     def abort(self, status: int) -> None:
         """End all ranks at once: something is broken."""
