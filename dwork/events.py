@@ -13,6 +13,9 @@ from typing import NamedTuple
 from dwork.resources import Resources
 from dwork.task import Assigned, Result, State, Task
 
+#: Why a task is requeued whose worker has not died with it.
+GOODBYE, NEVER_ARRIVED, ELSEWHERE = "it said goodbye", "it never arrived", "it was finished elsewhere"
+
 
 class Named(NamedTuple):
     """A task as an event refers to it."""

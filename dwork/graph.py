@@ -87,7 +87,9 @@ class Node:
 class Restored(NamedTuple):
     """A task as a record has it. A task that is neither done, failed, cancelled nor in a worker's hands is to be run.
 
-    What a join's state is, and which tasks are skipped, follows from the others.
+    What a join's state is, and which tasks are skipped, follows from the others. losses: how many times it was lost,
+    with its worker or with a whole run; spared: it has failed for that, and is tried once more. last: its place among
+    those that go last, from 1; 0 when it goes in its turn.
     """
 
     id: int
@@ -97,6 +99,9 @@ class Restored(NamedTuple):
     holder: str | None = None
     suspended: bool = False
     failures: int = 0
+    losses: int = 0
+    last: int = 0
+    spared: bool = False
 
 
 class Addition(NamedTuple):
@@ -187,8 +192,10 @@ class Graph:
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
             raise GraphError("two tasks of the record have the same name or number")
         order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
-        for node, (id, _, state, attempt, holder, suspended, failures) in entries:
+        for node, (id, _, state, attempt, holder, suspended, failures, losses, last, _) in entries:
             self.nodes[id] = node
+            if last:
+                self.demote(node, losses, last)
             node.attempt, node.failures = attempt, failures
             if state in RECORDED and not node.is_join:
                 node.state, node.holder = state, holder
@@ -333,6 +340,16 @@ class Graph:
             self._ready.prepend(nodes)
         else:
             self._ready.append(nodes)
+
+    def demote(self, node: Node, losses: int, place: int = 0) -> None:
+        """From the next time that it is ready it goes last: behind those with fewer losses, then by place."""
+        self._ready.last[node] = (losses << 24) + place
+
+    def promote(self, nodes: Iterable[Node]) -> None:
+        """These go in their turn again."""
+        if self._ready.last:
+            for node in nodes:
+                self._ready.last.pop(node, None)
 
     def suspend(self, nodes: Iterable[Node]) -> None:
         """Active nodes must not start until they are released; an assigned one has left its holder's hands."""

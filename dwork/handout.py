@@ -25,6 +25,7 @@ from dwork.graph import Graph, Node
 from dwork.messages import Native
 from dwork.mintime import UNKNOWN, MinTime
 from dwork.packing import Kept, Room
+from dwork.ready import LAST
 from dwork.resources import NOTHING, ONE_CORE, Resources
 from dwork.task import Assigned, Options, State
 from dwork.trials import Trials
@@ -193,7 +194,7 @@ class Handout:
         kinds = self._graph.kinds()
         for location in self.kept.drop_idle(kinds):
             self._touched.add(workers[location].peer)
-        if kinds != self._stuck:
+        if kinds != self._stuck or self._trials.lost:  # a suspect may have waited for a task of somebody else to end
             self._serve(self._next_parked, now, step)
         elif self._touched:
             self._serve(self._next_touched, now, step)
@@ -212,6 +213,8 @@ class Handout:
             tried.add(peer)
             if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step):
                 self.parked[peer] = parked
+                if self._graph.is_plain:  # what this one cannot get yet, no other can
+                    return
 
     def _must_wait(self, worker: Worker) -> bool:
         """Whether an idle one that waits goes first, or this one must show first what its task does to it.
@@ -272,7 +275,7 @@ class Handout:
         if worker.slots:
             n = min(n, max(1, worker.free, self._graph.ready // (2 * self.slots) * worker.slots))
             room = self._room(worker, n)
-        nodes = self._trials.take(n, worker.location, room)
+        nodes = self._trials.take(n, worker.location, self.slots, room)
         if self.job_end < math.inf:
             nodes = self._that_fit(nodes, n, worker.location, room, now)
         if not nodes:
@@ -301,7 +304,8 @@ class Handout:
         if kept is None and self._graph.is_plain:
             return None
         is_wanted = kept is not None or any(
-            asked is not ONE_CORE and worker.has.suffices(asked) for asked in self._graph.kinds()
+            asked is not ONE_CORE and top > LAST and worker.has.suffices(asked)
+            for asked, top in self._graph.kinds().items()
         )
         return Room(worker, 0 if is_wanted else spare, kept)
 
@@ -329,7 +333,7 @@ class Handout:
                     room.claim(node.task.options.asks, -1)
             self._graph.suspend(unfit)
             self.unfit.update(unfit)
-            nodes = self._trials.take(n - len(fit), location, room) if unfit and len(fit) < n else []
+            nodes = self._trials.take(n - len(fit), location, self.slots, room) if unfit and len(fit) < n else []
         return fit
 
     def _resolve(self, options: Options) -> Options:
@@ -370,7 +374,9 @@ class Handout:
             heavy = [node for node in worker.held.values() if node.task.options.asks is not ONE_CORE]
             assert list(worker.heavy.values()) == heavy or not worker.slots, "the heavy are known"
         if not self.closed and not self.waits:
-            kinds = {node.task.options.asks for node in self._graph.upcoming(self._graph.ready)}
+            others = self._graph.counts[State.ASSIGNED]
+            ready = list(self._graph.upcoming(self._graph.ready))
+            kinds = {n.task.options.asks for n in ready if not self._trials.must_wait(n, others, self.slots)}
             for parked in self.parked.values():
                 room = Room(parked.worker, 0, self.kept.for_what(parked.worker))
                 assert not any(room.fit(asked) for asked in kinds), "nobody idles while something fits"

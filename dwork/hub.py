@@ -138,9 +138,23 @@ class Hub:
                 self._returning(node.holder, (slots or {}).get(node.holder, 0), now).hold(node)
             if node.state in ACTIVE and not node.is_join:
                 to_run.append(node.id)
+            if entry.losses and node.state in ACTIVE:
+                self.trials.restore(node, entry.losses)
         for worker in self.workers.values():
             self.handout.weigh(worker)
-        return Step([events.Resumed(now, to_run)])
+        step = Step([events.Resumed(now, to_run)])
+        for entry in tasks:
+            if entry.losses >= self.policy.losses and not entry.spared:
+                self._give_up_lost(self.graph.names[entry.task.name], entry, now, step)
+        return step
+
+    def _give_up_lost(self, node: Node, entry: Restored, now: float, step: Step) -> None:
+        """It was lost too often in earlier runs to be tried in this one."""
+        if node.state is State.READY:
+            deaths = f"its worker or the whole run died {entry.losses} times while it ran"
+            error = f"{deaths}; the next run tries it once more"
+            result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=error)
+            self._give_up(node, entry.holder or "", result, now, step)
 
     def _returning(self, location: str, slots: int, now: float) -> Worker:
         """A worker that is expected to come back."""
@@ -353,7 +367,7 @@ class Hub:
         if worker is None:
             step.sends.append((peer, messages.NotFound()))
             return
-        self._remove(worker, now, "it said goodbye", step, died=False)
+        self._remove(worker, now, events.GOODBYE, step, died=False)
         step.sends.append((peer, messages.OK()))
 
     def _status(self, peer: Peer, message: messages.OK, now: float, step: Step) -> None:
@@ -449,6 +463,13 @@ class Hub:
         self.graph.release(nodes)
         step.events.append(events.Released(now, _named(nodes)))
 
+    @property
+    def waits_for_release(self) -> bool:
+        """Whether all that is left is held, or waits for what is: nothing goes on unless somebody releases it."""
+        counts = self.graph.counts
+        is_idle = not counts[State.READY] and not counts[State.ASSIGNED]
+        return is_idle and bool(self._held) and self.trials.deadline == math.inf and not self.handout.unfit
+
     def is_held(self, node: Node) -> bool:
         """Whether somebody keeps it from starting."""
         return node in self._held
@@ -534,19 +555,20 @@ class Hub:
 
     def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
         nodes = list(worker.held.values())
+        if died:
+            self.trials.suspect(nodes)
         self._take_back(worker, nodes, now, reason, step, lost=True, interrupted=not died)
         del self.workers[worker.location]
         self.handout.leave(worker)
         step.events.append(events.Left(now, worker.location, reason, died))
         if died:
             self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
-            self._suspect(worker, nodes, now, reason, step)
+            self._give_up_suspects(worker, nodes, now, reason, step)
 
-    def _suspect(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+    def _give_up_suspects(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
         """A worker has died with these in its hands: who has seen too many die has failed."""
         for node in nodes:
             if node.state is State.READY:
-                self.trials.lost[node] += 1
                 n = self.trials.lost[node]
                 if n >= self.policy.losses:
                     text = f"{n} workers died with it; the last: {reason}" if n > 1 else f"its worker died: {reason}"
@@ -611,7 +633,7 @@ class Hub:
         really = dict(native.held)
         lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
         if lost:
-            self._take_back(worker, lost, now, "it never arrived", step, lost=True)
+            self._take_back(worker, lost, now, events.NEVER_ARRIVED, step, lost=True)
         to_drop = [
             id
             for id, attempt in native.held
@@ -635,8 +657,9 @@ class Hub:
         return node.state in ACTIVE
 
     def _adopt(self, worker: Worker, node: Node, attempt: int, now: float, step: Step) -> None:
-        """A ready task turns out to be in a worker's hands."""
+        """A ready task turns out to be in a worker's hands: it has killed nobody."""
         self._strays.drop(node, worker.location)
+        self.trials.acquit(node)
         self.graph.adopt(node, worker.location)
         name, command, _, options, origin = node.task
         assigned = Assigned(node.id, attempt, name, command, options, origin)
@@ -716,7 +739,7 @@ class Hub:
         if node.state is State.ASSIGNED:
             other = self.workers[node.holder or ""]
             self._doomed.discard(node)
-            self._take_back(other, [node], now, "it was finished elsewhere", step, lost=True)
+            self._take_back(other, [node], now, events.ELSEWHERE, step, lost=True)
             if other.slots:
                 step.tell(other, messages.Cancel((node.id,)))
         self._adopt(worker, node, result.attempt, now, step)

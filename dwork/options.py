@@ -223,7 +223,7 @@ _POLICY = (
         default=5,
         show_default=True,
         metavar="N",
-        help="A task with which N workers have died has failed.",
+        help="Fail a task after its worker or the whole run has died N times while it ran, also in earlier runs.",
     ),
     click.option(
         "--worker-timeout",

@@ -11,11 +11,12 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from dwork import launcher
+from dwork.absence import Absence
 from dwork.connection import is_only
 from dwork.cores import share, slots
 from dwork.errors import StoreError, UsageError
@@ -115,9 +116,10 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
                     raise UsageError(refusal)
                 run.heed(signals.take())
                 run.mind_the_time()
+                run.see_whether_it_goes_on()
                 run.show()
                 if not run.hub.over:
-                    run.loop.sleep(signals.descriptor, min(run.walltime.next, run.gathering.until, run.progress.next))
+                    run.loop.sleep(signals.descriptor, run.next)
         except (StoreError, UsageError) as error:
             run.loop.abandon()
             run.part()
@@ -196,6 +198,9 @@ class _Run:
         self._roll: RollCall | None = None  # of ranks that talk over ZeroMQ
         self._worker: subprocess.Popen[bytes] | None = None
         self.gathering = Gathering(())
+        self._absence = Absence((), policy.silence, clock())
+        self._look_again = math.inf  # whether anybody can be expected still
+        self._waits = ""  # what people were told that it waits for
         self._interrupted = 0
         self._last: dict[int, float] = {}  # when each signal came last
 
@@ -248,7 +253,7 @@ class _Run:
             self._stack.callback(log.close)
             self.loop.listen(log)
         if plan.known:
-            self._tell(_resumed(plan, sum(self.hub.graph.counts.values()), self._settings.record))
+            self._tell(_resumed(plan, self.hub.graph.counts, self._settings.record))
 
     def _command(self, id: int) -> str:
         node = self.hub.graph.find(id)
@@ -258,6 +263,9 @@ class _Run:
     def begin(self) -> None:
         """Say what is going to happen, and see to it that there is somebody to do it."""
         n = self.hub.graph.active
+        ranks = map(str, self._ranks.peers) if self._ranks is not None else ()
+        self._absence = Absence(ranks, self.hub.policy.silence, clock())
+        self.loop.listen(self._absence)
         if self._ranks is not None and self._settings.transport == "zmq":
             self._roll = self._move(self._ranks)
         if self.gathering.is_needed and not self.hub.policy.elastic:
@@ -335,6 +343,48 @@ class _Run:
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end))
             self._tell(f"the job ends at {at}; {settings.drain_before:g} s before that running tasks are ended")
 
+    @property
+    def next(self) -> float:
+        """When to look again, whatever happens."""
+        return min(self.walltime.next, self.gathering.until, self.progress.next, self._look_again)
+
+    def see_whether_it_goes_on(self) -> None:
+        """Stop when nobody can do what is left; say it once when it waits for somebody who may."""
+        self._look_again = math.inf
+        if self.hub.stopping or self.hub.over or self.gathering.is_on:
+            return
+        stops, waits = self._held_up() if self.hub.waits_for_release else self._deserted()
+        if stops:
+            self._give_up(stops)
+        elif waits != self._waits:
+            self._waits = waits
+            if waits:
+                self._tell(waits)
+
+    def _held_up(self) -> tuple[str, str]:
+        """All that is left is held: why to stop for that, or else that it waits."""
+        if self._settings.door.public:
+            return "", "what is left is held; it waits for `dquery release`"
+        return "what is left is held; run it without --no-bridge, and `dquery release` lets it go on", ""
+
+    def _deserted(self) -> tuple[str, str]:
+        """Why to stop when no worker is there, or for whom it waits; both are empty when one is."""
+        dead = [str(rank) for rank in self._ranks.dead] if self._ranks is not None else []
+        until = math.inf if self._worker else self._absence.until(self.hub.workers.values(), dead)
+        if until == math.inf:
+            return "", ""
+        if clock() < until:
+            self._look_again = until
+            return "", self._absence.text
+        if self._settings.door.public and self.hub.policy.elastic:
+            return "", "no worker is left; it waits for others to join"
+        return "no worker is left" + (" (--elastic waits for others)" if self._settings.door.public else ""), ""
+
+    def _give_up(self, reason: str) -> None:
+        if self._settings.quiet:  # or nobody would know why
+            self._tell_always(reason)
+        self._stop(reason, running=False)
+
     def heed(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""
         now = clock()
@@ -378,7 +428,10 @@ class _Run:
         return [worker.peer for worker in self.hub.workers.values() if worker.location == location]
 
     def nothing(self) -> int:
-        """All was done before."""
+        """Nothing can be run: all was done before, or what is left has failed by now."""
+        counts = self.hub.graph.counts
+        if counts[State.DONE] < sum(counts.values()):
+            return self.conclude(self.end())
         self._outcome = "all was done before"
         return ExitCode.DONE
 
@@ -393,7 +446,7 @@ class _Run:
             there = self._roll.alive(self.hub.workers)
             for rank in self._ranks.peers:
                 if str(rank) not in there:
-                    self._ranks.drop(rank)
+                    self._ranks.bury(rank)  # it does not look at MPI, so there it cannot come back
         self.loop.dismiss()
 
     def end(self) -> int:
@@ -442,9 +495,10 @@ class _Run:
 
 def send_home(ranks: Mpi) -> None:
     """Tell all ranks that nothing more comes, and part from them; who has been told already does not mind."""
+    farewell = encode(Exit())
     for rank in ranks.peers:
-        ranks.send(rank, encode(Exit()))
-    ranks.part()
+        ranks.send(rank, farewell)
+    ranks.part(farewell)
 
 
 def unwritten(logs: str) -> str:
@@ -453,10 +507,13 @@ def unwritten(logs: str) -> str:
     return f"all is done, but not all output of tasks could be written{where}"
 
 
-def _resumed(plan: Plan, total: int, record: str) -> str:
+def _resumed(plan: Plan, counts: Mapping[State, int], record: str) -> str:
+    total = sum(counts.values())
     text = f"{plan.done:,} of {total:,} done before"
     if plan.failed:
         text += f"; {plan.failed:,} failed will be tried again"
+    if lost := plan.lost - counts[State.FAILED]:  # these have been lost too often
+        text += f"; {lost:,} lost will be tried last"
     if plan.done == total:
         text += f", as {shown(record)} says: nothing is left to do (--fresh starts over)"
     return text

@@ -1,8 +1,9 @@
 """The ready tasks in the order in which they go out, and a queue for each kind of request.
 
 By priority, then what asks for more (GPUs, cores, memory), so that the small ones fill what the large ones leave; then
-what was released last, then first come. A worker is offered the best of each kind that it has room for: the time for
-that grows with the number of kinds that wait, not with the number of tasks.
+what was released last, then first come. Some tasks go last, whatever their priority: those that went wrong before. A
+worker is offered the best of each kind that it has room for: the time for that grows with the number of kinds that
+wait, not with the number of tasks.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from dwork.graph import Node
 
 READY = State.READY
+#: The priority of the first of those that go last, below all that a task can ask for.
+LAST = -(1 << 40)
 
 
 class Room(Protocol):
@@ -39,17 +42,19 @@ class ReadyQueue:
     is and is passed over when its turn comes, so leaving from the middle costs nothing.
     """
 
-    __slots__ = ("_kinds", "_plain")
+    __slots__ = ("_kinds", "_plain", "last")
 
     def __init__(self) -> None:
+        self.last: dict[Node, int] = {}  # those that go last, and how far behind the first of them
         self._plain = _Queue()
         self._kinds: dict[Resources, _Queue] = {ONE_CORE: self._plain}  # the first one stays, others come and go
 
     def append(self, nodes: Iterable[Node]) -> None:
         """New tasks queue behind."""
         plain = self._plain.at(0)
+        last = self.last
         for node in nodes:
-            if node.task.options is PLAIN:
+            if node.task.options is PLAIN and node not in last:
                 plain.append(node)
             else:
                 self._place(node).append(node)
@@ -57,8 +62,9 @@ class ReadyQueue:
     def prepend(self, nodes: Sequence[Node]) -> None:
         """Tasks that a completion released, or that came back, go first; nodes keep their order."""
         plain = self._plain.at(0)
+        last = self.last
         for node in reversed(nodes):
-            if node.task.options is PLAIN:
+            if node.task.options is PLAIN and node not in last:
                 plain.appendleft(node)
             else:
                 self._place(node).appendleft(node)
@@ -69,7 +75,8 @@ class ReadyQueue:
         queue = self._plain if asked is ONE_CORE else self._kinds.get(asked)
         if queue is None:
             queue = self._kinds[asked] = _Queue()
-        return queue.at(options.priority)
+        behind = self.last.get(node)
+        return queue.at(options.priority if behind is None else LAST - behind)
 
     @property
     def is_plain(self) -> bool:

@@ -32,6 +32,7 @@ class Report:
         self._slots = 0
         self._capacity = 0.0  # slot seconds of workers that have left
         self._workers: dict[str, tuple[float, int]] = {}
+        self._missed: set[str] = set()  # workers that were taken for dead
         self._failed: dict[int, Ended] = {}
 
     def hear(self, happened: Sequence[Event]) -> None:
@@ -80,7 +81,12 @@ class Report:
                     self._say(f"{counted(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
                 case events.Joined(time=time, location=location, slots=slots):
                     self._workers[location] = (time, max(1, slots))
-                case events.Left(time=time, location=location, reason=reason):
+                    if location in self._missed:
+                        self._missed.discard(location)
+                        self._say(f"worker {shown(location)} has come back")
+                case events.Left(time=time, location=location, reason=reason, died=died):
+                    if died:
+                        self._missed.add(location)
                     since, slots = self._workers.pop(location, (time, 0))
                     self._capacity += slots * (time - max(since, self._begin or time))
                     self._say(f"worker {shown(location)} has left: {reason}")

@@ -4,9 +4,11 @@ A task that has failed waits before it is tried again, longer each time, and the
 it failed on if another wants something; no worker idles for that. To find something else for a worker only the next
 few tasks are looked through: one on which everything fails would have the hub go through all of them, each time.
 
-A task whose worker died is a *suspect*: it may have killed it. Suspects are handed out one at a time, and a worker
-whose slots are full with one gets nothing further, so that the next death tells who did it. Whoever was in the hands
-of so many dying workers has failed.
+A task whose worker died, or whose whole run did, is a *suspect*: it may have killed it. Suspects go last, those that
+were lost least often first, so that one that kills again costs the others nothing. They are handed out one at a time,
+and a worker whose slots are full with one gets nothing further, so that the next death tells who did it. The more
+often one was lost, the fewer tasks may run beside it: whoever runs with one that kills is suspected, too, and where a
+death ends the whole run many would be for ever. Whoever was in the hands of so many dying workers has failed.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from itertools import count
 
 from dwork.graph import Graph, Node
 from dwork.ready import Room
+from dwork.task import State
 
 #: Seconds that a task waits at the most before it is tried again.
 LONGEST = 60.0
@@ -36,6 +39,7 @@ class Trials:
         self._serial = count()
         self._failed_on: dict[Node, str] = {}
         self.lost: Counter[Node] = Counter()
+        self._of_old: set[Node] = set()  # those of them that were lost in an earlier run, which that has ended
 
     @property
     def deadline(self) -> float:
@@ -61,12 +65,34 @@ class Trials:
         if due:
             self._graph.release(due)
 
+    def restore(self, node: Node, losses: int) -> None:
+        """It was lost so many times in earlier runs."""
+        self.lost[node] = losses
+        self._of_old.add(node)
+
+    def suspect(self, nodes: Iterable[Node]) -> None:
+        """A worker has died with these in its hands; they are not ready again yet."""
+        for node in nodes:
+            self.lost[node] += 1
+            self._graph.demote(node, self.lost[node])
+
+    def acquit(self, node: Node) -> None:
+        """The worker that it was lost with is alive."""
+        if self.lost[node] > 1:
+            self.lost[node] -= 1
+            self._graph.demote(node, self.lost[node])
+        else:
+            del self.lost[node]
+            self._graph.promote([node])
+
     def forget(self, nodes: Iterable[Node]) -> None:
         """These have ended."""
         if self._failed_on or self.lost:
             for node in nodes:
                 self._failed_on.pop(node, None)
                 del self.lost[node]
+                self._of_old.discard(node)
+        self._graph.promote(nodes)
 
     # -- who gets what -----------------------------------------------------------------------------------------
 
@@ -83,14 +109,30 @@ class Trials:
             return False
         return all(self._failed_on.get(node) == location for node in self._graph.upcoming(LOOK))
 
-    def take(self, n: int, location: str, room: Room | None = None) -> list[Node]:
-        """As Graph.take, but with one suspect at the most, and first what has not failed on this worker."""
+    def must_wait(self, node: Node, others: int, slots: int) -> bool:
+        """Whether a suspect may not start yet, when so many others are in the hands of workers with so many slots.
+
+        After one death in this run it may; after two a quarter of the slots may be taken then, after three a 16th. One
+        that an earlier run has ended with is a step further: there deaths may end everything.
+        """
+        steps = 2 * self.lost[node] - (1 if node in self._of_old else 2)
+        return steps > 0 and others > 0 and others >= slots >> steps
+
+    def take(self, n: int, location: str, slots: int, room: Room | None = None) -> list[Node]:
+        """As Graph.take, but with one suspect at the most, and first what has not failed on this worker.
+
+        slots: of all workers.
+        """
         nodes = self._graph.take(n, location, room)
         if self._failed_on:
             nodes = self._others_first(nodes, n, location, room)
         if self.lost:
-            first = next((i for i, node in enumerate(nodes) if node in self.lost), len(nodes))
-            nodes = self._keep(nodes, max(1, first))
+            suspects = [node for node in nodes if node in self.lost]
+            fine = len(nodes) - len(suspects)
+            if suspects:
+                others = self._graph.counts[State.ASSIGNED] - len(nodes)
+                first = 0 if fine or self.must_wait(suspects[0], others, slots) else 1
+                nodes = self._keep([node for node in nodes if node not in self.lost] + suspects, fine + first)
         return nodes
 
     def _others_first(self, nodes: list[Node], n: int, location: str, room: Room | None) -> list[Node]:

@@ -143,6 +143,8 @@ class Worker:
                 self.leaving = True
                 self._steal = 0
                 self._is_dismissed = not answers
+                if self._is_dismissed and self.native:  # what runs here has ended elsewhere, or is for another run
+                    self._kills += self.running
             case Leave():
                 self.leave()
             case Welcome(again=True):

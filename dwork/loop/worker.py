@@ -71,6 +71,7 @@ def work(
     with Signals(_CAUGHT, is_last=is_rank) as signals:
         loop = _WorkerLoop(worker, transport, tell, equipment, spared)
         parent = os.getppid()
+        awake = clock()
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
         try:
             while True:
@@ -93,6 +94,8 @@ def work(
                     return loop.moved
                 if is_rank and worker.welcome is None:
                     loop.quiet_from = clock()
+                if clock() >= awake + STANDSTILL:  # a turn takes no such time, so this process was stopped in it
+                    loop.quiet_from = clock()
                 patience = loop.patience if is_rank and loop.patience else hub_timeout
                 if clock() >= loop.quiet_from + patience:
                     raise TransportError(f"the hub has not answered for {patience:g} s; what was running was ended")
@@ -104,6 +107,7 @@ def work(
                 loop.sleep(watched, min(until))
                 if clock() >= min(until) + STANDSTILL:  # this process was stopped, and perhaps the hub as well
                     loop.quiet_from = clock()
+                awake = clock()
         finally:
             loop.runner.close()
             if job is not None:

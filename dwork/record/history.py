@@ -181,6 +181,7 @@ def _in_hand(archive: Archive, found: History, positions: dict[int, int]) -> int
         return 0
     last = {attempt.task: attempt.number for attempt in found.attempts}
     waits = [
-        found.tasks[positions[id]].state == "waiting" and n > last.get(positions[id], 0) for id, (n, _) in hands.items()
+        found.tasks[positions[id]].state == "waiting" and n > last.get(positions[id], 0)
+        for id, (n, *_) in hands.items()
     ]
     return sum(waits)

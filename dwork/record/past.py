@@ -6,48 +6,52 @@ import json
 import sqlite3
 from typing import Any, Final
 
+from dwork.events import ELSEWHERE, GOODBYE, NEVER_ARRIVED
 from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
 from dwork.task import State
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
+#: Its worker died with it, or the whole run.
+_IS_LOSS: Final = f"outcome = 'lost' AND reason NOT IN ('{GOODBYE}', '{NEVER_ARRIVED}', '{ELSEWHERE}')"
 
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:
     """All tasks, by id; those that were in a worker's hands are ASSIGNED. A damaged file may raise anything."""
     after, extended = _predecessors(connection)
     attempts = {
-        task: (int(attempt), worker, failures, outcome)
-        for task, attempt, worker, failures, outcome in connection.execute(
-            f"SELECT task, max(attempt), worker, sum({_IS_BAD}), outcome FROM attempts GROUP BY task"
+        task: (int(attempt), worker, failures, losses, outcome)
+        for task, attempt, worker, failures, losses, outcome in connection.execute(
+            f"SELECT task, max(attempt), worker, sum({_IS_BAD}), sum({_IS_LOSS}), outcome FROM attempts GROUP BY task"
         )
     }
-    for task, failures in connection.execute(
-        f"SELECT id, (SELECT count(*) FROM attempts WHERE task = id AND attempt > forgiven AND {_IS_BAD}) FROM tasks "
-        "WHERE forgiven"
+    counts = "SELECT count(*) FROM attempts WHERE task = id AND attempt > forgiven AND"
+    for task, failures, losses in connection.execute(
+        f"SELECT id, ({counts} {_IS_BAD}), ({counts} {_IS_LOSS}) FROM tasks WHERE forgiven"
     ).fetchall():
-        attempt, worker, _, outcome = attempts[task]
-        attempts[task] = (attempt, worker, failures, outcome)
+        attempt, worker, _, _, outcome = attempts[task]
+        attempts[task] = (attempt, worker, failures, losses, outcome)
     hands = in_hand(connection)
     states = {state.value: state for state in State}
     cache: dict[Any, Any] = {}
     entries = []
     query = "SELECT id, name, command, arguments, options, origin, state, held, removed FROM tasks ORDER BY id"
     for id, name, command, arguments, options, origin, state, held, removed in connection.execute(query):
-        attempt, holder, failures, outcome = attempts.get(id, (0, None, 0, ""))
+        attempt, holder, failures, losses, outcome = attempts.get(id, (0, None, 0, 0, ""))
+        since = 0.0
         now = states[state]
         if now is State.DONE and outcome != "done":  # a worker that was taken for lost did it in an earlier attempt
             holder = _who_did(connection, id)
         hand = hands.get(id) if hands else None
         if hand is not None and now is State.WAITING and hand[0] > attempt:
-            now, (attempt, holder) = State.ASSIGNED, hand
+            now, (attempt, holder, since) = State.ASSIGNED, hand
         if not isinstance(name, str):
             raise TypeError(f"the name of task {id} is none")
         task = task_of(name, command, arguments, options, origin, after.get(id, ()), cache)
         entries.append(
             Recorded(
                 id, task, now, attempt, holder, bool(held), removed is not None,
-                extended.get(id, ()) if extended else (), failures,
+                extended.get(id, ()) if extended else (), failures, losses, since,
             )
         )  # fmt: skip
     return entries
@@ -75,18 +79,18 @@ def _predecessors(connection: sqlite3.Connection) -> tuple[dict[int, tuple[str, 
     return ({id: tuple(names) for id, names in after.items()}, {id: tuple(names) for id, names in extended.items()})
 
 
-def in_hand(connection: sqlite3.Connection) -> dict[int, tuple[int, str]]:
-    """Of each task, the attempt and worker that it was handed to last; without those that were given back.
+def in_hand(connection: sqlite3.Connection) -> dict[int, tuple[int, str, float]]:
+    """Of each task, the attempt and worker that it was handed to last, and when; without those that were given back.
 
     Those that ended since are among them: their attempts are in the record.
     """
-    hands: dict[int, tuple[int, str]] = {}
-    for worker, tasks in connection.execute("SELECT worker, tasks FROM hands ORDER BY id"):
+    hands: dict[int, tuple[int, str, float]] = {}
+    for worker, tasks, time in connection.execute("SELECT worker, tasks, time FROM hands ORDER BY id"):
         ids, attempts = json.loads(tasks)
         if worker is None:
             for id in ids:
                 hands.pop(id, None)
         else:
             for i, id in enumerate(ids):
-                hands[id] = (1 if attempts is None else attempts[i], worker)
+                hands[id] = (1 if attempts is None else attempts[i], worker, time)
     return hands

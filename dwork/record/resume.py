@@ -20,7 +20,8 @@ from dwork.task import State, Task
 class Recorded(NamedTuple):
     """A task as the record has it. removed: the files had it no more; extended: predecessors that it got later.
 
-    attempt, holder: the last attempt, and who made it or was making it. failures: attempts that ended badly.
+    attempt, holder: the last attempt, and who made it or was making it; since: when that took it, if it has it still.
+    failures: attempts that ended badly; losses: those that were lost with their worker, or with a whole run.
     """
 
     id: int
@@ -32,6 +33,13 @@ class Recorded(NamedTuple):
     removed: bool = False
     extended: tuple[str, ...] = ()
     failures: int = 0
+    losses: int = 0
+    since: float = 0.0
+
+    @property
+    def all_losses(self) -> int:
+        """With the one that the end of the last run was, if somebody had the task then."""
+        return self.losses + (self.state is State.ASSIGNED)
 
 
 @dataclass(slots=True)
@@ -40,8 +48,8 @@ class Plan:
 
     entries: all tasks of the graph. new: those that the record lacks. changed: those that it has otherwise. again:
     ids of those that it calls ended and that run again. removed: ids of those that are in no file any more. done: how
-    many are done before; failed: how many failed and are tried again; known: whether there was anything before;
-    next_id: the first id that no task ever had.
+    many are done before; failed: how many failed and are tried again; lost: how many others a worker or a whole run
+    died with; known: whether there was anything before; next_id: the first id that no task ever had.
     """
 
     entries: list[Restored] = field(default_factory=list)
@@ -51,6 +59,7 @@ class Plan:
     removed: list[int] = field(default_factory=list)
     done: int = 0
     failed: int = 0
+    lost: int = 0
     known: bool = False
     next_id: int = 0
 
@@ -76,6 +85,7 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
     wanted += [e.task._replace(after=_still_there(e.task.after, e, there, before)) for e in added]
     done = _done(wanted, before)
+    suspects = _suspects(wanted, before, done)
     for task in wanted:
         known = before.get(task.name)
         if known is None:
@@ -87,6 +97,12 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
             holder = known.holder if state is State.DONE else None
             held = known.held and state is not State.DONE and task.command is not None
             entry = Restored(known.id, task, state, known.attempt, holder, held)
+            if task.name in suspects:
+                is_spared = known.state is State.FAILED
+                entry = entry._replace(
+                    holder=known.holder, losses=known.all_losses, last=suspects[task.name], spared=is_spared
+                )
+                result.lost += bool(entry.losses) and not is_spared
             if known.task != task or known.removed:
                 result.changed.append(entry)
             if known.state is not state and task.command is not None:
@@ -97,6 +113,22 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     if gone:
         result.again += _stale(gone, done)
     return result
+
+
+def _suspects(tasks: Iterable[Task], before: Mapping[str, Recorded], done: Mapping[str, bool]) -> dict[str, int]:
+    """Of the tasks that went wrong, and run the same still, their places among those that go last, from 1.
+
+    What was handed out last is the likeliest to have killed its worker or run, and comes last of all. Of what was
+    handed out in the same second, which tells nothing, the first comes last: most often that is what a run begins with.
+    """
+    found = []
+    for task in tasks:
+        known = before.get(task.name)
+        if known is None or done[task.name] or task.command is None or not _same(task, known.task):
+            continue
+        if known.all_losses or known.state is State.FAILED:
+            found.append((known.all_losses, int(known.since), -known.id, task.name))
+    return {name: place for place, (*_, name) in enumerate(sorted(found), 1)}
 
 
 def _extended(task: Task, known: Recorded | None, there: set[str], before: Mapping[str, Recorded]) -> Task:

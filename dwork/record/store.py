@@ -152,7 +152,12 @@ class Store:
             self.connection.executemany("DELETE FROM predecessors WHERE task = ?", ((e.id,) for e in result.changed))
             extended = {known.id: known.extended for known in recorded if known.extended}
             self._precede(result.changed, ids.get, extended, now)
-            self._forgive(known.id for known in recorded if known.failures and known.state is not State.DONE)
+            self._forgive(
+                known.id
+                for known in recorded
+                if known.failures and known.state is not State.DONE and not known.all_losses  # these go on counting
+            )
+            self._lost.update((known.id, known.attempt) for known in recorded if known.all_losses)
             self._move([(id, None) for id in result.again], "waiting")
             self.connection.executemany("UPDATE tasks SET removed = ? WHERE id = ?", [(now, i) for i in result.removed])
         return result
@@ -174,7 +179,7 @@ class Store:
         return [
             Restored(
                 entry.id, entry.task, entry.state if entry.state in kept else State.WAITING, entry.attempt,
-                entry.holder, entry.held, entry.failures,
+                entry.holder, entry.held, entry.failures, entry.losses, int(entry.losses > 0),
             )
             for entry in recorded
         ]  # fmt: skip

@@ -35,7 +35,7 @@ class Transport(Protocol):
         """The peers found gone since the last call."""
 
     def drop(self, peer: Peer) -> None:
-        """A peer has been silent for too long: send it nothing any more."""
+        """A peer has been silent for too long: send it nothing, until it says something."""
 
     def nap(self, hurry: bool = True) -> float:
         """How long one may sleep on `descriptors` before looking again, in seconds; 0 when frames are there.

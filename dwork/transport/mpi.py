@@ -6,8 +6,9 @@ look is made without a nap: spinning takes the core that a task could have. Wher
 their looks alone would keep all cores busy, so all but the hub nap as many times as long.
 
 Ranks can die. Where MPI tells of it (ULFM), so does `lost`; elsewhere the hub finds one silent, and says so with
-`drop`. Nothing is sent to the dead, and once there are some nobody enters MPI_Finalize, which would wait for them: the
-ranks part as usual, and then end without it.
+`drop`. A silent one may only have been stopped: nothing is sent to it until a frame of it arrives. One that is silent
+still when the ranks part counts as dead. Once there are dead ones nobody enters MPI_Finalize, which would wait for
+them: the ranks part as usual, and then end without it.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ CROWDED = 0.05
 #: lets others live on may tell of none, and whoever has nothing to do any more is not missed.
 PATIENCE = 10.0
 SILENCE = 60.0
+#: Seconds that it waits for those alone that were silent before.
+LATE = 2.0
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
 #: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
@@ -141,18 +144,26 @@ class Mpi:
         self._ranks = range(1, comm.size) if self._is_hub else (0,)
         self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
         self._dead: set[int] = set()
+        self._silent: set[int] = set()
+        self._doubts = False  # there were silent ones
+        self._stalled: list[tuple[MPI.Request, bytes, int]] = []  # what these have not received; MPI may still read it
         self._lost: list[Peer] = []
         self._is_closed = False
         self.is_whole = True  # no rank has died; else the process must end without Python's clean-up, which finalizes
 
     @property
     def peers(self) -> list[Peer]:
-        """At the hub: all the workers that are not known to be dead."""
-        return [rank for rank in self._ranks if rank not in self._dead] if self._is_hub else [HUB]
+        """At the hub: all the workers that are neither silent nor known to be dead."""
+        return [rank for rank in self._ranks if rank not in self._dead | self._silent] if self._is_hub else [HUB]
+
+    @property
+    def dead(self) -> frozenset[int]:
+        """The ranks of which MPI says that they are dead."""
+        return frozenset(self._dead)
 
     def send(self, peer: Peer, frame: bytes) -> None:
         rank: Any = peer if self._is_hub else 0
-        if rank in self._dead:
+        if rank in self._dead or rank in self._silent:
             return
         try:
             request = self._comm.Isend([frame, self._mpi.BYTE], rank, TAG)
@@ -184,6 +195,8 @@ class Mpi:
                 rank = status.Get_source()
                 frame = bytearray(status.Get_count(byte))
                 comm.Recv([frame, byte], rank, TAG)
+                if rank in self._silent:
+                    self._hear(rank)
                 if rank not in self._dead:
                     frames.append((rank if self._is_hub else HUB, bytes(frame)))
         except self._mpi.Exception as error:
@@ -207,14 +220,30 @@ class Mpi:
             raise TransportError(f"MPI is broken: {error.Get_error_string()}") from None
         for rank in ranks:
             if rank not in self._dead:
-                self.drop(rank)
+                self.bury(rank)
                 self._lost.append(rank)
 
     def drop(self, peer: Peer) -> None:
+        rank = int(peer)  # type: ignore[call-overload]
+        self._doubts = True
+        if rank not in self._dead:
+            self._silent.add(rank)
+            self._stalled += [entry for entry in self._leaving if entry[2] == rank]
+            self._leaving = deque(entry for entry in self._leaving if entry[2] != rank)
+
+    def _hear(self, rank: int) -> None:
+        """A silent rank says something."""
+        self._silent.discard(rank)
+        self._leaving += [entry for entry in self._stalled if entry[2] == rank]
+        self._stalled = [entry for entry in self._stalled if entry[2] != rank]
+
+    def bury(self, peer: Peer) -> None:
         """A rank is dead, or as good as that."""
+        rank = int(peer)  # type: ignore[call-overload]
+        self.drop(rank)
+        self._silent.discard(rank)
+        self._dead.add(rank)
         self.is_whole = False
-        self._dead.add(int(peer))  # type: ignore[call-overload]
-        self._leaving = deque(entry for entry in self._leaving if entry[2] not in self._dead)
 
     def lost(self) -> list[Peer]:
         lost, self._lost = self._lost, []
@@ -234,15 +263,17 @@ class Mpi:
     def _stretched(self, nap: float) -> float:
         return nap if self._crowd == 1 else max(nap, min(nap * self._crowd, CROWDED))
 
-    def part(self) -> None:
+    def part(self, farewell: bytes = b"") -> None:
         """As `close`; when MPI is broken the process must end without Python's clean-up (`is_whole`)."""
         try:
-            self.close()
+            self.close(farewell)
         except TransportError:
             self.is_whole = False
 
-    def close(self) -> None:
+    def close(self, farewell: bytes = b"") -> None:
         """Part from the others, each with a last message, empty if none is known to be dead; leave MPI, unless some is.
+
+        farewell: a frame for a rank that was silent when all others were sent home, and comes back meanwhile.
 
         MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
         until all ranks are there: so one waits here, with naps, until the hub parts.
@@ -251,7 +282,7 @@ class Mpi:
             return
         self._is_closed = True
         if self._is_hub:  # when all have parted, or are dead: it tells those who live whether there are dead ones
-            self._see_off(LAST, self._ranks)
+            self._see_off(LAST, self._ranks, farewell=farewell)
             self._part()
             # That this has arrived is told by whoever receives it, and who finalizes tells nobody anything any more:
             # with 128 ranks some waited for ever. So the hub goes last, when all have said that they know.
@@ -273,27 +304,38 @@ class Mpi:
             if rank not in self._dead:
                 self._leaving.append((self._comm.Issend([last, self._mpi.BYTE], rank, LAST), last, rank))
 
-    def _see_off(self, tag: int, ranks: Iterable[int], until: float = math.inf) -> None:
+    def _see_off(self, tag: int, ranks: Iterable[int], until: float = math.inf, farewell: bytes = b"") -> None:
         """Wait until all of these have said this, and until what was sent has left; or all but the dead have."""
         parted: set[int] = set()
         begin = time.monotonic()
         while time.monotonic() < until:
+            silent = set(self._silent)
             self.receive()  # too late to be answered
+            for rank in silent - self._silent - self._dead:
+                self.send(rank, farewell)
             try:
                 while self._comm.Iprobe(self._source, tag, self._status):
                     n, rank = self._status.Get_count(self._mpi.BYTE), self._status.Get_source()
                     self._comm.Recv([bytearray(n), self._mpi.BYTE], rank, tag)
                     parted.add(rank)
+                    self._hear(rank)
                     self.is_whole = self.is_whole and not n
             except self._mpi.Exception as error:
                 self._fails(error)
-            if not set(ranks) - parted - self._dead and not self._leaving:
+            awaited = set(ranks) - parted - self._dead
+            if not awaited and not self._leaving:
                 return
-            if self._is_hub and time.monotonic() > begin + (PATIENCE if self._dead else SILENCE):
-                for rank in set(ranks) - parted - self._dead:  # who does not part is dead, too
-                    self.drop(rank)
+            if self._is_hub and time.monotonic() > begin + self._patience(awaited):
+                for rank in awaited:  # who does not part is dead, too
+                    self.bury(rank)
                 return
             time.sleep(self._stretched(PARTING))
+
+    def _patience(self, awaited: set[int]) -> float:
+        """Seconds that the hub waits for these to part, and for what it has sent to leave."""
+        if not self._leaving and awaited <= self._silent:
+            return LATE
+        return PATIENCE if self._dead or self._doubts else SILENCE
 
     def abort(self, status: int) -> None:
         """End all ranks at once: something is broken."""

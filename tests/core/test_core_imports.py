@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).parents[2] / "dwork"
 CORE = [
     "task", "messages", "events", "errors", "order", "ready", "graph", "halt", "hub", "worker", "taskfile",
     "shellwords", "background", "shown", "pattern", "selection", "trials", "strays",
-    "resources", "crew", "packing", "handout", "mintime", "history", "rollcall", "gathering",
+    "resources", "crew", "packing", "handout", "mintime", "history", "rollcall", "absence", "gathering",
     "vigil", "tails",
 ]  # fmt: skip
 OUTSIDE = {

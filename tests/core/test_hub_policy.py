@@ -304,6 +304,62 @@ def test_suspects_go_out_singly_and_the_rest_together() -> None:
     finish(stage)
 
 
+def test_suspects_go_last_whatever_their_priority_and_those_lost_least_often_first() -> None:
+    stage = Stage()
+    stage.create(task("twice", priority=9))
+    die(stage)
+    die(stage, "w2")
+    stage.create(task("once", priority=9))
+    die(stage, "w3")
+    stage.create(task("low", priority=-9), "plain", task("high", priority=1))
+    for sequence, handed in enumerate([["high", "plain", "low"], ["once"]], 1):
+        stage.say("q", steal("v", sequence, 9, slots=9))
+        assert served(stage) == [("q", handed)]
+    stage.say("q", complete("v", 3, *(Result(id, 1) for id in (2, 3, 4)), Result(1, 2), slots=9, n=9))
+    assert served(stage) == [("q", ["twice"])]
+    finish(stage)
+
+
+def test_what_was_lost_twice_waits_until_few_tasks_run_and_what_was_lost_once_does_not() -> None:
+    stage = Stage()
+    stage.create("once")
+    die(stage)
+    stage.create("long")
+    stage.say("p", steal("v1", 1))
+    assert served(stage) == [("p", ["long"])]
+    stage.say("q", steal("v2", 1))
+    assert served(stage) == [("q", ["once"])]
+    stage.lose("q")
+    stage.take()
+    for n in range(2, 5):  # idle: not even with four of them may it run beside another
+        stage.say(f"q{n}", steal(f"v{n}", 1))
+        assert stage.take() == []
+    stage.say("p", complete("v1", 2, Result(1, 1)))
+    assert served(stage) == [("q2", ["once"])]
+    stage.take()
+    finish(stage)
+
+
+def test_a_suspect_that_has_to_wait_is_in_the_way_of_nothing_else() -> None:
+    stage = Stage()
+    stage.create(task("wide", cores=2))
+    for n in range(2):
+        die(stage, f"w{n}", 2)
+    stage.create("long")
+    stage.say("p", steal("v1", 1, slots=2))
+    assert served(stage) == [("p", ["long"])]
+    stage.say("q", steal("v2", 1, 2, slots=2))
+    assert stage.take() == []
+    stage.say("client", m.Create((task("fresh"),)))
+    assert served(stage) == [("q", ["fresh"])]
+    stage.say("q", complete("v2", 2, Result(2, 1), slots=2, n=2))
+    stage.take()
+    stage.say("p", complete("v1", 2, Result(1, 1), slots=2))
+    assert served(stage) == [("q", ["wide"])]
+    stage.take()
+    finish(stage)
+
+
 def test_suspects_go_out_singly_in_the_original_dialect_too() -> None:
     stage = Stage()
     stage.create("a", "b")
@@ -317,10 +373,9 @@ def test_a_full_worker_with_a_suspect_gets_nothing_further() -> None:
     stage = Stage()
     stage.create("a")
     die(stage)
-    stage.create("b", "c")
-    stage.take()
     stage.say("q", steal("w2", 1, 512))
     assert served(stage) == [("q", ["a"])]
+    stage.create("b", "c")
     stage.say("q", steal("w2", 2, 512))  # ahead of need
     assert stage.take() == []
     stage.say("q", steal("w2", 3, 512, wait=0.0))
@@ -339,11 +394,11 @@ def test_a_worker_with_a_suspect_and_a_free_slot_gets_more() -> None:
     stage = Stage()
     stage.create("a")
     die(stage)
+    stage.say("q", steal("w2", 1, 1, slots=2))
+    assert served(stage) == [("q", ["a"])]
     stage.create("b", "c", "d")
-    stage.take()
-    for sequence, handed in enumerate([["a"], ["b"]], 1):
-        stage.say("q", steal("w2", sequence, 1, slots=2))
-        assert served(stage) == [("q", handed)]
+    stage.say("q", steal("w2", 2, 1, slots=2))
+    assert served(stage) == [("q", ["b"])]
     stage.say("q", steal("w2", 3, 1, slots=2))
     assert stage.take() == []
     finish(stage)

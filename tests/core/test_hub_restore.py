@@ -330,13 +330,48 @@ def test_a_task_that_nobody_has_run_is_not_adopted() -> None:
     finish(stage)
 
 
+def test_what_was_lost_in_earlier_runs_goes_last_and_alone() -> None:
+    stage = restored(
+        Restored(0, task("lost", priority=5), attempt=1, losses=1, last=2),
+        Restored(1, task("failed", priority=5), attempt=1, last=1),
+        Restored(2, task("fresh")),
+    )
+    stage.say("p", steal("w", 1, 9, slots=2))
+    assert [told(message) for _, message in stage.take() if isinstance(message, m.Transfer)] == [["fresh", "failed"]]
+    stage.say("q", steal("w2", 1))
+    assert stage.take() == []
+    stage.say("p", complete("w", 2, Result(1, 2), Result(2, 1), slots=2))
+    assert [told(message) for _, message in stage.take() if isinstance(message, m.Transfer)] == [["lost"]]
+    finish(stage)
+
+
+def test_what_was_lost_too_often_in_earlier_runs_has_failed_once_and_is_tried_once_more_then() -> None:
+    policy = Policy(losses=3)
+    entry = Restored(0, task("a"), attempt=3, holder="w", losses=3, last=1)
+    stage = restored(entry, Restored(1, task("b", "a")), policy=policy)
+    assert stage.states() == "failed skipped"
+    (failed,) = [event for event in stage.heard() if isinstance(event, e.Failed)]
+    assert (failed.location, failed.task.result.attempt) == ("w", 3)
+    assert "died 3 times while it ran" in failed.task.result.error
+    assert stage.hub.over
+    finish(stage)
+    stage = restored(entry._replace(spared=True), policy=policy)
+    assert stage.states() == "ready"
+    stage.say("q", steal("w2", 1))
+    stage.lose("q")
+    stage.take()
+    assert stage.states() == "failed"
+    finish(stage)
+
+
 def test_a_copy_of_a_task_that_is_skipped_is_to_be_dropped() -> None:
     stage = Stage()
-    stage.create("a", "bad")
+    stage.create("a")
     stage.say("p", steal("w", 1))
     stage.lose("p")
     stage.take()
     assert told(stage.ask("q", m.Steal("vm"))) == ["a"]
+    stage.create("bad")
     stage.say("p", steal("w", 2, held=((0, 1),)))
     assert stage.take()[0][1].answers == 2  # type: ignore[union-attr]
     stage.say("p", complete("w", 3, Result(1, 1, 1)))

@@ -180,7 +180,7 @@ def test_when_a_kept_worker_dies_another_is_kept(stage: Stage) -> None:
     assert done(stage, "w", 2, "s0", n=1) == []
     assert come(stage, "v", 1) == ["l"]
     stage.lose("w")
-    assert done(stage, "v", 2, "l", n=1) == ["s1"]
+    assert done(stage, "v", 2, "l", n=1) == ["s5"]  # what the dead one had goes last
 
 
 def test_a_large_one_goes_back_to_the_worker_on_which_it_failed_when_an_idle_one_is_too_small() -> None:

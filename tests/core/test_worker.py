@@ -711,3 +711,14 @@ def test_what_ends_well_long_after_the_signal_counts() -> None:
     bench.runs(0, 5.0)
     (report,) = bench.says()
     assert [result.task for result in report.results] == [0]
+
+
+def test_a_hub_that_is_through_wants_nothing_of_what_still_runs_here() -> None:
+    """The hub had taken this worker for lost, and its task has ended elsewhere or is for another run."""
+    bench = Bench()
+    bench.given(1)
+    assert bench.starts() == [0]
+    bench.hears(m.Exit())
+    assert bench.worker.kills() == [0]
+    bench.worker.ended(Result(0, 1, 143, 15), bench.now)
+    assert bench.says() == [] and bench.worker.over

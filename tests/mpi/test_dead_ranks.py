@@ -51,6 +51,41 @@ def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path:
     assert set(counted(tmp_path, n)) <= {1, 2}
 
 
+@pytest.mark.parametrize("options", [["--no-bridge"], ["--transport", "zmq"]], ids=["mpi", "zmq"])
+def test_when_all_ranks_have_died_the_pool_says_so_and_stops(
+    local: Callable, tmp_path: Path, options: list[str]
+) -> None:
+    lines = [f"kill -9 $PPID; sleep 100 # {i}\n" for i in range(2)]
+    (tmp_path / "tasks.txt").write_text("".join([*lines, "true\n"]))
+    ran = local(3, *options, "--worker-timeout", "2s", "tasks.txt")
+    assert ran.code == 3, ran.err
+    (line,) = [line for line in ran.own_err if line.startswith("dwork: no worker is left")]
+    assert line.endswith(": no more tasks are started")
+    assert ran.own_err[-1].startswith("dwork: 0 done, 0 failed, 0 skipped, 3 not finished in ")
+
+
+def test_a_task_that_kills_every_run_costs_the_others_little_and_fails_in_the_end(
+    mpirun: list[str], run: Callable, tmp_path: Path
+) -> None:
+    """Its launcher ends all ranks when one dies; whoever runs the pool again and again comes to an end."""
+    lines = ["kill -9 $PPID; sleep 100  #DWORK name=poison priority=1\n"]
+    lines += [f"sleep 0.1; echo ran >> runs-{i}\n" for i in range(6)]
+    (tmp_path / "tasks.txt").write_text("".join(lines))
+    pool = [*mpirun, "-n", 3, sys.executable, "-m", "dwork.pool", "--no-bridge", "tasks.txt"]
+    codes = []
+    for _ in range(6):
+        ran = run(*pool, limit=60)
+        codes.append(ran.code in (0, 1, 3))
+        if len(codes) == 2:
+            assert counted(tmp_path, 6) == [1] * 6, ran.err
+    assert (codes, ran.code) == ([False] * 5 + [True], 1)
+    reason = "its worker or the whole run died 5 times while it ran; the next run tries it once more"
+    assert f"dwork: failed: #0 poison: {reason}" in ran.own_err
+    assert ran.own_err[-1].startswith("dwork: 6 done (6 before), 1 failed, 0 skipped in ")
+    assert run(*pool, limit=60).code not in (0, 1, 3)
+    assert run(*pool, limit=60).code == 1
+
+
 def test_a_rank_that_is_killed_while_the_run_ends_does_not_keep_the_others(local: Callable, tmp_path: Path) -> None:
     """When all is done nobody misses its beats any more."""
     (tmp_path / "tasks.txt").write_text("kill -9 $(cat pid-$((3 - ${DWORK_WORKER##*:})))\n")

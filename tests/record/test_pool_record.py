@@ -309,7 +309,7 @@ def test_a_pool_that_was_killed_with_all_its_processes_goes_on(
         assert archive.counts() == {"done": 10, "waiting": 2}
     (kept.path / "go").touch()
     ran = kept.pool()
-    assert ran.own_err[0] == "dwork: 10 of 12 done before"
+    assert ran.own_err[0] == "dwork: 10 of 12 done before; 1 lost will be tried last"
     assert kept.times() == dict.fromkeys("abcdefghijkl", 1)
     assert kept.ask("SELECT task, attempt, outcome, reason FROM attempts WHERE task = 10") == [
         (10, 1, "lost", "the pool ended while it ran"),

@@ -70,7 +70,7 @@ def test_whatever_is_not_done_runs(state: State) -> None:
     assert result.done == 2
     assert result.failed == (state is FAILED)
     assert result.again == ([] if state is WAITING else [2])
-    assert result.entries[2].holder is None
+    assert [entry.last for entry in result.entries] == [0, 0, state in (FAILED, ASSIGNED)]
 
 
 @pytest.mark.parametrize(
@@ -334,6 +334,28 @@ def test_a_task_stays_done_exactly_when_it_and_all_before_it_are_done_and_unchan
         assert result.done == sum(stays(n) for n, t in definitions.items() if t.command is not None)
 
 
+def test_what_was_lost_goes_last_and_what_began_last_or_was_lost_more_often_behind_that() -> None:
+    tasks = [task(name) for name in "abcdef"]
+    a, b, c, d, *rest = recorded(*tasks, state=ASSIGNED, e=FAILED, f=WAITING)
+    first = [a._replace(since=9.5), b._replace(since=9.1), c._replace(since=3.0), d._replace(losses=1, since=1.0)]
+    result = plan(tasks, first + rest)
+    assert [(e.losses, e.last) for e in result.entries] == [(1, 4), (1, 3), (1, 2), (2, 5), (0, 1), (0, 0)]
+    assert (result.lost, result.failed) == (4, 1)
+
+
+def test_a_task_with_another_command_is_not_to_blame_for_what_it_was() -> None:
+    known = [entry._replace(losses=4) for entry in recorded(task("a"), state=WAITING)]
+    (entry,) = plan([task("a", command="another")], known).entries
+    assert (entry.losses, entry.last) == (0, 0)
+
+
+def test_a_task_that_has_failed_since_it_was_lost_too_often_is_spared_once() -> None:
+    known = [entry._replace(losses=5) for entry in recorded(task("a"), state=FAILED)]
+    result = plan([task("a")], known)
+    assert [(e.losses, e.spared) for e in result.entries] == [(5, True)]
+    assert (result.lost, result.failed) == (0, 1)
+
+
 @PATIENT
 @given(st.lists(DEFINITIONS, max_size=8), st.data())
 def test_a_second_look_at_the_same_files_changes_nothing(tasks: list[Task], data: st.DataObject) -> None:
@@ -345,6 +367,8 @@ def test_a_second_look_at_the_same_files_changes_nothing(tasks: list[Task], data
     )
     written = [Recorded(e.id, e.task, e.state, e.attempt, e.holder) for e in sorted(first.entries)]
     second = plan(tasks, written)
-    assert [e for e in second.entries if e.task.command] == [e for e in first.entries if e.task.command]
+    # What had failed goes last this time, and only then.
+    entries = [entry._replace(last=0, spared=False, holder=None) for entry in first.entries if entry.task.command]
+    assert [entry._replace(holder=None) for entry in second.entries if entry.task.command] == entries
     assert not (second.new or second.changed or second.removed)
     assert not second.again

@@ -70,7 +70,7 @@ def test_further_predecessors_come_behind_the_first_ones_with_the_time(three: De
 def test_what_is_stolen_is_in_hand_and_not_a_row_for_each_task(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]))
     assert three.ask("SELECT time, worker, tasks FROM hands") == [(8.0, "w:1", "[[0,1],null]")]
-    assert past.in_hand(three.store.connection) == {0: (1, "w:1"), 1: (1, "w:1")}
+    assert past.in_hand(three.store.connection) == {0: (1, "w:1", 8.0), 1: (1, "w:1", 8.0)}
     assert three.store.hand(1) == (1, "w:1", 8.0)
     assert three.ask(STATE) == ["waiting"] * 3
     assert [entry.state for entry in past.recorded(three.store.connection)] == [
@@ -218,7 +218,7 @@ def test_who_had_what_is_forgotten_when_nobody_holds_anything_any_more(three: De
 
 def test_what_was_given_back_is_in_nobody_s_hands_and_made_no_attempt(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]), e.Requeued(9.0, "w:1", [named(0)], "given back"))
-    assert past.in_hand(three.store.connection) == {1: (1, "w:1")}
+    assert past.in_hand(three.store.connection) == {1: (1, "w:1", 8.0)}
     assert three.store.hand(0) is None
     assert three.ask("SELECT count(*) FROM attempts") == [0]
 
@@ -402,6 +402,37 @@ def test_what_ran_when_the_pool_was_killed_has_lost_its_attempt(three: Desk, tmp
         (0, 2, "lost", "w:1", 50.0, "the pool ended while it ran")
     ]
     assert after.ask("SELECT count(*) FROM hands") == [0]
+
+
+def losses(desk: Desk) -> list[int]:
+    return [entry.losses for entry in past.recorded(desk.store.connection)]
+
+
+def test_losses_are_counted_across_runs_and_only_those_with_a_worker_or_a_run(three: Desk, tmp_path: Path) -> None:
+    three.hear(e.Stolen(8.0, "w:1", [given(0), given(1), given(2)]))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it was silent for 9 s", lost=True))
+    three.hear(e.Requeued(9.0, "w:1", [named(1)], e.GOODBYE, lost=True))
+    three.hear(e.Interrupted(9.0, "w:1", ended(2, exit_status=143), "SIGTERM"))
+    three.hear(e.Stolen(10.0, "w:2", [given(0, 2)]))
+    after = three.after_a_kill(tmp_path / "copy.db")
+    plan = after.resume(task("t0"), task("t1"), task("t2"), now=50.0)
+    assert [entry.losses for entry in plan.entries] == losses(after) == [2, 0, 0]
+    again = after.reopened()
+    assert [entry.losses for entry in again.resume(task("t0"), task("t1"), task("t2")).entries] == [2, 0, 0]
+
+
+def test_what_failed_since_it_was_lost_counts_on_unless_somebody_says_to_try_it_again(three: Desk) -> None:
+    three.hear(e.Retried(8.0, "w:1", ended(0, exit_status=1), 1), e.Stolen(8.0, "w:1", [given(0, 2)]))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True))
+    three.hear(e.Failed(9.0, "w:1", ended(0, 2, exit_status=255, error="its worker died: it died")))
+    again = three.reopened()
+    (entry, *_) = again.resume(task("t0"), task("t1"), task("t2", "t1")).entries
+    assert (entry.losses, entry.spared, losses(again)[0]) == (1, True, 1)
+    # A run that gives it up at once leaves the attempt what it was.
+    again.hear(e.Failed(10.0, "w:1", ended(0, 2, exit_status=255, error="died 1 times")))
+    assert again.ask("SELECT attempt, outcome FROM attempts WHERE task = 0") == [(1, "failed"), (2, "lost")]
+    again.hear(e.Revived(10.0, [named(0)]))
+    assert losses(again)[0] == 0
 
 
 def test_a_hub_that_comes_back_finds_in_hand_what_was_in_hand(three: Desk, tmp_path: Path) -> None:

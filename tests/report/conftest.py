@@ -117,8 +117,8 @@ def show(browser: Any) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
     contexts = []
 
-    def open_page(path: Path, **options: Any) -> Any:
-        context = browser.new_context(viewport={"width": 1200, "height": 900}, timezone_id="UTC", **options)
+    def open_page(path: Path, zone: str = "UTC", **options: Any) -> Any:
+        context = browser.new_context(viewport={"width": 1200, "height": 900}, timezone_id=zone, **options)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)

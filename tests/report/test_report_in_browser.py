@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dwork.dquery._words import moment
 from tests.report.conftest import MARKUP, SCRIPT, empty, few, many, resumed
 
 #: What Plotly draws in the uppermost plot, and its axis.
@@ -53,6 +55,62 @@ def test_it_shows_the_numbers_of_the_run_and_each_attempt_of_a_few(show: Any, pa
     assert (drawn["rows"], drawn["type"], drawn["range"]) == (["node1:1", "node2:1"], "date", [999.0, 1101.0])
     assert page.locator("#showing").inner_text() == "5 single attempts in sight."
     assert page.locator("#time .bars .point").count() == 5
+
+
+ZONES = ("UTC", "Europe/Berlin", "America/New_York")
+#: Where a plot puts things in time, in milliseconds, and what its axis says.
+PLACED = """() => {
+    const { calcdata, data, layout, _fullLayout } = document.getElementById("time");
+    const axis = _fullLayout.xaxis, isShown = ({ meta, visible }, wanted) => meta === wanted && visible !== false;
+    const at = (meta) => calcdata.filter((_, i) => isShown(data[i], meta));
+    return {
+        bars: at("bars").flatMap((cd) => cd.map(({ b }) => b)),
+        busy: at("busy").map(([{ x }]) => [x[0], x[x.length - 1]]),
+        marks: at("bad").map((cd) => [cd[0].x, cd[cd.length - 1].x]),
+        lines: at("line").map((cd) => cd[0].x),
+        gaps: (layout.shapes ?? []).map(({ x0, x1 }) => [axis.r2l(x0), axis.r2l(x1)]),
+        notes: (layout.annotations ?? []).map(({ x }) => axis.r2l(x)),
+        range: axis.range.map((x) => axis.r2l(x)),
+        ticks: [...document.querySelectorAll("#time .xtick text")].map((text) => text.textContent),
+    };
+}"""
+
+
+@pytest.fixture(params=ZONES)
+def here(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The time zone of whoever writes the report."""
+    monkeypatch.setenv("TZ", request.param)
+    time.tzset()
+    yield request.param
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.parametrize("zone", ZONES)
+def test_wherever_it_is_read_it_shows_the_clock_of_where_it_was_written(
+    show: Any, report: Any, tmp_path: Path, here: str, zone: str, wait_until: Any
+) -> None:
+    page = show(report(resumed(tmp_path / "run.db")), zone)
+    assert page.locator("#showing").inner_text() == "2 single attempts in sight."
+    offset = time.localtime(1000.0).tm_gmtoff
+    placed = page.evaluate(PLACED)
+    assert placed["bars"] == [1e3 * (moment + offset) for moment in (1000, 1300)]
+    assert placed["gaps"] == [[1e3 * (1100 + offset), 1e3 * (1300 + offset)]]
+    assert placed["notes"] == [1e3 * (1200 + offset)]
+    assert placed["range"] == [1e3 * (996 + offset), 1e3 * (1404 + offset)]
+    assert set(placed["lines"]) == {1e3 * (1000 + offset)}
+    assert placed["ticks"][0].startswith(moment(1020.0)[11:16]), "what dquery prints"
+    page.click("text=run 2")
+    wait_until(lambda: page.locator("#showing").inner_text().startswith("1 single attempt"))
+    page.locator("#found tr", has_text="node1:2").click()
+    wait_until(lambda: page.evaluate(PLACED)["range"] == [1e3 * (1250 + offset), 1e3 * (1400 + offset)])
+
+
+def test_how_busy_workers_were_and_what_failed_is_at_the_same_time_in_each_zone(show: Any, page_of_many: Path) -> None:
+    for zone in ZONES:
+        placed = show(page_of_many, zone).evaluate(PLACED)
+        assert placed["busy"] == [pytest.approx([1000e3, 1500e3], abs=2e3)], zone
+        assert placed["marks"] == [pytest.approx([1000e3, 1490e3], abs=10e3)], zone
 
 
 def test_text_from_the_run_is_shown_as_it_is_and_never_run(show: Any, page_of_few: Path, wait_until: Any) -> None:
@@ -136,7 +194,9 @@ def test_the_time_between_two_runs_is_grey_and_each_can_be_looked_at(
     layout = page.evaluate(
         "(({ shapes, annotations }) => [shapes, annotations])(document.getElementById('time').layout)"
     )
-    assert [(shape["x0"], shape["x1"]) for shape in layout[0]] == [(1_100_000, 1_300_000)]
+    assert [(shape["x0"], shape["x1"]) for shape in layout[0]] == [
+        ("1970-01-01 00:18:20.0000", "1970-01-01 00:21:40.0000")
+    ]
     assert [note["text"] for note in layout[1]] == ["no run for 3 min 20 s"]
     assert page.evaluate(DRAWN)["bars"] == {"done": 2}
     page.click("text=run 2")

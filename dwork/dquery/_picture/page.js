@@ -28,9 +28,22 @@
 
   const time = $("time"), runTimes = $("run-times");
   const figure = data.figures.time;
+  // Plotly moves a number that is a time to the browser's time zone, in most places but not in all. A date without a zone
+  // it takes as it is, to a tenth of a millisecond, so it gets nothing else.
+  const date = (ms) => {
+    if (ms === null) return null;
+    const tenths = Math.round(ms * 10), whole = Math.floor(tenths / 10);
+    return `${new Date(whole).toISOString().slice(0, -1).replace("T", " ")}${tenths - 10 * whole}`;
+  };
   const indices = (meta) => figure.data.flatMap((trace, i) => (trace.meta === meta ? [i] : []));
   const busy = indices("busy"), bad = indices("bad"), drawn = indices("bars");
   const fine = busy.map((i) => ({ ...figure.data[i] }));
+  for (const shape of figure.layout.shapes ?? []) for (const key of ["x0", "x1"]) shape[key] = date(shape[key]);
+  for (const note of figure.layout.annotations ?? []) note.x = date(note.x);
+  for (const trace of figure.data) {
+    if (trace.x) trace.x = trace.x.map(date);
+    if (trace.x0 !== undefined) trace.x0 = date(trace.x0);
+  }
 
   function colours(axes) {
     const change = { "font.color": colour("--text"), "hoverlabel.bgcolor": colour("--card"),
@@ -85,7 +98,7 @@
       const mine = found.filter((i) => bars.outcome[i] === outcome);
       const lane = (i) => places[bars.place[i]];
       return {
-        base: mine.map((i) => data.begin + bars.start[i] * data.unit),
+        base: mine.map((i) => date(data.begin + bars.start[i] * data.unit)),
         x: mine.map((i) => Math.max(bars.length[i], 1) * data.unit),
         y: mine.map((i) => lane(i)[0] - 0.5 + (lane(i)[1] + 0.5) / lane(i)[2] * 0.92 + 0.04),
         width: mine.map((i) => 0.92 / lane(i)[2] * (lane(i)[2] > 1 ? 0.94 : 1)),
@@ -110,7 +123,7 @@
       const n = Math.max(1, 2 ** Math.ceil(Math.log2(seen / data.bins)));
       const z = merged(trace, n);
       change.z.push(z);
-      change.x0.push(trace.x0 + trace.dx * (n - 1) / 2);
+      change.x0.push(date(trace.x0 + trace.dx * (n - 1) / 2));
       change.dx.push(trace.dx * n);
       change.customdata.push(z.map((cells, row) => new Array(cells.length).fill(plain(data.rows[row]))));
     }
@@ -140,7 +153,7 @@
   }
 
   async function draw() {
-    await Plotly.newPlot(time, figure.data, applied(figure.layout, { ...timeColours(), "xaxis.range": data.range }), config);
+    await Plotly.newPlot(time, figure.data, applied(figure.layout, { ...timeColours(), "xaxis.range": data.range.map(date) }), config);
     await Plotly.newPlot(runTimes, data.figures.runTimes.data, applied(data.figures.runTimes.layout, runTimesColours()), config);
     time.on("plotly_relayout", look);
     await look();
@@ -151,7 +164,7 @@
     Plotly.relayout(runTimes, runTimesColours());
   });
 
-  const show = (range) => Plotly.relayout(time, { "xaxis.range": range, "yaxis.range": [Math.max(1, data.rows.length) - 0.5, -0.5] });
+  const show = (range) => Plotly.relayout(time, { "xaxis.range": range.map(date), "yaxis.range": [Math.max(1, data.rows.length) - 0.5, -0.5] });
   for (const button of document.querySelectorAll("button[data-range]")) {
     button.addEventListener("click", () => show(JSON.parse(button.dataset.range)));
   }

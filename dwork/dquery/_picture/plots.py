@@ -1,8 +1,8 @@
 """The plots of a report: figures of Plotly, the one library that must be there to make them.
 
-Times are milliseconds since the epoch plus the offset of the local clock, which is what Plotly takes for a date. What a
-trace is for stands in its `meta`, where page.js looks for it: `busy` and `bad` are shown while many attempts are in
-sight, and `bars` are filled in when they are few.
+Times are milliseconds since the epoch plus the offset of the local clock; page.js makes dates without a zone of them.
+What a trace is for stands in its `meta`, where page.js looks for it: `busy` and `bad` are shown while many attempts are
+in sight, and `bars` are filled in when they are few.
 """
 
 from __future__ import annotations
