@@ -202,6 +202,8 @@ class _Run:
         self._look_again = math.inf  # whether anybody can be expected still
         self._waits = ""  # what people were told that it waits for
         self._interrupted = 0
+        #: The signal that most often tells of a rank's death, not of the job's end.
+        self._told_deaths = {signal.SIGUSR1} if self._ranks is not None and launcher.tells_deaths() else set()
         self._last: dict[int, float] = {}  # when each signal came last
 
     def _local_slots(self) -> int:
@@ -388,9 +390,9 @@ class _Run:
     def heed(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""
         now = clock()
-        if signal.SIGUSR1 in numbers and self._ranks is not None and launcher.tells_deaths():
-            numbers = numbers - {signal.SIGUSR1}
-            self.hub.doubt(now)  # of a rank's death, most often
+        if numbers & self._told_deaths:
+            self.hub.doubt(now)
+        numbers = numbers - self._told_deaths
         fresh = {n for n in numbers & _LEAVE_FOR if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
         if number := end_of_job(numbers):
             self._interrupted = 2
@@ -474,11 +476,8 @@ class _Run:
         if self._ranks is not None:
             send_home(self._ranks)
         until = self.hub.last_end + (DOUBT if job() else _MOMENT)
-        numbers = self._signals.take()
-        while not end_of_job(numbers) and (left := until - clock()) > 0:
+        while not (number := end_of_job(self._signals.take() - self._told_deaths)) and (left := until - clock()) > 0:
             select.select([self._signals.descriptor], (), (), left)
-            numbers = self._signals.take()
-        number = end_of_job(numbers)
         if not number or self.hub.in_doubt:
             return code
         self.loop.carry_out(self.hub.end_of_job(clock(), signal.Signals(number).name))
