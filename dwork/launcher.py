@@ -75,6 +75,11 @@ def tells_deaths() -> bool:
     return "HYDI_CONTROL_FD" in os.environ
 
 
+def ends_ranks_alone(environ: Mapping[str, str]) -> bool:
+    """Whether the launcher may send SIGTERM to the ranks alone: Open MPI does when one of them dies."""
+    return of(environ) == OPEN_MPI
+
+
 def starter(pid: int | None = None, proc: str = PROC) -> int | None:
     """The process of mpirun that has started this rank on this node; None when none has, or it is not to be seen."""
     for above, line in _ancestors(os.getppid() if pid is None else pid, proc):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import math
+import os
 import select
 import shlex
 import signal
@@ -396,8 +397,7 @@ class _Run:
         fresh = {n for n in numbers & _LEAVE_FOR if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
         if number := end_of_job(numbers):
             self._interrupted = 2
-            if not self.hub.in_doubt:
-                self.loop.carry_out(self.hub.end_of_job(now, signal.Signals(number).name))
+            self._end_of_job(number)
         elif fresh:
             self._last.update(dict.fromkeys(fresh, now))
             self._interrupted += 1
@@ -411,6 +411,15 @@ class _Run:
             self._stop(self._printer.broken, running=False)
         if signal.SIGCHLD in numbers and self._worker is not None and self._worker.poll() is not None:
             self._lose_worker(self._worker.returncode)
+
+    def _end_of_job(self, number: int) -> None:
+        """A signal says that the job ends. Only what tasks may have heard as well puts their ends in doubt."""
+        name = signal.Signals(number).name
+        if number == signal.SIGTERM and not job() and launcher.ends_ranks_alone(os.environ):
+            if not self.hub.cancelling:
+                self._stop(name, running=True)
+        elif not self.hub.in_doubt:
+            self.loop.carry_out(self.hub.end_of_job(clock(), name))
 
     def _stop(self, reason: str, *, running: bool) -> None:
         self.loop.carry_out(self.hub.stop(clock(), reason, running=running))
@@ -480,7 +489,9 @@ class _Run:
             select.select([self._signals.descriptor], (), (), left)
         if not number or self.hub.in_doubt:
             return code
-        self.loop.carry_out(self.hub.end_of_job(clock(), signal.Signals(number).name))
+        self._end_of_job(number)
+        if not self.hub.in_doubt:
+            return code
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping
         say("dwork", self._report.summary(counts)[-1])
