@@ -198,13 +198,18 @@ class _WorkerLoop:
         if worker.can_start:
             return
         free = len(worker.running) < worker.slots
-        until = min(until, worker.deadline(clock()), self.runner.deadline)
+        now = clock()
+        until = min(until, worker.deadline(now), self.runner.deadline)
         if self._suspects:
             until = min(until, self._suspects[0][0])
+        capture = self.runner.capture
+        if now < capture.rests_until:
+            until = min(until, capture.rests_until)
+        else:
+            descriptors = [*descriptors, capture.descriptor]
         if free:
             sleep([self._transport], descriptors, until)
         else:  # nothing that the hub may say is urgent: do not even look
-            now = clock()
             least, most, share = BUSY_NAP
             nap = min(max(least, share * (now - worker.started)), most)
             select.select(descriptors, (), (), max(0.0, min(until - now, nap)))

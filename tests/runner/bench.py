@@ -32,7 +32,7 @@ class Bench:
         while len(results) < n:
             assert time.monotonic() < until, "tasks did not end in time"
             left = max(0.0, min(self.runner.deadline - time.time(), 1.0))
-            select.select([self.signals.descriptor], (), (), left)
+            select.select([self.signals.descriptor, self.runner.capture.descriptor], (), (), left)
             self.signals.take()
             results += [result for _, result in self.runner.poll(time.time())]
         return results
