@@ -27,8 +27,9 @@ PAUSE: Final = (0.00025, 0.008)
 #: Seconds that it leaves new ones alone: the end of a short task would wake it twice.
 FRESH: Final = 0.002
 
-#: sink(task id, stream 1 or 2, bytes) takes output that is too long for a result, before its result is returned.
-Sink = Callable[[int, int, bytes], None]
+#: sink(task id, attempt, stream 1 or 2, position in it, bytes) takes output that is too long for a result, before that
+#: is returned. attempt: 0 for the one that runs.
+Sink = Callable[[int, int, int, int, bytes], None]
 
 
 class Captured:
@@ -40,6 +41,17 @@ class Captured:
         self.streams = (Stream(), Stream())
         self.fds = fds
         self.ends = ends
+
+    @property
+    def sent(self) -> tuple[int, ...]:
+        """How many bytes of each stream have gone through the sink; empty when none has."""
+        out, err = self.streams
+        return (out.sent, err.sent) if out.sent or err.sent else ()
+
+    def rewind(self) -> None:
+        """All of it is to go through the sink again."""
+        for stream in self.streams:
+            stream.sent = 0
 
     def close(self) -> None:
         """Nobody wants what it printed any more."""
@@ -121,15 +133,16 @@ class Capture:
             self._pause = min(max(least, 2 * self._pause), most)
             self.rests_until = now + self._pause
 
-    def pass_on(self, task: int, captured: Captured) -> None:
+    def pass_on(self, task: int, captured: Captured, attempt: int = 0) -> None:
         """Pass on what it has printed so far."""
         for number, stream in enumerate(captured.streams, 1):
             while piece := stream.piece(PIECE):
-                self._sink(task, number, piece)
+                self._sink(task, attempt, number, stream.sent, piece)
                 stream.sent += len(piece)
+                stream.is_ahead = True
 
     def end(self, task: int, captured: Captured) -> tuple[bytes, bytes]:
-        """It has ended: what it printed, when that is short; else that has gone through the sink."""
+        """It has ended: what it printed, when that is short; else that went through the sink, and may have to again."""
         for fd, stream in zip(captured.fds, captured.streams, strict=True):
             if self._streams.get(fd) is stream:  # else it has been closed, and the number may be another's
                 self._drain(fd)
@@ -138,16 +151,15 @@ class Capture:
             return b"", b""
         short = self._short(out), self._short(err)
         self.pass_on(task, captured)
-        captured.close()
         return short
 
     def _short(self, stream: Stream) -> bytes:
         """All of it, when that can travel with the result."""
         stream.end(self.limit)
-        if stream.sent or stream.size > min(SHORT, self.limit or SHORT):
+        if stream.is_ahead or stream.size > min(SHORT, self.limit or SHORT):
             return b""
         short = stream.piece(SHORT)
-        stream.sent = len(short)
+        stream.length = 0  # nothing is to be passed on
         return short
 
     def close(self) -> None:

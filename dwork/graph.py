@@ -86,7 +86,8 @@ class Node:
 class Restored(NamedTuple):
     """A task as a record has it. A task that is neither done, failed, cancelled nor in a worker's hands is to be run.
 
-    What a join's state is, and which tasks are skipped, follows from the others.
+    What a join's state is, and which tasks are skipped, follows from the others. printed: how many bytes of stdout and
+    stderr are there of the attempt that is in a worker's hands.
     """
 
     id: int
@@ -96,6 +97,7 @@ class Restored(NamedTuple):
     holder: str | None = None
     suspended: bool = False
     failures: int = 0
+    printed: tuple[int, int] = (0, 0)
 
 
 class Addition(NamedTuple):
@@ -186,7 +188,7 @@ class Graph:
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
             raise GraphError("two tasks of the record have the same name or number")
         order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
-        for node, (id, _, state, attempt, holder, suspended, failures) in entries:
+        for node, (id, _, state, attempt, holder, suspended, failures, _) in entries:
             self.nodes[id] = node
             node.attempt, node.failures = attempt, failures
             if state in RECORDED and not node.is_join:

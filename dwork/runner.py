@@ -82,6 +82,7 @@ class Runner:
         self._equipment = equipment or Equipment()
         self._children: dict[int, _Child] = {}
         self._pids: dict[int, int] = {}
+        self.long: dict[int, Captured] = {}  # of ended tasks, what went through the sink: it may be wanted again
         _have_descriptors(OTHERS + EACH * slots)
         self._null = os.open(os.devnull, os.O_RDONLY)
         self.directory = tempfile.mkdtemp(prefix="dwork-")  # for this worker's own files; nobody else can look into it
@@ -293,8 +294,8 @@ class Runner:
         self._oom.close()
         self._groups.close_all()
         self.capture.close()
-        for child in self._children.values():
-            child.captured.close()
+        for captured in (*[child.captured for child in self._children.values()], *self.long.values()):
+            captured.close()
         os.close(self._null)
 
     # -- results -----------------------------------------------------------------------------------------------
@@ -310,12 +311,14 @@ class Runner:
         elif child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
         stdout, stderr = self.capture.end(child.assigned.id, child.captured)
+        if sent := child.captured.sent:
+            self.long[child.assigned.id] = child.captured
         if child.captured.trouble:
             exit_status = exit_status or NOT_KEPT
             child.ended_for = child.ended_for or f"what it printed cannot be kept: {child.captured.trouble}"
         return Result(
             child.assigned.id, child.assigned.attempt, exit_status, number, child.started, now - child.started,
-            usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr,  # type: ignore[attr-defined]
+            usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr, sent,  # type: ignore[attr-defined]
         )  # fmt: skip
 
     def _shortage(self, assigned: Assigned) -> str:
@@ -325,6 +328,11 @@ class Runner:
             return f"out of memory: it needed more than the {size(assigned.options.memory)} that it asked for"
         has_struck = self._oom.has_struck() if events is None else events.get("oom_kill")
         return "out of memory: the system has ended it" if has_struck else ""
+
+    def rewind(self) -> None:
+        """Of what runs, too, all output is to go through the sink once more."""
+        for child in self._children.values():
+            child.captured.rewind()
 
     def _pass_on(self, now: float) -> None:
         """Pass on what has been printed by tasks that run for some time."""

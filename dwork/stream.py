@@ -17,13 +17,15 @@ SHORT: Final = 32 * 1024
 class Stream:
     """size: bytes that were printed. length: those of them, with the mark, that are to be passed on; sent: that are.
 
+    is_ahead: some was passed on, so that no more of it goes with the result.
     trouble: why no more of it can be kept, or empty.
     """
 
-    __slots__ = ("_data", "_file", "_gap", "_head", "_mark", "length", "sent", "size", "trouble")
+    __slots__ = ("_data", "_file", "_gap", "_head", "_mark", "is_ahead", "length", "sent", "size", "trouble")
 
     def __init__(self) -> None:
         self.size = self.length = self.sent = 0
+        self.is_ahead = False
         self.trouble = ""
         self._data = b""
         self._file: int | None = None

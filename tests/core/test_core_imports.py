@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "dwork"
 CORE = [
     "task", "messages", "events", "errors", "order", "ready", "graph", "halt", "hub", "worker", "taskfile",
-    "shellwords", "shown", "pattern", "selection", "trials", "strays",
+    "shellwords", "shown", "pattern", "selection", "trials", "strays", "intake",
     "resources", "crew", "packing", "handout", "mintime", "history", "rollcall", "gathering",
     "vigil", "tails",
 ]  # fmt: skip

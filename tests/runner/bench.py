@@ -45,6 +45,12 @@ class Bench:
 def bench_of(slots: int = 1, equipment: Equipment | None = None) -> Iterator[Bench]:
     with Signals([signal.SIGCHLD]) as signals:
         sunk: list[tuple[int, int, bytes]] = []
-        runner = Runner("here:1", lambda *piece: sunk.append(piece), grace=0.5, slots=slots, equipment=equipment)
+        runner = Runner(
+            "here:1",
+            lambda task, _, stream, at, data: sunk.append((task, stream, data)),
+            grace=0.5,
+            slots=slots,
+            equipment=equipment,
+        )
         yield Bench(runner, signals, sunk)
         runner.close()
