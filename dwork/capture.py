@@ -194,5 +194,8 @@ class Capture:
 
     def _close(self, fd: int) -> None:
         del self._streams[fd]
-        self._fresh.discard(fd)
+        if fd in self._fresh:
+            self._fresh.remove(fd)
+        else:  # a child that is just being started may still have a copy, and would keep it in there
+            self._epoll.unregister(fd)
         os.close(fd)
