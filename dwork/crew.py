@@ -54,6 +54,7 @@ class Worker:
         """This is in its hands; call `recount` then."""
         self.held[node.id] = node
         if node.task.options.asks is not ONE_CORE:
+            self.heavy.pop(node.id, None)  # in the order of held
             self.heavy[node.id] = node
 
     def recount(self) -> None:

@@ -89,7 +89,8 @@ class Restored(NamedTuple):
 
     What a join's state is, and which tasks are skipped, follows from the others. losses: how many times it was lost,
     with its worker or with a whole run; spared: it has failed for that, and is tried once more. last: its place among
-    those that go last, from 1; 0 when it goes in its turn.
+    those that go last, from 1; 0 when it goes in its turn. printed: how many bytes of stdout and stderr are there of
+    the attempt that is in a worker's hands.
     """
 
     id: int
@@ -102,6 +103,7 @@ class Restored(NamedTuple):
     losses: int = 0
     last: int = 0
     spared: bool = False
+    printed: tuple[int, int] = (0, 0)
 
 
 class Addition(NamedTuple):
@@ -192,7 +194,7 @@ class Graph:
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
             raise GraphError("two tasks of the record have the same name or number")
         order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
-        for node, (id, _, state, attempt, holder, suspended, failures, losses, last, _) in entries:
+        for node, (id, _, state, attempt, holder, suspended, failures, losses, last, _, _) in entries:
             self.nodes[id] = node
             if last:
                 self.demote(node, losses, last)

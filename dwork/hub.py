@@ -29,6 +29,7 @@ from dwork.events import Ended, Named
 from dwork.graph import Graph, Node, Restored
 from dwork.halt import Halt
 from dwork.handout import BEATS, Handout
+from dwork.intake import Intake
 from dwork.messages import Message, Native, Verb
 from dwork.mintime import MinTime
 from dwork.pattern import is_glob, matcher
@@ -48,6 +49,10 @@ ENDING = 30.0
 LOST_TOO_OFTEN = 255
 #: Seconds before the signal that ends a job in which the batch system may have ended tasks already, or parts of them.
 DOUBT = 1.0
+#: How often a worker is asked in vain for output that it says it has sent; then the attempt is lost.
+ASKS = 2
+#: And why.
+NOT_ALL = "not all that it printed has come"
 #: Why a task was cancelled that somebody has cancelled.
 ON_REQUEST = "on request"
 
@@ -100,6 +105,7 @@ class Hub:
         self._welcome = welcome or messages.Welcome()
         self._held: set[Node] = set()  # kept from starting on request
         self._strays = Strays()
+        self._intake = Intake()
         self._vigil = Vigil()
         self._roll_call = math.inf  # when to see who is silent
         self._doubt_until = -math.inf  # be quick about it
@@ -136,6 +142,7 @@ class Hub:
                 self._held.add(node)
             if node.state is State.ASSIGNED and node.holder is not None:
                 self._returning(node.holder, (slots or {}).get(node.holder, 0), now).hold(node)
+                self._intake.restore(node.id, node.attempt, entry.printed)
             if node.state in ACTIVE and not node.is_join:
                 to_run.append(node.id)
             if entry.losses and node.state in ACTIVE:
@@ -316,10 +323,15 @@ class Hub:
             known = self._worker(peer, message.location, native, now, step)
             if known is None or self._is_repeat(known, native):
                 return
-        missing = self._end(known, message.results, now, step) if known else [r.task for r in message.results]
+        owed: dict[Node, int] = {}
+        missing = self._end(known, message.results, now, step, owed) if known else [r.task for r in message.results]
         answers = native.sequence if native else 0
         if known is not None and native is not None:
-            self._reconcile(known, native, now, step)
+            self._reconcile(known, native, now, step, owed)
+            if owed:  # what it steals it would not take before it has told all
+                self.handout.unpark(known)
+                step.sends.append((peer, replace(self._welcome, again=True)))
+                return
             if message.steal and self.handout.answer(known, message.steal, native, now, step) and not missing:
                 return  # the Transfer or Exit is the answer
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
@@ -384,9 +396,12 @@ class Hub:
 
     def _output(self, peer: Peer, message: messages.Output, now: float, step: Step) -> None:
         worker = self.workers.get(message.location)
-        if worker is not None and message.task in worker.held:
+        node = worker.held.get(message.task) if worker is not None else None
+        if worker is not None and node is not None:
             worker.heard = now  # for long it may say nothing else
-            step.events.append(events.Printed(now, message.task, message.stream, message.data))
+            attempt = self._intake.attempt(node.id) or node.attempt
+            if message.attempt in (0, attempt) and (new := self._intake.take(message, attempt)):
+                step.events.append(events.Printed(now, message.task, message.stream, new))
 
     def _control(self, peer: Peer, message: messages.Control, now: float, step: Step) -> None:
         fits, why_not, act = {
@@ -566,12 +581,14 @@ class Hub:
             self._give_up_suspects(worker, nodes, now, reason, step)
 
     def _give_up_suspects(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
-        """A worker has died with these in its hands: who has seen too many die has failed."""
+        """A worker has died with these in its hands, or their ends do not count: what is lost too often has failed."""
         for node in nodes:
             if node.state is State.READY:
                 n = self.trials.lost[node]
                 if n >= self.policy.losses:
                     text = f"{n} workers died with it; the last: {reason}" if n > 1 else f"its worker died: {reason}"
+                    if reason == NOT_ALL:
+                        text = f"it was lost {n} times; the last time {reason}"
                     result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=text)
                     self._give_up(node, worker.location, result, now, step)
 
@@ -595,6 +612,7 @@ class Hub:
         self.handout.weigh(worker)
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
+            self._intake.forget([node.id for node in back])
             step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost, interrupted))
         if self._doomed:
             doomed: list[Node] = []
@@ -622,8 +640,10 @@ class Hub:
         for location, nodes in lost.items():
             self._take_back(self.workers[location], nodes, now, reason, step, lost=False)
 
-    def _reconcile(self, worker: Worker, native: Native | None, now: float, step: Step) -> None:
-        """When the worker tells what it has, what we think it has besides got lost on the way.
+    def _reconcile(
+        self, worker: Worker, native: Native | None, now: float, step: Step, owed: Iterable[Node] = ()
+    ) -> None:
+        """When the worker tells what it has, what we think it has besides got lost on the way; but not what it owes.
 
         So it does with a Steal that waits here: an answer to that would be ignored.
         """
@@ -631,6 +651,7 @@ class Hub:
             return
         self.handout.unpark(worker)
         really = dict(native.held)
+        really.update((node.id, node.attempt) for node in owed)
         lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
         if lost:
             self._take_back(worker, lost, now, events.NEVER_ARRIVED, step, lost=True)
@@ -681,8 +702,13 @@ class Hub:
 
     # -- ends --------------------------------------------------------------------------------------------------
 
-    def _end(self, worker: Worker, results: Iterable[Result], now: float, step: Step) -> list[TaskKey]:
-        """Take in how tasks ended; return those that this worker does not hold."""
+    def _end(
+        self, worker: Worker, results: Iterable[Result], now: float, step: Step, owed: dict[Node, int]
+    ) -> list[TaskKey]:
+        """Take in how tasks ended; return those that this worker does not hold.
+
+        owed: gets those that remain in its hands, since what they have printed is still to come.
+        """
         held = worker.held
         names = self.graph.names
         good: list[Node] = []
@@ -699,13 +725,16 @@ class Hub:
                 is_stray = self._strays and not self.in_doubt
                 stray = self._stray(worker, key, result, now, step) if is_stray else None
                 if stray is not None:
-                    good.append(stray)
-                    ended.append(Ended(stray.id, stray.name, result))
+                    if not (result.sent and self._waits(worker, stray, result, owed)):
+                        good.append(stray)
+                        ended.append(Ended(stray.id, stray.name, result))
                 elif not self._repeated(worker, result):
                     missing.append(result.task)
-            elif result.attempt and result.attempt != node.attempt:
-                held[key] = node
+            elif result.attempt and result.attempt not in (node.attempt, self._intake.attempt(node.id)):
+                worker.hold(node)
                 missing.append(result.task)
+            elif result.sent and not self.in_doubt and self._waits(worker, node, result, owed):
+                pass
             elif result.exit_status == 0 and not self.in_doubt:
                 good.append(node)
                 ended.append(Ended(node.id, node.task.name, result))
@@ -714,6 +743,10 @@ class Hub:
         worker.ended += len(good) + len(bad)
         worker.recalled = False
         self.handout.weigh(worker)
+        if self._intake:
+            self._intake.forget([node.id for node, _ in bad])
+        if owed:
+            self._lose_patience(worker, owed, now, step)
         if good:
             if self.handout.min_time.part:
                 self.handout.ended(sum([each.result.seconds for each in ended]), len(ended))
@@ -727,6 +760,26 @@ class Hub:
             if node.state is State.ASSIGNED:  # else it was taken back with one of the others
                 self._fail(worker, node, result, now, step)
         return missing
+
+    def _waits(self, worker: Worker, node: Node, result: Result, owed: dict[Node, int]) -> bool:
+        """Whether some of what it has printed is still to come: then it stays in its worker's hands."""
+        if not self._welcome.output or not worker.slots:
+            return False
+        asks = self._intake.asks(node.id, result.attempt or node.attempt, result.sent)
+        if asks:
+            worker.hold(node)
+            owed[node] = asks
+        return bool(asks)
+
+    def _lose_patience(self, worker: Worker, owed: dict[Node, int], now: float, step: Step) -> None:
+        """What was asked for often enough will not come: these attempts are lost, and owed no more."""
+        lost = [node for node, asks in owed.items() if asks > ASKS]
+        if lost:
+            for node in lost:
+                del owed[node]
+            self.trials.suspect(lost)
+            self._take_back(worker, lost, now, NOT_ALL, step, lost=True)
+            self._give_up_suspects(worker, lost, now, NOT_ALL, step)
 
     def _stray(self, worker: Worker, id: int, result: Result, now: float, step: Step) -> Node | None:
         """The task, assigned to this worker, when the good end of a stray copy is the first end that it has."""
@@ -748,6 +801,8 @@ class Hub:
     def _forget(self, nodes: list[Node], step: Step) -> None:
         """These have ended: nothing of what went wrong with them matters any more, and copies are to be dropped."""
         self.trials.forget(nodes)
+        if self._intake:
+            self._intake.forget([node.id for node in nodes])
         for location, ids in self._strays.end(nodes).items():
             worker = self.workers.get(location)
             if worker is not None and worker.slots:
@@ -867,6 +922,7 @@ class Hub:
             return
         worker.held.pop(node.id, None)
         self.handout.weigh(worker)
+        self._intake.forget([node.id])
         self.graph.put_back([node])
         result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="what it comes after is to run again")
         step.events.append(events.Interrupted(now, worker.location, Ended(node.id, node.name, result), reason))

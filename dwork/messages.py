@@ -240,7 +240,8 @@ class Welcome:
     server: an address that asks for no key, or empty. connection: the text of a connection file, or empty. limit: how
     many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should do so
     every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was restarted
-    or had taken it for lost, and has not heeded the request: tell all. wishes: how to run tasks.
+    or had taken it for lost, and has not heeded the request, or output is missing that was sent: tell all. wishes: how
+    to run tasks.
     """
 
     server: str = ""
@@ -314,13 +315,16 @@ class Cancel:
 class Output:
     """A piece of a running or ended task's output that is too large to travel with its result.
 
-    stream is 1 for stdout, 2 for stderr; pieces of a stream arrive in order and before the result.
+    stream is 1 for stdout, 2 for stderr; pieces of a stream are sent in order and before the result. position: how many
+    bytes of the stream come before this piece; attempt: whose it is, or 0 when the worker tells neither.
     """
 
     location: str
     task: int
     stream: int
     data: bytes
+    attempt: int = 0
+    position: int = 0
 
 
 Request = (

@@ -14,6 +14,7 @@ control group of its own (`memorygroups`) or, where there can be none, watched (
 from __future__ import annotations
 
 import errno
+import math
 import os
 import resource
 import shutil
@@ -49,8 +50,10 @@ LONGEST_NAME: Final = 100_000
 #: Exit status of a task that ran out of time and yet ended well, as timeout(1) gives it.
 OUT_OF_TIME: Final = 124
 NOT_STARTED, NOT_FOUND = 126, 127
-#: Descriptors for all but the output of tasks.
-OTHERS: Final = 128
+#: That of one whose output could not be kept, though it ended well: EX_IOERR of sysexits.h.
+NOT_KEPT: Final = 74
+#: Descriptors for all but the output of tasks, and those of one slot: two pipes, and their files.
+OTHERS, EACH = 128, 4
 
 
 @dataclass(slots=True)
@@ -88,7 +91,8 @@ class Runner:
         self._equipment = equipment or Equipment()
         self._children: dict[int, _Child] = {}
         self._pids: dict[int, int] = {}
-        _have_descriptors(OTHERS + 2 * slots)
+        self.long: dict[int, Captured] = {}  # of ended tasks, what went through the sink: it may be wanted again
+        _have_descriptors(OTHERS + EACH * slots)
         self._null = os.open(os.devnull, os.O_RDONLY)
         self.directory = tempfile.mkdtemp(prefix="dwork-")  # for this worker's own files; nobody else can look into it
         self._guard = Guard(grace, self.directory)
@@ -140,7 +144,7 @@ class Runner:
             captured = self.capture.begin()
         except OSError as error:
             self._seats.give_back(assigned.id)
-            reason = ValueError(f"there is no file for what it prints: {error.strerror}")
+            reason = ValueError(f"there is no pipe for what it prints: {error.strerror}")
             return _not_started(assigned, words[0], reason, now)
         is_held = bool(self._enforces_memory and asked.memory)
         group = self._groups.open(assigned.id, asked.memory) if is_held and self._groups else ""
@@ -148,7 +152,7 @@ class Runner:
         try:
             if seat.cpus:
                 os.sched_setaffinity(0, seat.cpus)
-            pid = self._spawn(words, environment, captured.files, assigned.options.cwd, group)
+            pid = self._spawn(words, environment, captured.ends, assigned.options.cwd, group)
         except (OSError, ValueError) as error:
             self.capture.drop(captured)
             self._seats.give_back(assigned.id)
@@ -158,6 +162,7 @@ class Runner:
             if seat.cpus:
                 os.sched_setaffinity(0, self._wide)
             self._oom.lower_score()
+        self.capture.started(captured, now)
         timeout = assigned.options.timeout
         deadline = None if timeout is None else now + timeout
         self._children[pid] = _Child(assigned, now, captured, deadline, is_watched=is_held and not group)
@@ -184,7 +189,7 @@ class Runner:
         return {**environment, **self._means(asked, seat.gpus), **dict(assigned.options.env)}
 
     def _spawn(
-        self, words: tuple[str, ...], environment: dict[str, str], files: tuple[int, int], cwd: str | None, group: str
+        self, words: tuple[str, ...], environment: dict[str, str], ends: tuple[int, int], cwd: str | None, group: str
     ) -> int:
         if cwd is not None:  # posix_spawn cannot change directory, a shell can
             if not os.path.isdir(cwd):
@@ -195,7 +200,7 @@ class Runner:
         program = words[0]
         if environment is not self._environment and "/" not in program:  # its own PATH decides
             program = _found(program, environment.get("PATH", os.defpath))
-        out, err = files
+        out, err = ends
         actions = (
             (os.POSIX_SPAWN_DUP2, self._null, 0),
             (os.POSIX_SPAWN_DUP2, out, 1),
@@ -219,7 +224,7 @@ class Runner:
     # -- ending ------------------------------------------------------------------------------------------------
 
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
-        """The tasks that have ended; ends those whose time is up."""
+        """The tasks that have ended; ends those whose time is up, and reads what they all print."""
         results = []
         while self._children:
             pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -231,6 +236,7 @@ class Runner:
                 self._seats.give_back(child.assigned.id)
                 results.append((child.assigned, self._result(pid, child, status, usage, now)))
                 self._groups.close(child.assigned.id)
+        self.capture.look(now)
         if now >= self.deadline:
             if now >= self._end_at:
                 self._enforce(now)
@@ -290,12 +296,15 @@ class Runner:
             spared.update(end(left, number))
             end(left, signal.SIGCONT)
             time.sleep(0.01)
+            self.capture.look(math.inf)  # what has a last word must not wait for us
             _reap()
         self._guard.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         self._oom.close()
         self._groups.close_all()
         self.capture.close()
+        for captured in (*[child.captured for child in self._children.values()], *self.long.values()):
+            captured.close()
         os.close(self._null)
 
     # -- results -----------------------------------------------------------------------------------------------
@@ -310,10 +319,15 @@ class Runner:
             child.ended_for = self._shortage(child.assigned)
         elif child.ended_for:
             _signal_group(pid, signal.SIGKILL)  # what ignored TERM while its leader did not
-        stdout, stderr = self.capture.end(child.assigned.id, child.captured, is_open=_is_group(pid))
+        stdout, stderr = self.capture.end(child.assigned.id, child.captured)
+        if sent := child.captured.sent:
+            self.long[child.assigned.id] = child.captured
+        if child.captured.trouble:
+            exit_status = exit_status or NOT_KEPT
+            child.ended_for = child.ended_for or f"what it printed cannot be kept: {child.captured.trouble}"
         return Result(
             child.assigned.id, child.assigned.attempt, exit_status, number, child.started, now - child.started,
-            usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr,  # type: ignore[attr-defined]
+            usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr, sent,  # type: ignore[attr-defined]
         )  # fmt: skip
 
     def _shortage(self, assigned: Assigned) -> str:
@@ -323,6 +337,11 @@ class Runner:
             return f"out of memory: it needed more than the {size(assigned.options.memory)} that it asked for"
         has_struck = self._oom.has_struck() if events is None else events.get("oom_kill")
         return "out of memory: the system has ended it" if has_struck else ""
+
+    def rewind(self) -> None:
+        """Of what runs, too, all output is to go through the sink once more."""
+        for child in self._children.values():
+            child.captured.rewind()
 
     def _pass_on(self, now: float) -> None:
         """Pass on what has been printed by tasks that run for some time."""
@@ -352,17 +371,6 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
         os.killpg(pid, number)
     except (ProcessLookupError, PermissionError):
         pass
-
-
-def _is_group(pid: int) -> bool:
-    """Whether it has left something in the background."""
-    try:
-        os.killpg(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user, by sudo
-        pass
-    return True
 
 
 def _found(program: str, path: str | None) -> str:

@@ -111,7 +111,8 @@ class Result(NamedTuple):
     exit_status is what a shell would say in `$?` (0 to 255; 127 not found, 126 not executable, 128 + signal when a
     signal ended it); signal is that signal or 0. started is in seconds since the epoch; seconds, user and system
     are durations in seconds; max_rss is in bytes. error is text of dwork's own: why it was killed or did not start.
-    stdout and stderr hold output that was small enough to travel with the result.
+    stdout and stderr hold output that was small enough to travel with the result; sent tells how many bytes of each
+    stream went ahead in Output messages, and is empty when none did.
     attempt is 0 when the reporting peer does not count attempts (the C++ ones).
     """
 
@@ -127,6 +128,7 @@ class Result(NamedTuple):
     error: str = ""
     stdout: bytes = b""
     stderr: bytes = b""
+    sent: tuple[int, ...] = ()
 
     @property
     def ok(self) -> bool:

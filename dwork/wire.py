@@ -104,20 +104,22 @@ _COLUMNS = ("attempt", "exit_status", "signal", "started", "seconds", "user", "s
 
 
 def _put_results(results: tuple[Result, ...], out: Any) -> None:
-    tasks, *columns, errors, stdouts, stderrs = zip(*results, strict=True)
+    tasks, *columns, errors, stdouts, stderrs, sents = zip(*results, strict=True)
     if not isinstance(tasks[0], str):
         out.id.extend(tasks)
     for field, column in zip(_COLUMNS, columns, strict=True):
         if any(column):
             getattr(out, field).extend(column)
-    if any(errors) or any(stdouts) or any(stderrs):
-        for row, texts in enumerate(zip(errors, stdouts, stderrs, strict=True)):
+    if any(errors) or any(stdouts) or any(stderrs) or any(sents):
+        for row, texts in enumerate(zip(errors, stdouts, stderrs, sents, strict=True)):
             if any(texts):
-                out.text.add(row=row, error=_readable(texts[0]), stdout=texts[1], stderr=texts[2])
+                text = out.text.add(row=row, error=_readable(texts[0]), stdout=texts[1], stderr=texts[2])
+                if texts[3]:
+                    text.stdout_sent, text.stderr_sent = texts[3]
 
 
 #: What Result holds when it has no text, for as many rows as one likes.
-_NO_TEXTS = (repeat(""), repeat(b""), repeat(b""))
+_NO_TEXTS = (repeat(""), repeat(b""), repeat(b""), repeat(()))
 #: A Result from a row of all its fields: half the time of calling Result.
 _new_result = partial(tuple.__new__, Result)
 
@@ -135,7 +137,10 @@ def _get_results(tasks: Sequence[TaskKey], pb: Any) -> list[Result]:
     for text in pb.text:
         if text.row >= n:
             raise WireError(f"results.text is about row {text.row} of {n}")
-        results[text.row] = results[text.row]._replace(error=_text(text.error), stdout=text.stdout, stderr=text.stderr)
+        sent = (text.stdout_sent, text.stderr_sent) if text.stdout_sent or text.stderr_sent else ()
+        results[text.row] = results[text.row]._replace(
+            error=_text(text.error), stdout=text.stdout, stderr=text.stderr, sent=sent
+        )
     return results
 
 
@@ -384,6 +389,8 @@ def _cancel(message: m.Cancel, q: Any) -> None:
 def _output(message: m.Output, q: Any) -> None:
     q.location, q.stream, q.data = _readable(message.location), message.stream, message.data
     q.ids.append(message.task)
+    if message.attempt:
+        q.ids.extend((message.attempt, message.position))
 
 
 _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
@@ -471,9 +478,10 @@ def _wishes(q: Any) -> m.Wishes:
 
 
 def _one_output(q: Any) -> m.Output:
-    if len(q.ids) != 1 or q.stream not in (1, 2):
-        raise WireError("Output must tell one task and stream 1 or 2")
-    return m.Output(_text(q.location), q.ids[0], q.stream, q.data)
+    if len(q.ids) not in (1, 3) or q.stream not in (1, 2):
+        raise WireError("Output must tell a task, or task, attempt and position, in ids, and stream 1 or 2")
+    task, attempt, position = q.ids if len(q.ids) == 3 else (q.ids[0], 0, 0)
+    return m.Output(_text(q.location), task, q.stream, q.data, attempt, position if attempt else 0)
 
 
 def _one_beat(q: Any) -> m.Beat:

@@ -46,7 +46,7 @@ from dwork.messages import (
     Welcome,
 )
 from dwork.resources import ONE_CORE, Resources
-from dwork.task import Assigned, Options, Result
+from dwork.task import Assigned, Options, Result, TaskKey
 
 #: Seconds that a result may wait for others to travel with it: when some task waits for it, and when none does.
 URGENT, HOLD = 0.001, 0.02
@@ -296,6 +296,12 @@ class Worker:
         """Whether it has nothing more to do and nothing more to say."""
         busy = self.queue or self.running or self._results or self._returns or self._unanswered
         return self.leaving and not busy and not self._says_goodbye
+
+    @property
+    def unanswered(self) -> set[tuple[TaskKey, int]]:
+        """Task and attempt of the results that may have to be told again."""
+        told = [results for _, results in self._unanswered.values()]
+        return {(result.task, result.attempt) for results in (self._results, *told) for result in results}
 
     @property
     def asks(self) -> bool:

@@ -16,7 +16,8 @@ from dwork.connection import Connection
 from dwork.equipment import Equipment
 from dwork.errors import TransportError
 from dwork.loop import clock, sleep
-from dwork.messages import Message, Move, Output, Welcome
+from dwork.loop.outgoing import Outgoing
+from dwork.messages import Complete, Message, Move, Output, Welcome
 from dwork.runner import Runner
 from dwork.shown import shown
 from dwork.signals import ENDS, Signals, end_of_job
@@ -109,7 +110,7 @@ def work(
                     loop.quiet_from = clock()
                 awake = clock()
         finally:
-            loop.runner.close()
+            loop.close()
             if job is not None:
                 job.close()
 
@@ -130,6 +131,7 @@ class _WorkerLoop:
     ) -> None:
         self.worker = worker
         self.runner = Runner(worker.location, self._take_output, slots=worker.slots, equipment=equipment, spared=spared)
+        self._outgoing = Outgoing(self.runner.capture)
         self.quiet_from = self.idle_from = clock()
         self._transport = transport
         self._tell = tell
@@ -151,6 +153,9 @@ class _WorkerLoop:
                 self.moved = Connection.from_json(message.connection)
                 return
             worker.receive(message, now)
+            if isinstance(message, Welcome) and message.again:
+                self._outgoing.rewind()
+                runner.rewind()
         if worker.welcome is not None and worker.welcome is not self._welcome:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
@@ -172,14 +177,23 @@ class _WorkerLoop:
         # Tasks that need no process end in the same breath. Not the whole queue at once: the next Steal should be
         # on its way while the rest runs.
         for _ in range(1 + len(worker.queue) // 2):
-            next_one = worker.next(now)
+            next_one = None if self._outgoing.is_full else worker.next(now)
             if next_one is None:
                 break
             started = runner.start(next_one, now)
             if started is not None:
                 self._ended(next_one, started, now)
+        if self._outgoing:
+            self._outgoing.settle(worker.unanswered)
         for message in worker.outbox(clock()):
+            if self._outgoing and isinstance(message, Complete):
+                self._outgoing.send(message.results)
             self._send(message)
+
+    def close(self) -> None:
+        """End all that runs."""
+        self._outgoing.settle(set())
+        self.runner.close()
 
     def _way(self, welcome: Welcome) -> dict[str, str]:
         """What tells tasks how to reach the hub."""
@@ -209,16 +223,21 @@ class _WorkerLoop:
     def sleep(self, descriptors: list[int], until: float) -> None:
         """Sleep until there is something to do, one of descriptors is readable, or it is `until`."""
         worker = self.worker
-        if worker.can_start:
+        if worker.can_start and not self._outgoing.is_full:
             return
         free = len(worker.running) < worker.slots
-        until = min(until, worker.deadline(clock()), self.runner.deadline)
+        now = clock()
+        until = min(until, worker.deadline(now), self.runner.deadline)
         if self._suspects:
             until = min(until, self._suspects[0][0])
+        capture = self.runner.capture
+        if now < capture.rests_until:
+            until = min(until, capture.rests_until)
+        else:
+            descriptors = [*descriptors, capture.descriptor]
         if free:
             sleep([self._transport], descriptors, until)
         else:  # nothing that the hub may say is urgent: do not even look
-            now = clock()
             least, most, share = BUSY_NAP
             nap = min(max(least, share * (now - worker.started)), most)
             select.select(descriptors, (), (), max(0.0, min(until - now, nap)))
@@ -226,20 +245,27 @@ class _WorkerLoop:
     def _send(self, message: Message) -> None:
         self._transport.send(HUB, wire.encode(message))
 
-    def _take_output(self, task: int, stream: int, data: bytes) -> None:
+    def _take_output(self, task: int, attempt: int, stream: int, position: int, data: bytes) -> None:
         if self._keeps_output:
             self._print(stream, data)
         else:
-            self._send(Output(self.worker.location, task, stream, data))
+            attempt = attempt or self.worker.running[task].attempt  # another than was started, when the hub says so
+            self._send(Output(self.worker.location, task, stream, data, attempt, position))
 
     def _ended(self, assigned: Assigned, result: Result, now: float) -> None:
+        long = self.runner.long.pop(assigned.id, None)
+        if long is not None and self._keeps_output:
+            long.close()
+        elif long is not None:
+            result = result._replace(attempt=self.worker.running[assigned.id].attempt)
+            self._outgoing.keep(result, long)
         if self._keeps_output:
             self._print(1, result.stdout)
             self._print(2, result.stderr)
             if not result.ok:
                 self._tell(f"{shown(assigned.name)} failed: {result.how}")
-            if result.stdout or result.stderr:
-                result = result._replace(stdout=b"", stderr=b"")
+            if result.stdout or result.stderr or result.sent:
+                result = result._replace(stdout=b"", stderr=b"", sent=())
         self.worker.ended(result, now)
 
     def _print(self, stream: int, data: bytes) -> None:

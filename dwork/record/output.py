@@ -6,6 +6,7 @@ Output comes in pieces while a task runs, or with its result, or both.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 from typing import Final
 
 from dwork.record.logs import Logs
@@ -48,6 +49,19 @@ class Output:
             "WHERE task = ?1 AND attempt = ?2 AND stream = ?3",
             (id, attempt, stream, text(file), offset, len(data)),
         )
+
+    def size(self, id: int, attempt: int) -> tuple[int, int]:
+        """How many bytes of stdout and stderr of an attempt are there."""
+        sizes = dict(
+            self._connection.execute(
+                "SELECT stream, sum(length) FROM output WHERE task = ? AND attempt = ? GROUP BY stream", (id, attempt)
+            ).fetchall()
+        )
+        return sizes.get(1, 0), sizes.get(2, 0)
+
+    def drop(self, attempts: Iterable[tuple[int, int]]) -> None:
+        """What is there of these attempts (task, attempt) comes again from its start."""
+        self._connection.executemany("DELETE FROM output WHERE task = ? AND attempt = ?", attempts)
 
     def close(self) -> None:
         if self._logs is not None:

@@ -169,6 +169,8 @@ class Store:
         if len({entry.task.name for entry in recorded}) < len(recorded):
             raise damaged(self.path, ValueError("two tasks have the same name"))
         held = [entry for entry in recorded if entry.state is State.ASSIGNED]
+        with reading(self.path):
+            printed = {entry.id: self._output.size(entry.id, entry.attempt) for entry in held}
         with opening(self.path), transaction(self.connection):
             self.connection.execute("DELETE FROM hands")
             for entry in held:
@@ -180,6 +182,7 @@ class Store:
             Restored(
                 entry.id, entry.task, entry.state if entry.state in kept else State.WAITING, entry.attempt,
                 entry.holder, entry.held, entry.failures, entry.losses, int(entry.losses > 0),
+                printed=printed.get(entry.id, (0, 0)),
             )
             for entry in recorded
         ]  # fmt: skip
@@ -285,6 +288,7 @@ class Store:
         if self._lost:
             found = self._lost.intersection(zip(ids, attempts, strict=True))
             self.connection.executemany("DELETE FROM attempts WHERE task = ? AND attempt = ?", found)
+            self._output.drop(found)
             self._lost -= found
 
     def _hand(self, time: float, location: str | None, ids: Sequence[int], attempts: Sequence[int]) -> None:
@@ -295,7 +299,7 @@ class Store:
 
     def _finished(self, event: events.Finished) -> None:
         ids, _, results = zip(*event.tasks, strict=True)
-        _, *columns, _, stdouts, stderrs = zip(*results, strict=True)
+        _, *columns, _, stdouts, stderrs, _ = zip(*results, strict=True)
         pop = self._hands.pop
         hands = [pop(id, None) for id in ids]
         self.connection.execute(

@@ -19,8 +19,8 @@ INF = math.inf
 class Stage:
     """A hub with a clock, through the codec; what it sends waits here until a test asks for it."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
-        self.hub = Hub(policy, m.Welcome("tcp://hub:1"))
+    def __init__(self, policy: Policy | None = None, *, output: bool = False) -> None:
+        self.hub = Hub(policy, m.Welcome("tcp://hub:1", output))
         self.now = 100.0
         self.sent: list[tuple[Any, m.Message]] = []
         self.events: list[e.Event] = []

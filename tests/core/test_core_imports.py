@@ -13,7 +13,7 @@ import pytest
 PACKAGE = Path(__file__).parents[2] / "dwork"
 CORE = [
     "task", "messages", "events", "errors", "order", "ready", "graph", "halt", "hub", "worker", "taskfile",
-    "shellwords", "background", "shown", "pattern", "selection", "trials", "strays",
+    "shellwords", "background", "shown", "pattern", "selection", "trials", "strays", "intake",
     "resources", "crew", "packing", "handout", "mintime", "history", "rollcall", "absence", "gathering",
     "vigil", "tails",
 ]  # fmt: skip

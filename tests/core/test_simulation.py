@@ -25,9 +25,9 @@ from dwork import events as e
 from dwork import messages as m
 from dwork import wire
 from dwork.crew import Step
-from dwork.hub import Hub, Policy
+from dwork.hub import LOST_TOO_OFTEN, Hub, Policy
 from dwork.resources import Resources
-from dwork.task import Assigned, Options, Result, State, Task
+from dwork.task import Assigned, Options, Result, State, Task, TaskKey
 from dwork.worker import Habits, Worker
 
 #: Seconds after which a pool that has not ended never will.
@@ -56,6 +56,7 @@ class Runs:
     seconds: dict[str, float]
     failures: dict[str, int] = field(default_factory=dict)
     started: Counter[tuple[int, int]] = field(default_factory=Counter)
+    prints: dict[str, int] = field(default_factory=dict)  # pieces of output, which go ahead of the result
 
     def start(self, assigned: Assigned) -> tuple[float, int]:
         """Seconds and exit status."""
@@ -68,7 +69,7 @@ class Pool:
 
     def __init__(self, runs: Runs, policy: Policy | None = None, faults: Faults | None = None, seed: int = 0) -> None:
         self.now = 0.0
-        self.hub = Hub(policy)
+        self.hub = Hub(policy, m.Welcome(output=bool(runs.prints)))
         self.runs = runs
         self.faults = faults or Faults()
         self.random = random.Random(seed)
@@ -76,6 +77,7 @@ class Pool:
         self.transcript: list[str] = []
         self.final: Counter[str] = Counter()
         self._done: set[str] = set()
+        self._printed: dict[int, bytes] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._last: dict[tuple[str, bool], float] = defaultdict(float)
@@ -179,16 +181,40 @@ class Pool:
                     node = self.hub.graph.nodes[assigned.id]
                     assert not self.final[node.name], f"{node} had ended"
                     assert all(p.is_join or p.name in self._done for p in node.predecessors), f"{node} is too early"
+            case e.Printed(id=id, stream=1, data=data):
+                self._printed[id] = self._printed.get(id, b"") + data
+            case e.Requeued(tasks=named):
+                for task in named:
+                    self._printed.pop(task.id, None)
+            case _:
+                pass
+        match event:
             case e.Finished(tasks=tasks):
+                for ended in tasks:
+                    self._must_be_whole(ended)
                 self._done |= {ended.name for ended in tasks}
                 self.final.update(ended.name for ended in tasks)
             case e.Failed(task=ended) | e.Killed(task=ended):
+                if ended.result.exit_status != LOST_TOO_OFTEN:
+                    self._must_be_whole(ended)
                 self.final[ended.name] += 1
+            case e.Retried(task=ended) | e.Interrupted(task=ended):
+                self._must_be_whole(ended)
             case e.Revived(tasks=named):
                 for task in named:
                     del self.final[task.name]
             case e.Skipped(tasks=named) | e.Cancelled(tasks=named):
                 self.final.update(task.name for task in named)
+
+    def _must_be_whole(self, ended: e.Ended) -> None:
+        """What was printed is all there, and nothing of it twice."""
+        printed = self._printed.pop(ended.id, b"")
+        if ended.result.sent:
+            assert printed == output(self.runs.prints[ended.name]), f"{ended} has printed something else"
+
+
+def output(pieces: int) -> bytes:
+    return b"".join(b"%05d" % i for i in range(pieces))
 
 
 class Member:
@@ -201,10 +227,20 @@ class Member:
         self.name = name
         self.worker = Worker(name, slots, habits, has)
         self._wake = math.inf
+        self._kept: dict[tuple[TaskKey, int], int] = {}  # of ended attempts: how many bytes of their output are sent
 
     def receive(self, message: m.Message) -> None:
         self.worker.receive(message, self.pool.now)
+        if isinstance(message, m.Welcome) and message.again:
+            self._kept = dict.fromkeys(self._kept, 0)
         self.act()
+
+    def _print(self, id: int, attempt: int, name: str) -> None:
+        """Send what is not sent of what an ended attempt has printed."""
+        text = output(self.pool.runs.prints[name])
+        for position in range(self._kept[id, attempt], len(text), 5):
+            self.pool.to_hub(self.name, m.Output(self.name, id, 1, text[position : position + 5], attempt, position))
+        self._kept[id, attempt] = len(text)
 
     def act(self) -> None:
         """A turn of the worker's loop."""
@@ -219,12 +255,17 @@ class Member:
             if seconds:
                 pool.at(pool.now + seconds, lambda r=result: self._ended(r))
             else:
-                worker.ended(result, pool.now)
+                self._report(result)
         assert len(worker.running) <= worker.slots
         asked = [assigned.options.asks for assigned in worker.running.values()]
         assert worker.has is not None
         assert worker.has.suffices(Resources(*(sum(each) for each in zip(*asked, strict=True)))) or not asked
+        self._kept = {key: n for key, n in self._kept.items() if key in worker.unanswered}
         for message in worker.outbox(pool.now):
+            if isinstance(message, m.Complete):
+                for result in message.results:
+                    if (result.task, result.attempt) in self._kept:
+                        self._print(int(result.task), result.attempt, pool.hub.graph.nodes[int(result.task)].name)
             assert not (isinstance(message, m.Steal) and message.n < 1)
             pool.to_hub(self.name, message)
         if worker.over:
@@ -242,8 +283,16 @@ class Member:
 
     def _ended(self, result: Result) -> None:
         if self.pool.actors.get(self.name) is self and result.task in self.worker.running:
-            self.worker.ended(result, self.pool.now)
+            self._report(result)
             self.act()
+
+    def _report(self, result: Result) -> None:
+        assigned = self.worker.running[int(result.task)]
+        if pieces := self.pool.runs.prints.get(assigned.name, 0):
+            result = result._replace(attempt=assigned.attempt, sent=(len(output(pieces)), 0))
+            self._kept[result.task, result.attempt] = 0
+            self._print(assigned.id, assigned.attempt, assigned.name)
+        self.worker.ended(result, self.pool.now)
 
     def _end(self, task: int, seconds: float, status: int) -> None:
         if task in self.worker.running:
@@ -365,9 +414,11 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan(tuple(tasks), tuple(slots), draw(st.integers(0, 999)), draw(st.integers(0, n - 1)))
 
 
-def prepare(plan: Plan, faults: Faults, habits: Habits, second: Resources = HAS) -> Pool:
-    """second: what every other member has."""
-    pool = Pool(plan.runs(), Policy(retries=1), faults, plan.seed)
+def prepare(plan: Plan, faults: Faults, habits: Habits, second: Resources = HAS, prints: int = 0) -> Pool:
+    """second: what every other member has; prints: pieces of output of every other task."""
+    runs = plan.runs()
+    runs.prints = {f"t{i}": prints for i in range(0, len(plan.tasks), 2)} if prints else {}
+    pool = Pool(runs, Policy(retries=1), faults, plan.seed)
     tasks = plan.definitions()
     early = len(tasks) - plan.late
     pool.create(*tasks[:early], Task("keep-open", "keep-open"))
@@ -455,6 +506,21 @@ def test_whatever_people_do_to_tasks_each_ends_once(
         assert node.state in ended
         assert pool.final[node.name] == (not node.is_join), f"{node} has ended {pool.final[node.name]} times"
     assert not any(worker.held for worker in pool.hub.workers.values())
+
+
+@given(plans(), st.sampled_from([1, 3, 12]), st.sampled_from([0, 5, 20]), st.sampled_from([0, 20]), st.integers(0, 2))
+@FEW
+def test_no_task_ends_with_less_output_than_it_has_printed(
+    plan: Plan, prints: int, drop: int, duplicate: int, n: int
+) -> None:
+    faults = Faults(drop=drop, duplicate=duplicate, vanish=n)
+    pool = prepare(plan, faults, CAREFUL, prints=prints)
+    for i in range(n):  # one dies, and one is only thought to be dead
+        pool.at(0.4 + i, lambda i=i: pool.vanish(f"w{i % len(plan.slots)}"))
+        pool.at(0.6 + i, lambda i=i: pool.join(f"new{i}", 1 + i % 2, CAREFUL))
+        if not duplicate:  # no transport brings a frame again that came before it said so
+            pool.at(0.9 + i, lambda i=i: pool._step(pool.hub.lose(f"new{i}", pool.now, "it seems dead")))
+    conclude(pool, faults)
 
 
 @given(

@@ -205,7 +205,7 @@ def results(keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
         keys.map(Result)
         | st.builds(
             Result, keys, small, small, small, FLOATS, FLOATS, FLOATS, FLOATS, IDS, NAMES,
-            st.binary(max_size=4), st.binary(max_size=4),
+            st.binary(max_size=4), st.binary(max_size=4), st.just(()) | st.tuples(IDS, st.integers(1, UINT64)),
         )
     )  # fmt: skip
 
@@ -222,6 +222,15 @@ REQUEST = st.one_of(
     st.just(m.OK()),
     st.builds(m.Lookup, NAMES),
     st.builds(m.Output, NAMES, IDS, st.sampled_from([1, 2]), st.binary(max_size=9)),
+    st.builds(
+        m.Output,
+        NAMES,
+        IDS,
+        st.sampled_from([1, 2]),
+        st.binary(max_size=9),
+        attempt=st.integers(1, UINT32),
+        position=IDS,
+    ),
     st.builds(m.Control, st.sampled_from(Verb), several(NAMES)),
     st.builds(m.Beat, NAMES, NATIVE),
     st.builds(m.Leave, several(NAMES)),
@@ -529,10 +538,10 @@ def test_what_is_in_hand_must_be_told_with_its_attempts(ids: tuple[int, ...], at
         wire.decode_request(q.SerializeToString())
 
 
-@pytest.mark.parametrize(("ids", "stream"), [((), 1), ((1, 2), 1), ((1,), 0), ((1,), 3)])
+@pytest.mark.parametrize(("ids", "stream"), [((), 1), ((1, 2), 1), ((1, 2, 3, 4), 1), ((1,), 0), ((1, 2, 3), 3)])
 def test_output_must_tell_one_task_and_a_stream(ids: tuple[int, ...], stream: int) -> None:
     q = QueryMsg(type=QueryMsg.Output, location="w", data=b"x", ids=ids, stream=stream)
-    with pytest.raises(WireError, match="one task and stream 1 or 2"):
+    with pytest.raises(WireError, match="a task, or task, attempt and position, in ids, and stream 1 or 2"):
         wire.decode_request(q.SerializeToString())
 
 

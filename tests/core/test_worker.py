@@ -195,6 +195,23 @@ def test_a_result_waits_for_others_but_not_for_long(awaited: bool, hold: float) 
     assert not bench.worker._results
 
 
+def test_a_result_may_have_to_be_told_again_until_it_is_answered() -> None:
+    bench = Bench()
+    bench.given(1)
+    bench.starts()
+    assert not bench.worker.unanswered
+    bench.runs(0)
+    assert bench.worker.unanswered == {(0, 1)}
+    (first,) = bench.says()
+    assert bench.worker.unanswered == {(0, 1)}
+    bench.hears(m.Welcome(output=True, again=True))
+    assert bench.worker.unanswered == {(0, 1)}
+    (second,) = bench.says()
+    assert second.results == first.results and second.native.held == ()
+    bench.hears(m.OK(answers=second.native.sequence))
+    assert not bench.worker.unanswered
+
+
 def test_with_many_slots_one_report_is_under_way_at_a_time() -> None:
     """A hub that is slow to answer gets no more messages for that."""
     bench = Bench(slots=8)

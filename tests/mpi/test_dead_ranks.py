@@ -22,13 +22,35 @@ def is_open_mpi(mpirun: list[str]) -> bool:
     return "Open MPI" in subprocess.run([*mpirun, "--version"], capture_output=True, text=True).stdout
 
 
+def path_of(mpirun: list[str], tmp_path: Path) -> str:
+    """With that mpirun, with this Python as `python`, and before all what a test puts into bin."""
+    places = (str(tmp_path / "bin"), str(Path(mpirun[0]).parent), str(Path(sys.executable).parent))
+    return os.pathsep.join([*places, os.environ["PATH"]])
+
+
+def tells_where_it_is(tmp_path: Path, first: str) -> None:
+    """Let `dwork-pool` say first of each rank which process that is, in a file pid-RANK."""
+    (tmp_path / "pool.py").write_text(
+        "import os\n"
+        "from dwork.transport import mpi\n"
+        f"{first}"
+        "with open(f'pid-{mpi.rank_hint()}', 'w') as file:\n"
+        "    file.write(str(os.getpid()))\n"
+        "from dwork.pool import main\n"
+        "main()\n"
+    )
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / "dwork-pool"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} pool.py "$@"\n')
+    program.chmod(0o755)
+
+
 @pytest.fixture
 def local(mpirun: list[str], run: Callable, tmp_path: Path) -> Callable:
     """Run jobscripts/local.sh with that mpirun, and with the dwork-pool of this Python."""
 
     def go(ranks: int, *words: object) -> object:
-        places = (str(tmp_path / "bin"), str(Path(mpirun[0]).parent), str(Path(sys.executable).parent))
-        path = os.pathsep.join([*places, os.environ["PATH"]])
+        path = path_of(mpirun, tmp_path)
         return run("sh", ROOT / "jobscripts" / "local.sh", ranks, *words, PATH=path, limit=100)
 
     return go
@@ -89,21 +111,42 @@ def test_a_task_that_kills_every_run_costs_the_others_little_and_fails_in_the_en
 def test_a_rank_that_is_killed_while_the_run_ends_does_not_keep_the_others(local: Callable, tmp_path: Path) -> None:
     """When all is done nobody misses its beats any more."""
     (tmp_path / "tasks.txt").write_text("kill -9 $(cat pid-$((3 - ${DWORK_WORKER##*:})))\n")
-    (tmp_path / "pool.py").write_text(
-        "import os\n"
-        "from dwork.transport import mpi\n"
-        "mpi.SILENCE = 2.0\n"
-        "with open(f'pid-{mpi.rank_hint()}', 'w') as file:\n"
-        "    file.write(str(os.getpid()))\n"
-        "from dwork.pool import main\n"
-        "main()\n"
-    )
-    (tmp_path / "bin").mkdir()
-    program = tmp_path / "bin" / "dwork-pool"
-    program.write_text(f'#!/bin/sh\nexec {sys.executable} pool.py "$@"\n')
-    program.chmod(0o755)
+    tells_where_it_is(tmp_path, "mpi.SILENCE = 2.0\n")
     ran = local(3, "tasks.txt")
     assert ran.own_err[-1].startswith("dwork: 1 done, 0 failed, 0 skipped in "), ran.err
+
+
+def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(
+    mpirun: list[str], start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    """Two ranks end a task while the hub stands still, and die: their output may be on its way still, or lost."""
+    names = ("a", "b")
+    waits = "while [ ! -e %s ]; do sleep 0.02; done"
+    lines = [
+        f"echo $$ ${{DWORK_WORKER##*:}} > at-{name}; {waits % 'go'}; seq -f {name}%04g 7000   #DWORK name={name}\n"
+        for name in names
+    ]
+    (tmp_path / "tasks.txt").write_text("".join([*lines, f"touch at-c; {waits % 'end'}\n"]))
+    tells_where_it_is(tmp_path, "")
+    pool = start("sh", ROOT / "jobscripts" / "local.sh", 4, "--worker-timeout", "4s", "--slots", 1, "tasks.txt",
+                 PATH=path_of(mpirun, tmp_path))  # fmt: skip
+    files = [tmp_path / f"at-{name}" for name in (*names, "c")]
+    wait_until(lambda: all(file.exists() and (file.name == "at-c" or "\n" in file.read_text()) for file in files))
+    hub, *workers = [int((tmp_path / f"pid-{rank}").read_text()) for rank in range(4)]
+    os.kill(hub, signal.SIGSTOP)
+    tasks = [[int(word) for word in file.read_text().split()] for file in files[:2]]
+    (tmp_path / "go").touch()
+    wait_until(lambda: all(is_gone(pid) for pid, _ in tasks))
+    for _, rank in tasks:
+        os.kill(workers[rank - 1], signal.SIGKILL)
+    wait_until(lambda: all(is_gone(workers[rank - 1]) for _, rank in tasks))
+    os.kill(hub, signal.SIGCONT)
+    (tmp_path / "end").touch()
+    out, err = pool.communicate(timeout=60)
+    assert "dwork: 3 done, 0 failed, 0 skipped in " in err, err
+    for name in names:
+        assert "".join(f"{name}{i:04}\n" for i in range(1, 7001)) in out, err
+    assert out.count("\n") == 14000
 
 
 def test_ranks_that_end_as_they_should_end_no_others(mpirun: list[str], run: Callable, tmp_path: Path) -> None:

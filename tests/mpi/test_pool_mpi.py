@@ -39,6 +39,18 @@ def test_a_graph_runs_to_its_end_in_order(pool: Callable, run: Callable, tmp_pat
     assert ran.own_err[-1].startswith("dwork: 4 done, 0 failed, 0 skipped in ")
 
 
+@pytest.mark.parametrize("slots", [1, 2])
+def test_what_a_task_prints_is_kept_though_it_opens_its_streams_by_name(
+    pool: Callable, run: Callable, tmp_path: Path, slots: int
+) -> None:
+    long = "seq -w 1 20000; seq -w 20001 40000 > /dev/stdout"
+    (tmp_path / "tasks.txt").write_text(f"echo a >&2; echo b > /dev/stderr; echo c >&2\n{long}\n")
+    ran = run(*pool(2, "--slots", slots, "-q", "tasks.txt"))
+    assert ran.code == 0, ran.err
+    assert "a\nb\nc\n" in ran.err
+    assert ran.out == "".join(f"{i:05}\n" for i in range(1, 40001))
+
+
 def test_all_ranks_but_the_first_work(pool: Callable, run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("".join(f"sleep 0.1; echo $DWORK_WORKER # {i}\n" for i in range(12)))
     ran = run(*pool(4, "tasks.txt"))

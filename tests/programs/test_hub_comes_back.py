@@ -88,6 +88,34 @@ def test_a_task_that_ends_while_there_is_no_hub_is_reported_when_it_is_back(
     assert comeback.dquery("lookup", "#0").out.split(":", 1)[1].count("done") == 1
 
 
+def unread(port: int) -> int:
+    """Bytes that have come to a server which does not read them."""
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(queue.partition(":")[2], 16) for _, local, _, _, queue, *_ in rows if local.endswith(f":{port:04X}"))
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_what_was_printed_into_a_hub_that_is_no_more_is_there_all_the_same(
+    comeback: Comeback, wait_until: Callable, tmp_path: Path, ends: bool
+) -> None:
+    """It stands still, so what comes is not read, and is killed then: the worker thinks that it has sent it."""
+    text = "".join(f"{i:06}\n" for i in range(1, 30001))
+    tell = f"echo first; touch told; {waiting_for('go')}; seq -w 000001 030000"
+    comeback.dquery("create", f"{tell}; [ {int(ends)} = 1 ] || {waiting_for('one')}; echo last")
+    worker = comeback.hub.kworker()
+    wait_until(lambda: "first" in comeback.dquery("log", "#0").out)
+    comeback.hub.process.send_signal(signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    wait_until(lambda: unread(comeback.port) > 100_000)
+    comeback.die()
+    comeback.rise()
+    (tmp_path / "one").touch()
+    _, err = worker.communicate(timeout=60)
+    assert worker.returncode == 0, err
+    assert comeback.dquery("log", "#0").out == f"first\n{text}last\n"
+    assert (tmp_path / "ran-go").read_text() == "run\n"
+
+
 def test_an_idle_worker_finds_the_hub_again(comeback: Comeback, wait_until: Callable, tmp_path: Path) -> None:
     comeback.dquery("create", "touch first")
     comeback.dquery("hold", "#0")

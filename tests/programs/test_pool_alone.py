@@ -23,6 +23,26 @@ def test_it_runs_on_this_machine(run: Callable, tmp_path: Path) -> None:
     assert "cores of this machine" in ran.own_err[0]
 
 
+def test_what_is_printed_by_way_of_dev_stderr_comes_behind_what_was_there(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("echo a >&2; echo b > /dev/stderr; echo c >&2\n")
+    ran = run(*POOL, "-q", "tasks.txt")
+    assert (ran.code, ran.err) == (0, "a\nb\nc\n")
+
+
+def test_a_daemon_that_a_task_leaves_behind_does_not_speak_in_the_output_of_others(
+    run: Callable, tmp_path: Path
+) -> None:
+    """In a session of its own, so that nothing of the task's is left to be seen."""
+    daemon = "setsid sh -c 'touch up; while [ ! -e go ]; do sleep 0.01; done; echo late; touch said'"
+    waits = "while [ ! -e said ]; do sleep 0.01; done"
+    (tmp_path / "tasks.txt").write_text(
+        f"{daemon} & while [ ! -e up ]; do sleep 0.01; done   #DWORK name=daemon\n"
+        f"touch go; {waits}; echo mine   #DWORK after=daemon\n"
+    )
+    ran = run(*POOL, "--slots", 1, "tasks.txt")
+    assert (ran.code, ran.out) == (0, "mine\n"), ran.err
+
+
 def test_it_uses_all_its_cores(run: Callable, tmp_path: Path) -> None:
     cores = len(os.sched_getaffinity(0))
     waits = f"; while [ $(ls here-* | wc -l) -lt {cores} ]; do sleep 0.01; done\n"

@@ -317,6 +317,23 @@ def test_output_of_a_further_attempt_is_marked_and_added_to_the_file(three: Desk
     assert again.ask("SELECT attempt, offset, length FROM output") == [(1, 18, 2), (2, 49, 2)]
 
 
+def test_what_runs_is_brought_back_with_how_much_of_its_output_is_there(three: Desk, tmp_path: Path) -> None:
+    three.hear(e.Stolen(8.0, "w:1", [given(0, 1)]), e.Printed(9.0, 0, 1, b"of another attempt"))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True))
+    three.hear(e.Stolen(9.5, "w:2", [given(0, 2), given(1)]), e.Printed(9.5, 0, 1, b"abc"), e.Printed(9.5, 0, 1, b"de"))
+    three.hear(e.Printed(9.5, 0, 2, b"f"))
+    entries = three.after_a_kill(tmp_path / "copy.db").store.recover(10.0)
+    assert [(entry.attempt, entry.printed) for entry in entries] == [(2, (5, 1)), (1, (0, 0)), (0, (0, 0))]
+
+
+def test_the_output_of_an_attempt_that_is_found_again_comes_from_its_start(three: Desk) -> None:
+    three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]), e.Printed(9.0, 0, 1, b"abc"), e.Printed(9.0, 1, 1, b"stays"))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], "silent", lost=True))
+    assert three.ask("SELECT length FROM output WHERE task = 0") == [3], "it may be all that there will ever be"
+    three.hear(e.Stolen(10.0, "w:1", [given(0)]), e.Printed(11.0, 0, 1, b"abcdef"))
+    assert three.ask("SELECT task, position, length FROM output") == [(0, 0, 6), (1, 0, 5)]
+
+
 def test_output_of_a_task_that_nobody_holds_is_not_kept(three: Desk, tmp_path: Path) -> None:
     three.hear(e.Printed(9.0, 0, 1, b"from nowhere"))
     assert three.ask("SELECT count(*) FROM output") == [0]

@@ -32,7 +32,7 @@ class Bench:
         while len(results) < n:
             assert time.monotonic() < until, "tasks did not end in time"
             left = max(0.0, min(self.runner.deadline - time.time(), 1.0))
-            select.select([self.signals.descriptor], (), (), left)
+            select.select([self.signals.descriptor, self.runner.capture.descriptor], (), (), left)
             self.signals.take()
             results += [result for _, result in self.runner.poll(time.time())]
         return results
@@ -45,6 +45,12 @@ class Bench:
 def bench_of(slots: int = 1, equipment: Equipment | None = None) -> Iterator[Bench]:
     with Signals([signal.SIGCHLD]) as signals:
         sunk: list[tuple[int, int, bytes]] = []
-        runner = Runner("here:1", lambda *piece: sunk.append(piece), grace=0.5, slots=slots, equipment=equipment)
+        runner = Runner(
+            "here:1",
+            lambda task, _, stream, at, data: sunk.append((task, stream, data)),
+            grace=0.5,
+            slots=slots,
+            equipment=equipment,
+        )
         yield Bench(runner, signals, sunk)
         runner.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import time
 from collections.abc import Iterator
@@ -10,11 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from dwork.capture import PIECE, SHORT
+from dwork.capture import PIECE
 from dwork.guard import children
 from dwork.messages import Wishes
 from dwork.runner import Runner
 from dwork.signals import Signals
+from dwork.stream import SHORT
 from dwork.task import Assigned, Command, Options
 from tests.leftovers import is_gone
 from tests.runner.bench import Bench, bench_of
@@ -50,17 +52,17 @@ def test_the_exit_status_is_what_a_shell_would_say(bench: Bench, command: Comman
     assert (result.task, result.attempt, result.exit_status, result.signal) == (1, 3, status, number)
 
 
-def test_a_task_for_whose_output_there_is_no_file_has_failed_and_others_run(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def refuse(*_: object) -> int:
-        raise OSError(24, "Too many open files", "/tmp")
-
-    with monkeypatch.context() as patched:
-        patched.setattr("dwork.capture.Capture._file", refuse)
+def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(bench: Bench) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 3, hard))  # one pipe and a half
+    try:
         result = bench.start("true")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert result is not None and result.exit_status == 126
-    assert result.error == "cannot be started: there is no file for what it prints: Too many open files"
+    assert result.error == "cannot be started: there is no pipe for what it prints: Too many open files"
     assert bench.run("true").exit_status == 0
 
 
@@ -99,10 +101,49 @@ def test_the_output_of_one_task_never_shows_in_that_of_the_next(bench: Bench) ->
     assert bench.run("echo two").stdout == b"two\n"
 
 
-def test_what_a_task_left_behind_cannot_write_into_the_output_of_the_next(bench: Bench, tmp_path: Path) -> None:
-    bench.run(f"(while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; echo late; touch {tmp_path}/said) &")
+@pytest.mark.parametrize("command", [("sh", "-c"), ("setsid", "sh", "-c")])
+def test_what_a_task_left_behind_cannot_write_into_the_output_of_the_next(
+    bench: Bench, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    left_behind = (
+        f"touch {tmp_path}/up; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; echo late; touch {tmp_path}/said"
+    )
+    bench.run(f"{' '.join(command)} '{left_behind}' & while [ ! -e {tmp_path}/up ]; do sleep 0.01; done")
     bench.start(f"touch {tmp_path}/go; while [ ! -e {tmp_path}/said ]; do sleep 0.01; done; echo mine")
     assert bench.wait()[0].stdout == b"mine\n"
+
+
+def test_what_a_task_left_behind_may_go_on_talking(bench: Bench, tmp_path: Path) -> None:
+    """Nobody hears it, but it neither waits for a reader nor is it ended for want of one."""
+    talk = f"touch {tmp_path}/up; head -c 1000000 /dev/zero && touch {tmp_path}/said"
+    assert len(bench.run(f"setsid sh -c '{talk}' & while [ ! -e {tmp_path}/up ]; do sleep 0.01; done").stdout) < SHORT
+    bench.start(f"while [ ! -e {tmp_path}/said ]; do sleep 0.01; done; echo mine")
+    assert bench.wait()[0].stdout == b"mine\n"
+
+
+@pytest.mark.parametrize("name", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"])
+def test_writing_to_a_stream_by_its_name_leaves_what_was_said_before(bench: Bench, name: str) -> None:
+    assert bench.run(f"echo a >&2; echo b > {name}; echo c >&2").stderr == b"a\nb\nc\n"
+
+
+def test_a_task_that_closes_its_streams_runs_on(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.start(f"echo a; exec >&- 2>&-; read x < {tmp_path}/go")
+    (tmp_path / "go").write_text("on\n")
+    assert bench.wait()[0].stdout == b"a\n"
+
+
+def test_a_task_whose_output_cannot_be_kept_has_not_ended_well(bench: Bench) -> None:
+    """A limit on the size of files stands for a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * SHORT, hard))
+    try:
+        result = bench.run("head -c 1000000 /dev/zero")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (result.exit_status, result.error) == (74, "what it printed cannot be kept: File too large")
+    assert b"".join(data for _, _, data in bench.sunk) == bytes(2 * SHORT)
+    assert bench.run("echo well").stdout == b"well\n"
 
 
 def test_long_output_comes_in_pieces_and_not_with_the_result(bench: Bench) -> None:
@@ -122,6 +163,7 @@ def wait_for(bench: Bench, text: bytes) -> None:
         now += 1.0
         assert bench.runner.deadline <= now + 1.0
         assert not bench.runner.poll(now)
+    bench.runner.capture.rests_until = 0.0  # the clock is set back
 
 
 def test_what_a_long_task_prints_is_passed_on_while_it_runs(bench: Bench, tmp_path: Path) -> None:
@@ -146,12 +188,11 @@ def test_nothing_is_passed_on_that_nobody_asked_for(bench: Bench, tmp_path: Path
 
 @pytest.mark.parametrize("passes_on", [False, True])
 def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path, passes_on: bool) -> None:
-    os.mkfifo(tmp_path / "go")
     bench.runner.passes_on, bench.runner.capture.limit = passes_on, 100_000
-    bench.start(f"seq -w 1 25000; read x < {tmp_path}/go; seq -w 25001 50000")
+    bench.start(f"seq -w 1 25000; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; seq -w 25001 50000")
     if passes_on:
         wait_for(bench, b"08333\n")
-    (tmp_path / "go").write_text("on\n")
+    (tmp_path / "go").touch()
     assert bench.wait()[0].stdout == b""
     printed = b"".join(data for _, _, data in bench.sunk)
     whole = b"".join(b"%05d\n" % i for i in range(1, 50001))
