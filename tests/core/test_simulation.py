@@ -519,7 +519,7 @@ def test_no_task_ends_with_less_output_than_it_has_printed(
         pool.at(0.4 + i, lambda i=i: pool.vanish(f"w{i % len(plan.slots)}"))
         pool.at(0.6 + i, lambda i=i: pool.join(f"new{i}", 1 + i % 2, CAREFUL))
         if not duplicate:  # no transport brings a frame again that came before it said so
-            pool.at(0.9 + i, lambda i=i: pool._step(pool.hub.lose(f"new{i}", pool.now, "it seems dead")))
+            pool.at(0.9 + i, lambda i=i: pool._step(pool.hub.lose({f"new{i}": ()}, pool.now, "it seems dead")))
     conclude(pool, faults)
 
 
