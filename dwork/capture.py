@@ -67,7 +67,7 @@ class Captured:
 class Capture:
     """The pipes of one worker. limit: bytes of one stream that are passed on; 0: all.
 
-    descriptor: readable when one of the pipes is; look at it not before `rests_until`.
+    descriptor: readable when one of the pipes is, but for new ones. While it `rests`, `look` not before `rests_until`.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -114,6 +114,10 @@ class Capture:
         """It could not start."""
         for fd in (*captured.ends, *captured.fds):
             os.close(fd)
+
+    def rests(self, now: float) -> bool:
+        """Whether it is not to be woken by a pipe: `look` when the rest is over, also when that has just been."""
+        return bool(self._fresh) or now < self.rests_until
 
     def look(self, now: float) -> None:
         """Read what is there; while pipes fill slowly only now and then, or chatty tasks would keep the worker busy."""

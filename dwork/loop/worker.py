@@ -231,7 +231,7 @@ class _WorkerLoop:
         if self._suspects:
             until = min(until, self._suspects[0][0])
         capture = self.runner.capture
-        if now < capture.rests_until:
+        if capture.rests(now):
             until = min(until, capture.rests_until)
         else:
             descriptors = [*descriptors, capture.descriptor]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 
 import pytest
 
@@ -24,6 +25,23 @@ def test_a_pipe_that_a_child_still_has_a_copy_of_is_looked_at_no_more() -> None:
     capture.look(2.0)
     for fd in (*copies, *ends):
         os.close(fd)
+    capture.close()
+
+
+def test_a_new_pipe_is_waited_for_as_long_as_it_wakes_nobody() -> None:
+    """The time may come between a look and the sleep after it: then there is another look, and no sleep without it."""
+    capture = Capture(lambda *piece: None)
+    captured = capture.begin()
+    end = os.dup(captured.ends[0])
+    capture.started(captured, 1.0)
+    capture.look(1.0)
+    assert capture.rests(1.0) and capture.rests(capture.rests_until)
+    capture.look(capture.rests_until)
+    assert not capture.rests(capture.rests_until)
+    os.write(end, b"a word")
+    assert select.select([capture.descriptor], (), (), 10.0)[0]
+    os.close(end)
+    capture.end(1, captured)
     capture.close()
 
 

@@ -154,11 +154,11 @@ def test_long_output_comes_in_pieces_and_not_with_the_result(bench: Bench) -> No
     assert b"".join(data for _, _, data in bench.sunk) == bytes(size)
 
 
-def wait_for(bench: Bench, text: bytes) -> None:
-    """Look again, a second later each time by the runner's clock, until this has come through the sink."""
+def wait_for(bench: Bench, *texts: bytes) -> None:
+    """Look again, a second later each time by the runner's clock, until these have come through the sink."""
     until = time.monotonic() + 20
     now = time.time()
-    while text not in b"".join(data for _, _, data in bench.sunk):
+    while any(text not in b"".join(data for _, _, data in bench.sunk) for text in texts):
         assert time.monotonic() < until, "it did not come"
         now += 1.0
         assert bench.runner.deadline <= now + 1.0
@@ -170,8 +170,7 @@ def test_what_a_long_task_prints_is_passed_on_while_it_runs(bench: Bench, tmp_pa
     os.mkfifo(tmp_path / "go")
     bench.runner.passes_on = True
     bench.start(f"echo one; echo two >&2; read x < {tmp_path}/go; echo three")
-    wait_for(bench, b"one\n")
-    wait_for(bench, b"two\n")
+    wait_for(bench, b"one\n", b"two\n")
     (tmp_path / "go").write_text("on\n")
     (result,) = bench.wait()
     assert (result.stdout, result.stderr) == (b"", b"")
