@@ -18,10 +18,15 @@ ENDS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, sig
 _FROM_TERMINALS: Final = {signal.SIGHUP, signal.SIGINT}
 
 
+def within_a_job() -> bool:
+    """Whether a signal may come of a batch system, which sends it to tasks as well."""
+    return bool(job())
+
+
 def end_of_job(numbers: set[int]) -> int:
     """Which of these signals says that the job ends; 0 when none does. Ctrl-C does so only within a batch job."""
     for number in sorted(numbers.intersection(ENDS)):
-        if number not in _FROM_TERMINALS or job():
+        if number not in _FROM_TERMINALS or within_a_job():
             return number
     return 0
 

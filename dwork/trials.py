@@ -39,7 +39,6 @@ class Trials:
         self._serial = count()
         self._failed_on: dict[Node, str] = {}
         self.lost: Counter[Node] = Counter()
-        self._of_old: set[Node] = set()  # those of them that were lost in an earlier run, which that has ended
 
     @property
     def deadline(self) -> float:
@@ -68,7 +67,6 @@ class Trials:
     def restore(self, node: Node, losses: int) -> None:
         """It was lost so many times in earlier runs."""
         self.lost[node] = losses
-        self._of_old.add(node)
 
     def suspect(self, nodes: Iterable[Node]) -> None:
         """A worker has died with these in its hands; they are not ready again yet."""
@@ -91,7 +89,6 @@ class Trials:
             for node in nodes:
                 self._failed_on.pop(node, None)
                 del self.lost[node]
-                self._of_old.discard(node)
         self._graph.promote(nodes)
 
     # -- who gets what -----------------------------------------------------------------------------------------
@@ -112,10 +109,10 @@ class Trials:
     def must_wait(self, node: Node, others: int, slots: int) -> bool:
         """Whether a suspect may not start yet, when so many others are in the hands of workers with so many slots.
 
-        After one death in this run it may; after two a quarter of the slots may be taken then, after three a 16th. One
-        that an earlier run has ended with is a step further: there deaths may end everything.
+        After one death it may, since most deaths are no task's fault and a rerun must not idle; after two a quarter of
+        the slots may be taken then, after three a 16th.
         """
-        steps = 2 * self.lost[node] - (1 if node in self._of_old else 2)
+        steps = 2 * (self.lost[node] - 1)
         return steps > 0 and others > 0 and others >= slots >> steps
 
     def take(self, n: int, location: str, slots: int, room: Room | None = None) -> list[Node]:

@@ -20,7 +20,7 @@ from dwork.loop.outgoing import Outgoing
 from dwork.messages import Complete, Message, Move, Output, Welcome
 from dwork.runner import Runner
 from dwork.shown import shown
-from dwork.signals import ENDS, Signals, end_of_job
+from dwork.signals import ENDS, Signals, within_a_job
 from dwork.task import Assigned, Result
 from dwork.transport import HUB, Transport
 from dwork.worker import Worker
@@ -79,7 +79,7 @@ def work(
                 # Before the turn: a child that ends after it has been looked for must still wake the sleep.
                 numbers = signals.take()
                 if numbers.intersection(ENDS) and not is_rank:
-                    if end_of_job(numbers):
+                    if within_a_job():
                         worker.end_of_job(clock())
                     worker.leave(running=worker.leaving)
                 if is_rank and os.getppid() != parent:

@@ -330,9 +330,9 @@ def test_a_task_that_nobody_has_run_is_not_adopted() -> None:
     finish(stage)
 
 
-def test_what_was_lost_in_earlier_runs_goes_last_and_alone() -> None:
+def test_what_was_lost_in_earlier_runs_goes_last_and_alone_when_that_was_more_than_once() -> None:
     stage = restored(
-        Restored(0, task("lost", priority=5), attempt=1, losses=1, last=2),
+        Restored(0, task("lost", priority=5), attempt=2, losses=2, last=2),
         Restored(1, task("failed", priority=5), attempt=1, last=1),
         Restored(2, task("fresh")),
     )
@@ -343,6 +343,15 @@ def test_what_was_lost_in_earlier_runs_goes_last_and_alone() -> None:
     stage.say("p", complete("w", 2, Result(1, 2), Result(2, 1), slots=2))
     assert [told(message) for _, message in stage.take() if isinstance(message, m.Transfer)] == [["lost"]]
     finish(stage)
+
+
+def test_after_one_death_which_is_seldom_a_task_s_fault_no_slot_is_left_idle() -> None:
+    lost = [Restored(id, task(f"t{id}"), attempt=1, losses=1, last=id + 1) for id in range(3)]
+    stage = restored(*lost)
+    for id in range(3):
+        stage.say(f"p{id}", steal(f"w{id}", 1))
+    assert stage.states() == "assigned assigned assigned"
+    stage.take()
 
 
 def test_what_was_lost_too_often_in_earlier_runs_has_failed_once_and_is_tried_once_more_then() -> None:

@@ -98,8 +98,8 @@ def test_a_task_that_kills_every_run_costs_the_others_little_and_fails_in_the_en
     for _ in range(6):
         ran = run(*pool, limit=60)
         codes.append(ran.code in (0, 1, 3))
-        if len(codes) == 2:
-            assert counted(tmp_path, 6) == [1] * 6, ran.err
+        if len(codes) == 3:  # what ran beside it may have run a second time
+            assert set(counted(tmp_path, 6)) <= {1, 2}, ran.err
     assert (codes, ran.code) == ([False] * 5 + [True], 1)
     reason = "its worker or the whole run died 5 times while it ran; the next run tries it once more"
     assert f"dwork: failed: #0 poison: {reason}" in ran.own_err

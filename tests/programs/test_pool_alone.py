@@ -33,10 +33,10 @@ def test_a_daemon_that_a_task_leaves_behind_does_not_speak_in_the_output_of_othe
     run: Callable, tmp_path: Path
 ) -> None:
     """In a session of its own, so that nothing of the task's is left to be seen."""
-    daemon = "setsid sh -c 'touch up; while [ ! -e go ]; do sleep 0.01; done; echo late; touch said'"
+    daemon = "setsid --fork sh -c 'touch up; while [ ! -e go ]; do sleep 0.01; done; echo late; touch said'"
     waits = "while [ ! -e said ]; do sleep 0.01; done"
     (tmp_path / "tasks.txt").write_text(
-        f"{daemon} & while [ ! -e up ]; do sleep 0.01; done   #DWORK name=daemon\n"
+        f"{daemon}; while [ ! -e up ]; do sleep 0.01; done   #DWORK name=daemon\n"
         f"touch go; {waits}; echo mine   #DWORK after=daemon\n"
     )
     ran = run(*POOL, "--slots", 1, "tasks.txt")
