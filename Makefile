@@ -39,7 +39,7 @@ install-man: man
 proto:
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/pip install -q 'grpcio-tools==1.62.3' 'setuptools<80'
-	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=dwork/_pb --pyi_out=dwork/_pb proto/dwork.proto
+	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=dwork/transport/_pb --pyi_out=dwork/transport/_pb proto/dwork.proto
 
 # BENCH='core simulate' runs these alone, QUICK=1 with small numbers; PUBLISH=1 writes docs/about/benchmarks.md, too.
 bench: $(VENV)/ready

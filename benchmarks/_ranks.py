@@ -53,19 +53,18 @@ def _pool(n: int, work: Callable[[mpi.Mpi, int], None]) -> None:
 
 
 def _work(transport: mpi.Mpi, rank: int, most: int) -> None:
-    from dwork.equipment import Equipment
-    from dwork.loop.worker import work
-    from dwork.worker import Habits, Worker
+    from dwork.host.capacity import Equipment
+    from dwork.worker.worker import Habits, Worker
+    from dwork.worker_loop import work
 
     habits = Habits(lookahead=60.0, most=most)
     work(Worker(f"bench:{rank}", 1, habits), transport, print, Equipment(), is_rank=True)
 
 
 def _speak(transport: mpi.Mpi, rank: int, workers: int) -> None:
-    from dwork import wire
-    from dwork.messages import Complete, Exit, Native, Steal, Transfer
-    from dwork.task import Result
-    from dwork.transport import HUB
+    from dwork.core.messages import Complete, Exit, Native, Steal, Transfer
+    from dwork.core.task import Result
+    from dwork.transport import HUB, wire
 
     asked = {}  # by the number of the request: who has
     for number in range(1, workers + 1):
@@ -93,7 +92,7 @@ class _Counter:
         self.events = self.heard = 0
 
     def hear(self, happened: Sequence[object]) -> None:
-        from dwork.events import Finished, Stolen
+        from dwork.core.events import Finished, Stolen
 
         self.heard += 1
         for event in happened:
@@ -109,12 +108,12 @@ def _serve(transport: mpi.Mpi, n: int) -> tuple[float, float, float]:
     import gc
     import signal
 
-    from dwork.hub import Hub
-    from dwork.loop import clock
-    from dwork.loop.hub import HubLoop
-    from dwork.messages import Create, Welcome
-    from dwork.signals import Signals
-    from dwork.task import Task
+    from dwork.core.messages import Create, Welcome
+    from dwork.core.task import Task
+    from dwork.host.signals import Signals
+    from dwork.hub.hub import Hub
+    from dwork.server.hub_loop import HubLoop
+    from dwork.transport.waiting import clock
 
     hub, counter = Hub(welcome=Welcome(output=True)), _Counter()  # as a pool's
     gc.disable()
@@ -142,7 +141,7 @@ def _serve(transport: mpi.Mpi, n: int) -> tuple[float, float, float]:
 def bare(most: int, n: int) -> None:
     """Rank 0 answers each message of `most` names with one of `most` names, and knows nothing else."""
     world = mpi.start()
-    from dwork._pb.dwork_pb2 import QueryMsg
+    from dwork.transport._pb.dwork_pb2 import QueryMsg
 
     n = max(n // most, 1) * most
     world.Barrier()
@@ -206,7 +205,7 @@ def client(address: str, most: int, depth: int) -> None:
     """Steal and complete as fast as the hub lets us; as little Python as possible, since we share its cores."""
     import zmq
 
-    from dwork._pb.dwork_pb2 import QueryMsg
+    from dwork.transport._pb.dwork_pb2 import QueryMsg
 
     location = f"bench:{os.getpid()}"
     steal = QueryMsg(type=QueryMsg.Steal, location=location, n=most).SerializeToString()

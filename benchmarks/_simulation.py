@@ -1,6 +1,6 @@
 """A whole pool on a virtual clock: the real hub and real workers, with the time that messages and processes take.
 
-Theory of operation. `dwork.hub.Hub` and `dwork.worker.Worker` decide, as in a pool; around them is a world with a clock
+Theory of operation. The hub's `Hub` and the workers' `Worker` decide, as in a pool; around them is a world with a clock
 that jumps from event to event, and in which everything costs time (`_costs`). The hub is one server: in a turn it
 takes in what has come, AT_ONCE frames at the most, and then sends; what comes meanwhile waits. That queue is what
 limits a large pool. A worker is one, too: it starts processes one after the other, and looks at its messages only now
@@ -25,12 +25,12 @@ from typing import Any, Protocol
 
 from _costs import Costs
 
-from dwork.hub import Hub
-from dwork.loop.worker import BUSY_NAP
-from dwork.messages import Complete, Create, GiveBack, Message, Transfer
-from dwork.task import Result, Task
+from dwork.core.messages import Complete, Create, GiveBack, Message, Transfer
+from dwork.core.task import Result, Task
+from dwork.hub.hub import Hub
 from dwork.transport.mpi import AT_ONCE, CROWDED, HURRIED, RELAXED
-from dwork.worker import Worker
+from dwork.worker.worker import Worker
+from dwork.worker_loop import BUSY_NAP
 
 #: Of a lognormal run time: the standard deviation of its logarithm.
 SIGMA = 1.0

@@ -19,9 +19,9 @@ from time import perf_counter
 
 from _common import REPOSITORY, arguments, environment, median, row, show, write
 
-from dwork.hub import Hub
-from dwork.messages import Complete, Create, Native, Steal, Transfer
-from dwork.task import Result, Task
+from dwork.core.messages import Complete, Create, Native, Steal, Transfer
+from dwork.core.task import Result, Task
+from dwork.hub.hub import Hub
 
 BATCH = 64
 BAR = 5.0

@@ -32,9 +32,9 @@ from typing import NamedTuple
 
 from _common import alternate, arguments, environment, median, mpirun, pool, row, show, task_file, write
 
-from dwork.client import Client
-from dwork.errors import DworkError
-from dwork.task import Task
+from dwork.client.client import Client
+from dwork.core.errors import DworkError
+from dwork.core.task import Task
 
 TITLE = "Dispatch: no-op tasks a second, two workers"
 BAR = ">= 200,000"

@@ -46,9 +46,9 @@ def resident() -> int:
 
 def case(path: str) -> dict[str, float]:
     """Load a file in this process."""
-    from dwork.hub import Hub
-    from dwork.messages import Create, Error
-    from dwork.tasks import load
+    from dwork.cli.load_tasks import load
+    from dwork.core.messages import Create, Error
+    from dwork.hub.hub import Hub
 
     hub = Hub()
     gc.collect()

@@ -20,16 +20,16 @@ from tempfile import TemporaryDirectory
 
 from _common import alternate, arguments, environment, median, row, show, write
 
-from dwork.client import Client
-from dwork.task import Task
+from dwork.client.client import Client
+from dwork.core.task import Task
 
 #: Opens so many connections with the keys of a file, says so, and holds them until its input ends.
 HOLD = """
 import sys, zmq
-from dwork.connection import read
+from dwork.connection.file import read
 from dwork.transport.zmq import Dealer
-from dwork.messages import OK
-from dwork.wire import encode
+from dwork.core.messages import OK
+from dwork.transport.wire import encode
 connection = read(sys.argv[1])
 context = zmq.Context(io_threads=1)
 context.set(zmq.MAX_SOCKETS, 20000)

@@ -28,7 +28,7 @@ highlight_language = "text"
 nitpicky = True
 nitpick_ignore_regex = [  # what is not dwork's
     ("py:.*", r"(?!dwork\b).*"),
-    ("py:.*", r"dwork\.task\.(Command|TaskKey)|dwork\.client\.Row"),
+    ("py:.*", r"dwork\.core\.task\.(Command|TaskKey)|dwork\.client\.client\.Row"),
 ]
 autodoc_member_order = "bysource"
 autodoc_typehints_format = "short"

@@ -28,7 +28,7 @@ _leave_out_working_directory()  # before anything else is imported
 
 from typing import TYPE_CHECKING  # noqa: E402
 
-from dwork.errors import (  # noqa: E402
+from dwork.core.errors import (  # noqa: E402
     AllDone,
     DworkError,
     GraphError,
@@ -40,7 +40,7 @@ from dwork.errors import (  # noqa: E402
 )
 
 if TYPE_CHECKING:
-    from dwork.client import Client
+    from dwork.client.client import Client
 
 __version__ = "0.1.0"
 
@@ -60,7 +60,7 @@ __all__ = [
 
 def __getattr__(name: str) -> object:
     if name == "Client":
-        from dwork.client import Client
+        from dwork.client.client import Client
 
         return Client
     raise AttributeError(f"module 'dwork' has no attribute {name!r}")

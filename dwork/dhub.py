@@ -9,24 +9,24 @@ import socket
 import click
 
 from dwork import __version__
-from dwork.address import DEFAULT_PORT
-from dwork.bridge import Bridge
-from dwork.completion import directories, files
-from dwork.door import Door
-from dwork.hub import Hub, Policy
-from dwork.inquiry import Inquiries
-from dwork.loop import clock
-from dwork.loop.hub import HubLoop
-from dwork.messages import Wishes
-from dwork.options import door_options, max_output_option, policy_options, wishes_options
-from dwork.overview import Overview
-from dwork.program import ExitCode, click_main, leave, say
+from dwork.cli.exit_code import verdict
+from dwork.cli.options import door_options, max_output_option, policy_options, wishes_options
+from dwork.cli.program import ExitCode, click_main, leave, say
+from dwork.cli.shell_completion import directories, files
+from dwork.connection.address import DEFAULT_PORT
+from dwork.connection.bridge import Bridge
+from dwork.connection.endpoint import Door
+from dwork.core.messages import Wishes
+from dwork.host.signals import ENDS, Signals
+from dwork.hub.hub import Hub, Policy
+from dwork.output.relay import Relay
+from dwork.output.summary import Report
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.record.waiting import Wait
-from dwork.relay import Relay
-from dwork.report import Report
-from dwork.signals import ENDS, Signals
-from dwork.verdict import verdict
+from dwork.server.hub_loop import HubLoop
+from dwork.server.overview import Overview
+from dwork.server.queries import Inquiries
+from dwork.transport.waiting import clock
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

@@ -10,18 +10,18 @@ import sys
 import click
 
 from dwork import __version__
-from dwork.connection import reach
-from dwork.cores import AUTO
-from dwork.equipment import found
-from dwork.loop import clock
-from dwork.loop.worker import work
-from dwork.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
-from dwork.program import ExitCode, click_main, leave, say
-from dwork.relay import Relay
+from dwork.cli.hub_option import Which, which_option
+from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
+from dwork.cli.program import ExitCode, click_main, leave, say
+from dwork.connection.file import reach
+from dwork.host.capacity import found
+from dwork.host.cores import AUTO
+from dwork.host.walltime import Walltime
+from dwork.output.relay import Relay
+from dwork.transport.waiting import clock
 from dwork.transport.zmq import Dealer
-from dwork.walltime import Walltime
-from dwork.which import Which, which_option
-from dwork.worker import OVER_TCP, Worker
+from dwork.worker.worker import OVER_TCP, Worker
+from dwork.worker_loop import work
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

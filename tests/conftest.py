@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.signals import ENDS
+from dwork.host.signals import ENDS
 from tests import waiting
 
 ROOT = Path(__file__).parents[1]

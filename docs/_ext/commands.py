@@ -9,8 +9,9 @@ from dataclasses import dataclass
 import click
 from prose import inline
 
-from dwork import dhub, kworker, poolcommand
+from dwork import dhub, kworker
 from dwork.dquery._group import group
+from dwork.pool import command as pool_command
 
 SEE_ALSO = ("dwork-pool(1)", "dhub(1)", "kworker(1)", "dquery(1)", "dwork-tasks(5)")
 
@@ -26,7 +27,7 @@ class Page:
 
 def pages() -> Iterator[Page]:
     """All of them, those of dquery's commands after its own."""
-    for name, command in (("dwork-pool", poolcommand.command), ("dhub", dhub.command), ("kworker", kworker.command)):
+    for name, command in (("dwork-pool", pool_command.command), ("dhub", dhub.command), ("kworker", kworker.command)):
         yield page(click.Context(command, info_name=name, **command.context_settings))
     of_dquery = click.Context(group, info_name="dquery")
     yield page(of_dquery)

@@ -7,8 +7,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dwork.errors import WireError
-from dwork.mounts import Mount
+from dwork.core.errors import WireError
+from dwork.host.mounts import Mount
 
 
 class Facts(NamedTuple):

@@ -13,11 +13,12 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from dwork import __version__, cgroups, cores, gpus, jobs, launcher, memory, mounts
+from dwork import __version__
+from dwork.core.errors import DworkError
 from dwork.doctor.facts import Facts, Job, Record
-from dwork.errors import DworkError
-from dwork.neighbours import place
-from dwork.walltime import PATIENCE, Walltime
+from dwork.host import batch_job, cgroups, cores, gpus, launcher, memory, mounts
+from dwork.host.local_ranks import place
+from dwork.host.walltime import PATIENCE, Walltime
 
 _SHM: Final = "/dev/shm"
 
@@ -57,7 +58,7 @@ def job(record: Record) -> Job:
         unbound=by.unbound,
         dies=False if launcher.lives_on() else True if better else None,
         survives_with=better,
-        number=jobs.job(),
+        number=batch_job.job(),
         left=_left(),
         record=record,
     )

@@ -11,8 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
+from dwork.core.text import counted, duration, printable, size
 from dwork.doctor.facts import Facts, Job
-from dwork.shown import counted, duration, printable, size
 
 #: Seconds by which two clocks may differ before a record's times are hard to read.
 SKEW: Final = 1.0

@@ -11,11 +11,11 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
+from dwork.core.errors import TransportError, WireError
 from dwork.doctor.facts import Facts
-from dwork.errors import TransportError, WireError
-from dwork.loop import clock as wall
-from dwork.loop import sleep
 from dwork.transport import HUB, Peer, Transport
+from dwork.transport.waiting import clock as wall
+from dwork.transport.waiting import sleep
 
 _QUESTION: Final = b"?"
 #: Questions to a host; the answer that came soonest tells best how its clock goes.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from dwork.cli.program import ExitCode
+from dwork.core.errors import UsageError
 from dwork.doctor import gather
 from dwork.doctor.judge import examine
 from dwork.doctor.rounds import hear, tell
-from dwork.errors import UsageError
-from dwork.program import ExitCode
 from dwork.transport import mpi
 
 #: Seconds without any answer after which those that are still missing are taken for silent.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dwork.program import guarded
+from dwork.cli.program import guarded
 
 __all__ = ["main"]
 

@@ -14,9 +14,9 @@ from typing import Final
 from click import Context, Parameter
 from click.shell_completion import CompletionItem
 
+from dwork.cli.hub_option import Which
+from dwork.core.errors import DworkError
 from dwork.dquery._session import Session
-from dwork.errors import DworkError
-from dwork.which import Which
 
 #: Seconds in all, and names at the most.
 PATIENCE: Final = 0.5

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import click
 
+from dwork.core.messages import Verb
+from dwork.core.text import counted
 from dwork.dquery._completion import Completer
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
-from dwork.messages import Verb
-from dwork.shown import counted
 
 
 def control(verb: Verb, past: str, text: str, offered: Completer) -> click.Command:

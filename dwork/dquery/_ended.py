@@ -6,11 +6,11 @@ import os
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from dwork.connection import Connection, is_withdrawn
-from dwork.errors import StoreError, UsageError
-from dwork.program import ExitCode
-from dwork.task import State
-from dwork.verdict import verdict
+from dwork.cli.exit_code import verdict
+from dwork.cli.program import ExitCode
+from dwork.connection.file import Connection, is_withdrawn
+from dwork.core.errors import StoreError, UsageError
+from dwork.core.task import State
 
 
 class Ending(NamedTuple):

@@ -9,10 +9,10 @@ from typing import Any
 import click
 
 import dwork.dquery
+from dwork.cli.hub_option import Which, which_option
+from dwork.cli.program import ExitCode
 from dwork.dquery._output import note
 from dwork.dquery._session import Session
-from dwork.program import ExitCode
-from dwork.which import Which, which_option
 
 
 class Commands(click.Group):

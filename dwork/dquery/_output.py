@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import Any, TextIO
 
-from dwork.errors import UsageError
-from dwork.shown import shown
+from dwork.core.errors import UsageError
+from dwork.core.text import shown
 
 
 def prepare_output() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import click
 
+from dwork.cli.program import prepare_completion
+from dwork.core.errors import DworkError, UsageError
+from dwork.core.text import shown
 from dwork.dquery._group import group
 from dwork.dquery._output import abandon_output, prepare_output
-from dwork.errors import DworkError, UsageError
-from dwork.program import prepare_completion
-from dwork.shown import shown
 
 PROGRAM = "dquery"
 

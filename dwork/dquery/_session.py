@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dwork.client import Client
-    from dwork.which import Which
+    from dwork.cli.hub_option import Which
+    from dwork.client.client import Client
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Session:
         """A client that others close; like the original dquery it is known by the bare name of its host."""
         import socket
 
-        from dwork.client import Client
+        from dwork.client.client import Client
 
         connection = self.which.connection()
         return Client(connection=connection, timeout=self.timeout, location=location or socket.gethostname())

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
-from dwork.completion import files
+from dwork.cli.shell_completion import files
+from dwork.core.errors import GraphError, UsageError
+from dwork.core.text import shown
 from dwork.dquery._session import Session
-from dwork.errors import GraphError, UsageError
-from dwork.shown import shown
 
 if TYPE_CHECKING:
     from dwork.record.reading import Archive

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from dwork.shown import duration, shown, signal_name
+from dwork.core.text import duration, shown, signal_name
 
 Row = dict[str, Any]
 

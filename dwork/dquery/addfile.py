@@ -17,7 +17,7 @@ import sys
 
 import click
 
-from dwork.completion import files
+from dwork.cli.shell_completion import files
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import Session, json_option
 
@@ -37,7 +37,8 @@ def _read(file: str) -> bytes:
 @json_option
 @click.pass_obj
 def command(session: Session, file: str, form: str | None, as_json: bool) -> None:
-    from dwork import shell, taskfile
+    from dwork import taskfile
+    from dwork.host import shell
 
     source = taskfile.Source(file, _read(file), form or taskfile.format_of(file, "csv"))
     tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"), bash=shell.is_bash())

@@ -15,7 +15,7 @@ from __future__ import annotations
 import click
 from click.shell_completion import get_completion_class
 
-from dwork.completion import register, variable
+from dwork.cli.shell_completion import register, variable
 from dwork.dquery._output import say_exactly
 
 PROGRAMS = ("dwork-pool", "dhub", "kworker", "dquery")

@@ -16,7 +16,7 @@ from typing import Any
 
 import click
 
-from dwork.completion import directories
+from dwork.cli.shell_completion import directories
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name

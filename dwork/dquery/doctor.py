@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import click
 
-from dwork import connection
+from dwork.cli.hub_option import Which
+from dwork.connection import file as connection_file
+from dwork.core.errors import DworkError, UsageError
+from dwork.core.text import shown
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
-from dwork.errors import DworkError, UsageError
-from dwork.shown import shown
-from dwork.which import Which
 
 
 class _Run(NamedTuple):
@@ -46,7 +46,7 @@ def command(session: Session, as_json: bool) -> int:
         report = examine([gather.facts()], gather.job(record))
     runs = list(_runs(session))
     lines = [("run", f"{run.name}: {_answer(run)}") for run in runs] or [
-        ("run", f"none is known in {shown(connection.directory())}")
+        ("run", f"none is known in {shown(connection_file.directory())}")
     ]
     report = report._replace(
         lines=(*report.lines, *lines), advice=(*report.advice, *(run.advice for run in runs if run.advice))
@@ -75,9 +75,9 @@ def _runs(session: Session) -> Iterator[_Run]:
         yield _asked(session, "the hub")
         return
     try:
-        found = connection.known()
+        found = connection_file.known()
     except UsageError as error:
-        yield _Run(shown(connection.directory()), advice=str(error))
+        yield _Run(shown(connection_file.directory()), advice=str(error))
         return
     for path, run in found.items():
         if isinstance(run, UsageError):

@@ -15,10 +15,10 @@ import time
 
 import click
 
+from dwork.core.errors import TransportError
+from dwork.core.text import counted
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
-from dwork.errors import TransportError
-from dwork.shown import counted
 
 #: Seconds between two looks whether something still runs.
 PAUSE = 0.5

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import click
 
+from dwork.core.errors import GraphError
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
-from dwork.errors import GraphError
 
 
 @click.command(help=__doc__)

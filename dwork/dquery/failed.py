@@ -16,11 +16,11 @@ from collections import Counter
 
 import click
 
+from dwork.core.text import counted, shown
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import Row, file_option, source
 from dwork.dquery._words import ending, lasting, named
-from dwork.shown import counted, shown
 
 #: Culprits that the last line names.
 NAMED = 5

@@ -19,11 +19,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dwork.completion import files
+from dwork.cli.shell_completion import files
+from dwork.core.text import counted
 from dwork.dquery._output import note, say_json, written
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import record, record_option
-from dwork.shown import counted
 
 if TYPE_CHECKING:
     from dwork.history.outline import Outline

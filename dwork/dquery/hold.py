@@ -12,8 +12,8 @@ Examples:
 
 from __future__ import annotations
 
+from dwork.core.messages import Verb
 from dwork.dquery._completion import tasks
 from dwork.dquery._control import control
-from dwork.messages import Verb
 
 command = control(Verb.HOLD, "held", __doc__, tasks("waiting", "ready"))

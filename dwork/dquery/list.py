@@ -19,11 +19,11 @@ from collections.abc import Iterator
 
 import click
 
+from dwork.core.task import State
+from dwork.core.text import shown, signal_name
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, Source, file_option, source
-from dwork.shown import shown, signal_name
-from dwork.task import State
 
 HELD = "held"
 #: The states of a task that is held.

@@ -19,14 +19,14 @@ import time
 
 import click
 
+from dwork.core.errors import DworkError, GraphError, TransportError, UsageError
+from dwork.core.task import ACTIVE
+from dwork.core.text import counted
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import note, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, Source, file_option, found, source
 from dwork.dquery._words import named
-from dwork.errors import DworkError, GraphError, TransportError, UsageError
-from dwork.shown import counted
-from dwork.task import ACTIVE
 
 #: Seconds between looks for more with --follow; more when the hub takes long to answer, so that it can do other things.
 LOOK = 0.5

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from dwork.completion import files
+from dwork.cli.shell_completion import files
+from dwork.core.text import counted, shown, size
 from dwork.dquery._output import say, say_json, written
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import record, record_option
-from dwork.shown import counted, shown, size
 
 if TYPE_CHECKING:
     from dwork.history.facts import History

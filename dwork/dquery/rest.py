@@ -20,16 +20,16 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from dwork.core.errors import UsageError
+from dwork.core.task import Options, State, Task
+from dwork.core.text import counted, shown
 from dwork.dquery._output import say_exactly
 from dwork.dquery._session import Session
 from dwork.dquery._source import Row, file_option, source
 from dwork.dquery._words import ending
-from dwork.errors import UsageError
-from dwork.shown import counted, shown
-from dwork.task import Options, State, Task
 
 if TYPE_CHECKING:
-    from dwork.client import Client
+    from dwork.client.client import Client
     from dwork.record.reading import Archive
 
 _LEFT = tuple(state.value for state in State if state is not State.DONE)

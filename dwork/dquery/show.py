@@ -15,12 +15,12 @@ from collections.abc import Iterator
 
 import click
 
+from dwork.core.text import counted, duration, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
 from dwork.dquery._source import Row, file_option, found, source
 from dwork.dquery._words import ending, lasting, moment, named
-from dwork.shown import counted, duration, shown, size
 
 #: Predecessors, and lines of stderr, that are shown.
 PREDECESSORS, LINES = 10, 10

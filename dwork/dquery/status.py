@@ -18,13 +18,13 @@ from collections.abc import Mapping
 
 import click
 
+from dwork.cli.program import ExitCode
+from dwork.core.errors import TransportError
+from dwork.core.task import ACTIVE, State
+from dwork.core.text import counted, printable, shown
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import Session, json_option
 from dwork.dquery._source import file_option, source
-from dwork.errors import TransportError
-from dwork.program import ExitCode
-from dwork.shown import counted, printable, shown
-from dwork.task import ACTIVE, State
 
 
 @click.command(help=__doc__)

@@ -17,12 +17,12 @@ from typing import Any
 
 import click
 
+from dwork.core.argv import as_path
+from dwork.core.errors import AllDone
+from dwork.core.task import Assigned, Command
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_exactly, say_json
 from dwork.dquery._session import Session, name
-from dwork.errors import AllDone
-from dwork.shellwords import as_path
-from dwork.task import Assigned, Command
 
 NO_TASK, FINISHED, NOT_NOW = 1, 3, 4
 

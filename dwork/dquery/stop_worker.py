@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import click
 
+from dwork.core.text import counted
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option, name
-from dwork.shown import counted
 
 
 @click.command(help=__doc__)

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dwork.completion import files
+from dwork.cli.shell_completion import files
 from dwork.dquery._output import written
 from dwork.dquery._session import Session
 from dwork.dquery._source import record, record_option

@@ -15,8 +15,8 @@ import os
 
 import click
 
+from dwork.core.errors import UsageError
 from dwork.dquery._session import Session
-from dwork.errors import UsageError
 from dwork.progress.terminal import can_redraw
 
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import click
 
+from dwork.core.text import counted, duration, shown
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import Session, json_option
-from dwork.shown import counted, duration, shown
 
 
 @click.command(help=__doc__)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dwork.order import topological
+from dwork.core.toposort import topological
 
 
 def longest(predecessors: Sequence[Sequence[int]], seconds: Sequence[float]) -> list[int]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dwork.core.toposort import topological
 from dwork.history.facts import Entry
-from dwork.order import topological
 
 
 def past_joins(tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most: int) -> list[list[int]] | None:

@@ -11,9 +11,9 @@ from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
+from dwork.core.toposort import topological
 from dwork.history.facts import Entry
 from dwork.history.kinds import kind
-from dwork.order import topological
 
 #: States from the one that matters most to whoever looks at a graph, to the one that matters least.
 STATES = ("failed", "cancelled", "skipped", "waiting", "done")

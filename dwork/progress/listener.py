@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dwork.events import Event
+from dwork.core.events import Event
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dwork.task import State
+from dwork.core.task import State
 
 if TYPE_CHECKING:
-    from dwork.hub import Hub
-    from dwork.report import Report
+    from dwork.hub.hub import Hub
+    from dwork.output.summary import Report
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ import shutil
 import stat
 from typing import Final, Protocol
 
-from dwork.printer import Stream
+from dwork.output.printer import Stream
 
 _ERASE: Final = b"\r\x1b[K"
 

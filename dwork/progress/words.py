@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from dwork.core.task import State
+from dwork.core.text import duration
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
-from dwork.shown import duration
-from dwork.task import State
 
 #: Columns of the bar, at the least and at the most; it goes first on a line shorter than NARROW.
 BAR: Final = (10, 40)

@@ -11,9 +11,9 @@ import stat
 import struct
 from typing import Final
 
-from dwork.errors import StoreError, UsageError
-from dwork.mine import NotMine, open_mine, refuse
-from dwork.shown import shown
+from dwork.core.errors import StoreError, UsageError
+from dwork.core.text import shown
+from dwork.host.own_files import NotMine, open_mine, refuse
 
 #: What belongs to a record beside the file itself.
 COMPANIONS: Final = ("-wal", "-shm", "-journal")

@@ -13,10 +13,10 @@ import zlib
 from collections import OrderedDict
 from typing import Final
 
-from dwork.errors import StoreError
-from dwork.mine import DIRECTORY_MODE, open_directory, open_mine
+from dwork.core.errors import StoreError
+from dwork.core.text import shown
+from dwork.host.own_files import DIRECTORY_MODE, open_directory, open_mine
 from dwork.record.rows import untext
-from dwork.shown import shown
 
 #: Files that are kept open at a time.
 OPEN: Final = 128

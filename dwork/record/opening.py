@@ -6,8 +6,9 @@ import contextlib
 import os
 from collections.abc import Callable
 
-from dwork.errors import UsageError
-from dwork.mine import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
+from dwork.core.errors import UsageError
+from dwork.core.text import shown
+from dwork.host.own_files import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
 from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_foreign
 from dwork.record.logs import Logs
 from dwork.record.place import Place
@@ -15,7 +16,6 @@ from dwork.record.run import this_run
 from dwork.record.schema import Foreign
 from dwork.record.store import Store
 from dwork.record.waiting import Wait
-from dwork.shown import shown
 
 #: What every SQLite file begins with.
 _MAGIC = b"SQLite format 3\0"

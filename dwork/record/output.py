@@ -9,10 +9,10 @@ import sqlite3
 from collections.abc import Iterable
 from typing import Final
 
+from dwork.core.byte_tails import Tails
+from dwork.core.task import Result
 from dwork.record.logs import Logs
 from dwork.record.rows import text
-from dwork.tails import Tails
-from dwork.task import Result
 
 #: Bytes of stderr that the record keeps of an attempt that did not end well.
 TAIL: Final = 4096

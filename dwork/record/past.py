@@ -6,10 +6,10 @@ import json
 import sqlite3
 from typing import Any, Final
 
-from dwork.events import ELSEWHERE, GOODBYE, NEVER_ARRIVED
+from dwork.core.events import ELSEWHERE, GOODBYE, NEVER_ARRIVED
+from dwork.core.task import State
 from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
-from dwork.task import State
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
 #: Its worker died with it, or the whole run.

@@ -14,10 +14,10 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
+from dwork.core.text import shown
 from dwork.record.locks import has_locks, refuse_foreign, take_lock_file
 from dwork.record.schema import version_of
 from dwork.record.trouble import opening
-from dwork.shown import shown
 
 #: Seconds that one who only looks waits for another who does.
 _PATIENCE: Final = 1.0

@@ -17,9 +17,10 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Any, Final
 
-from dwork.errors import StoreError, UsageError
-from dwork.mine import FILE_MODE, open_mine
-from dwork.pattern import matcher
+from dwork.core.errors import StoreError, UsageError
+from dwork.core.glob import matcher
+from dwork.core.text import shown
+from dwork.host.own_files import FILE_MODE, open_mine
 from dwork.record.batch import enter
 from dwork.record.locks import COMPANIONS, refuse_foreign, refuse_if_in_use
 from dwork.record.logs import read
@@ -27,7 +28,6 @@ from dwork.record.place import Place
 from dwork.record.rows import untext
 from dwork.record.schema import VERSION, version_of
 from dwork.record.trouble import reading
-from dwork.shown import shown
 
 Row = dict[str, Any]
 

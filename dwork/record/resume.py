@@ -11,10 +11,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from dwork.errors import UsageError
-from dwork.graph import Restored
-from dwork.order import topological
-from dwork.task import State, Task
+from dwork.core.errors import UsageError
+from dwork.core.task import State, Task
+from dwork.core.toposort import topological
+from dwork.hub.graph import Restored
 
 
 class Recorded(NamedTuple):

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import fields
 from typing import Any, Final
 
-from dwork.task import PLAIN, Command, Options, Task
+from dwork.core.task import PLAIN, Command, Options, Task
 
 _DEFAULTS: Final = {field.name: field.default for field in fields(Options)}
 

@@ -9,7 +9,7 @@ import sys
 from typing import NamedTuple
 
 from dwork import __version__
-from dwork.jobs import job
+from dwork.host.batch_job import job
 
 
 class Run(NamedTuple):

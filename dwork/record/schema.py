@@ -9,9 +9,9 @@ from __future__ import annotations
 import sqlite3
 from typing import Final
 
-from dwork.errors import UsageError
+from dwork.core.errors import UsageError
+from dwork.core.text import shown
 from dwork.record.transaction import transaction
-from dwork.shown import shown
 
 #: What file(1) and SQLite's application_id say: "dwrk".
 APPLICATION_ID: Final = 0x6477726B

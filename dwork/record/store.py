@@ -21,9 +21,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
-from dwork import events
-from dwork.events import Ended, Event
-from dwork.graph import Restored
+from dwork.core import events
+from dwork.core.events import Ended, Event
+from dwork.core.task import State, Task
+from dwork.hub.graph import Restored
 from dwork.record import past, schema
 from dwork.record.batch import enter, enter_within, host_of, pack
 from dwork.record.logs import Logs
@@ -34,7 +35,6 @@ from dwork.record.rows import task_row
 from dwork.record.run import Run
 from dwork.record.transaction import transaction
 from dwork.record.trouble import damaged, opening, reading, writing
-from dwork.task import State, Task
 
 _MOST: Final = 2**63 - 1
 #: Rows of `hands` that are left until nobody holds anything.

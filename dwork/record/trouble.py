@@ -11,9 +11,9 @@ import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
-from dwork.errors import StoreError, UsageError
+from dwork.core.errors import StoreError, UsageError
+from dwork.core.text import shown
 from dwork.record.locks import in_use
-from dwork.shown import shown
 
 #: What SQLite says in an OperationalError when it is not the file that is wrong.
 _INNOCENT: Final = ("full", "disk I/O error", "out of memory", "interrupted")

@@ -11,8 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from dwork.errors import StoreError
-from dwork.jobs import is_restarted
+from dwork.core.errors import StoreError
+from dwork.host.batch_job import is_restarted
 from dwork.record.locks import InUse
 
 #: Seconds to wait at the most, in general and in a job that was started before.

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from dwork.background import fault
-from dwork.task import PLAIN, Options, Task
-from dwork.taskfile import csv_rows, dag, disbatch, greasy, hyperqueue, jsonl, launcher, lines
+from dwork.core.background import fault
+from dwork.core.task import PLAIN, Options, Task
+from dwork.taskfile import csv_rows, jsonl, lines
 from dwork.taskfile.draft import Draft
+from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
+from dwork.taskfile.foreign.rescue import rescued, without
 from dwork.taskfile.options import duration, memory
-from dwork.taskfile.rescue import rescued, without
 from dwork.taskfile.resolve import resolve
 from dwork.taskfile.text import decoded
 

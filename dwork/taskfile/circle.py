@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dwork.errors import TaskFileError
-from dwork.order import topological
-from dwork.shown import shown
-from dwork.task import Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import Task
+from dwork.core.text import shown
+from dwork.core.toposort import topological
 from dwork.taskfile.roster import Roster
 
 

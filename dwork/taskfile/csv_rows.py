@@ -10,7 +10,7 @@ import io
 
 from dwork.taskfile.directive import misses
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.foreign import refuse
+from dwork.taskfile.foreign.signs import refuse
 from dwork.taskfile.text import TOO_LONG, fit_command, proper, trimmed
 
 

@@ -10,8 +10,8 @@ import shlex
 from functools import lru_cache
 from typing import Any, Final
 
-from dwork.shown import shown
-from dwork.task import PLAIN, Options
+from dwork.core.task import PLAIN, Options
+from dwork.core.text import shown
 from dwork.taskfile.draft import Pool
 from dwork.taskfile.options import KEYS, SPELLINGS, checked, unknown_key, value_of
 from dwork.taskfile.text import BLANKS, proper

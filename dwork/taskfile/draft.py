@@ -7,8 +7,8 @@ from array import array
 from collections.abc import Iterator
 from typing import Final
 
-from dwork.errors import TaskFileError
-from dwork.task import PLAIN, Command, Options, Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.taskfile.text import problem, proper, too_long
 
 #: Equal Options made one object: a million tasks ask for a handful of different things.

@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from dwork.order import topological
-from dwork.task import Task
+from dwork.core.task import Task
+from dwork.core.toposort import topological
 
 #: A join becomes no more edges than that.
 EDGES: Final = 1000

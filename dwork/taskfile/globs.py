@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from functools import cached_property
 
-from dwork.pattern import MAGIC, matcher
+from dwork.core.glob import MAGIC, matcher
 
 _MAGIC_OR_END = re.compile(r"[*?\[\]]")
 

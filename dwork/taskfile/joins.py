@@ -6,8 +6,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dwork.shown import shown
-from dwork.task import Task
+from dwork.core.task import Task
+from dwork.core.text import shown
 from dwork.taskfile.circle import circle
 from dwork.taskfile.globs import Names
 from dwork.taskfile.roster import Roster

@@ -6,8 +6,8 @@ import json
 from collections import Counter
 from typing import Any
 
-from dwork.shown import shown
-from dwork.task import PLAIN, Options
+from dwork.core.task import PLAIN, Options
+from dwork.core.text import shown
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.options import BOUNDS, KEYS, checked, memory_of, seconds_of, unknown_key, value_of, whole
 from dwork.taskfile.text import BLANKS, fit_command, fit_name, proper

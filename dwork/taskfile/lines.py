@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refuse_near_miss, words
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.foreign import FIRST, refuse, remark_variables
+from dwork.taskfile.foreign.signs import FIRST, refuse, remark_variables
 from dwork.taskfile.options import checked
 from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
 

@@ -12,7 +12,7 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import TypeVar
 
-from dwork.shown import shown
+from dwork.core.text import shown
 
 T = TypeVar("T")
 

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from difflib import get_close_matches
 
-from dwork.errors import TaskFileError
-from dwork.pattern import is_glob
-from dwork.shown import shown
-from dwork.task import Task
+from dwork.core.errors import TaskFileError
+from dwork.core.glob import is_glob
+from dwork.core.task import Task
+from dwork.core.text import shown
 from dwork.taskfile.circle import refuse_circle
 from dwork.taskfile.draft import Draft
 from dwork.taskfile.joins import Globs, Joins

@@ -6,9 +6,9 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import chain
 
-from dwork.errors import TaskFileError
-from dwork.shown import shown
-from dwork.task import Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import Task
+from dwork.core.text import shown
 from dwork.taskfile.draft import Draft
 
 

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Final
 
-from dwork.shown import shown
+from dwork.core.text import shown
 from dwork.taskfile.draft import Draft
 from dwork.taskfile.joins import Joins
 from dwork.taskfile.roster import Roster

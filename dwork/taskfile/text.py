@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
-from dwork.errors import TaskFileError
-from dwork.shown import shown
+from dwork.core.errors import TaskFileError
+from dwork.core.text import shown
 
 #: What may stand around a command without belonging to it: what a shell takes for blanks, and nothing more.
 BLANKS = " \t"

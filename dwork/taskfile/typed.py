@@ -5,7 +5,7 @@ Every function here raises ValueError with one line that says what is wrong and 
 
 from __future__ import annotations
 
-from dwork.shown import shown
+from dwork.core.text import shown
 from dwork.taskfile.text import fit_command, too_long
 
 

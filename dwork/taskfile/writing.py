@@ -18,9 +18,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
-from dwork.errors import TaskFileError
-from dwork.shown import shown
-from dwork.task import Options, Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import Options, Task
+from dwork.core.text import shown
 from dwork.taskfile import jsonl, lines
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.flat import barriers, closed, flat

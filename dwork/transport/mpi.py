@@ -21,8 +21,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from dwork.errors import TransportError, UsageError
-from dwork.neighbours import place
+from dwork.core.errors import TransportError, UsageError
+from dwork.host.local_ranks import place
 from dwork.transport import HUB, Peer
 
 if TYPE_CHECKING:

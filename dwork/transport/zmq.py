@@ -17,9 +17,9 @@ from typing import Final
 import zmq
 from zmq.utils import z85
 
-from dwork.errors import TransportError, UsageError
-from dwork.keys import HubKeys, PeerKeys
+from dwork.core.errors import TransportError, UsageError
 from dwork.transport import HUB, LARGEST_FRAME, Peer
+from dwork.transport.curve_keys import HubKeys, PeerKeys
 
 #: Messages that may queue for one peer, either way.
 HIGH_WATER: Final = 64

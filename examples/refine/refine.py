@@ -54,7 +54,7 @@ def round_of(number: int) -> None:
     wanted = [2 * index + half for index in poor for half in (0, 1)] if number else [0]
     if wanted:
         import dwork  # here, so that tasks which do not need it start sooner
-        from dwork.task import Task
+        from dwork.core.task import Task
 
         me = f"{shlex.quote(sys.executable)} refine.py"
         tasks = [Task(f"interval-{number}-{i}", f"{me} interval {number} {i}") for i in wanted]

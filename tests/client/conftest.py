@@ -11,17 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from dwork.hub import Hub, Policy
-from dwork.inquiry import Inquiries
-from dwork.loop import clock, sleep
-from dwork.loop.hub import HubLoop
-from dwork.overview import Overview
+from dwork.core.task import State
+from dwork.hub.hub import Hub, Policy
+from dwork.output.summary import Report
 from dwork.record.logs import Logs
 from dwork.record.opening import MEMORY
 from dwork.record.run import this_run
 from dwork.record.store import Store
-from dwork.report import Report
-from dwork.task import State
+from dwork.server.hub_loop import HubLoop
+from dwork.server.overview import Overview
+from dwork.server.queries import Inquiries
+from dwork.transport.waiting import clock, sleep
 from dwork.transport.zmq import Router
 
 

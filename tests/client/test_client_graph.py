@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dwork import AllDone, Client, GraphError, NotHeld, UsageError, WireError
-from dwork import client as client_module
-from dwork.client import Found, Status
-from dwork.hub import Policy
-from dwork.task import PLAIN, Options, State, Task
+from dwork.client import client as client_module
+from dwork.client.client import Found, Status
+from dwork.core.task import PLAIN, Options, State, Task
+from dwork.hub.hub import Policy
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_a_completion_of_a_stolen_task_may_be_repeated_and_one_by_name_may_not(c
 
 
 def test_several_are_completed_in_one_message_and_those_not_held_are_told(client: Client, hub: Any) -> None:
-    from dwork.task import Result
+    from dwork.core.task import Result
 
     client.create_all([Task(name, name) for name in "abc"])
     client.steal(2)

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from dwork import Client, GraphError, TransportError, UsageError, WireError, wire
-from dwork.hub import Policy
-from dwork.messages import OK as OK_REPLY
-from dwork.messages import Answer, Create, List, Output, Read, Show
-from dwork.task import State, Task
-from dwork.transport import HUB
+from dwork import Client, GraphError, TransportError, UsageError, WireError
+from dwork.core.messages import OK as OK_REPLY
+from dwork.core.messages import Answer, Create, List, Output, Read, Show
+from dwork.core.task import State, Task
+from dwork.hub.hub import Policy
+from dwork.transport import HUB, wire
 from dwork.transport.zmq import Dealer
 
 STATUS = "08061a1e646875623a203020616374697665207461736b732c20302072656164792e2000"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dwork import AllDone, Client, TransportError, UsageError
-from dwork.task import Assigned, State, Task
+from dwork.core.task import Assigned, State, Task
 from dwork.transport.zmq import Dealer
 
 STATUS = "08061a1e646875623a203020616374697665207461736b732c20302072656164792e2000"

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from dwork import AllDone, Client, GraphError, TransportError, WireError, messages, wire
-from dwork.client import LAP, End, Status
-from dwork.task import Assigned
+from dwork import AllDone, Client, GraphError, TransportError, WireError
+from dwork.client.client import LAP, End, Status
+from dwork.core import messages
+from dwork.core.task import Assigned
+from dwork.transport import wire
 
 OK, NOT_FOUND, EXIT, ERROR = "0806", "0805", "0807", "0808"
 STATUS = "08061a1e646875623a203020616374697665207461736b732c20302072656164792e2000"

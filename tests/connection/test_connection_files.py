@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dwork.connection import (
+from dwork.connection.file import (
     Connection,
     choose,
     find,
@@ -25,8 +25,8 @@ from dwork.connection import (
     successor,
     withdraw,
 )
-from dwork.errors import TransportError, UsageError
-from dwork.interfaces import addresses
+from dwork.core.errors import TransportError, UsageError
+from dwork.host.interfaces import addresses
 
 ME = Connection(
     ("tcp://10.0.0.1:6125", "tcp://127.0.0.1:6125"), "server", "public", "secret", socket.gethostname(), os.getpid(),
@@ -189,7 +189,7 @@ def test_there_is_an_order_in_what_tells_which_run_is_meant(place: Path, monkeyp
 
 def test_a_run_that_ends_while_files_are_read_is_passed_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = publish(ME)
-    monkeypatch.setattr("dwork.connection._paths", lambda place: [os.path.join(place, "ended.json"), path])
+    monkeypatch.setattr("dwork.connection.file._paths", lambda place: [os.path.join(place, "ended.json"), path])
     assert choose() == choose("10.0.0.1") == ME
     assert is_only(path)
 

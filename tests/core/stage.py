@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from dwork import events as e
-from dwork import messages as m
-from dwork import wire
-from dwork.crew import Step
-from dwork.hub import Hub, Policy
-from dwork.messages import Native, Verb
-from dwork.task import Options, Result, State, Task
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.messages import Native, Verb
+from dwork.core.task import Options, Result, State, Task
+from dwork.hub.hub import Hub, Policy
+from dwork.hub.workers import Step
+from dwork.transport import wire
 
 INF = math.inf
 

@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from dwork.background import fault
-from dwork.task import Command
+from dwork.core.background import fault
+from dwork.core.task import Command
 
 LEFT = [
     "a &",

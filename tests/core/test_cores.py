@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from dwork import cores
-from dwork.cores import allowed, of_mpirun, of_others, quota, share, slots
-from dwork.neighbours import Place
+from dwork.host import cores
+from dwork.host.cores import allowed, of_mpirun, of_others, quota, share, slots
+from dwork.host.local_ranks import Place
 
 
 def places(ranks: int) -> list[Place]:
@@ -25,8 +25,8 @@ def node(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
             monkeypatch.delenv(name)
     monkeypatch.setattr("os.sched_getaffinity", lambda _: set(range(64)))
     monkeypatch.setattr("os.sched_setaffinity", lambda *_: None)
-    monkeypatch.setattr("dwork.cgroups.directories", lambda _: [])
-    monkeypatch.setattr("dwork.launcher.starter", lambda: 1)
+    monkeypatch.setattr("dwork.host.cgroups.directories", lambda _: [])
+    monkeypatch.setattr("dwork.host.launcher.starter", lambda: 1)
     return monkeypatch
 
 
@@ -53,7 +53,7 @@ def test_ranks_that_may_use_the_same_cores_share_them(node: pytest.MonkeyPatch, 
 
 
 def test_a_rank_whose_mpirun_is_not_to_be_found_goes_by_what_the_kernel_would_grant(node: pytest.MonkeyPatch) -> None:
-    node.setattr("dwork.launcher.starter", lambda: None)
+    node.setattr("dwork.host.launcher.starter", lambda: None)
     node.setenv("MPI_LOCALNRANKS", "8")
     assert share() == 8
 
@@ -113,7 +113,7 @@ def test_a_control_group_says_how_much_time_there_is(tmp_path: Path, files: dict
 
 def test_a_quota_is_shared_by_the_ranks_and_leaves_each_one_core(node: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "cpu.max").write_text("650000 100000")
-    node.setattr("dwork.cgroups.directories", lambda _: [str(tmp_path)])
+    node.setattr("dwork.host.cgroups.directories", lambda _: [str(tmp_path)])
     assert share() == 6
     node.setenv("MPI_LOCALNRANKS", "2")
     assert share() == 3

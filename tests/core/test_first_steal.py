@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dwork import messages as m
-from dwork.task import Result, State
-from dwork.worker import OVER_TCP, Worker
+from dwork.core import messages as m
+from dwork.core.task import Result, State
+from dwork.worker.worker import OVER_TCP, Worker
 from tests.core.stage import Stage
 
 

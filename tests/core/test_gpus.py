@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.gpus import CUDA, HIP, ROCR, ZE, Gpus, devices, environment, found
+from dwork.host.gpus import CUDA, HIP, ROCR, ZE, Gpus, devices, environment, found
 
 NONE = Gpus()
 FOUR = Gpus(CUDA, ("0", "1", "2", "3"))

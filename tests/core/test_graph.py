@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from dwork.errors import GraphError
-from dwork.graph import Graph, Node
-from dwork.task import Options, State, Task
+from dwork.core.errors import GraphError
+from dwork.core.task import Options, State, Task
+from dwork.hub.graph import Graph, Node
 
 
 def task(name: str, *after: str, command: str | None = "run", priority: int = 0) -> Task:

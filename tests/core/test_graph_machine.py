@@ -11,17 +11,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dwork import events as e
-from dwork import messages as m
-from dwork import wire
-from dwork.crew import Step
-from dwork.errors import GraphError
-from dwork.graph import Graph, Node, Restored
-from dwork.halt import Halt
-from dwork.hub import Hub, Policy
-from dwork.messages import Native, Returned, Verb
-from dwork.resources import Resources
-from dwork.task import ACTIVE, Options, Result, State, Task
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.errors import GraphError
+from dwork.core.halt import Halt
+from dwork.core.messages import Native, Returned, Verb
+from dwork.core.resources import Resources
+from dwork.core.task import ACTIVE, Options, Result, State, Task
+from dwork.hub.graph import Graph, Node, Restored
+from dwork.hub.hub import Hub, Policy
+from dwork.hub.workers import Step
+from dwork.transport import wire
 
 #: What workers have that say so, and tasks that ask for more than a core.
 HAS = Resources(4, 4 << 30, 1)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dwork.errors import UsageError
-from dwork.halt import Halt
+from dwork.core.errors import UsageError
+from dwork.core.halt import Halt
 
 
 @pytest.mark.parametrize(

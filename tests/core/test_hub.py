@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork.halt import Halt
-from dwork.hub import Policy
-from dwork.messages import Native, Returned
-from dwork.task import Assigned, Result, State, Task
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.halt import Halt
+from dwork.core.messages import Native, Returned
+from dwork.core.task import Assigned, Result, State, Task
+from dwork.hub.hub import Policy
 from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
 # -- the original dialect ---------------------------------------------------------------------------------------------

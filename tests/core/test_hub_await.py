@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from dwork import messages as m
-from dwork.task import Result, State
+from dwork.core import messages as m
+from dwork.core.task import Result, State
 from tests.core.stage import Stage, complete, steal
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork.hub import Policy
-from dwork.messages import Returned, Verb
-from dwork.task import Result, State, Task
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.messages import Returned, Verb
+from dwork.core.task import Result, State, Task
+from dwork.hub.hub import Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 
 MANY = 20_000

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dwork import events as e
-from dwork import messages as m
-from dwork.hub import ENDING
-from dwork.messages import Native, Returned
-from dwork.mintime import UNKNOWN, MinTime
-from dwork.task import Result, State, Task
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.messages import Native, Returned
+from dwork.core.min_time import UNKNOWN, MinTime
+from dwork.core.task import Result, State, Task
+from dwork.hub.hub import ENDING
 from tests.core.stage import INF, Stage, complete, steal, task, told
 
 

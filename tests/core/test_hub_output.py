@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork.graph import Restored
-from dwork.hub import ASKS, NOT_ALL, Policy
-from dwork.task import Result, State
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.task import Result, State
+from dwork.hub.graph import Restored
+from dwork.hub.hub import ASKS, NOT_ALL, Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 
 AGAIN = m.Welcome("tcp://hub:1", output=True, again=True)

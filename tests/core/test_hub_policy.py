@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork.halt import Halt
-from dwork.hub import LOST_TOO_OFTEN, Policy
-from dwork.messages import Returned, Verb
-from dwork.task import Result, State
-from dwork.trials import LOOK
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.halt import Halt
+from dwork.core.messages import Returned, Verb
+from dwork.core.task import Result, State
+from dwork.hub.hub import LOST_TOO_OFTEN, Policy
+from dwork.hub.retries import LOOK
 from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
 

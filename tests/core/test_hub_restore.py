@@ -6,13 +6,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork.errors import GraphError
-from dwork.graph import Restored
-from dwork.hub import RETURN, Hub, Policy
-from dwork.messages import Returned, Verb
-from dwork.task import Assigned, Result, State, Task
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.errors import GraphError
+from dwork.core.messages import Returned, Verb
+from dwork.core.task import Assigned, Result, State, Task
+from dwork.hub.graph import Restored
+from dwork.hub.hub import RETURN, Hub, Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 
 DONE, FAILED, CANCELLED, ASSIGNED = State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED

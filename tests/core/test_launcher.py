@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dwork import launcher
-from dwork.launcher import starter
+from dwork.host import launcher
+from dwork.host.launcher import starter
 
 
 def chain(proc: Path, *commands: str) -> str:

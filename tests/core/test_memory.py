@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from dwork import cgroups, memory
-from dwork.memory import of_node
+from dwork.host import cgroups, memory
+from dwork.host.memory import of_node
 
 GIB = 2**30
 MEMINFO = f"MemTotal:       {64 * GIB // 1024} kB\nMemFree:        1 kB\n"

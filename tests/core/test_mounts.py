@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from dwork.mounts import MINE, Mount, of
+from dwork.host.mounts import MINE, Mount, of
 
 LIST = """\
 27 1 254:0 / / rw,relatime - ext4 /dev/vda rw

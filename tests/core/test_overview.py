@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork import overview
-from dwork.hub import Policy
-from dwork.overview import NoRecord, Overview
-from dwork.report import Report
-from dwork.task import Result
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.task import Result
+from dwork.hub.hub import Policy
+from dwork.output.summary import Report
+from dwork.server import overview
+from dwork.server.overview import NoRecord, Overview
 from tests.core.stage import Stage, complete, steal, task
 
 

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwork import events as e
-from dwork.events import Ended, Named
-from dwork.printer import Printer
-from dwork.task import Result, Task
+from dwork.core import events as e
+from dwork.core.events import Ended, Named
+from dwork.core.task import Result, Task
+from dwork.output.printer import Printer
 
 
 class Screen:

@@ -21,14 +21,14 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dwork import events as e
-from dwork import messages as m
-from dwork import wire
-from dwork.crew import Step
-from dwork.hub import LOST_TOO_OFTEN, Hub, Policy
-from dwork.resources import Resources
-from dwork.task import Assigned, Options, Result, State, Task, TaskKey
-from dwork.worker import Habits, Worker
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.resources import Resources
+from dwork.core.task import Assigned, Options, Result, State, Task, TaskKey
+from dwork.hub.hub import LOST_TOO_OFTEN, Hub, Policy
+from dwork.hub.workers import Step
+from dwork.transport import wire
+from dwork.worker.worker import Habits, Worker
 
 #: Seconds after which a pool that has not ended never will.
 FOREVER = 500.0

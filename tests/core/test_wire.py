@@ -12,13 +12,13 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dwork import messages as m
-from dwork import wire
-from dwork._pb import dwork_pb2
-from dwork._pb.dwork_pb2 import QueryMsg
-from dwork.errors import WireError
-from dwork.messages import Returned, Verb
-from dwork.task import PLAIN, Assigned, Options, Result, Task
+from dwork.core import messages as m
+from dwork.core.errors import WireError
+from dwork.core.messages import Returned, Verb
+from dwork.core.task import PLAIN, Assigned, Options, Result, Task
+from dwork.transport import wire
+from dwork.transport._pb import dwork_pb2
+from dwork.transport._pb.dwork_pb2 import QueryMsg
 
 ROOT = Path(__file__).parents[2]
 

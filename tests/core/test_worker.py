@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dwork import messages as m
-from dwork import wire
-from dwork.messages import Native, Returned
-from dwork.resources import Resources
-from dwork.task import Assigned, Options, Result
-from dwork.worker import HOLD, PAUSE, URGENT, Habits, Worker
+from dwork.core import messages as m
+from dwork.core.messages import Native, Returned
+from dwork.core.resources import Resources
+from dwork.core.task import Assigned, Options, Result
+from dwork.transport import wire
+from dwork.worker.worker import HOLD, PAUSE, URGENT, Habits, Worker
 
 INF = math.inf
 CAREFUL = Habits(wait=20.0, patience=10.0)

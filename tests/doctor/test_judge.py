@@ -9,7 +9,7 @@ import pytest
 
 from dwork.doctor.facts import Facts, Job, Record
 from dwork.doctor.judge import Report, examine
-from dwork.mounts import Mount
+from dwork.host.mounts import Mount
 
 GIB = 2**30
 NODE = Facts(

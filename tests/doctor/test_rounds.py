@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from dwork.core.errors import TransportError, WireError
 from dwork.doctor.facts import Facts
 from dwork.doctor.rounds import Heard, hear, tell
-from dwork.errors import TransportError, WireError
-from dwork.loop import clock
-from dwork.mounts import Mount
+from dwork.host.mounts import Mount
 from dwork.transport import HUB, Peer
 from dwork.transport.inproc import Inproc
+from dwork.transport.waiting import clock
 
 #: Seconds that rank 0 waits for those who say nothing.
 PATIENCE = 0.2

@@ -14,8 +14,8 @@ import pytest
 
 import dwork.dquery
 from dwork import taskfile
+from dwork.core.task import Options, State
 from dwork.dquery import addfile
-from dwork.task import Options, State
 
 COMMANDS = """
     addfile cancel complete completion create doctor drain exit failed graph help hold list log

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from dwork.connection import Connection, publish
+from dwork.connection.file import Connection, publish
 
 WELL = "Nothing needs to be changed."
 

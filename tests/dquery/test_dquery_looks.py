@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from dwork import Client, taskfile, wire
-from dwork.events import Failed, Stolen
-from dwork.hub import Policy
-from dwork.messages import Output
-from dwork.task import Task
-from dwork.transport import HUB
+from dwork import Client, taskfile
+from dwork.core.events import Failed, Stolen
+from dwork.core.messages import Output
+from dwork.core.task import Task
+from dwork.hub.hub import Policy
+from dwork.transport import HUB, wire
 from tests.record import desk
 
 ROOT = Path(__file__).parents[2]

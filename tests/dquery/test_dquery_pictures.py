@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dwork.shown import shown
+from dwork.core.text import shown
 from tests.conftest import ROOT, missing
 
 STRANGE = 'x"; bad \\" &lt;b&gt; <script>alert(1)</script> `[{}]` #1'

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from dwork.messages import Answer
+from dwork.core.messages import Answer
 from dwork.record.run import this_run
 from dwork.record.store import Store
-from dwork.wire import encode
+from dwork.transport.wire import encode
 
 LOOK = [["list"], ["status"], ["failed"], ["rest"], ["show", "a"], ["why", "a"], ["log", "a"]]
 #: What needs a record.
@@ -360,7 +360,7 @@ def test_a_full_disk_is_one_line(start: Any, hub: Any) -> None:
 
 
 #: What a question needs not; before Python 3.11 `platform`, of which pyzmq asks something, imports subprocess.
-HEAVY = {"mpi4py", "rich", "asyncio", "dwork.taskfile", "dwork.hub"}
+HEAVY = {"mpi4py", "rich", "asyncio", "dwork.taskfile", "dwork.hub.hub"}
 if sys.version_info >= (3, 11):
     HEAVY.add("subprocess")
 
@@ -374,12 +374,14 @@ def test_it_starts_without_mpi_and_without_what_it_does_not_need() -> None:
     run = [sys.executable, "-c", script]
     loaded = subprocess.run(run, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": root}, check=True)
     modules = set(loaded.stdout.split())
-    assert "dwork.client" in modules
+    assert "dwork.client.client" in modules
     assert not modules & {*HEAVY, "sqlite3"}
 
 
 @pytest.mark.parametrize(
-    ("where", "expected"), [(["-s", "127.0.0.1:9", "--timeout", "0.01"], {"dwork.client"}), ([], {"sqlite3"})], ids=repr
+    ("where", "expected"),
+    [(["-s", "127.0.0.1:9", "--timeout", "0.01"], {"dwork.client.client"}), ([], {"sqlite3"})],
+    ids=repr,
 )
 def test_only_for_a_record_sqlite_is_loaded(record: Path, where: list[str], expected: set[str]) -> None:
     script = (
@@ -393,5 +395,5 @@ def test_only_for_a_record_sqlite_is_loaded(record: Path, where: list[str], expe
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     loaded = subprocess.run(run, capture_output=True, text=True, env=environment, check=True)
     modules = set(loaded.stdout.split())
-    assert modules & {"sqlite3", "dwork.client"} == expected
+    assert modules & {"sqlite3", "dwork.client.client"} == expected
     assert not modules & HEAVY

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from dwork import Client
-from dwork.task import State, Task
+from dwork.core.task import State, Task
 
 ROOT = Path(__file__).parents[2]
 SCRIPT = ROOT / "examples" / "shell_worker.sh"

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from dwork.core.errors import WireError
 from dwork.dquery._watch.scene import Scene
-from dwork.errors import WireError
 
 
 def answer(time: float = 100.0, **more: Any) -> dict[str, Any]:

@@ -9,12 +9,12 @@ import random
 import resource
 import sys
 
-from dwork import messages as m
-from dwork import wire
-from dwork.errors import WireError
-from dwork.hub import Hub, Policy
-from dwork.messages import Native, Returned
-from dwork.task import Options, Result, Task
+from dwork.core import messages as m
+from dwork.core.errors import WireError
+from dwork.core.messages import Native, Returned
+from dwork.core.task import Options, Result, Task
+from dwork.hub.hub import Hub, Policy
+from dwork.transport import wire
 
 #: A frame of each kind, to begin with.
 SEEDS = [

@@ -7,13 +7,12 @@ import os
 
 import pytest
 
-from dwork import messages as m
-from dwork import wire
-from dwork.hub import Hub
-from dwork.loop.hub import HubLoop
-from dwork.messages import Native
-from dwork.task import Options, State, Task
-from dwork.transport import Peer
+from dwork.core import messages as m
+from dwork.core.messages import Native
+from dwork.core.task import Options, State, Task
+from dwork.hub.hub import Hub
+from dwork.server.hub_loop import HubLoop
+from dwork.transport import Peer, wire
 
 
 class Line:

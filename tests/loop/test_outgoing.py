@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from dwork.capture import PIECE, Capture, Captured
-from dwork.loop.outgoing import MOST, Outgoing
-from dwork.stream import SHORT
-from dwork.task import Result
+from dwork.core.task import Result
+from dwork.runner.capture import PIECE, Capture, Captured
+from dwork.runner.outgoing import MOST, Outgoing
+from dwork.runner.stream import SHORT
 
 Sunk = tuple[int, int, int, int, bytes]
 

@@ -36,7 +36,7 @@ def tells_where_it_is(tmp_path: Path, first: str) -> None:
         f"{first}"
         "with open(f'pid-{mpi.rank_hint()}', 'w') as file:\n"
         "    file.write(str(os.getpid()))\n"
-        "from dwork.pool import main\n"
+        "from dwork.pool.__main__ import main\n"
         "main()\n"
     )
     (tmp_path / "bin").mkdir()

@@ -328,7 +328,7 @@ def test_a_rank_that_comes_over_zeromq_when_all_is_done_is_not_dead(
     (tmp_path / "tasks.txt").write_text("touch ran\n")
     (tmp_path / "late.py").write_text(
         "import os, sys\n"
-        "from dwork.pool import main\n"
+        "from dwork.pool.__main__ import main\n"
         "from dwork.transport import mpi, zmq\n"
         "class Late(zmq.Dealer):\n"
         "    def __init__(self, *args, **more):\n"

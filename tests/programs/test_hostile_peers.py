@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import zmq
 
-from dwork import messages as m
-from dwork.client import Client
+from dwork.client.client import Client
+from dwork.core import messages as m
 from dwork.transport import HUB
+from dwork.transport.wire import encode
 from dwork.transport.zmq import UNREAD, Dealer
-from dwork.wire import encode
 
 
 @pytest.fixture
@@ -121,7 +121,7 @@ def test_a_flood_of_one_does_not_keep_the_others_waiting(plain: Any, client: Cli
 
     flood = (
         "import sys\nfrom dwork.transport.zmq import Dealer\n"
-        "from dwork.messages import OK\nfrom dwork.wire import encode\n"
+        "from dwork.core.messages import OK\nfrom dwork.transport.wire import encode\n"
         "d = Dealer(sys.argv[1], linger=0)\nq = encode(OK())\nprint('begun', flush=True)\n"
         "while True:\n    d.send('hub', q)\n    d.receive()\n"
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.shell import is_bash
+from dwork.host.shell import is_bash
 
 POOL = [sys.executable, "-m", "dwork.pool"]
 

@@ -20,7 +20,7 @@ BAR = re.compile(r" \d+%  \d")
 #: The same program with no time to wait until it tells something.
 HASTY = """\
 import sys
-from dwork import poolcommand
+from dwork.pool import command as poolcommand
 from dwork.progress import lines, live
 lines.LEAST = lines.LOOK = 0.2
 sys.exit(poolcommand.main(None, None))

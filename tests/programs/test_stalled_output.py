@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork import relayprocess
+from dwork.output import relayprocess
 from tests.leftovers import is_gone, processes
 from tests.progress.screen import Pty
 

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from dwork.signals import ENDS
-from dwork.walltime import Walltime, _parsed
+from dwork.host.signals import ENDS
+from dwork.host.walltime import Walltime, _parsed
 from tests.leftovers import is_gone
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]

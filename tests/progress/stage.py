@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+from dwork.core.task import State
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
-from dwork.task import State
 
 BEGIN = 1_000.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dwork import events as e
+from dwork.core import events as e
 from dwork.progress.lines import LEAST, Lines, due
 from dwork.progress.listener import Progress, Silence
 from tests.progress.stage import BEGIN, Play, stand

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from dwork import messages as m
+from dwork.core import messages as m
+from dwork.core.resources import Resources
+from dwork.core.task import Result, State
+from dwork.output.summary import Report
 from dwork.progress.standing import Standing, standing
-from dwork.report import Report
-from dwork.resources import Resources
-from dwork.task import Result, State
 from tests.core.stage import Stage, complete, finish, steal, task
 
 

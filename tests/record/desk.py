@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from dwork.events import Ended, Event, Named
+from dwork.core.events import Ended, Event, Named
+from dwork.core.task import Assigned, Options, Result, Task
 from dwork.record.locks import COMPANIONS
 from dwork.record.logs import Logs
 from dwork.record.run import Run
 from dwork.record.store import Store
-from dwork.task import Assigned, Options, Result, Task
 
 RUN = Run(1000.0, "host", 4711, None, "0", "dwork tasks.txt")
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.errors import UsageError
+from dwork.core.errors import UsageError
 from dwork.record.reading import Archive
 from tests.conftest import missing
 from tests.record.desk import killed, look

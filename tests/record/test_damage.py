@@ -16,19 +16,18 @@ from typing import Any
 
 import pytest
 
-from dwork import events as e
-from dwork import messages as m
-from dwork import wire
+from dwork.core import events as e
+from dwork.core import messages as m
+from dwork.core.errors import GraphError, StoreError, UsageError
+from dwork.core.messages import Native
+from dwork.core.task import Result, State, Task
 from dwork.dquery._picture.embedded import bars
 from dwork.dquery._picture.embedded import tasks as table
 from dwork.dquery._picture.events import Trace
-from dwork.errors import GraphError, StoreError, UsageError
 from dwork.history.outline import outline
 from dwork.history.summary import summary
 from dwork.history.timeline import timeline
-from dwork.hub import Hub
-from dwork.loop.hub import HubLoop
-from dwork.messages import Native
+from dwork.hub.hub import Hub
 from dwork.record import past, schema
 from dwork.record.history import begun, graph, sessions, workers
 from dwork.record.history import history as whole
@@ -38,8 +37,8 @@ from dwork.record.reading import Archive
 from dwork.record.schema import VERSION
 from dwork.record.store import Store
 from dwork.record.trouble import reading
-from dwork.task import Result, State, Task
-from dwork.transport import HUB
+from dwork.server.hub_loop import HubLoop
+from dwork.transport import HUB, wire
 from dwork.transport.inproc import Inproc
 from tests.conftest import environment
 from tests.record.desk import RUN, Desk, ended, given, killed, look, named, task

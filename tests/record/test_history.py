@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from dwork import events as e
-from dwork.errors import UsageError
+from dwork.core import events as e
+from dwork.core.errors import UsageError
+from dwork.core.task import Task
 from dwork.record.history import begun, graph, history, last_words, sessions, workers
 from dwork.record.reading import Archive
-from dwork.task import Task
 from tests.record.desk import Desk, ended, given, killed, named, task
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from dwork import events as e
-from dwork.errors import StoreError
-from dwork.joblog import HEADER, Joblog
+from dwork.core import events as e
+from dwork.core.errors import StoreError
+from dwork.output.joblog import HEADER, Joblog
 from tests.record.desk import ended, named
 
 

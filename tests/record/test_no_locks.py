@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from dwork.errors import StoreError
+from dwork.core.errors import StoreError
 from dwork.record.locks import InUse, refuse_if_in_use, take_lock_file
 from tests.conftest import missing
 from tests.record.desk import Desk, look, task

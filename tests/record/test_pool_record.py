@@ -15,12 +15,12 @@ from typing import Any
 
 import pytest
 
-from dwork import events
-from dwork.errors import StoreError, UsageError
-from dwork.joblog import HEADER
-from dwork.jobs import is_restarted
-from dwork.poolcommand import Given, command
-from dwork.program import click_main
+from dwork.cli.program import click_main
+from dwork.core import events
+from dwork.core.errors import StoreError, UsageError
+from dwork.host.batch_job import is_restarted
+from dwork.output.joblog import HEADER
+from dwork.pool.command import Given, command
 from dwork.record.locks import InUse
 from dwork.record.reading import Archive
 from dwork.record.waiting import Wait

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork import events as e
+from dwork.core import events as e
 from dwork.record.schema import VERSION, prepare
 from tests.conftest import ROOT, missing
 from tests.docs.page import blocks, commands

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dwork.errors import GraphError, UsageError
-from dwork.graph import Graph
+from dwork.core.errors import GraphError, UsageError
+from dwork.core.task import Options, State, Task
+from dwork.hub.graph import Graph
 from dwork.record.resume import Plan, Recorded, plan
-from dwork.task import Options, State, Task
 
 DONE, FAILED, WAITING, ASSIGNED = State.DONE, State.FAILED, State.WAITING, State.ASSIGNED
 

@@ -12,16 +12,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from dwork import events as e
-from dwork import wire
-from dwork.messages import Complete
+from dwork.core import events as e
+from dwork.core.messages import Complete
+from dwork.core.task import PLAIN, Options, Result, State, Task
 from dwork.record import past
 from dwork.record.batch import pack, ranges, unpack
 from dwork.record.logs import Logs, read
 from dwork.record.output import TAIL
 from dwork.record.rows import task_of, task_row
 from dwork.record.store import FORGET
-from dwork.task import PLAIN, Options, Result, State, Task
+from dwork.transport import wire
 from tests.record.desk import RUN, Desk, ended, given, named, task
 
 STATE = "SELECT state FROM tasks ORDER BY id"

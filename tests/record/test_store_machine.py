@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from dwork import messages as m
-from dwork.crew import Step
-from dwork.events import Event
-from dwork.graph import Node
-from dwork.hub import Hub, Policy
-from dwork.messages import Native, Returned, Verb
+from dwork.core import messages as m
+from dwork.core.events import Event
+from dwork.core.messages import Native, Returned, Verb
+from dwork.core.task import ACTIVE, Options, Result, State, Task
+from dwork.hub.graph import Node
+from dwork.hub.hub import Hub, Policy
+from dwork.hub.workers import Step
 from dwork.record import past
 from dwork.record.logs import Logs
 from dwork.record.store import Store
-from dwork.task import ACTIVE, Options, Result, State, Task
 from tests.record.desk import RUN, killed
 
 NAMES = st.sampled_from([f"t{i}" for i in range(10)])

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from dwork import events as e
+from dwork.core import events as e
+from dwork.core.task import Task
 from dwork.dquery import main
 from dwork.record.store import Store
-from dwork.task import Task
 from tests.conftest import missing
 from tests.record.desk import RUN, Desk, ended, given, killed, task
 

@@ -9,10 +9,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from dwork.equipment import Equipment
-from dwork.runner import Runner
-from dwork.signals import Signals
-from dwork.task import PLAIN, Assigned, Command, Options, Result
+from dwork.core.task import PLAIN, Assigned, Command, Options, Result
+from dwork.host.capacity import Equipment
+from dwork.host.signals import Signals
+from dwork.runner.runner import Runner
 
 
 @dataclass

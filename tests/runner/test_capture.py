@@ -8,7 +8,7 @@ import select
 
 import pytest
 
-from dwork.capture import PAUSE, Capture
+from dwork.runner.capture import PAUSE, Capture
 
 
 def test_a_pipe_that_a_child_still_has_a_copy_of_is_looked_at_no_more() -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from dwork.equipment import Equipment
-from dwork.gpus import Gpus
-from dwork.messages import Wishes
-from dwork.seats import Seats
-from dwork.task import PLAIN, Options
+from dwork.core.messages import Wishes
+from dwork.core.task import PLAIN, Options
+from dwork.host.capacity import Equipment
+from dwork.host.gpus import Gpus
+from dwork.runner.allocation import Seats
 from tests.runner.bench import Bench, bench_of
 from tests.waiting import wait_until
 
@@ -110,7 +110,7 @@ def test_a_second_welcome_takes_nothing_from_a_task_that_runs(stack: ExitStack) 
 @pytest.fixture
 def no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """With control groups it is the kernel that ends tasks: tests/vm."""
-    monkeypatch.setattr("dwork.cgroups.own", lambda: "")
+    monkeypatch.setattr("dwork.host.cgroups.own", lambda: "")
 
 
 def test_a_task_that_uses_more_memory_than_it_asked_for_is_ended(stack: ExitStack, no_groups: None) -> None:

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from dwork.capture import PIECE
-from dwork.guard import children
-from dwork.messages import Wishes
-from dwork.runner import Runner
-from dwork.signals import Signals
-from dwork.stream import SHORT
-from dwork.task import Assigned, Command, Options
+from dwork.core.messages import Wishes
+from dwork.core.task import Assigned, Command, Options
+from dwork.host.signals import Signals
+from dwork.runner.capture import PIECE
+from dwork.runner.guard import children
+from dwork.runner.runner import Runner
+from dwork.runner.stream import SHORT
 from tests.leftovers import is_gone
 from tests.runner.bench import Bench, bench_of
 from tests.waiting import wait_until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dwork.task import Task
+from dwork.core.task import Task
 from dwork.taskfile import Source, parse
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dwork.errors import TaskFileError
+from dwork.core.errors import TaskFileError
 from dwork.taskfile import Source, parse
 
 

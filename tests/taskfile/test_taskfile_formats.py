@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from dwork.errors import TaskFileError
-from dwork.task import PLAIN, Options, Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import PLAIN, Options, Task
 from dwork.taskfile import Source, parse, rescued, without
-from dwork.taskfile.dag import split
+from dwork.taskfile.foreign.dag import split
 
 
 def csv_of(text: str | bytes) -> list[Task]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dwork.task import Task
+from dwork.core.task import Task
 from dwork.taskfile import Source, parse, spans
 
 

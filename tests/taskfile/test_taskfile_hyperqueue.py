@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.task import Options, Task
+from dwork.core.task import Options, Task
 from dwork.taskfile import Source, format_of, parse
 
 ONE_CPU = (("OMP_NUM_THREADS", "1"), ("HQ_RESOURCE_REQUEST_cpus", "1 compact"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dwork.task import Task
+from dwork.core.task import Task
 from dwork.taskfile import Source, parse
 
 

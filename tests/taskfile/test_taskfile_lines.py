@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dwork.errors import TaskFileError
-from dwork.task import PLAIN, Options, Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import PLAIN, Options, Task
 from dwork.taskfile import Source, parse
 
 

@@ -8,9 +8,9 @@ from fnmatch import fnmatchcase
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dwork.errors import TaskFileError
-from dwork.order import topological
-from dwork.task import Task
+from dwork.core.errors import TaskFileError
+from dwork.core.task import Task
+from dwork.core.toposort import topological
 from dwork.taskfile import FORMATS, Source, parse, rescued
 
 SNIPPETS = [

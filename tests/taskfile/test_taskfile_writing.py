@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from dwork.background import fault
-from dwork.errors import TaskFileError
-from dwork.task import PLAIN, Options, Task
+from dwork.core.background import fault
+from dwork.core.errors import TaskFileError
+from dwork.core.task import PLAIN, Options, Task
 from dwork.taskfile import Source, parse, without
 from dwork.taskfile.flat import barriers, closed, flat
 from dwork.taskfile.writing import Unwritable, as_lines, as_objects

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from dwork.errors import TransportError, UsageError
+from dwork.core.errors import TransportError, UsageError
 from dwork.transport import HUB, Peer, Transport
 from dwork.transport.inproc import Inproc
 from dwork.transport.zmq import AT_ONCE, Dealer, Router, make_keys

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from dwork import cgroups
-from dwork.memorygroups import REST, MemoryGroups
-from dwork.messages import Wishes
-from dwork.task import Options
+from dwork.core.messages import Wishes
+from dwork.core.task import Options
+from dwork.host import cgroups
+from dwork.runner.memory_cgroups import REST, MemoryGroups
 from tests.leftovers import is_gone
 from tests.runner.bench import Bench, bench_of
 

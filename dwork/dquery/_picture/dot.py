@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dwork.core.errors import UsageError
+from dwork.core.text import counted, shown
 from dwork.dquery._picture.palette import colour
-from dwork.errors import UsageError
 from dwork.history.outline import STATES, Group, Outline
-from dwork.shown import counted, shown
 
 #: Characters of a name that are drawn.
 WIDTH = 40

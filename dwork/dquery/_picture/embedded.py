@@ -11,11 +11,11 @@ from base64 import b64encode
 from collections.abc import Iterable
 from typing import Any, Final
 
+from dwork.core.text import shown
 from dwork.dquery._picture.palette import OUTCOMES
 from dwork.dquery._words import ending
 from dwork.history.facts import DONE, Attempt, Entry, History
 from dwork.history.timeline import Timeline
-from dwork.shown import shown
 
 #: Single attempts, and tasks, that a page can have; and attempts and bins that it draws at a time.
 BARS: Final = 200_000

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from dwork import __version__
+from dwork.core.text import counted
 from dwork.dquery._picture.tables import text
 from dwork.dquery._picture.words import took
 from dwork.dquery._words import moment
 from dwork.history.facts import LOST, History
 from dwork.history.summary import Limit, Summary, limit
 from dwork.history.workers import host_of
-from dwork.shown import counted
 
 
 def headline(name: str, history: History, summary: Summary, bars: int, rows: int) -> str:

@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
+from dwork.core.text import shown
 from dwork.dquery._picture import embedded, plots, tables
 from dwork.dquery._picture.headline import headline
 from dwork.dquery._picture.palette import COLOURS, OUTCOMES
@@ -22,7 +23,6 @@ from dwork.dquery._picture.words import took
 from dwork.history.facts import History
 from dwork.history.summary import Summary
 from dwork.history.timeline import Timeline
-from dwork.shown import shown
 
 _HERE: Final = Path(__file__).parent
 #: Columns of the table of tasks, and those that are numbers.

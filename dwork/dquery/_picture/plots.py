@@ -12,13 +12,13 @@ from html import escape
 from itertools import pairwise
 from typing import Any, Final
 
+from dwork.core.errors import UsageError
+from dwork.core.text import shown
 from dwork.dquery._picture.palette import COLOURS, OUTCOMES
 from dwork.dquery._picture.words import took
-from dwork.errors import UsageError
 from dwork.history.facts import DONE, History
 from dwork.history.spread import spread
 from dwork.history.timeline import Pane, Timeline
-from dwork.shown import shown
 
 Clock = Callable[[float], float]
 

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
+from dwork.core.text import counted, printable, shown, size
 from dwork.dquery._picture.embedded import how
 from dwork.dquery._picture.words import took
 from dwork.dquery._words import moment
 from dwork.history.facts import Attempt, History
 from dwork.history.summary import Summary, Tally, run_times
-from dwork.shown import counted, printable, shown, size
 
 #: Rows of each table, and lines of stderr.
 FAILED, SLOWEST, CHAIN, TALLIES, RUNS, LINES = 200, 20, 200, 20, 200, 20

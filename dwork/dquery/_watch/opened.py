@@ -14,15 +14,15 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from dwork.core.errors import DworkError, GraphError
+from dwork.core.task import ACTIVE
+from dwork.core.text import printable, size
 from dwork.dquery._source import Source
 from dwork.dquery._watch.questions import Questions
 from dwork.dquery._watch.scene import Failure
 from dwork.dquery._words import named
 from dwork.dquery.log import last_attempt, pieces_of
 from dwork.dquery.show import told
-from dwork.errors import DworkError, GraphError
-from dwork.shown import printable, size
-from dwork.task import ACTIVE
 
 #: Bytes of each stream that are shown, at the most.
 END: Final = 32 * 1024

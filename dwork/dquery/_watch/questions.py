@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dwork.client import Client
-from dwork.connection import Connection, is_withdrawn, successor
+from dwork.client.client import Client
+from dwork.connection.file import Connection, is_withdrawn, successor
+from dwork.core.errors import DworkError
+from dwork.core.text import printable
 from dwork.dquery._ended import ending
 from dwork.dquery._source import Source
-from dwork.errors import DworkError
-from dwork.shown import printable
 
 #: Seconds between two looks for another run.
 LOOK: Final = 2.0

@@ -11,13 +11,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
-from dwork.errors import WireError
-from dwork.pattern import is_glob, matcher
+from dwork.core.errors import WireError
+from dwork.core.glob import is_glob, matcher
+from dwork.core.task import State
+from dwork.core.text import counted, duration, printable, shown
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
 from dwork.progress.words import Line, line, rate
-from dwork.shown import counted, duration, printable, shown
-from dwork.task import State
 
 Row = Mapping[str, Any]
 

@@ -14,14 +14,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable, Footer, Input, Static
 
+from dwork.core.errors import DworkError
+from dwork.core.text import shown
 from dwork.dquery._watch.opened import Help, Opened
 from dwork.dquery._watch.pane import Column, Line, Pane
 from dwork.dquery._watch.questions import Answered, Missed, News, Over, Questions
 from dwork.dquery._watch.scene import Failure, Running, Scene, Strip, age
-from dwork.errors import DworkError
 from dwork.progress.words import GAP
 from dwork.progress.words import Line as Totals
-from dwork.shown import shown
 
 GOOD, BAD, FAINT = "green", "red", "dim"
 #: Seconds between two looks at the clock.

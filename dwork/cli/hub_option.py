@@ -1,0 +1,69 @@
+"""Which hub is meant: the options of the programs that talk to one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from dwork.cli.shell_completion import files, jobs
+
+if TYPE_CHECKING:
+    from dwork.connection.file import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Which:
+    """What somebody has said of it, as for `connection.choose`."""
+
+    server: str | None = None
+    file: str | None = None
+    job: str | None = None
+    insecure: bool = False
+
+    @classmethod
+    def take(cls, parameters: Mapping[str, Any]) -> Which:
+        """That of the parameters of a command with these options."""
+        return cls(**{name: parameters[name] for name in cls.__slots__})
+
+    @property
+    def is_said(self) -> bool:
+        """Whether one is named; insecure names none."""
+        return any(said is not None for said in (self.server, self.file, self.job))
+
+    def connection(self) -> Connection:
+        """UsageError when there is none, or more than one."""
+        from dwork.connection.file import choose
+
+        return choose(self.server, self.file, self.job, insecure=self.insecure)
+
+
+_OPTIONS = (
+    click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT."),
+    click.option(
+        "--connection",
+        "file",
+        metavar="FILE",
+        shell_complete=files,
+        help="Its connection file.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
+    ),
+    click.option("--job", metavar="ID", shell_complete=jobs, help="The hub of that batch job."),
+    click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork."),
+)
+
+
+def which_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which hub is meant; it gets what they say as `which`."""
+
+    @wraps(command)
+    def with_which(*arguments: Any, **parameters: Any) -> Any:
+        which = Which.take(parameters)
+        others = {name: value for name, value in parameters.items() if name not in Which.__slots__}
+        return command(*arguments, which=which, **others)
+
+    for option in reversed(_OPTIONS):
+        with_which = option(with_which)
+    return with_which

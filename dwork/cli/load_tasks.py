@@ -1,0 +1,57 @@
+"""Reads the task files that a command line names."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Callable, Collection, Sequence
+
+from dwork import taskfile
+from dwork.core.errors import TaskFileError
+from dwork.core.task import Task
+from dwork.core.text import counted, shown
+from dwork.host import shell
+
+
+def load(
+    paths: Sequence[str],
+    format: str | None,
+    *,
+    known: Collection[str] | None = (),
+    tell: Callable[[str], None] = lambda text: None,
+) -> list[Task]:
+    """The tasks of all files as one graph, without those that the `.rescue` file of a dag says are done.
+
+    `-` is standard input. format: one of taskfile.FORMATS, or None to go by each file's ending. known: as for
+    taskfile.parse. tell(text) hears what a user should know. TaskFileError says what cannot be used and why.
+    """
+    sources = []
+    done: set[str] = set()
+    for path in paths:
+        form = format or taskfile.format_of(path)
+        sources.append(taskfile.Source(path, _read(path), form))
+        if form == "dag" and os.path.exists(f"{path}.rescue"):
+            rescued = taskfile.rescued(_read(f"{path}.rescue"), f"{path}.rescue")
+            tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} done before")
+            done |= rescued
+    collects = gc.isenabled()
+    gc.disable()  # a million tasks would be looked through again and again, and none is garbage
+    try:
+        tasks = taskfile.parse(sources, known=known, tell=tell, bash=shell.is_bash())
+    finally:
+        if collects:
+            gc.enable()
+    return taskfile.without(tasks, done) if done else tasks
+
+
+def _read(path: str) -> bytes:
+    try:
+        if path == "-":
+            return sys.stdin.buffer.read()
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise TaskFileError(f"{shown(path)}: cannot be read: {error.strerror}") from None
+    except ValueError:
+        raise TaskFileError(f"{shown(path)}: this is no name of a file") from None

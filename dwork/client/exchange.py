@@ -1,0 +1,108 @@
+"""Requests and replies, in order and one at a time: what the client is made of.
+
+While the hub is away ZeroMQ keeps the request and delivers it when the hub is back. If the hub took it in and died, no
+reply ever comes: one that may be carried out twice is then sent again, over a new socket so that replies cannot be
+mixed up; any other leaves open whether it was carried out.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from typing import Any, Final
+
+from dwork.connection.file import Connection, reach
+from dwork.core import messages
+from dwork.core.errors import GraphError, TransportError, UsageError, WireError
+from dwork.core.messages import Message, Request
+from dwork.transport import HUB, wire
+from dwork.transport.zmq import Dealer
+
+#: Seconds after which a request that got no reply is sent again, at the most.
+PATIENCE: Final = 5.0
+
+
+class Exchange:
+    """With one hub; threads may share it. timeout: seconds that a request may take.
+
+    server: where it is, as far as is known; which of its addresses answers is found out with the first request.
+    """
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self.server = connection.addresses[0]
+        self._connection = connection
+        self.timeout = timeout
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        # At most one. Forgotten clients are closed by this, since a collected ZeroMQ context waits for its socket.
+        self._dealers: list[Dealer] = []
+        weakref.finalize(self, _close_all, self._dealers).atexit = False
+
+    def close(self) -> None:
+        self._closed.set()
+        with self._lock:
+            _close_all(self._dealers)
+
+    def pause(self, seconds: float) -> None:
+        """Wait, unless this is closed meanwhile."""
+        self._closed.wait(seconds)
+
+    def ask(self, request: Request, *, again: bool = False, wait: float = 0.0) -> Message:
+        """The reply. again: it may be carried out twice. GraphError when it is Error, TransportError without one.
+
+        wait: the hub may take so many seconds more.
+        """
+        frame = wire.encode(request)
+        with self._lock:
+            deadline = time.monotonic() + self.timeout + wait
+            once = (min(self.timeout / 4, PATIENCE) if again else self.timeout) + wait
+            while (left := deadline - time.monotonic()) > 0:
+                reply = self._exchange(frame, min(left, once))
+                if reply is not None:
+                    break
+            else:
+                raise TransportError(self._silence(again))
+        try:
+            message = wire.decode_reply(reply)
+        except WireError as error:
+            raise WireError(f"what answers at {self.server} is no hub: {error}") from None
+        if isinstance(message, messages.Error):
+            raise GraphError(message.text)
+        return message
+
+    def strange(self, reply: object) -> WireError:
+        """The error for a reply that does not fit its request."""
+        return WireError(f"what answers at {self.server} is no hub: its answer to this cannot be {reply!r:.200}")
+
+    def _exchange(self, frame: bytes, seconds: float) -> bytes | None:
+        """Send a request and return the reply, or None when none comes; then, or interrupted, the socket is gone."""
+        if self._closed.is_set():
+            raise UsageError("this client is closed; make another")
+        if not self._dealers:
+            self.server = reach(self._connection, seconds)
+            self._dealers.append(Dealer(self.server, keys=self._connection.keys, linger=0))
+        dealer = self._dealers[0]
+        replies: list[Any] = []
+        try:
+            dealer.send(HUB, frame)
+            deadline = time.monotonic() + seconds
+            while not replies and (left := deadline - time.monotonic()) > 0:
+                if dealer.wait(min(left, 3600.0)):
+                    replies = dealer.receive()
+        finally:
+            if not replies:
+                _close_all(self._dealers)
+        return replies[0][1] if replies else None
+
+    def _silence(self, again: bool) -> str:
+        text = (
+            f"nobody answers at {self.server} within {self.timeout:g} s; is the pool or dhub running, and there? "
+            "Give its connection file, or with --insecure the address of a hub without keys"
+        )
+        return text if again else f"{text} (perhaps the request was carried out, and the answer got lost)"
+
+
+def _close_all(dealers: list[Dealer]) -> None:
+    while dealers:
+        dealers.pop().close()

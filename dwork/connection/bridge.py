@@ -1,0 +1,117 @@
+"""The bridge: the hub's end of ZeroMQ, and the connection file that says where it is.
+
+Whoever can talk to a hub can run commands as its owner. So a bridge has keys of its own, which only its connection file
+tells, and listens on all interfaces; without keys it listens on loopback, unless somebody asks for more.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from dwork import __version__
+from dwork.connection.address import DEFAULT_PORT
+from dwork.connection.endpoint import Door
+from dwork.connection.file import Connection, directory, publish, read_private, withdraw, write_private
+from dwork.core.errors import UsageError
+from dwork.core.messages import Welcome
+from dwork.core.text import shown
+from dwork.host.batch_job import element, job
+from dwork.host.interfaces import addresses
+from dwork.transport.curve_keys import HubKeys, PeerKeys
+from dwork.transport.zmq import Router, make_keys
+
+_EVERYWHERE = {"0.0.0.0", "*"}
+_LOOPBACK = ("127.", "localhost", "::1", "[::1]")
+
+
+class Bridge:
+    """router: the hub's transport. connection: what others need to know; path: where the file that tells it is."""
+
+    def __init__(self, door: Door, started: float, tell: Callable[[str], None]) -> None:
+        host = door.bind or ("127.0.0.1" if door.insecure else "0.0.0.0")
+        if door.insecure and door.public and not host.startswith(_LOOPBACK):
+            tell(f"whoever reaches {host} can run commands as you: --insecure asks nobody for a key")
+        ours, theirs = (None, PeerKeys("", "", "")) if door.insecure else _keys(door.keep)
+        self.path = ""
+        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes a descriptor
+        self.router = _listen(door, host, ours)
+        reachable: tuple[str, ...] = (door.local,)
+        if door.public:
+            port = self.router.addresses[0].rpartition(":")[2]
+            hosts = addresses() if host in _EVERYWHERE else [host]
+            reachable = tuple(f"tcp://{_bracketed(each)}:{port}" for each in hosts)
+        self.connection = Connection(
+            reachable,
+            *theirs,
+            socket.gethostname(),
+            os.getpid(),
+            job(),
+            door.tasks,
+            started,
+            __version__,
+            element=element(),
+            record=door.record,
+        )
+        if door.public:
+            try:
+                self.path = publish(self.connection)
+            except UsageError:
+                self.router.close()
+                raise
+
+    @property
+    def server(self) -> str:
+        """The first address at which others may reach it."""
+        return self.connection.addresses[0]
+
+    def welcome(self, **more: Any) -> Welcome:
+        """A Welcome that tells tasks how to come in here, as far as others than workers may."""
+        if not self.path:
+            return Welcome(**more)
+        if self.connection.keys is None:
+            return Welcome(self.server, **more)
+        return Welcome(connection=self.connection.to_json(), **more)
+
+    def close(self) -> None:
+        if self.path:
+            withdraw(self.path)
+        self.router.close()
+
+
+def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
+    """New keys or, when they are to be kept under a name, those of before."""
+    if not name:
+        return make_keys()
+    kept = read_private(name)
+    if kept is None:
+        ours, theirs = make_keys()
+        write_private(name, json.dumps([ours, theirs]))
+        return ours, theirs
+    try:
+        ours, theirs = json.loads(kept)
+        return HubKeys(*ours), PeerKeys(*theirs)
+    except (ValueError, TypeError):
+        raise UsageError(f"the keys of {shown(name)} in {shown(directory())} are damaged; delete them") from None
+
+
+def _listen(door: Door, host: str, keys: HubKeys | None) -> Router:
+    others = [door.local] if door.local else []
+    if not door.public:
+        return Router(*others, keys=keys)
+    base = f"tcp://{_bracketed(host)}"
+    try:
+        return Router(f"{base}:{door.port or DEFAULT_PORT}", *others, keys=keys)
+    except UsageError:
+        if door.port is not None:
+            raise
+    return Router(f"{base}:*", *others, keys=keys)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host and not host.startswith("[") else host

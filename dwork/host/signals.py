@@ -1,0 +1,111 @@
+"""Signals as input: handlers do nothing, the signal's number arrives at a descriptor that a loop can sleep on."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import time
+from collections.abc import Container, Iterable
+from types import FrameType, TracebackType
+from typing import Final
+
+from dwork.core.errors import Interrupted
+from dwork.host.batch_job import job
+
+#: What batch systems send when a job ends or is about to; HUP and INT come from terminals as well.
+ENDS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGTERM, signal.SIGXCPU)
+_FROM_TERMINALS: Final = {signal.SIGHUP, signal.SIGINT}
+
+
+def within_a_job() -> bool:
+    """Whether a signal may come of a batch system, which sends it to tasks as well."""
+    return bool(job())
+
+
+def end_of_job(numbers: set[int]) -> int:
+    """Which of these signals says that the job ends; 0 when none does. Ctrl-C does so only within a batch job."""
+    for number in sorted(numbers.intersection(ENDS)):
+        if number not in _FROM_TERMINALS or within_a_job():
+            return number
+    return 0
+
+
+def _interrupt(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(f"{signal.Signals(number).name} came before anything was run; run it again to go on")
+
+
+def hold() -> None:
+    """Let signals of ENDS wait until `interrupt` or `Signals` takes them: nothing can be cleaned up yet."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
+
+
+def interrupt() -> None:
+    """From now on a signal of ENDS that is not ignored raises Interrupted, until `Signals` or `ignore` is called."""
+    for number in ENDS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _interrupt)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDS)
+
+
+def _caught(wanted: Iterable[signal.Signals]) -> list[signal.Signals]:
+    """Without SIGHUP, if whoever started us (nohup) has it ignored."""
+    is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    return [number for number in wanted if number is not signal.SIGHUP or not is_nohup]
+
+
+def ignore() -> None:
+    """What is to be done is done: from now on a signal of ENDS changes nothing, least of all the exit code."""
+    for number in ENDS:
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _pass(_signal: int, _frame: FrameType | None) -> None:
+    """A handler must exist for the wake-up descriptor to be written; SIG_IGN would lose the signal."""
+
+
+class Signals:
+    """Catches the given signals while it is open, in the main thread of a process; there can be one at a time.
+
+    is_last: whoever closes it has nothing more to do, and signals of ENDS are ignored then.
+    """
+
+    def __init__(self, wanted: Iterable[signal.Signals], *, is_last: bool = False) -> None:
+        self._is_last = is_last
+        self.descriptor, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        self._old_descriptor = signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._old = {number: signal.signal(number, _pass) for number in _caught(wanted)}
+        for number in self._old:
+            signal.siginterrupt(number, False)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, self._old)
+
+    def take(self) -> set[int]:
+        """The signals that have come since the last call."""
+        try:
+            return set(os.read(self.descriptor, 4096))
+        except BlockingIOError:
+            return set()
+
+    def pause(self, seconds: float, wanted: Container[int]) -> bool:
+        """Sleep for so long, or until one of these comes, and return whether it has; others are lost."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            select.select([self.descriptor], (), (), left)
+            if any(number in wanted for number in self.take()):
+                return True
+        return False
+
+    def close(self) -> None:
+        for number, handler in self._old.items():
+            signal.signal(number, signal.SIG_IGN if self._is_last and number in ENDS else handler)
+        signal.set_wakeup_fd(self._old_descriptor)
+        os.close(self.descriptor)
+        os.close(self._write)
+
+    def __enter__(self) -> Signals:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

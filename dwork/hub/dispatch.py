@@ -1,0 +1,388 @@
+"""Handing out: which ready task goes to which worker that asks for one, and who waits.
+
+Parking. A native Steal with nothing ready for it waits here until something is, or its time is up, so idle workers cost
+nothing and hear at once. `settle` runs after each message: it serves parked Steals, idle workers first, and when
+none can be served calls unstarted tasks back from those who have more than they can run.
+
+Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
+the last tasks spread over all workers; a peer that tells no slots gets what it asks for. Beyond its free slots it gets
+tasks of one core only, and none while something is ready that it could run and that asks for more (`packing`).
+
+Time. A task that would not end before the job does is set aside, until the job's end is another one.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from itertools import count
+
+from dwork.core import events, messages
+from dwork.core.messages import Native
+from dwork.core.min_time import UNKNOWN, MinTime
+from dwork.core.resources import NOTHING, ONE_CORE, Resources
+from dwork.core.task import Assigned, Options, State
+from dwork.hub.graph import Graph, Node
+from dwork.hub.ready_queue import LAST
+from dwork.hub.reservations import Kept, Room
+from dwork.hub.retries import Trials
+from dwork.hub.workers import Peer, Step, Worker
+
+#: Beats that may be missing.
+BEATS = 2.5
+#: Seconds that something may be ready which no worker could run, until that is told.
+PUZZLED = 5.0
+
+
+@dataclass(slots=True)
+class Parked:
+    """A Steal that waits for work."""
+
+    worker: Worker
+    n: int
+    answers: int
+
+
+class Handout:
+    """See the module's text. timeout: of tasks that do not say; None for ever. elastic: other workers may join."""
+
+    def __init__(self, graph: Graph, trials: Trials, timeout: float | None, elastic: bool) -> None:
+        self._graph = graph
+        self._trials = trials
+        self._timeout = timeout
+        self._elastic = elastic
+        self.closed = False  # nothing more is handed out
+        self.waits = False  # nor is now
+        self.job_end = math.inf  # when the job ends in which this is
+        self.min_time = UNKNOWN
+        self._mean, self._ended = 0.0, 0  # run time of the tasks that have ended well, and how many these are
+        self.unfit: set[Node] = set()  # what would not end before that
+        self.parked: dict[Peer, Parked] = {}
+        self.loaded: dict[str, Worker] = {}  # those that hold more than they can run
+        self.kept = Kept()
+        self.slots = 0  # of all workers
+        self._deadlines: list[tuple[float, int, Peer, Parked]] = []
+        self._serial = count()
+        self._resolved: dict[Options, Options] = {}
+        self._stuck: dict[Resources, int] = {}  # what is ready, and nobody who is parked has room for
+        self._touched: set[Peer] = set()  # those who are parked, and may have room now
+        self._unmet: dict[Resources, float] = {}  # what no worker could run, and when to tell so; infinity: was told
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
+        if self.closed:
+            return not self._graph.counts[State.ASSIGNED]
+        return bool(self._graph.nodes) and not self._graph.active
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` is due, at the latest; infinity when nothing waits for time."""
+        deadline = self._deadlines[0][0] if self._deadlines else math.inf
+        return min(deadline, min(self._unmet.values())) if self._unmet else deadline
+
+    def expect_end(self, end: float, min_time: MinTime) -> None:
+        """The job ends then; a task that does not say how long it takes takes min_time."""
+        self.job_end, self.min_time = end, min_time
+        unfit, self.unfit = self.unfit, set()
+        self._graph.release(unfit)
+
+    def ended(self, seconds: float, n: int) -> None:
+        """So many tasks have ended well after so many seconds in all."""
+        self._ended += n
+        self._mean += (seconds - n * self._mean) / self._ended
+
+    # -- who is there ------------------------------------------------------------------------------------------
+
+    def join(self, worker: Worker, slots: int, has: Resources | None) -> None:
+        """It has so many slots now, and may have other means."""
+        self.slots += slots - worker.slots
+        if slots and not worker.slots:  # what it took before it told them was handed out without a look at its room
+            for node in list(worker.held.values()):
+                worker.hold(node)
+        worker.slots = slots
+        has = has or worker.has
+        worker.has = has._replace(cores=max(has.cores, slots))
+        self.kept.reconsider(worker)
+        self._stuck = {}
+        self.weigh(worker)
+
+    def weigh(self, worker: Worker) -> None:
+        """What a worker holds has changed. The list of those that hold too much is kept: the end of a run must not
+        search all."""
+        worker.recount()
+        if worker.surplus:
+            self.loaded[worker.location] = worker
+        else:
+            self.loaded.pop(worker.location, None)
+        if worker.peer in self.parked:
+            self._touched.add(worker.peer)
+
+    def leave(self, worker: Worker) -> None:
+        """It is gone."""
+        self.loaded.pop(worker.location, None)
+        self.slots -= worker.slots
+        self.kept.reconsider(worker)
+        self.unpark(worker)
+
+    def unpark(self, worker: Worker) -> None:
+        parked = self.parked.get(worker.peer)
+        if parked is not None and parked.worker is worker:
+            del self.parked[worker.peer]
+
+    # -- answers -----------------------------------------------------------------------------------------------
+
+    def answer(self, worker: Worker, n: int, native: Native | None, now: float, step: Step) -> bool:
+        """Answer a Steal, or park it; return whether it was answered."""
+        peer = worker.peer
+        answers = native.sequence if native else 0
+        if self.over:
+            self.parked.pop(peer, None)
+            step.sends.append((peer, messages.Exit(answers=answers)))
+        elif (
+            not self.closed
+            and not self.waits
+            and self._graph.ready
+            and not (native and self._must_wait(worker))
+            and self._transfer(worker, n, answers, now, step)
+        ):
+            self.parked.pop(peer, None)
+        elif native and native.wait > 0:
+            parked = self.parked[peer] = Parked(worker, n, answers)
+            self._touched.add(peer)  # it may have given way to one that has no room
+            if native.wait < math.inf:
+                heapq.heappush(self._deadlines, (now + native.wait, next(self._serial), peer, parked))
+            return False
+        else:
+            step.sends.append((peer, messages.NotFound(answers=answers)))
+        return True
+
+    def tick(self, workers: Collection[Worker], now: float, step: Step) -> None:
+        """Time has passed: answer the Steals that have waited long enough, and tell what cannot be met."""
+        while self._deadlines and self._deadlines[0][0] <= now:
+            _, _, peer, parked = heapq.heappop(self._deadlines)
+            if self.parked.get(peer) is parked:
+                del self.parked[peer]
+                step.sends.append((peer, messages.NotFound(answers=parked.answers)))
+        for asked in [asked for asked, due in self._unmet.items() if due <= now]:
+            self._unmet[asked] = math.inf
+            step.events.append(events.Unmet(now, asked, most(workers)))
+
+    def settle(self, workers: dict[str, Worker], now: float, step: Step) -> None:
+        """Serve who waits; when that is not possible, see to it that it will be."""
+        if self.over:
+            step.sends += [(peer, messages.Exit()) for peer in self.parked]
+            self.parked.clear()
+        if self.closed:
+            self._unmet = {}
+        if self.closed or self.waits:
+            return
+        if not self._graph.is_plain or self.kept.by_location or self._unmet:
+            self._pack(workers, now, step)
+        else:
+            self._stuck = {}
+            self._touched.clear()
+            if self.parked:
+                self._serve(self._next_parked, now, step)
+        if self.parked:
+            self._recall(now, step)
+
+    def _pack(self, workers: dict[str, Worker], now: float, step: Step) -> None:
+        """Serve those for whom something has changed, and keep room for what fits nowhere."""
+        kinds = self._graph.kinds()
+        for location in self.kept.drop_idle(kinds):
+            self._touched.add(workers[location].peer)
+        if kinds != self._stuck or self._trials.lost:  # a suspect may have waited for a task of somebody else to end
+            self._serve(self._next_parked, now, step)
+        elif self._touched:
+            self._serve(self._next_touched, now, step)
+        self._touched.clear()
+        kinds = self._stuck = self._graph.kinds()
+        for worker in self.kept.choose(kinds, workers.values()):
+            if worker.surplus and not worker.recalled:
+                worker.recalled = True
+                step.tell(worker, messages.Recall(worker.surplus))
+        self._unmet = {asked: self._unmet.get(asked, now + PUZZLED) for asked in self.kept.unmet}
+
+    def _serve(self, choose: Callable[[set[Peer]], Peer | None], now: float, step: Step) -> None:
+        tried: set[Peer] = set()
+        while self._graph.ready and (peer := choose(tried)) is not None:
+            parked = self.parked.pop(peer)
+            tried.add(peer)
+            if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step):
+                self.parked[peer] = parked
+                if self._graph.is_plain:  # what this one cannot get yet, no other can
+                    return
+
+    def _must_wait(self, worker: Worker) -> bool:
+        """Whether an idle one that waits goes first, or this one must show first what its task does to it.
+
+        An idle one goes before a busy one, and before one on which all has failed that it could get.
+        """
+        trials = self._trials
+        if trials.fills(worker.held.values(), worker.slots):
+            return True
+        if worker.free and not trials.avoids(worker.location):
+            return False
+        idle = (p.worker for p in self.parked.values() if p.worker.free and p.worker is not worker)
+        return any(not worker.free or not trials.avoids(other.location) for other in idle)
+
+    def _next_parked(self, tried: set[Peer]) -> Peer | None:
+        """Whose Steal is to be served next: an idle worker's, or else any that may have more.
+
+        An idle one on which all has failed that it could get comes after the other idle ones.
+        """
+        second = spare = None
+        for peer, parked in self.parked.items():
+            if peer in tried:
+                continue
+            if parked.worker.free:
+                if not self._trials.avoids(parked.worker.location):
+                    return peer
+                second = peer if second is None else second
+            elif spare is None and not self._trials.fills(parked.worker.held.values(), parked.worker.slots):
+                spare = peer
+        return spare if second is None else second
+
+    def _next_touched(self, tried: set[Peer]) -> Peer | None:
+        parked = [self.parked[peer] for peer in self._touched - tried if peer in self.parked]
+        parked = [p for p in parked if not self._trials.fills(p.worker.held.values(), p.worker.slots)]
+        return min(parked, key=lambda p: self._trials.avoids(p.worker.location)).worker.peer if parked else None
+
+    def _recall(self, now: float, step: Step) -> None:
+        """Somebody idles while others hold more than they can run: call back what the idle could run."""
+        if not self.loaded:
+            return
+        wanted = sum([p.worker.free for p in self.parked.values() if p.worker.location not in self.kept.by_location])
+        for worker in self.loaded.values():
+            if wanted <= 0:
+                return
+            if worker.beat and now - worker.heard > BEATS * worker.beat:  # perhaps it is dead
+                continue
+            n = min(wanted, worker.surplus)
+            wanted -= n
+            if not worker.recalled and worker.peer is not None:
+                worker.recalled = True
+                step.tell(worker, messages.Recall(n))
+
+    # -- what goes out -----------------------------------------------------------------------------------------
+
+    def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> bool:
+        """Hand out up to n tasks; False when there is no room for any that is ready, or none can end in time."""
+        room = None
+        if worker.slots:
+            n = min(n, max(1, worker.free, self._graph.ready // (2 * self.slots) * worker.slots))
+            room = self._room(worker, n)
+        nodes = self._trials.take(n, worker.location, self.slots, room)
+        if self.job_end < math.inf:
+            nodes = self._that_fit(nodes, n, worker.location, room, now)
+        if not nodes:
+            return False
+        held = worker.held
+        resolve = self._timeout is not None
+        tasks = []
+        for node in nodes:
+            held[node.id] = node
+            name, command, _, options, origin = node.task
+            if resolve:
+                options = self._resolved.get(options) or self._resolve(options)
+            tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))
+        if room is not None:
+            self._note_heavy(worker, nodes)
+        self.weigh(worker)
+        step.events.append(events.Stolen(now, worker.location, tasks))
+        time = 0.0 if worker.slots else now
+        awaited = bool(worker.slots) and any([node.successors is not None for node in nodes])
+        step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, time, awaited)))
+        return True
+
+    def _room(self, worker: Worker, spare: int) -> Room | None:
+        """What there is room for; None when only tasks of one core are ready, and it may have some in spare."""
+        kept = self.kept.for_what(worker)
+        if kept is None and self._graph.is_plain:
+            return None
+        is_wanted = kept is not None or any(
+            asked is not ONE_CORE and top > LAST and worker.has.suffices(asked)
+            for asked, top in self._graph.kinds().items()
+        )
+        return Room(worker, 0 if is_wanted else spare, kept)
+
+    def _note_heavy(self, worker: Worker, nodes: list[Node]) -> None:
+        for node in nodes:
+            asked = node.task.options.asks
+            if asked is not ONE_CORE:
+                worker.heavy[node.id] = node
+                if self.kept.for_what(worker) == asked:
+                    self.kept.forget(worker)
+
+    def _that_fit(self, nodes: list[Node], n: int, location: str, room: Room | None, now: float) -> list[Node]:
+        """Those that can end before the job does, and others in place of the rest, which wait for another run."""
+        left = self.job_end - now
+        expected = self.min_time.expected(self._mean)
+        fit: list[Node] = []
+        while nodes:
+            unfit: list[Node] = []
+            for node in nodes:
+                takes_too_long = (node.task.options.min_time or expected) > left
+                (unfit if takes_too_long else fit).append(node)
+            for node in unfit:
+                node.attempt -= 1
+                if room is not None:
+                    room.claim(node.task.options.asks, -1)
+            self._graph.suspend(unfit)
+            self.unfit.update(unfit)
+            nodes = self._trials.take(n - len(fit), location, self.slots, room) if unfit and len(fit) < n else []
+        return fit
+
+    def _resolve(self, options: Options) -> Options:
+        """The options with the pool's defaults where the task says nothing; cached, since most tasks share them."""
+        timeout = self._timeout if options.timeout is None else options.timeout
+        resolved = options if timeout == options.timeout else replace(options, timeout=timeout)
+        self._resolved[options] = resolved
+        return resolved
+
+    def misses(self, node: Node, workers: Collection[Worker]) -> str:
+        """What a ready task asks for that no worker has, or has free; empty when that is not what it waits for."""
+        asked = node.task.options.asks
+        if asked is ONE_CORE or node.state is not State.READY:
+            return ""
+        if any(worker.could(asked) for worker in workers):
+            return f"no worker has {asked} free"
+        return f"it asks for {asked}, and no worker has that (the most: {most(workers)})" if workers else ""
+
+    def why_stop(self) -> str:
+        """Why nothing more will be handed out, though something is left; empty while something may be."""
+        counts = self._graph.counts
+        if not (self.unfit or self._unmet) or counts[State.ASSIGNED] or self._trials.deadline < math.inf:
+            return ""
+        if self._unmet and not self._elastic:
+            if all(self._unmet.get(asked) == math.inf for asked in self._graph.kinds()):
+                return "what is left asks for more than any worker has"
+        elif self.unfit and not counts[State.READY]:
+            return f"what is left would not end before the job does ({len(self.unfit):,} say so)"
+        return ""
+
+    def check(self, workers: dict[str, Worker]) -> None:
+        """Raise AssertionError unless this agrees with the workers."""
+        assert self.slots == sum(worker.slots for worker in workers.values()), "slots add up"
+        assert self.loaded == {w.location: w for w in workers.values() if w.surplus}, "the loaded are known"
+        assert all(p.worker is workers.get(p.worker.location) for p in self.parked.values()), "parked are known"
+        assert self.kept.by_location.keys() <= workers.keys(), "who is kept is there"
+        for worker in workers.values():
+            heavy = [node for node in worker.held.values() if node.task.options.asks is not ONE_CORE]
+            assert list(worker.heavy.values()) == heavy or not worker.slots, "the heavy are known"
+        if not self.closed and not self.waits:
+            others = self._graph.counts[State.ASSIGNED]
+            ready = list(self._graph.upcoming(self._graph.ready))
+            kinds = {n.task.options.asks for n in ready if not self._trials.must_wait(n, others, self.slots)}
+            for parked in self.parked.values():
+                room = Room(parked.worker, 0, self.kept.for_what(parked.worker))
+                assert not any(room.fit(asked) for asked in kinds), "nobody idles while something fits"
+
+
+def most(workers: Iterable[Worker]) -> Resources:
+    """The most that one of them has of each."""
+    has = [worker.has for worker in workers if worker.slots] or [NOTHING]
+    return Resources(max(h.cores for h in has), max(h.memory for h in has), max(h.gpus for h in has))

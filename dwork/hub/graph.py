@@ -1,0 +1,589 @@
+"""The task graph: who waits for whom, what is ready, what happens to the others when one ends.
+
+Rules of the machine; everything that changes a task's state lives in this file (and `ready.take`).
+
+    state      enters when                                    leaves to
+    waiting    a predecessor is unfinished, or it is          ready (the last of that has gone), skipped, cancelled
+               suspended
+    ready      nothing is unfinished before it                assigned (take), waiting (extend, suspend), skipped,
+                                                              cancelled
+    assigned   a worker holds it                              done, failed, ready or waiting (put_back, suspend),
+                                                              cancelled
+    done       it ended well                                  -
+    failed     it ended badly for good                        ready, waiting or skipped (revive)
+    skipped    a predecessor failed, or was skipped or        waiting (a predecessor is revived, and no other is
+               cancelled                                      lost)
+    cancelled  somebody took it out                           ready, waiting or skipped (revive)
+
+To *suspend* a task (it is held, or must wait before it is tried again) is to count one more unfinished predecessor;
+`release` counts it down. A graph that was recorded is restored with `restore`, which sets states at once.
+
+A *join* is a task with nothing to run. It is never ready: it is done in the moment its last predecessor is, and
+hands on skipping like any other task. A barrier over n tasks and m successors so costs n + m edges, not n * m.
+
+Each edge is walked once forward (when its predecessor is done, or its failure spreads), so the time for all of a
+graph is linear in tasks plus edges, however wide it fans. Nothing is recursive: chains may be a million long.
+
+Illegal requests raise GraphError before anything has changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from dwork.core.errors import GraphError
+from dwork.core.resources import Resources
+from dwork.core.task import ACTIVE, State, Task, TaskKey
+from dwork.core.toposort import topological
+from dwork.hub.ready_queue import ReadyQueue, Room
+
+WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
+FAILED, SKIPPED, CANCELLED = State.FAILED, State.SKIPPED, State.CANCELLED
+LOST = frozenset({FAILED, SKIPPED, CANCELLED})
+_STARTED = frozenset({READY, ASSIGNED, DONE})
+CULPRITS = frozenset({FAILED, CANCELLED})
+RECORDED = frozenset({ASSIGNED, DONE, FAILED, CANCELLED})
+
+
+class Node:
+    """A task's place in the graph.
+
+    waiting: how many predecessors are unfinished. holder: the location that has it, or that ended it.
+    attempt: how often it was handed out and not given back unstarted. failures: how many attempts ended badly.
+    culprit: the failed or cancelled task for which this one is skipped.
+    """
+
+    __slots__ = (
+        "attempt", "culprit", "failures", "holder", "id", "predecessors", "state", "successors", "task", "waiting",
+    )  # fmt: skip
+
+    def __init__(self, task: Task, predecessors: tuple[Node, ...] = ()) -> None:
+        self.task = task
+        self.predecessors = predecessors
+        self.id = -1
+        self.state = WAITING
+        self.waiting = 0
+        self.attempt = 0
+        self.failures = 0
+        self.successors: list[Node] | None = None
+        self.holder: str | None = None
+        self.culprit: Node | None = None
+
+    @property
+    def name(self) -> str:
+        return self.task.name
+
+    @property
+    def is_join(self) -> bool:
+        return self.task.command is None
+
+    def __repr__(self) -> str:
+        return f"<{self.id} {self.task.name!r} {self.state.value}>"
+
+
+class Restored(NamedTuple):
+    """A task as a record has it. A task that is neither done, failed, cancelled nor in a worker's hands is to be run.
+
+    What a join's state is, and which tasks are skipped, follows from the others. losses: how many times it was lost,
+    with its worker or with a whole run; spared: it has failed for that, and is tried once more. last: its place among
+    those that go last, from 1; 0 when it goes in its turn. printed: how many bytes of stdout and stderr are there of
+    the attempt that is in a worker's hands.
+    """
+
+    id: int
+    task: Task
+    state: State = State.WAITING
+    attempt: int = 0
+    holder: str | None = None
+    suspended: bool = False
+    failures: int = 0
+    losses: int = 0
+    last: int = 0
+    spared: bool = False
+    printed: tuple[int, int] = (0, 0)
+
+
+class Addition(NamedTuple):
+    """What `add` did: the new nodes in order of their ids, and those that can never run, with the culprit."""
+
+    nodes: list[Node]
+    skipped: list[Node]
+
+
+class Graph:
+    """All tasks, by id and by name; `counts` says how many (joins aside) stand in each state.
+
+    nodes has None in place of ids that a record had given to tasks that are there no more. suspended: how many times
+    a task is.
+    """
+
+    def __init__(self, *, unknown_is_done: bool = False) -> None:
+        self.nodes: list[Node | None] = []
+        self.names: dict[str, Node] = {}
+        self.counts: dict[State, int] = dict.fromkeys(State, 0)
+        self.suspended: Counter[Node] = Counter()
+        self._ready = ReadyQueue()
+        self._unknown_is_done = unknown_is_done
+
+    def __len__(self) -> int:
+        return len(self.nodes)
+
+    @property
+    def active(self) -> int:
+        """How many tasks may still run or are running."""
+        return self.counts[WAITING] + self.counts[READY] + self.counts[ASSIGNED]
+
+    @property
+    def ready(self) -> int:
+        return self.counts[READY]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether all that is ready asks for a core and nothing else."""
+        return self._ready.is_plain
+
+    def kinds(self) -> dict[Resources, int]:
+        """What the ready tasks ask for, with the highest priority of those that do."""
+        return self._ready.kinds()
+
+    def upcoming(self, n: int) -> Iterator[Node]:
+        """Up to n ready tasks, in the order in which they would be taken."""
+        return islice(self._ready, n)
+
+    def find(self, key: TaskKey) -> Node | None:
+        if isinstance(key, int):
+            return self.nodes[key] if 0 <= key < len(self.nodes) else None
+        return self.names.get(key)
+
+    def number(self, name: str) -> int | None:
+        """The id of the task of that name."""
+        node = self.names.get(name)
+        return None if node is None else node.id
+
+    # -- adding ------------------------------------------------------------------------------------------------
+
+    def add(self, tasks: Sequence[Task]) -> Addition:
+        """Add tasks, which may refer to one another in any order, or raise GraphError and change nothing.
+
+        A task that is already there with the same definition is passed over: a client that lost the answer to a
+        Create can send it again.
+        """
+        fresh = self._fresh(tasks)
+        self.names.update(fresh)
+        try:
+            order = self._resolve(fresh.values(), range(len(self.nodes), len(self.nodes) + len(fresh)))
+        except GraphError:
+            for name in fresh:
+                del self.names[name]
+            raise
+        self.nodes += fresh.values()
+        return Addition(list(fresh.values()), self._place(order))
+
+    def restore(self, tasks: Sequence[Restored], next_id: int = 0) -> list[Node]:
+        """Fill an empty graph with what was recorded, in this order; return those that are skipped.
+
+        next_id: ids below it are taken, also by tasks that are there no more. GraphError when it does not fit together.
+        """
+        assert not self.nodes, "a graph is restored before anything else"
+        self.nodes = [None] * max(next_id, 1 + max((entry.id for entry in tasks), default=-1))
+        entries = [(Node(entry.task), entry) for entry in tasks]
+        self.names = {node.name: node for node, _ in entries}
+        if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
+            raise GraphError("two tasks of the record have the same name or number")
+        order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
+        for node, (id, _, state, attempt, holder, suspended, failures, losses, last, _, _) in entries:
+            self.nodes[id] = node
+            if last:
+                self.demote(node, losses, last)
+            node.attempt, node.failures = attempt, failures
+            if state in RECORDED and not node.is_join:
+                node.state, node.holder = state, holder
+            if suspended:
+                self.suspended[node] = node.waiting = 1
+        return self._place(order)
+
+    def _place(self, order: Collection[Node]) -> list[Node]:
+        """Give new nodes their successors and states; return those that can never run."""
+        skipped: list[Node] = []
+        ready: list[Node] = []
+        for node in order:
+            if node.task.command is not None:
+                self.counts[node.state] += 1
+            if node.predecessors:
+                self._link(node, node.predecessors)
+        for node in order:
+            self._enter(node, ready, skipped)
+        self._make_ready(ready)
+        self._ready.append(ready)
+        return skipped
+
+    def _fresh(self, tasks: Sequence[Task]) -> dict[str, Node]:
+        fresh: dict[str, Node] = {}
+        names = self.names
+        for task in tasks:
+            name = task.name
+            node = names.get(name) or fresh.get(name)
+            if node is None:
+                fresh[name] = Node(task)
+            elif node.task != task and node.task._replace(origin="") != task._replace(origin=""):
+                raise GraphError(f"task {name!r} exists already with another definition; choose another name")
+        return fresh
+
+    def _resolve(self, fresh: Collection[Node], ids: Iterable[int]) -> Collection[Node]:
+        """Number the nodes and find each predecessor; return the nodes so that each comes after its predecessors."""
+        names = self.names
+        forward = False
+        for id, node in zip(ids, fresh, strict=True):
+            after = node.task.after
+            if after:
+                found = []
+                for wanted in after if len(after) == 1 else dict.fromkeys(after):
+                    predecessor = names.get(wanted)
+                    if predecessor is not None:
+                        found.append(predecessor)
+                        if predecessor.id < 0:  # this loop has not come to it
+                            forward = True
+                    elif not self._unknown_is_done:
+                        raise GraphError(
+                            f"task {node.task.name!r} comes after {wanted!r}, which does not exist; "
+                            "create that first, or in the same message"
+                        )
+                node.predecessors = tuple(found)
+            node.id = id
+        return self._sorted(list(fresh)) if forward else fresh
+
+    @staticmethod
+    def _sorted(nodes: list[Node]) -> list[Node]:
+        """The new nodes in topological order."""
+        position = {node.id: i for i, node in enumerate(nodes)}
+        order, cycle = topological([[position[p.id] for p in n.predecessors if p.id in position] for n in nodes])
+        if cycle:
+            names = [nodes[i].task.name for i in (*cycle, cycle[0])]
+            raise GraphError("these tasks wait for one another: " + " -> ".join(names))
+        return [nodes[i] for i in order]
+
+    @staticmethod
+    def _link(node: Node, predecessors: Iterable[Node]) -> None:
+        for p in predecessors:
+            if p.state is not DONE:
+                node.waiting += 1
+                if p.successors is None:
+                    p.successors = [node]
+                else:
+                    p.successors.append(node)
+
+    def _enter(self, node: Node, ready: list[Node], skipped: list[Node]) -> None:
+        """Give a new node, whose predecessors have all entered, its first state."""
+        if node.state is not WAITING:  # restored
+            return
+        if not node.waiting:
+            if node.task.command is None:  # a join: what it releases enters after it, so counting down is enough
+                node.state = DONE
+                for s in node.successors or ():
+                    s.waiting -= 1
+            else:
+                ready.append(node)
+        else:
+            lost = next((p for p in node.predecessors if p.state in LOST), None)
+            if lost is not None:
+                skipped += self._skip_all([node], lost.culprit or lost)
+
+    # -- what workers do ---------------------------------------------------------------------------------------
+
+    def take(self, n: int, holder: str, room: Room | None = None) -> list[Node]:
+        """Assign up to n ready tasks to holder, in order; those for which there is room, None: all."""
+        nodes = self._ready.take(n, room)
+        for node in nodes:
+            node.holder = holder
+            node.attempt += 1
+        self.counts[READY] -= len(nodes)
+        self.counts[ASSIGNED] += len(nodes)
+        return nodes
+
+    def adopt(self, node: Node, holder: str) -> None:
+        """A ready node is in somebody's hands after all, in the attempt that was made last."""
+        self._move(node, ASSIGNED)
+        node.holder = holder
+
+    def finish(self, nodes: Sequence[Node]) -> None:
+        """Assigned nodes have ended well; what that releases goes out first."""
+        released: list[Node] = []
+        for node in nodes:
+            node.state = DONE
+            if node.successors is not None:
+                self._release(node, released)
+        self.counts[ASSIGNED] -= len(nodes)
+        self.counts[DONE] += len(nodes)
+        if released:
+            self._make_ready(released)
+            self._ready.prepend(released)
+
+    def fail(self, node: Node) -> list[Node]:
+        """A node that is or was assigned has failed for good; return the nodes that are skipped for it."""
+        self._move(node, FAILED)
+        return self._skip_all(node.successors or (), node)
+
+    def cancel(self, node: Node) -> list[Node]:
+        """Take an active node out; return the nodes that are skipped for it."""
+        if node.state not in ACTIVE:
+            raise GraphError(f"task {node.name!r} is {node.state.value} already")
+        self._move(node, CANCELLED)
+        return self._skip_all(node.successors or (), node)
+
+    def put_back(self, nodes: Sequence[Node], *, first: bool = True) -> None:
+        """Assigned nodes are ready again, at the front (given back, lost) or behind (to be retried)."""
+        for node in nodes:
+            self._move(node, READY)
+            node.holder = None
+        if first:
+            self._ready.prepend(nodes)
+        else:
+            self._ready.append(nodes)
+
+    def demote(self, node: Node, losses: int, place: int = 0) -> None:
+        """From the next time that it is ready it goes last: behind those with fewer losses, then by place."""
+        self._ready.last[node] = (losses << 24) + place
+
+    def promote(self, nodes: Iterable[Node]) -> None:
+        """These go in their turn again."""
+        if self._ready.last:
+            for node in nodes:
+                self._ready.last.pop(node, None)
+
+    def suspend(self, nodes: Iterable[Node]) -> None:
+        """Active nodes must not start until they are released; an assigned one has left its holder's hands."""
+        for node in nodes:
+            node.waiting += 1
+            self.suspended[node] += 1
+            if node.state is not WAITING:
+                self._move(node, WAITING)
+                node.holder = None
+
+    def release(self, nodes: Iterable[Node]) -> None:
+        """Take back one suspension each."""
+        ready = []
+        for node in nodes:
+            node.waiting -= 1
+            self.suspended[node] -= 1
+            if not self.suspended[node]:
+                del self.suspended[node]
+            if not node.waiting and node.state is WAITING:
+                ready.append(node)
+        self._make_ready(ready)
+        self._ready.append(ready)
+
+    def revive(self, nodes: Sequence[Node]) -> list[Node]:
+        """Failed or cancelled tasks are to run after all; return them and those that need no longer be skipped.
+
+        One of nodes that comes after another lost task is skipped from now on. Each edge below them is walked once,
+        and each node's predecessors are looked through once.
+        """
+        for node in nodes:
+            self._move(node, SKIPPED)  # until it is clear that nothing else keeps it from running
+            node.holder, node.failures = None, 0
+        lost = {node: _lost(node) for node in nodes}  # by node: how many predecessors still keep it from running
+        revived = list(nodes)
+        chosen = set(nodes)
+        stack = [node for node in nodes if not lost[node]]
+        while stack:
+            node = stack.pop()
+            self._move(node, WAITING if node.waiting else READY)
+            node.culprit = None
+            for s in node.successors or ():
+                if s.state is SKIPPED:
+                    lost[s] = lost[s] - 1 if s in lost else _lost(s)
+                    if not lost[s]:
+                        stack.append(s)
+                        if not s.is_join and s not in chosen:
+                            revived.append(s)
+        self._ready.append([node for node in nodes if node.state is READY])
+        self._blame_anew([node for node, left in lost.items() if left])
+        return revived
+
+    def resting_on(self, nodes: Iterable[Node]) -> list[Node]:
+        """These, and what has become ready, was assigned or is done after them: what must be taken back with them."""
+        found = dict.fromkeys(nodes)
+        size = 0
+        while size < len(found):  # what comes before another usually stands before it here, too
+            size = len(found)
+            for node in self.names.values():
+                if node.state in _STARTED and node not in found and not found.keys().isdisjoint(node.predecessors):
+                    found[node] = None
+        return list(found)
+
+    def revoke(self, nodes: Sequence[Node]) -> list[Node]:
+        """Done, failed or ready nodes are to run again; with each all that `resting_on` finds, but nothing assigned.
+
+        Return those that had failed, and those that need no longer be skipped.
+        """
+        undone = {node: set(node.successors or ()) for node in nodes if node.state is DONE}
+        for node in self.names.values():
+            for p in node.predecessors if not undone.keys().isdisjoint(node.predecessors) else ():
+                if p in undone:
+                    node.waiting += 1
+                    if node not in undone[p]:  # it was added when p was done
+                        p.successors = [*(p.successors or ()), node]
+        failed = [node for node in nodes if node.state is FAILED]
+        for node in nodes:
+            if node.state is not FAILED:
+                self._move(node, WAITING if node.waiting else READY)
+                node.holder = None
+        self._ready.append([node for node in nodes if node.state is READY])
+        return self.revive(failed)
+
+    @staticmethod
+    def _blame_anew(nodes: list[Node]) -> None:
+        """These are skipped still, but maybe not for their culprit: find another, for what follows them, too."""
+        stack = nodes
+        while stack:
+            node = stack.pop()
+            if node.state is SKIPPED and (node.culprit is None or node.culprit.state not in CULPRITS):
+                reasons = (p.culprit or p for p in node.predecessors if p.state in LOST)
+                found = next((reason for reason in reasons if reason.state in CULPRITS), None)
+                if found is not None:  # else one of its predecessors is to be blamed first, and leads here again
+                    node.culprit = found
+                    stack += node.successors or ()
+
+    def extend(self, wishes: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
+        """Let tasks that have not ended wait for further predecessors; return those that are skipped for it.
+
+        All of the wishes are granted, or GraphError is raised and none is. An assigned node must be on its way back:
+        when it now waits, its holder has lost it.
+        """
+        added = {node: self._wanted(node, after) for node, after in wishes}
+        for node in added:
+            self._refuse_cycle(node, added)
+        skipped: list[Node] = []
+        for node, predecessors in added.items():
+            node.predecessors += tuple(predecessors)
+            self._link(node, predecessors)
+            lost = next((p for p in predecessors if p.state in LOST), None)
+            if lost is not None:
+                skipped += self._skip_all([node], lost.culprit or lost)
+            elif node.waiting and node.state in (READY, ASSIGNED):  # not skipped by an earlier wish
+                self._move(node, WAITING)
+                node.holder = None
+        return skipped
+
+    def _wanted(self, node: Node, after: Sequence[str]) -> list[Node]:
+        """The nodes of `after` that are not predecessors of node yet."""
+        if node.state not in ACTIVE:
+            raise GraphError(f"task {node.name!r} is {node.state.value} already; it cannot wait for anything")
+        wanted: list[Node] = []
+        present = set(node.predecessors)
+        for name in dict.fromkeys(after):
+            predecessor = self.names.get(name)
+            if predecessor is None:
+                if not self._unknown_is_done:
+                    raise GraphError(f"task {node.name!r} cannot come after {name!r}, which does not exist")
+            elif predecessor not in present:
+                wanted.append(predecessor)
+        return wanted
+
+    @staticmethod
+    def _refuse_cycle(node: Node, added: Mapping[Node, Sequence[Node]]) -> None:
+        """Walk backward over predecessors: from fresh subtasks, the usual case, that is a short way.
+
+        What is done waits for nothing any more, but a way through a lost task is one, since that may be revived.
+        """
+        came_from: dict[Node, Node] = dict.fromkeys(added[node], node)
+        stack = list(came_from)
+        while stack:
+            at = stack.pop()
+            if at is node:
+                path = [node.name]
+                while (at := came_from[at]) is not node:
+                    path.append(at.name)
+                raise GraphError("these tasks would wait for one another: " + " -> ".join([*path, node.name]))
+            for p in (*at.predecessors, *added.get(at, ())) if at.state is not DONE else ():
+                if p.state is not DONE and p not in came_from:
+                    came_from[p] = at
+                    stack.append(p)
+
+    # -- spreading ---------------------------------------------------------------------------------------------
+
+    def _release(self, node: Node, released: list[Node]) -> None:
+        """node is done: one predecessor fewer for each successor; joins that come free are done too."""
+        for s in node.successors or ():
+            s.waiting -= 1
+            if not s.waiting and s.state is WAITING:
+                if s.is_join:
+                    self._finish_join(s, released)
+                else:
+                    released.append(s)
+
+    def _finish_join(self, join: Node, released: list[Node]) -> None:
+        """Joins can follow joins: a stack, since recursion would end at a thousand barriers."""
+        stack = [join]
+        while stack:
+            join = stack.pop()
+            join.state = DONE
+            for s in join.successors or ():
+                s.waiting -= 1
+                if not s.waiting and s.state is WAITING:
+                    (stack if s.is_join else released).append(s)
+
+    def _skip_all(self, nodes: Iterable[Node], culprit: Node) -> list[Node]:
+        skipped: list[Node] = []
+        stack = list(nodes)
+        while stack:
+            node = stack.pop()
+            if node.state in ACTIVE:
+                self._move(node, SKIPPED)
+                node.culprit, node.holder = culprit, None
+                if not node.is_join:
+                    skipped.append(node)
+                stack += node.successors or ()
+        return skipped
+
+    def _make_ready(self, nodes: Sequence[Node]) -> None:
+        for node in nodes:
+            node.state = READY
+        self.counts[WAITING] -= len(nodes)
+        self.counts[READY] += len(nodes)
+
+    def _move(self, node: Node, state: State) -> None:
+        if not node.is_join:
+            self.counts[node.state] -= 1
+            self.counts[state] += 1
+        node.state = state
+
+    # -- the invariants ----------------------------------------------------------------------------------------
+
+    def check(self) -> None:
+        """Raise AssertionError unless all of this holds; linear in tasks plus edges."""
+        counts = dict.fromkeys(State, 0)
+        nodes = [node for node in self.nodes if node is not None]
+        edges = {(p.id, s.id) for p in nodes for s in p.successors or ()}
+        queued = {node.id for node in self._ready}
+        assert len(self.names) == len(nodes), "each has a name of its own"
+        for i, node in enumerate(self.nodes):
+            if node is None:
+                continue
+            assert node.id == i and self.names[node.name] is node, "ids and names each find their node"
+            if not node.is_join:
+                counts[node.state] += 1
+            unfinished = sum(p.state is not DONE for p in node.predecessors) + self.suspended.get(node, 0)
+            assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
+            assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} will be told"
+            if node.state in ACTIVE:
+                assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
+                assert (node.state is WAITING) == (unfinished > 0), f"{node} waits exactly when something is before it"
+            assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
+            assert node.state is not SKIPPED or _lost(node), f"{node} is skipped for a predecessor"
+            assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
+            assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
+            assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
+            assert node.culprit is None or node.culprit.state in CULPRITS, f"{node}'s culprit is one"
+            assert node.state is not ASSIGNED or node.holder is not None, f"{node} is in somebody's hands"
+            assert node.state in RECORDED or node.holder is None, f"{node} is in nobody's hands"
+        assert all(n > 0 for n in self.suspended.values()), "suspensions are counted down to nothing"
+        assert counts == self.counts, "the counts are right"
+
+
+def _lost(node: Node) -> int:
+    """How many of its predecessors keep it from running."""
+    return sum([p.state in LOST for p in node.predecessors])

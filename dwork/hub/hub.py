@@ -1,0 +1,960 @@
+"""The hub: holds the graph, hands ready tasks to whoever steals them, and takes completions.
+
+Theory of operation. `receive` takes one message from one peer and says what it causes: a Step of events (what has
+happened) and sends (who must be told what). The caller owns sockets, clock and disk; it must make the events of a
+step durable before it sends its messages. An illegal request is answered with Error and changes nothing.
+
+A *peer* is whatever the caller uses to send to it: any hashable. A *worker* is a location that has stolen; its
+peer is the one that it last stole from. C++ workers of one host share a location and need not be told apart.
+
+Handing out. Which worker gets what, and who waits, is decided in `handout`, which settles that after each message.
+
+Coming back. A hub that is restored from its record knows who held what before it went; a worker that has kept its
+tasks goes on as if nothing had been. A worker that said it would beat and is silent for too long is taken for lost;
+what it then comes back with is a stray (`strays`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from dwork.core import events, messages
+from dwork.core.errors import GraphError
+from dwork.core.events import Ended, Named
+from dwork.core.glob import is_glob, matcher
+from dwork.core.halt import Halt
+from dwork.core.messages import Message, Native, Verb
+from dwork.core.min_time import MinTime
+from dwork.core.task import ACTIVE, TERM, USR1, Assigned, Result, State, TaskKey
+from dwork.hub.dispatch import BEATS, Handout
+from dwork.hub.end_waiters import Vigil
+from dwork.hub.graph import Graph, Node, Restored
+from dwork.hub.intake import Intake
+from dwork.hub.orphans import Strays
+from dwork.hub.retries import Trials
+from dwork.hub.select import find, select
+from dwork.hub.workers import Peer, Step, Worker
+
+#: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
+RETURN = 1.0
+#: Seconds by which this process must be late to have stood still.
+STANDSTILL = 1.0
+#: Seconds after which a worker that was told to end its tasks, and still has some, is waited for no more.
+ENDING = 30.0
+#: The exit status of a task that has failed since its workers died: nobody knows a true one.
+LOST_TOO_OFTEN = 255
+#: Seconds before the signal that ends a job in which the batch system may have ended tasks already, or parts of them.
+DOUBT = 1.0
+#: How often a worker is asked in vain for output that it says it has sent; then the attempt is lost.
+ASKS = 2
+#: And why.
+NOT_ALL = "not all that it printed has come"
+#: Why a task was cancelled that somebody has cancelled.
+ON_REQUEST = "on request"
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How the hub decides where a task does not say.
+
+    retries: further attempts of a failed task. delay: seconds before the first of them; each further one waits twice
+    as long. losses: how many workers may die with a task in their hands until it counts as failed. silence: seconds
+    without a word after which a worker that said it would beat is lost. timeout: seconds that one attempt may take.
+    halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done, as the C++ hub does,
+    instead of refusing it. elastic: workers may join that can run what none of those present can; else the hub stops
+    when nothing but that is left.
+    """
+
+    retries: int = 0
+    delay: float = 1.0
+    losses: int = 5
+    silence: float = 60.0
+    timeout: float | None = None
+    halt: Halt | None = None
+    unknown_is_done: bool = False
+    elastic: bool = True
+
+    @property
+    def beat(self) -> float:
+        """Seconds between two words of a worker that is to be missed in time."""
+        return self.silence / 8
+
+
+class Hub:
+    """One graph and the workers that run it. See the module's text for the rules."""
+
+    def __init__(self, policy: Policy | None = None, welcome: messages.Welcome | None = None) -> None:
+        self.policy = policy or Policy()
+        self.graph = Graph(unknown_is_done=self.policy.unknown_is_done)
+        self.trials = Trials(self.graph, self.policy.delay)
+        self.handout = Handout(self.graph, self.trials, self.policy.timeout, self.policy.elastic)
+        self.workers: dict[str, Worker] = {}
+        self.stopping = ""  # why no more tasks are handed out
+        self.cancelling = False  # running tasks are being ended too
+        self.interrupting = False  # and it is not their fault: the next run runs them again
+        self.in_doubt = False  # the batch system may have ended them, or parts of them: no end proves anything
+        self._ends: deque[tuple[float, Sequence[Node]]] = deque()  # what has ended in the last second, and when
+        self._warned = -math.inf  # when a signal came that tells of a dead rank or of the end of the job
+        self.is_drained = False  # the rest is for another run
+        self._drain_at = math.inf
+        self._end_by = math.inf  # when what is being ended must have ended
+        self._welcome = welcome or messages.Welcome()
+        self._held: set[Node] = set()  # kept from starting on request
+        self._strays = Strays()
+        self._intake = Intake()
+        self._vigil = Vigil()
+        self._roll_call = math.inf  # when to see who is silent
+        self._doubt_until = -math.inf  # be quick about it
+        self._doomed: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
+        self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
+            messages.Create: self._create,
+            messages.Steal: self._steal,
+            messages.Beat: self._beat,
+            messages.Complete: self._complete,
+            messages.GiveBack: self._give_back,
+            messages.Lookup: self._lookup,
+            messages.Exit: self._exit,
+            messages.Control: self._control,
+            messages.Leave: self._leave,
+            messages.Drain: self._drain,
+            messages.OK: self._status,
+            messages.Await: self._await,
+            messages.Output: self._output,
+        }
+
+    def restore(
+        self, tasks: Sequence[Restored], now: float, slots: Mapping[str, int] | None = None, next_id: int = 0
+    ) -> Step:
+        """Take in the tasks of a record, in this order, before anything else; GraphError when they make no graph.
+
+        Whoever held one is a worker that has not said anything yet; slots: how many the native ones of them have.
+        next_id: as for Graph.restore.
+        """
+        self.graph.restore(tasks, next_id)
+        to_run = []
+        for entry in tasks:
+            node = self.graph.names[entry.task.name]
+            if entry.suspended:
+                self._held.add(node)
+            if node.state is State.ASSIGNED and node.holder is not None:
+                self._returning(node.holder, (slots or {}).get(node.holder, 0), now).hold(node)
+                self._intake.restore(node.id, node.attempt, entry.printed)
+            if node.state in ACTIVE and not node.is_join:
+                to_run.append(node.id)
+            if entry.losses and node.state in ACTIVE:
+                self.trials.restore(node, entry.losses)
+        for worker in self.workers.values():
+            self.handout.weigh(worker)
+        step = Step([events.Resumed(now, to_run)])
+        for entry in tasks:
+            if entry.losses >= self.policy.losses and not entry.spared:
+                self._give_up_lost(self.graph.names[entry.task.name], entry, now, step)
+        return step
+
+    def _give_up_lost(self, node: Node, entry: Restored, now: float, step: Step) -> None:
+        """It was lost too often in earlier runs to be tried in this one."""
+        if node.state is State.READY:
+            deaths = f"its worker or the whole run died {entry.losses} times while it ran"
+            error = f"{deaths}; the next run tries it once more"
+            result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=error)
+            self._give_up(node, entry.holder or "", result, now, step)
+
+    def _returning(self, location: str, slots: int, now: float) -> Worker:
+        """A worker that is expected to come back."""
+        worker = self.workers.get(location)
+        if worker is None:
+            beat = RETURN if slots else 0.0
+            worker = self.workers[location] = Worker(location, None, heard=now, beat=beat)
+            self.handout.join(worker, slots, None)
+            self._expect(now)
+        return worker
+
+    # -- inputs ------------------------------------------------------------------------------------------------
+
+    def receive(self, peer: Peer, message: Message, now: float) -> Step:
+        """A message has come from peer."""
+        step = Step()
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            step.sends.append((peer, messages.Error(f"{type(message).__name__} is not a request")))
+            return step
+        native: Native | None = getattr(message, "native", None)
+        try:
+            handler(peer, message, now, step)
+        except GraphError as error:
+            step.sends.append((peer, messages.Error(str(error), native.sequence if native else 0)))
+        else:
+            if native is not None:
+                worker = self.workers.get(message.location)  # type: ignore[arg-type,union-attr]
+                if worker is not None and worker.peer == peer and native.sequence > worker.sequence:
+                    worker.sequence = native.sequence
+        self._settle(now, step)
+        return step
+
+    def lose(self, gone: Mapping[Peer, Iterable[Message]], now: float, reason: str) -> Step:
+        """The transport says that these peers are gone; for each, the messages that have not reached it.
+
+        The tasks of a native worker are ready again. Peers of the original dialect may share a location, and one of
+        them that goes says nothing about the others: only what could not be handed to it is taken back. Nothing is
+        handed out before all of them are removed, since it could go to the next of them.
+        """
+        step = Step()
+        for peer, undelivered in gone.items():
+            self._vigil.leave(peer)
+            for message in undelivered:  # first of all: what it never had has nothing to do with its end
+                if isinstance(message, messages.Transfer):
+                    self._undo(message, now, reason, step)
+        for worker in [w for w in self.workers.values() if w.slots and w.peer in gone]:
+            self._remove(worker, now, reason, step)
+        self._settle(now, step)
+        return step
+
+    def tick(self, now: float) -> Step:
+        """Time has passed: answer the Steals that have waited long enough, and try again what has."""
+        step = Step()
+        self.trials.tick(now)
+        if now >= self._drain_at and not self.cancelling:
+            left = max(0.0, self.handout.job_end - now)
+            self._stop(now, f"the job ends in {left:.0f} s", True, step, interrupts=True)
+        if now >= self._end_by:
+            self._end_by = math.inf
+            for worker in self.workers.values():
+                if worker.held:
+                    reason = f"it did not end in {ENDING:.0f} s"
+                    self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
+        if now >= self._roll_call:
+            self._call_roll(now, step)
+        self.handout.tick(self.workers.values(), now, step)
+        step.sends += [(peer, messages.NotFound()) for peer in self._vigil.weary(now)]
+        self._settle(now, step)
+        return step
+
+    def stop(self, now: float, reason: str, *, running: bool = False) -> Step:
+        """Hand out no more tasks; with `running`, end those that run, too: they are to run again, in another run."""
+        step = Step()
+        self._stop(now, reason, running, step, interrupts=True)
+        self._settle(now, step)
+        return step
+
+    def end_of_job(self, now: float, reason: str) -> Step:
+        """The batch system ends the job, and may have sent all processes a signal.
+
+        As `stop` of what runs, too. Besides, no end of a task proves anything from a second ago on: `sim; post` goes on
+        with `post`, and ends well, when `sim` gets the signal first.
+        """
+        step = Step()
+        self._end_of_job(now, reason, step)
+        self._settle(now, step)
+        return step
+
+    def dismiss(self) -> Step:
+        """All is finished, or the hub ends: tell the native workers, which would wait for ever."""
+        step = Step()
+        for worker in self.workers.values():
+            if worker.slots:
+                step.tell(worker, messages.Exit())
+        return step
+
+    @property
+    def is_attended(self) -> bool:
+        """Whether somebody waits for the end of the run."""
+        return bool(self._vigil)
+
+    def conclude(self, code: int, view: bytes = b"") -> Step:
+        """The run is over, and ends with this exit code: tell those who wait for that. view: what else to tell them."""
+        end = replace(self._standing(), n=code, data=view)
+        return Step(sends=[(peer, end) for peer in self._vigil.end()])
+
+    # -- state -------------------------------------------------------------------------------------------------
+
+    @property
+    def deadline(self) -> float:
+        """When `tick` is due, at the latest; infinity when nothing waits for time."""
+        drain_at = math.inf if self.cancelling else self._drain_at
+        own = min(drain_at, self._roll_call, self._end_by)
+        return min(own, self.trials.deadline, self.handout.deadline, self._vigil.deadline)
+
+    @property
+    def last_end(self) -> float:
+        """When a task has ended last; minus infinity when none has."""
+        return self._ends[-1][0] if self._ends else -math.inf
+
+    @property
+    def awaited(self) -> bool:
+        """Whether some worker waits for work, and so for whatever message may make some."""
+        return bool(self.handout.parked)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
+        return self.handout.over
+
+    # -- requests ----------------------------------------------------------------------------------------------
+
+    def _create(self, peer: Peer, message: messages.Create, now: float, step: Step) -> None:
+        addition = self.graph.add(message.tasks)
+        if addition.nodes:
+            tasks = [node.task for node in addition.nodes]
+            step.events.append(events.Added(now, addition.nodes[0].id, tasks))
+        self._tell_skipped(addition.skipped, now, step)
+        step.sends.append((peer, messages.OK()))
+
+    def _steal(self, peer: Peer, message: messages.Steal, now: float, step: Step) -> None:
+        if message.n < 1:
+            raise GraphError(f"Steal asks for {message.n} tasks; n must be 1 or more")
+        worker = self._worker(peer, message.location, message.native, now, step)
+        if worker is not None and not self._is_repeat(worker, message.native):
+            self._reconcile(worker, message.native, now, step)
+            self.handout.answer(worker, message.n, message.native, now, step)
+
+    def _beat(self, peer: Peer, message: messages.Beat, now: float, step: Step) -> None:
+        worker = self._worker(peer, message.location, message.native, now, step)
+        if worker is not None and not self._is_repeat(worker, message.native):
+            step.sends.append((peer, messages.OK(answers=message.native.sequence)))
+
+    def _complete(self, peer: Peer, message: messages.Complete, now: float, step: Step) -> None:
+        native = message.native
+        known = self.workers.get(message.location)
+        if native is not None:
+            known = self._worker(peer, message.location, native, now, step)
+            if known is None or self._is_repeat(known, native):
+                return
+        owed: dict[Node, int] = {}
+        missing = self._end(known, message.results, now, step, owed) if known else [r.task for r in message.results]
+        answers = native.sequence if native else 0
+        if known is not None and native is not None:
+            self._reconcile(known, native, now, step, owed)
+            if owed:  # what it steals it would not take before it has told all
+                self.handout.unpark(known)
+                step.sends.append((peer, replace(self._welcome, again=True)))
+                return
+            if message.steal and self.handout.answer(known, message.steal, native, now, step) and not missing:
+                return  # the Transfer or Exit is the answer
+        answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
+        step.sends.append((peer, answer))
+
+    def _give_back(self, peer: Peer, message: messages.GiveBack, now: float, step: Step) -> None:
+        worker = self.workers.get(message.location)
+        if worker is not None and self._is_repeat(worker, message.native):
+            return
+        held: dict[Node, tuple[str, ...]] = {}
+        doubtful: dict[Node, None] = {}
+        missing: list[TaskKey] = []
+        for returned in message.tasks:
+            node = self.graph.find(returned.task)
+            if worker is None or node is None or node in held:
+                missing.append(returned.task)
+            elif node.id in worker.held:
+                held[node] = returned.after
+            elif message.native and node.state is State.DONE and node.holder == worker.location:
+                doubtful[node] = None
+            else:
+                missing.append(returned.task)
+        skipped = self.graph.extend([(node, after) for node, after in held.items() if after])
+        for node, after in held.items():
+            node.attempt -= 1  # it was not started, so it does not count
+            if after:
+                step.events.append(events.Extended(now, Named(node.id, node.name), after))
+        if worker is not None:
+            self._take_back(worker, held, now, "given back", step, lost=False)
+        self._tell_skipped(skipped, now, step)
+        self._revoke(list(doubtful), now, "its worker was being ended", step)
+        answers = message.native.sequence if message.native else 0
+        answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
+        step.sends.append((peer, answer))
+
+    def _lookup(self, peer: Peer, message: messages.Lookup, now: float, step: Step) -> None:
+        node = find(self.graph, message.name)
+        if node is None:
+            step.sends.append((peer, messages.NotFound((message.name,))))
+        else:
+            step.sends.append((peer, messages.OK(name=node.state.value, n=node.id, location=node.holder)))
+
+    def _exit(self, peer: Peer, message: messages.Exit, now: float, step: Step) -> None:
+        worker = self.workers.get(message.location or "")
+        if worker is None:
+            step.sends.append((peer, messages.NotFound()))
+            return
+        self._remove(worker, now, events.GOODBYE, step, died=False)
+        step.sends.append((peer, messages.OK()))
+
+    def _status(self, peer: Peer, message: messages.OK, now: float, step: Step) -> None:
+        step.sends.append((peer, self._standing()))
+
+    def _standing(self) -> messages.OK:
+        graph = self.graph
+        text = f"dhub: {graph.active} active tasks, {graph.ready} ready."
+        counts = tuple((state.value, n) for state, n in graph.counts.items())
+        return messages.OK(name=text, n=graph.ready, counts=counts)
+
+    def _await(self, peer: Peer, message: messages.Await, now: float, step: Step) -> None:
+        self._vigil.join(peer, message.wait, now)
+
+    def _output(self, peer: Peer, message: messages.Output, now: float, step: Step) -> None:
+        worker = self.workers.get(message.location)
+        node = worker.held.get(message.task) if worker is not None else None
+        if worker is not None and node is not None:
+            worker.heard = now  # for long it may say nothing else
+            attempt = self._intake.attempt(node.id) or node.attempt
+            if message.attempt in (0, attempt) and (new := self._intake.take(message, attempt)):
+                step.events.append(events.Printed(now, message.task, message.stream, new))
+
+    def _control(self, peer: Peer, message: messages.Control, now: float, step: Step) -> None:
+        fits, why_not, act = {
+            Verb.CANCEL: (_may_cancel, "only what has not ended can be cancelled", self._cancel),
+            Verb.RETRY: (_may_retry, "only what has failed or was cancelled can be tried again", self._retry),
+            Verb.HOLD: (self._may_hold, "only what nobody holds and waits or is ready can be held", self._hold),
+            Verb.RELEASE: (self._held.__contains__, "it is not held", self._release),
+        }[message.verb]
+        nodes = select(self.graph, message.tasks, fits, why_not)
+        if nodes:
+            act(nodes, now, step)
+        step.sends.append((peer, messages.OK(n=len(nodes))))
+
+    def _leave(self, peer: Peer, message: messages.Leave, now: float, step: Step) -> None:
+        told = [worker for worker in self.workers.values() if worker.slots and worker.peer is not None]
+        told = [worker for worker in told if any(_is_meant(worker.location, text) for text in message.locations)]
+        if not told:
+            raise GraphError(f"there is no worker {', '.join(message.locations)} that can be told to leave")
+        step.sends += [(worker.peer, messages.Leave()) for worker in told]
+        step.sends.append((peer, messages.OK(n=len(told))))
+
+    def _drain(self, peer: Peer, message: messages.Drain, now: float, step: Step) -> None:
+        self._stop(now, "drained on request", message.now, step, interrupts=True)
+        step.sends.append((peer, messages.OK()))
+
+    # -- what people do to tasks -------------------------------------------------------------------------------
+
+    def _cancel(self, nodes: list[Node], now: float, step: Step) -> None:
+        """A native worker is asked for what it holds, and what it says last counts; the others are not to be asked.
+
+        Whoever cancels again asks again: the word may have got lost on its way to the worker.
+        """
+        asked: dict[str, list[int]] = {}
+        gone: list[Node] = []
+        skipped: list[Node] = []
+        for node in nodes:
+            if node.state not in ACTIVE:  # skipped for one before it
+                continue
+            worker = self.workers[node.holder] if node.holder is not None else None
+            if worker is not None and worker.slots:
+                self._doomed.add(node)
+                asked.setdefault(worker.location, []).append(node.id)
+                continue
+            if worker is not None:
+                del worker.held[node.id]
+            gone.append(node)
+            skipped += self.graph.cancel(node)
+        for location, ids in asked.items():
+            step.tell(self.workers[location], messages.Cancel(tuple(ids)))
+        self._tell_cancelled(gone, skipped, now, step)
+
+    def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
+        if nodes:
+            self._doomed.difference_update(nodes)
+            self._forget(nodes, step)
+            step.events.append(events.Cancelled(now, _named(nodes), ON_REQUEST))
+            self._tell_skipped(skipped, now, step)
+
+    def _retry(self, nodes: list[Node], now: float, step: Step) -> None:
+        """What comes after another task that is lost is skipped, until that is tried again, too."""
+        step.events.append(events.Revived(now, _named(self.graph.revive(nodes))))
+        self._tell_skipped([node for node in nodes if node.state is State.SKIPPED], now, step)
+
+    def _may_hold(self, node: Node) -> bool:
+        return node.state in (State.WAITING, State.READY) and node not in self._held
+
+    def _hold(self, nodes: list[Node], now: float, step: Step) -> None:
+        self.graph.suspend(nodes)
+        self._held.update(nodes)
+        step.events.append(events.Held(now, _named(nodes)))
+
+    def _release(self, nodes: list[Node], now: float, step: Step) -> None:
+        self._held.difference_update(nodes)
+        self.graph.release(nodes)
+        step.events.append(events.Released(now, _named(nodes)))
+
+    @property
+    def waits_for_release(self) -> bool:
+        """Whether all that is left is held, or waits for what is: nothing goes on unless somebody releases it."""
+        counts = self.graph.counts
+        is_idle = not counts[State.READY] and not counts[State.ASSIGNED]
+        return is_idle and bool(self._held) and self.trials.deadline == math.inf and not self.handout.unfit
+
+    def is_held(self, node: Node) -> bool:
+        """Whether somebody keeps it from starting."""
+        return node in self._held
+
+    # -- workers -----------------------------------------------------------------------------------------------
+
+    def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> Worker | None:
+        """The worker of that location, made known when it is new.
+
+        None when it is to say first what it holds: it knows us, and we do not know it.
+        """
+        worker = self.workers.get(location)
+        is_new = worker is None or worker.peer != peer
+        if is_new and native and native.sequence > 1 and not native.hello and native.held is None:
+            step.sends.append((peer, replace(self._welcome, again=True)))
+            return None
+        slots = native.slots if native else 0
+        if worker is None:
+            worker = self.workers[location] = Worker(location, None)
+        if worker.peer is None:
+            worker.joined = now
+            step.events.append(events.Joined(now, location, slots))
+        has = native.has if native else None
+        if worker.peer != peer or worker.slots != slots or (has is not None and has != worker.has):
+            self.handout.unpark(worker)
+            worker.peer, worker.sequence = peer, 0
+            self.handout.join(worker, slots, has)
+        worker.heard = now
+        if native:
+            worker.beat = native.beat
+            if native.beat:
+                self._expect(now)
+            if native.hello:
+                step.sends.append((peer, self._welcome))
+        return worker
+
+    def expect_end(self, end: float, drain_before: float, min_time: MinTime, now: float) -> Step:
+        """The job that this is in ends then: so many seconds before end what runs.
+
+        A task that says that it takes longer than what is left, or by itself min_time, is not started; when the end is
+        moved, it may be after all.
+        """
+        self._drain_at = end - drain_before
+        self.handout.expect_end(end, min_time)
+        step = Step()
+        self._settle(now, step)
+        return step
+
+    def doubt(self, now: float) -> None:
+        """Somebody may have died: for a while be quicker than usual to take a silent worker for lost.
+
+        When tasks are ended by the same signal, it was no rank that died: the batch system ends the job.
+        """
+        self._warned = now
+        self._doubt_until = now + self.policy.silence
+        self._roll_call = min(self._roll_call, now)
+
+    def _expect(self, now: float) -> None:
+        """Some worker is to be heard again: see to it now and then."""
+        self._roll_call = min(self._roll_call, now + self.policy.silence / (16 if now < self._doubt_until else 4))
+
+    def _call_roll(self, now: float, step: Step) -> None:
+        late, self._roll_call = now - self._roll_call, math.inf
+        if late >= max(self.policy.beat, STANDSTILL):  # what came meanwhile is still to be read
+            for worker in self.workers.values():
+                worker.heard = now
+        for worker in list(self.workers.values()):
+            if not worker.beat:
+                continue
+            silence = now - worker.heard
+            limit = 0.0 if now < self._doubt_until else self.policy.silence
+            if silence >= max(limit, BEATS * worker.beat):
+                self._remove(worker, now, f"it was silent for {silence:.0f} s", step)
+                if worker.peer is not None:
+                    step.dropped.append(worker.peer)
+            else:
+                self._expect(now)
+
+    @staticmethod
+    def _is_repeat(worker: Worker, native: Native | None) -> bool:
+        """Whether the transport has brought this request before: its answer is on its way."""
+        return native is not None and 0 < native.sequence <= worker.sequence
+
+    def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
+        nodes = list(worker.held.values())
+        if died:
+            self.trials.suspect(nodes)
+        self._take_back(worker, nodes, now, reason, step, lost=True, interrupted=not died)
+        del self.workers[worker.location]
+        self.handout.leave(worker)
+        step.events.append(events.Left(now, worker.location, reason, died))
+        if died:
+            self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
+            self._give_up_suspects(worker, nodes, now, reason, step)
+
+    def _give_up_suspects(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+        """A worker has died with these in its hands, or their ends do not count: what is lost too often has failed."""
+        for node in nodes:
+            if node.state is State.READY:
+                n = self.trials.lost[node]
+                if n >= self.policy.losses:
+                    text = f"{n} workers died with it; the last: {reason}" if n > 1 else f"its worker died: {reason}"
+                    if reason == NOT_ALL:
+                        text = f"it was lost {n} times; the last time {reason}"
+                    result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=text)
+                    self._give_up(node, worker.location, result, now, step)
+
+    def _take_back(
+        self,
+        worker: Worker,
+        nodes: Iterable[Node],
+        now: float,
+        reason: str,
+        step: Step,
+        *,
+        lost: bool,
+        interrupted: bool = False,
+    ) -> None:
+        """These leave the worker's hands unfinished; those that are still assigned are ready again, first in line."""
+        back = []
+        for node in nodes:
+            worker.held.pop(node.id, None)
+            back.append(node)
+        worker.recalled = False
+        self.handout.weigh(worker)
+        self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
+        if back:
+            self._intake.forget([node.id for node in back])
+            step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost, interrupted))
+        if self._doomed:
+            doomed: list[Node] = []
+            skipped: list[Node] = []
+            for node in back:
+                if node in self._doomed and node.state in ACTIVE:  # and was not skipped for one before it
+                    doomed.append(node)
+                    skipped += self.graph.cancel(node)
+            self._doomed.difference_update(back)
+            self._tell_cancelled(doomed, skipped, now, step)
+
+    def _undo(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
+        """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
+        lost: dict[str, list[Node]] = {}
+        for assigned in transfer.tasks:
+            node = self.graph.find(assigned.id)
+            if (
+                node is not None
+                and node.state is State.ASSIGNED
+                and node.attempt == assigned.attempt
+                and node.holder is not None
+            ):
+                node.attempt -= 1
+                lost.setdefault(node.holder, []).append(node)
+        for location, nodes in lost.items():
+            self._take_back(self.workers[location], nodes, now, reason, step, lost=False)
+
+    def _reconcile(
+        self, worker: Worker, native: Native | None, now: float, step: Step, owed: Iterable[Node] = ()
+    ) -> None:
+        """When the worker tells what it has, what we think it has besides got lost on the way; but not what it owes.
+
+        So it does with a Steal that waits here: an answer to that would be ignored.
+        """
+        if native is None or native.held is None:
+            return
+        self.handout.unpark(worker)
+        really = dict(native.held)
+        really.update((node.id, node.attempt) for node in owed)
+        lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
+        if lost:
+            self._take_back(worker, lost, now, events.NEVER_ARRIVED, step, lost=True)
+        to_drop = [
+            id
+            for id, attempt in native.held
+            if id not in worker.held and not self._keeps(worker, id, attempt, now, step)
+        ]
+        if self._doomed or self.cancelling:  # it was away when it was told, or the word got lost
+            to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._doomed]
+        if to_drop:
+            step.tell(worker, messages.Cancel(tuple(to_drop)))
+
+    def _keeps(self, worker: Worker, id: int, attempt: int, now: float, step: Step) -> bool:
+        """Whether a worker may go on with a task that is not in the book as its own."""
+        node = self.graph.find(id)
+        if node is None or not attempt or self._strays.attempt(node, worker.location) != attempt:
+            return False
+        if node.state is State.READY and node.attempt == attempt and not self.stopping:
+            self._adopt(worker, node, attempt, now, step)
+            worker.hold(node)
+            self.handout.weigh(worker)
+            return True
+        return node.state in ACTIVE
+
+    def _adopt(self, worker: Worker, node: Node, attempt: int, now: float, step: Step) -> None:
+        """A ready task turns out to be in a worker's hands: it has killed nobody."""
+        self._strays.drop(node, worker.location)
+        self.trials.acquit(node)
+        self.graph.adopt(node, worker.location)
+        name, command, _, options, origin = node.task
+        assigned = Assigned(node.id, attempt, name, command, options, origin)
+        step.events.append(events.Stolen(now, worker.location, [assigned]))
+
+    def open(self, now: float, *, is_open: bool = True) -> Step:
+        """Hand out tasks from now on; with is_open False, not yet."""
+        self.handout.waits = not is_open
+        step = Step()
+        self._settle(now, step)
+        return step
+
+    def _settle(self, now: float, step: Step) -> None:
+        """See whether somebody who waits can be served, or nobody ever will be."""
+        self.handout.settle(self.workers, now, step)
+        if not self.stopping and (reason := self.handout.why_stop()):
+            self._stop(now, reason, False, step, interrupts=True)
+            self.handout.settle(self.workers, now, step)
+
+    # -- ends --------------------------------------------------------------------------------------------------
+
+    def _end(
+        self, worker: Worker, results: Iterable[Result], now: float, step: Step, owed: dict[Node, int]
+    ) -> list[TaskKey]:
+        """Take in how tasks ended; return those that this worker does not hold.
+
+        owed: gets those that remain in its hands, since what they have printed is still to come.
+        """
+        held = worker.held
+        names = self.graph.names
+        good: list[Node] = []
+        ended: list[Ended] = []
+        bad: list[tuple[Node, Result]] = []
+        missing: list[TaskKey] = []
+        for result in results:
+            key = result.task
+            if isinstance(key, str):
+                known = names.get(key)
+                key = known.id if known else -1
+            node = held.pop(key, None)
+            if node is None:
+                is_stray = self._strays and not self.in_doubt
+                stray = self._stray(worker, key, result, now, step) if is_stray else None
+                if stray is not None:
+                    if not (result.sent and self._waits(worker, stray, result, owed)):
+                        good.append(stray)
+                        ended.append(Ended(stray.id, stray.name, result))
+                elif not self._repeated(worker, result):
+                    missing.append(result.task)
+            elif result.attempt and result.attempt not in (node.attempt, self._intake.attempt(node.id)):
+                worker.hold(node)
+                missing.append(result.task)
+            elif result.sent and not self.in_doubt and self._waits(worker, node, result, owed):
+                pass
+            elif result.exit_status == 0 and not self.in_doubt:
+                good.append(node)
+                ended.append(Ended(node.id, node.task.name, result))
+            else:
+                bad.append((node, result))
+        worker.ended += len(good) + len(bad)
+        worker.recalled = False
+        self.handout.weigh(worker)
+        if self._intake:
+            self._intake.forget([node.id for node, _ in bad])
+        if owed:
+            self._lose_patience(worker, owed, now, step)
+        if good:
+            if self.handout.min_time.part:
+                self.handout.ended(sum([each.result.seconds for each in ended]), len(ended))
+            self.graph.finish(good)
+            self._note_ends(now, good)
+            self._forget(good, step)
+            if self._doomed:
+                self._doomed.difference_update(good)
+            step.events.append(events.Finished(now, worker.location, ended))
+        for node, result in bad:
+            if node.state is State.ASSIGNED:  # else it was taken back with one of the others
+                self._fail(worker, node, result, now, step)
+        return missing
+
+    def _waits(self, worker: Worker, node: Node, result: Result, owed: dict[Node, int]) -> bool:
+        """Whether some of what it has printed is still to come: then it stays in its worker's hands."""
+        if not self._welcome.output or not worker.slots:
+            return False
+        asks = self._intake.asks(node.id, result.attempt or node.attempt, result.sent)
+        if asks:
+            worker.hold(node)
+            owed[node] = asks
+        return bool(asks)
+
+    def _lose_patience(self, worker: Worker, owed: dict[Node, int], now: float, step: Step) -> None:
+        """What was asked for often enough will not come: these attempts are lost, and owed no more."""
+        lost = [node for node, asks in owed.items() if asks > ASKS]
+        if lost:
+            for node in lost:
+                del owed[node]
+            self.trials.suspect(lost)
+            self._take_back(worker, lost, now, NOT_ALL, step, lost=True)
+            self._give_up_suspects(worker, lost, now, NOT_ALL, step)
+
+    def _stray(self, worker: Worker, id: int, result: Result, now: float, step: Step) -> Node | None:
+        """The task, assigned to this worker, when the good end of a stray copy is the first end that it has."""
+        node = self.graph.find(id)
+        if node is None or not result.attempt or self._strays.attempt(node, worker.location) != result.attempt:
+            return None
+        if not result.ok or node.state not in (State.READY, State.ASSIGNED):
+            self._strays.drop(node, worker.location)
+            return None
+        if node.state is State.ASSIGNED:
+            other = self.workers[node.holder or ""]
+            self._doomed.discard(node)
+            self._take_back(other, [node], now, events.ELSEWHERE, step, lost=True)
+            if other.slots:
+                step.tell(other, messages.Cancel((node.id,)))
+        self._adopt(worker, node, result.attempt, now, step)
+        return node
+
+    def _forget(self, nodes: list[Node], step: Step) -> None:
+        """These have ended: nothing of what went wrong with them matters any more, and copies are to be dropped."""
+        self.trials.forget(nodes)
+        if self._intake:
+            self._intake.forget([node.id for node in nodes])
+        for location, ids in self._strays.end(nodes).items():
+            worker = self.workers.get(location)
+            if worker is not None and worker.slots:
+                step.tell(worker, messages.Cancel(tuple(ids)))
+
+    def _repeated(self, worker: Worker, result: Result) -> bool:
+        """Whether this is a result that came before: a worker repeats it when the answer got lost."""
+        node = self.graph.find(result.task)
+        return (
+            node is not None
+            and 0 < result.attempt <= node.attempt
+            and node.holder == worker.location
+            and node.state in (State.DONE, State.FAILED, State.CANCELLED)
+        )
+
+    def _fail(self, worker: Worker, node: Node, result: Result, now: float, step: Step) -> None:
+        ended = Ended(node.id, node.name, result)
+        if result.signal == USR1 and not result.error and now < self._warned + 2 * DOUBT and not self.in_doubt:
+            self._end_of_job(now, "SIGUSR1", step)
+        if self.interrupting and node not in self._doomed:
+            self.graph.put_back([node])
+            step.events.append(events.Interrupted(now, worker.location, ended, self.stopping))
+            return
+        if self.cancelling or node in self._doomed:
+            skipped = self.graph.cancel(node)
+            self._doomed.discard(node)
+            self._forget([node], step)
+            step.events.append(events.Killed(now, worker.location, ended, self.stopping or ON_REQUEST))
+            self._tell_skipped(skipped, now, step)
+            return
+        node.failures += 1
+        retries = node.task.options.retries
+        left = (self.policy.retries if retries is None else retries) + 1 - node.failures
+        if left > 0:
+            delay = self.trials.failed(node, worker.location, now)
+            step.events.append(events.Retried(now, worker.location, ended, left, delay))
+            return
+        self._give_up(node, worker.location, result, now, step)
+
+    def _give_up(self, node: Node, location: str, result: Result, now: float, step: Step) -> None:
+        """A task has failed for good."""
+        self._forget([node], step)
+        skipped = self.graph.fail(node)
+        self._note_ends(now, [node])
+        step.events.append(events.Failed(now, location, Ended(node.id, node.name, result)))
+        self._tell_skipped(skipped, now, step)
+        halt, counts = self.policy.halt, self.graph.counts
+        if halt is not None and not self.stopping and halt.reached(counts[State.FAILED], sum(counts.values())):
+            self._stop(now, f"{counts[State.FAILED]} failed", halt.now, step)
+
+    def _tell_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
+        """One event for each culprit, in order."""
+        self._forget(skipped, step)
+        by_culprit: dict[str, list[Named]] = {}
+        for node in skipped:
+            culprit = node.culprit.name if node.culprit else ""
+            by_culprit.setdefault(culprit, []).append(Named(node.id, node.name))
+        step.events += [events.Skipped(now, tasks, culprit) for culprit, tasks in by_culprit.items()]
+
+    def _stop(self, now: float, reason: str, running: bool, step: Step, *, interrupts: bool = False) -> None:
+        self.stopping = self.stopping or reason
+        self.handout.closed = True
+        step.events.append(events.Stopping(now, reason, running))
+        for worker in self.workers.values():
+            if not worker.held:
+                continue
+            if not worker.slots:  # it cannot be told
+                if running:
+                    self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
+            elif running:
+                step.tell(worker, messages.Cancel(tuple(worker.held)))
+            elif worker.surplus > 0:
+                step.tell(worker, messages.Recall(worker.surplus))
+        if running and not self.cancelling:
+            self.cancelling, self._end_by = True, now + ENDING
+        self.interrupting = self.interrupting or (running and interrupts)
+        self.is_drained = self.is_drained or interrupts
+
+    # -- the end of the job ------------------------------------------------------------------------------------
+
+    def _note_ends(self, now: float, nodes: Sequence[Node]) -> None:
+        ends = self._ends
+        ends.append((now, nodes))
+        while ends[0][0] < now - DOUBT:
+            ends.popleft()
+
+    def _end_of_job(self, now: float, reason: str, step: Step) -> None:
+        self._stop(now, reason, True, step, interrupts=True)
+        self.in_doubt = True
+        recent = [node for time, nodes in self._ends if time >= now - DOUBT for node in nodes]
+        self._revoke([node for node in recent if node.state in (State.DONE, State.FAILED)], now, reason, step)
+
+    def _revoke(self, nodes: Sequence[Node], now: float, reason: str, step: Step) -> None:
+        """The ends of these prove nothing: they are to run again, and so is what has started on their account."""
+        if not nodes:
+            return
+        all_of_it = self.graph.resting_on(nodes)
+        for node in all_of_it:
+            if node.state is State.ASSIGNED:
+                self._interrupt(node, now, reason, step)
+        for was in (State.DONE, State.FAILED):
+            ended = [node for node in all_of_it if node.state is was and not node.is_join]
+            if ended:
+                attempts = [node.attempt for node in ended]
+                step.events.append(events.Revoked(now, _named(ended), attempts, was, reason))
+        revived = self.graph.revoke([node for node in all_of_it if node.state is not State.CANCELLED])
+        if revived:
+            step.events.append(events.Revived(now, _named(revived)))
+
+    def _interrupt(self, node: Node, now: float, reason: str, step: Step) -> None:
+        """Take a task from its worker, which is to end it: it is to run again."""
+        worker = self.workers[node.holder or ""]
+        if worker.slots:
+            step.tell(worker, messages.Cancel((node.id,)))
+        if node in self._doomed:  # somebody has cancelled it meanwhile
+            self._take_back(worker, [node], now, reason, step, lost=True)
+            return
+        worker.held.pop(node.id, None)
+        self.handout.weigh(worker)
+        self._intake.forget([node.id])
+        self.graph.put_back([node])
+        result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="what it comes after is to run again")
+        step.events.append(events.Interrupted(now, worker.location, Ended(node.id, node.name, result), reason))
+
+    def check(self) -> None:
+        """Raise AssertionError unless graph and workers agree."""
+        self.graph.check()
+        held = {id: worker.location for worker in self.workers.values() for id in worker.held}
+        assigned = {node.id: node.holder for node in self.graph.names.values() if node.state is State.ASSIGNED}
+        assert held == assigned, "each assigned task is held by its holder, and by nobody else"
+        self.handout.check(self.workers)
+        assert all(node.state is State.ASSIGNED for node in self._doomed), "only what somebody holds is doomed"
+        assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
+        assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
+
+
+def _may_cancel(node: Node) -> bool:
+    return node.state in ACTIVE
+
+
+def _is_meant(location: str, text: str) -> bool:
+    if not is_glob(text):
+        return location == text
+    try:
+        return matcher(text)(location) is not None
+    except ValueError as error:
+        raise GraphError(f"{text!r} is no pattern: {error}") from None
+
+
+def _may_retry(node: Node) -> bool:
+    return node.state in (State.FAILED, State.CANCELLED)
+
+
+def _named(nodes: Iterable[Node]) -> list[Named]:
+    return [Named(node.id, node.task.name) for node in nodes]

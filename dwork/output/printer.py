@@ -1,0 +1,160 @@
+"""Prints the output of tasks: each task's in one piece, in order of completion, or with `keep_order` of the file.
+
+Output that is too long to travel with a result arrives in pieces before it, and waits on disk until the result is
+there. So does, with `keep_order`, the output of tasks that ended before an earlier one.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from typing import Any, NamedTuple, Protocol
+
+from dwork.core import events
+from dwork.core.events import Ended, Event
+from dwork.core.text import shown
+from dwork.output.spool import Extent, Spool
+
+
+class Stream(Protocol):
+    """What it prints to: a binary file, or what takes the place of one."""
+
+    def write(self, data: bytes, /) -> int: ...
+
+    def flush(self) -> None: ...
+
+
+class _Block(NamedTuple):
+    """What one attempt has printed, by stream (stdout, stderr): what waits on disk, and what came with the result.
+
+    mark stands before each line of a failed attempt; it is empty when the attempt was fine.
+    """
+
+    mark: bytes
+    spooled: tuple[list[Extent], list[Extent]]
+    short: tuple[bytes, bytes]
+
+
+class Printer:
+    """A listener. `broken` says why output can no longer be written, and is empty while it can."""
+
+    def __init__(self, out: Stream, err: Stream, *, keep_order: bool = False) -> None:
+        self.broken = ""
+        self._streams = (out, err)
+        self._keep_order = keep_order
+        self._spool = Spool()
+        self._arriving: dict[int, tuple[list[Extent], list[Extent]]] = {}  # pieces of attempts that still run
+        self._order: deque[int] = deque()  # keep_order: ids whose turn it is, then will be
+        self._attempts: dict[int, list[_Block]] = {}  # keep_order: what waits to be printed
+        self._over: set[int] = set()  # keep_order: of those that wait, the ones that have ended
+
+    def hear(self, happened: Sequence[Event]) -> None:
+        for event in happened:
+            match event:
+                case events.Finished(tasks=tasks):
+                    for ended in tasks if self._keep_order else self._talkative(tasks):
+                        self._take(ended, b"")
+                        self._end(ended.id)
+                case events.Failed(task=ended) | events.Killed(task=ended):
+                    self._take(ended, _mark(ended))
+                    self._end(ended.id)
+                case events.Retried(task=ended) | events.Interrupted(task=ended):
+                    self._take(ended, _mark(ended))
+                case events.Printed(id=id, stream=stream, data=data):
+                    self._guarded(self._spool_piece, id, stream, data)
+                case events.Skipped(tasks=named) | events.Cancelled(tasks=named):
+                    for task in named:
+                        self._forget(task.id)
+                        self._end(task.id)
+                case events.Requeued(tasks=named):
+                    for task in named:
+                        self._forget(task.id)
+                case events.Added(first=first, tasks=tasks) if self._keep_order:
+                    self._order += [id for id, task in enumerate(tasks, first) if task.command is not None]
+                case events.Resumed(ids=ids) if self._keep_order:
+                    self._order += ids
+                case events.Revived(tasks=named) if self._keep_order:
+                    for task in named:
+                        self._again(task.id)
+        for file in self._streams:
+            self._guarded(file.flush)
+
+    def close(self) -> None:
+        """Print what waits for an earlier task that will not end any more."""
+        for id in self._order:
+            for block in self._attempts.pop(id, ()):
+                self._print(block)
+        for file in self._streams:
+            self._guarded(file.flush)
+
+    def _talkative(self, tasks: Sequence[Ended]) -> list[Ended]:
+        """Those that have printed something: most have not, and they must cost next to nothing."""
+        arriving = self._arriving
+        return [e for e in tasks if e.result.stdout or e.result.stderr or (arriving and e.id in arriving)]
+
+    def _spool_piece(self, id: int, stream: int, data: bytes) -> None:
+        self._arriving.setdefault(id, ([], []))[stream - 1].append(self._spool.write(data))
+
+    def _forget(self, id: int) -> None:
+        """An attempt has no result: what came of its output must not be taken for a later attempt's."""
+        for extents in self._arriving.pop(id, ()):
+            self._spool.forget(extents)
+
+    def _take(self, ended: Ended, mark: bytes) -> None:
+        """An attempt has ended: print what it printed, or keep it until its turn."""
+        result = ended.result
+        block = _Block(mark, self._arriving.pop(ended.id, ([], [])), (result.stdout, result.stderr))
+        if not self._keep_order or not self._order or ended.id == self._order[0]:
+            self._print(block)
+        elif any(block.spooled) or any(block.short):
+            for extents, short in zip(block.spooled, block.short, strict=True):
+                if short:
+                    self._guarded(lambda e=extents, s=short: e.append(self._spool.write(s)))
+            self._attempts.setdefault(ended.id, []).append(block._replace(short=(b"", b"")))
+
+    def _end(self, id: int) -> None:
+        """A task has ended for good: it may be the turn of others now."""
+        if not self._keep_order:
+            return
+        self._over.add(id)
+        while self._order and self._order[0] in self._over:
+            self._over.remove(self._order.popleft())
+            for block in self._attempts.pop(self._order[0], ()) if self._order else ():
+                self._print(block)
+
+    def _again(self, id: int) -> None:
+        """A task that had ended is to run after all: in its place, or at the end when its turn is over."""
+        if id in self._over:
+            self._over.remove(id)
+        else:
+            self._order.append(id)
+
+    def _print(self, block: _Block) -> None:
+        for stream, extents, short in zip(self._streams, block.spooled, block.short, strict=True):
+            pieces: Iterable[bytes] = chain(self._spool.read(extents), (short,) if short else ())
+            for data in _marked(pieces, block.mark) if block.mark else pieces:
+                self._guarded(stream.write, data)
+
+    def _guarded(self, write: Callable[..., Any], *arguments: object) -> None:
+        """A full disk or a closed pipe must not end the pool in the middle: its owner looks at `broken`."""
+        if not self.broken:
+            try:
+                write(*arguments)
+            except OSError as error:
+                self.broken = f"the output of tasks cannot be written: {error.strerror}"
+
+
+def _mark(ended: Ended) -> bytes:
+    return f"[{shown(ended.name, 60)}: {ended.result.how}] ".encode()
+
+
+def _marked(pieces: Iterable[bytes], mark: bytes) -> Iterator[bytes]:
+    """The same with each line marked, and the last line ended."""
+    at_start = True
+    for data in pieces:
+        for line in data.splitlines(keepends=True):
+            yield mark + line if at_start else line
+            at_start = line.endswith(b"\n")
+    if not at_start:
+        yield b"\n"

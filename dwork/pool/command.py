@@ -1,0 +1,294 @@
+"""The command line of a pool, as rank 0 sees it, and how it sends the other ranks home."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import click
+
+from dwork import __version__, taskfile
+from dwork.cli.load_tasks import load
+from dwork.cli.options import (
+    MIN_TIME,
+    SLOTS,
+    door_options,
+    gpus_option,
+    job_end_options,
+    max_output_option,
+    policy_options,
+    wishes_options,
+)
+from dwork.cli.program import ExitCode, click_main, guarded, leave, say
+from dwork.cli.shell_completion import directories, files
+from dwork.connection.endpoint import Door
+from dwork.core.errors import UsageError
+from dwork.core.messages import Wishes
+from dwork.core.min_time import UNKNOWN, MinTime
+from dwork.host import signals
+from dwork.hub.hub import Policy
+from dwork.output.relay import Relay
+from dwork.pool.run import Settings, run, send_home, unwritten
+from dwork.progress.choice import WAYS
+from dwork.transport import mpi
+
+if TYPE_CHECKING:
+    from mpi4py import MPI
+
+PROGRAM = "dwork"
+#: Seconds that the last words of a pool which is about to end all ranks may take.
+_LAST_WORDS = 2.0
+
+
+@dataclass
+class Given:
+    """What the command line finds there. trouble: why there are no ranks though there should be.
+
+    unwritten: what to say when all is done, and then not all can be written that was printed.
+    """
+
+    ranks: mpi.Mpi | None
+    trouble: UsageError | None
+    relay: Relay = field(default_factory=Relay)
+    unwritten: str = ""
+
+
+def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
+    """In the place of all else, as --help."""
+    if wanted and not ctx.resilient_parsing:
+        from dwork.doctor.visit import examine_ranks
+
+        ctx.exit(examine_ranks(ctx.obj.ranks, ctx.obj.trouble))
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=files)
+@click.option(
+    "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their ending]"
+)
+@policy_options
+@click.option(
+    "-f",
+    "--file",
+    "record",
+    metavar="FILE",
+    shell_complete=files,
+    help="Keep the record there, and go on from it.  [default: the first task file's name with .db]",
+)
+@click.option("--no-record", is_flag=True, help="Keep no record: a rerun starts from nothing.")
+@click.option("--fresh", is_flag=True, help="Start over; an earlier record and its logs are kept with .1 at the end.")
+@click.option(
+    "--logs",
+    metavar="DIRECTORY",
+    shell_complete=directories,
+    help="Keep what tasks print there.  [default: the record's name with .logs for .db]",
+)
+@click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
+@wishes_options
+@max_output_option
+@click.option(
+    "--joblog",
+    metavar="FILE",
+    shell_complete=files,
+    help="Write a row per attempt, with GNU parallel's columns; - for stdout.",
+)
+@click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
+@click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
+@click.option(
+    "--progress",
+    type=click.Choice(WAYS),
+    default="auto",
+    show_default=True,
+    help="Show on stderr how far it is: with a bar, plain lines now and then, or not; auto: a bar on a terminal, else "
+    "plain. mpirun passes a bar on, but is no terminal itself.",
+)
+@click.option(
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help="Port for dquery and kworker.  [default: 6125, or any free one]",
+)
+@door_options
+@click.option(
+    "--slots",
+    type=SLOTS,
+    metavar="N|auto",
+    help="Tasks that each rank runs at a time; auto: the cores that it may use, shared with other ranks of its node. "
+    "Spare cores beside rank 0 run tasks, too.  [default: 1; without mpirun the cores of this machine]",
+)
+@gpus_option
+@click.option(
+    "--elastic",
+    is_flag=True,
+    help="Other workers will join: a task that asks for more than any rank has waits for them.  "
+    "[default: it is refused at the start]",
+)
+@job_end_options
+@click.option(
+    "--min-time",
+    type=MIN_TIME,
+    metavar="TIME|N%",
+    default=UNKNOWN,
+    help="Start no task when less than this is left of the job, if it does not say itself; "
+    "N%: so much of the mean run time so far.",
+)
+@click.option(
+    "--transport",
+    type=click.Choice(["mpi", "zmq"]),
+    default="mpi",
+    show_default=True,
+    help="How ranks talk; zmq uses MPI only to start, needs TCP between the nodes, and no rank ever polls.",
+)
+@click.option("--no-bridge", is_flag=True, help="Do not listen for dquery and kworker.")
+@click.option(
+    "--doctor",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_doctor,
+    help="Run nothing; tell what the ranks see and what should be changed. Exit code 1 when something should.",
+)
+@click.version_option(__version__)
+@click.pass_obj  # fmt: skip
+def command(
+    given: Given,
+    files: tuple[str, ...],
+    form: str | None,
+    policy: Policy,
+    record: str | None,
+    no_record: bool,
+    fresh: bool,
+    logs: str | None,
+    no_logs: bool,
+    wishes: Wishes,
+    max_output: int,
+    joblog: str | None,
+    keep_order: bool,
+    quiet: bool,
+    progress: str,
+    port: int | None,
+    bind: str | None,
+    insecure: bool,
+    slots: str | None,
+    gpus: str | None,
+    elastic: bool,
+    walltime: float | None,
+    drain_before: float,
+    min_time: MinTime,
+    transport: str,
+    no_bridge: bool,
+) -> int:
+    """Run the tasks of FILEs: shell commands that may depend on one another, on every rank but the first.
+
+    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has a command on each line, or is
+    .csv, .jsonl, .dag, or HyperQueue's .toml; with --format also of disBatch, GREASY or the TACC launcher. `-` is
+    standard input. Each task's output is printed in one piece when it ends, the lines of a failed one marked with its
+    name. Ctrl-C lets running tasks finish; a second one ends them.
+
+    \b
+    Examples:
+      mpirun -n 17 dwork-pool tasks.txt           16 workers, one task at a time each
+      srun --ntasks-per-node 1 dwork-pool --slots auto tasks.txt    all cores of all nodes
+      dwork-pool --retries 2 tasks.txt            this machine
+      dquery status                               from another terminal: how far is it?
+
+    What is done is recorded (tasks.txt.db), so the same command again goes on where it stopped. Only what ended well
+    counts as done: what was running when the pool was killed runs again.
+
+    \b
+    Exit code:
+      0  all tasks are done
+      1  some failed, were skipped or cancelled
+      2  bad usage or input; nothing was run
+      3  stopped before the end: run it again to go on
+    """
+    if no_bridge and port is not None:
+        raise UsageError("--port and --no-bridge contradict each other; drop one")
+    if transport == "zmq" and no_bridge:
+        raise UsageError("--transport zmq and --no-bridge contradict each other; drop one")
+    if quiet and progress in ("bar", "plain"):
+        raise UsageError(f"--quiet and --progress {progress} contradict each other; drop one")
+    file, directory = _places(files, record, no_record, logs, no_logs)
+    if fresh and not file:
+        raise UsageError("--fresh is about a record, and there is none; drop it")
+
+    def tell(text: str) -> None:
+        if not quiet:
+            say(PROGRAM, text)
+
+    tasks = load(files, form, known=None if policy.unknown_is_done else (), tell=tell)
+    if given.trouble is not None:
+        raise given.trouble
+    if not tasks:
+        tell("there is nothing to do")
+        return ExitCode.DONE
+    door = Door(
+        bind,
+        port,
+        insecure,
+        public=not no_bridge,
+        tasks=os.path.abspath(files[0]),
+        record=file and os.path.abspath(file),
+    )
+    settings = Settings(
+        door,
+        keep_order,
+        quiet,
+        file,
+        fresh,
+        directory,
+        joblog or "",
+        max_output,
+        transport,
+        wishes,
+        slots,
+        gpus,
+        walltime,
+        drain_before,
+        min_time,
+        "none" if quiet else progress,
+    )
+    given.unwritten = unwritten(directory)
+    return run(tasks, replace(policy, elastic=elastic), settings, given.ranks, given.relay)
+
+
+def _places(
+    files: tuple[str, ...], record: str | None, no_record: bool, logs: str | None, no_logs: bool
+) -> tuple[str, str]:
+    """The file of the record and the directory of the logs; empty where there is to be none."""
+    for one, other, given in (("-f", "--no-record", record), ("--logs", "--no-record", logs)):
+        if given and no_record:
+            raise UsageError(f"{one} and {other} contradict each other; drop one")
+    if logs and no_logs:
+        raise UsageError("--logs and --no-logs contradict each other; drop one")
+    if no_record or (record is None and files[0] == "-"):
+        return "", ""
+    from dwork.record.opening import places
+
+    return places(record or f"{files[0]}.db", logs, no_logs)
+
+
+def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
+    """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
+    ranks = None if world is None else mpi.Mpi(world)
+    given = Given(ranks, trouble)
+
+    def body() -> int:
+        signals.interrupt()
+        try:
+            return click_main(PROGRAM, command, given, typed="dwork-pool")
+        finally:
+            given.relay.catch(signals.ENDS)
+
+    code = guarded(PROGRAM, body)
+    if ranks is not None:
+        if code == ExitCode.BUG:
+            given.relay.close(_LAST_WORDS)
+            ranks.abort(code)
+        send_home(ranks)
+    if given.relay.close() and code == ExitCode.DONE:  # who reads it may have taken hours, and nobody else waited
+        say(PROGRAM, given.unwritten)
+        code = ExitCode.FAILED
+    leave(code, at_once=ranks is not None and not ranks.is_whole)

@@ -1,0 +1,1 @@
+"""Runs the commands of tasks as processes, and watches over them."""

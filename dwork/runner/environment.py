@@ -1,0 +1,78 @@
+"""The environment that tasks get: that of the worker, without what its launcher has put there for the worker alone.
+
+A program that finds the launcher's variables takes itself for a rank of our job: `mpirun` in a task hangs, and so does
+a program that calls MPI_Init. What users set themselves for their MPI (`OMPI_MCA_*`, `MPIR_CVAR_*`, `I_MPI_*`) stays.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from dwork.core.glob import matcher
+from dwork.core.messages import Wishes
+
+#: What launchers and process managers tell a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI, PALS, ALPS,
+#: MVAPICH, jsrun, Flux.
+_LAUNCHER: Final = re.compile(
+    r"PMI_|PMIX_|PMI2_|HYDI_|HYDRA_BSTRAP_|MPI_LOCAL|PALS_(RANKID|NODEID|SIZE|LOCAL|APP|APINFO|SPOOL|STARTUP)"
+    r"|PRTE_LAUNCHED|PRTE_SHARED|OPAL_|OMPI_(?!MCA_|ALLOW_)"
+    r"|OMPI_MCA_(orte_|ess|pmix|initial_wdir|num_procs|cpu_type|shmem_RUNTIME|mpi_oversubscribe|mpi_ft_enable|PREFIXES)"
+    r"|ALPS_APP_|MV2_COMM_WORLD_|JSM_NAMESPACE_|FLUX_(TASK_|JOB_(SIZE|NNODES)|KVS_NAMESPACE|PMI_)"
+    r"|I_MPI_HYDRA_UUID|I_MPI_INFO|I_MPI_PIN_|GFORTRAN_UNBUFFERED_PRECONNECTED$|(HFI|IPATH)_NO_BACKTRACE$"
+)
+#: What Slurm tells about the step that a rank is; what it tells about the job is needed by an inner srun.
+_STEP: Final = re.compile(
+    r"SLURM_(STEP_|STEPID|STEPMGR|PROCID|LOCALID|NODEID|GTIDS|TASK_PID|SRUN_|LAUNCH_|PMI|CPU_BIND|MEM_BIND"
+    r"|DISTRIBUTION|UMASK|PRIO_PROCESS|TOPOLOGY_ADDR)"
+)
+#: What lets an inner mpirun start its ranks here, and an inner srun share the cores of the step that it is in.
+_IN_SLURM: Final = {
+    "HYDRA_LAUNCHER": "fork",
+    "PRTE_MCA_plm": "^slurm",
+    "PRTE_MCA_ras": "^slurm",
+    "SLURM_OVERLAP": "1",
+}
+#: What would send a task to another hub than that which it is from.
+_OWN: Final = re.compile(r"DWORK_(SERVER|INSECURE|CONNECTION)$")
+
+
+def of_tasks(environ: Mapping[str, str], wishes: Wishes | None = None) -> dict[str, str]:
+    """The environment of tasks, from that of the worker. A kept variable stays whatever it is."""
+    wishes = wishes or Wishes()
+    kept, dropped = _any(wishes.keep), _any(wishes.drop)
+    in_step = "SLURM_STEP_ID" in environ
+    clean = {}
+    for name, value in environ.items():
+        is_launchers = _LAUNCHER.match(name) or (in_step and _STEP.match(name)) or _OWN.match(name)
+        if kept(name) or not (is_launchers or dropped(name)):
+            clean[name] = value
+    _without_launchers_libraries(environ, clean, kept)
+    if in_step:
+        for name, value in _IN_SLURM.items():
+            clean.setdefault(name, value)
+    clean.update(wishes.set)
+    return clean
+
+
+def _any(globs: Sequence[str]) -> Callable[[str], bool]:
+    tests = [matcher(glob) for glob in globs]
+    return lambda name: any(test(name) for test in tests)
+
+
+def _without_launchers_libraries(
+    environ: Mapping[str, str], clean: dict[str, str], kept: Callable[[str], bool]
+) -> None:
+    """Open MPI's mpirun from PyPI puts its own libraries first: another MPI in a task would load them."""
+    prefix = environ.get("OPAL_PREFIX")
+    path = clean.get("LD_LIBRARY_PATH")
+    if not prefix or not path or kept("LD_LIBRARY_PATH"):
+        return
+    own = {os.path.join(prefix, "lib"), os.path.join(prefix, "lib64")}
+    rest = [entry for entry in path.split(os.pathsep) if os.path.normpath(entry) not in own]
+    if rest and any(rest):
+        clean["LD_LIBRARY_PATH"] = os.pathsep.join(rest)
+    else:
+        del clean["LD_LIBRARY_PATH"]

@@ -1,0 +1,1 @@
+"""Where a hub meets its transports, record and listeners."""

@@ -1,0 +1,126 @@
+"""Answers questions about tasks, at a living hub: what its graph knows now, and what the record knows of before.
+
+Each answer is short, and costs little however many tasks there are, since the hub does nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+
+from dwork.core.errors import UsageError
+from dwork.core.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Watch, Workers
+from dwork.core.task import State
+from dwork.hub.graph import Node
+from dwork.hub.hub import Hub
+from dwork.hub.select import find
+from dwork.record import reading, trouble
+from dwork.record.logs import read
+from dwork.record.reading import Row
+from dwork.record.store import Store
+from dwork.server.overview import Overview
+
+#: Rows of one answer, and tasks looked at for it, at the most.
+ROWS, LOOKED_AT = 1000, 100_000
+#: The largest number that SQLite knows.
+_LARGEST = 2**63 - 1
+
+
+class Inquiries:
+    """See the module's text."""
+
+    def __init__(self, hub: Hub, store: Store, overview: Overview) -> None:
+        self._hub = hub
+        self._store = store
+        self._overview = overview
+
+    def answer(self, inquiry: Inquiry) -> Message:
+        """The answer; Error or NotFound when there is none."""
+        if isinstance(inquiry, Workers | Watch):
+            return self._overview.answer(inquiry)
+        self._store.settle()
+        try:
+            with trouble.reading(self._store.path):
+                match inquiry:
+                    case List():
+                        return self._list(inquiry)
+                    case Show(name=name, first=first):
+                        return self._show(name, first)
+                    case Read():
+                        return self._read(inquiry)
+        except (UsageError, OSError) as error:
+            return Error(str(error))
+
+    def _list(self, inquiry: List) -> Answer:
+        nodes = self._hub.graph.nodes
+        states = {State(state) for state in inquiry.states if state in State._value2member_map_}
+        unknown = [state for state in inquiry.states if state not in State._value2member_map_]
+        if unknown:
+            raise UsageError(f"{unknown[0]!r} is no state; the states are {', '.join(s.value for s in State)}")
+        matches = reading.matching(inquiry.glob)
+        if inquiry.n < 1:
+            raise UsageError(f"List asks for {inquiry.n} tasks; n must be 1 or more")
+        n = min(inquiry.n, ROWS)
+        stop = min(len(nodes), inquiry.first + LOOKED_AT)
+        chosen: list[int] = []
+        for node in nodes[inquiry.first : stop]:
+            if node is None or node.is_join or (states and node.state not in states) or not matches(node.name):
+                continue
+            if len(chosen) == n:
+                stop = node.id
+                break
+            chosen.append(node.id)
+        rows = reading.rows(self._store.connection, chosen)
+        for row in rows:
+            self._update(row)
+        return Answer(json.dumps(rows).encode(), stop if stop < len(nodes) else None)
+
+    def _update(self, row: Row) -> None:
+        """What the graph knows of it is newer."""
+        node = self._hub.graph.find(row["id"])
+        if node is not None:
+            row["state"] = node.state.value
+            if node.state is State.ASSIGNED:
+                row.update(
+                    attempt=node.attempt, worker=node.holder, started=None, ended=None, exit_status=None, signal=None
+                )
+
+    def _show(self, name: str, first: int | None) -> Message:
+        node = find(self._hub.graph, name)
+        id = node.id if node is not None else reading.find(self._store.connection, name)
+        if id is None:
+            return NotFound((name,))
+        row = reading.task(self._store.connection, id)
+        self._update(row)
+        go_on = None
+        if node is not None:
+            row["held"] = self._hub.is_held(node)
+            row["misses"] = self._hub.handout.misses(node, self._hub.workers.values())
+            row["culprit"] = node.culprit.name if node.culprit else None
+            row["predecessors"], go_on = _predecessors(node, first)
+            row["successors"] = {"total": len(node.successors or ())}
+        hand = self._store.hand(id)
+        row["hand"] = {"attempt": hand[0], "worker": hand[1], "stolen": hand[2]} if hand else None
+        return Answer(json.dumps(row).encode(), go_on)
+
+    def _read(self, inquiry: Read) -> Message:
+        place = (inquiry.task, inquiry.attempt, inquiry.stream, inquiry.position)
+        if max(place) > _LARGEST:
+            return NotFound()
+        found = self._store.connection.execute(
+            "SELECT file, offset, length FROM output WHERE task = ? AND attempt = ? AND stream = ? AND position = ?",
+            place,
+        ).fetchone()
+        if found is None:
+            return NotFound((inquiry.task,))
+        return Answer(read(self._store.path, *found))
+
+
+def _predecessors(node: Node, first: int | None) -> tuple[Row, int | None]:
+    """As in a row of the record, those first that are not done; or from the first-th on, and where they go on."""
+    if first is None:
+        told = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
+    else:
+        told = list(node.predecessors[first : first + ROWS])
+    stop = None if first is None or first + ROWS >= len(node.predecessors) else first + ROWS
+    rows = [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in told]
+    return {"total": len(node.predecessors), "first": rows}, stop

@@ -1,0 +1,180 @@
+"""Task files of pegasus-mpi-cluster: `TASK id [options] executable [arguments]` and `EDGE parent child` records.
+
+As there, a task starts without a shell, and quotes are simpler than a shell's: `'` and `"` are the same toggle, a
+closing quote ends the argument, a backslash escapes anywhere. Unlike there, an EDGE may come before its TASKs, and a
+quote must be closed.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from itertools import zip_longest
+
+from dwork.core.task import PLAIN, Options
+from dwork.core.text import shown
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.options import checked, memory_of, whole
+from dwork.taskfile.text import fit_command, fit_id, proper
+
+_BLANKS = " \t\r"
+FIELD = re.compile(r"[ \t\r]+")
+_WORD = re.compile(r"[^ \t\r\v\f]+")
+_NUMBER = re.compile(r"[0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18}")
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
+
+_EDGE = "write EDGE parent child"
+_TASK = "write TASK id [options] executable [arguments]"
+
+#: Each option by its short and its long name.
+_OPTIONS = {
+    name: long
+    for short, long in (
+        ("-m", "--request-memory"),
+        ("-c", "--request-cpus"),
+        ("-t", "--tries"),
+        ("-p", "--priority"),
+        ("-f", "--pipe-forward"),
+        ("-F", "--file-forward"),
+    )
+    for name in (short, long)
+}
+
+
+def read(source: str, text: str, pool: Pool) -> Draft:
+    """Return the tasks of a file; a TaskFileError names the line."""
+    draft = Draft(source)
+    asked = _Asked(pool)
+    edges: list[tuple[int, str, str]] = []
+    for number, line in enumerate(text.split("\n"), 1):
+        record = line.strip(_BLANKS)
+        if not record or record[0] == "#":
+            continue
+        try:
+            kind, *fields = FIELD.split(record, 2)
+            if kind == "TASK":
+                _task(draft, number, fields, asked)
+            elif kind == "EDGE":
+                edges.append((number, *_edge(fields)))
+            else:
+                raise ValueError(f'unknown record "{shown(kind)}"; {_TASK}, or {_EDGE}')
+        except ValueError as error:
+            raise draft.problem(number, str(error)) from None
+    _connect(draft, edges)
+    return draft
+
+
+def _edge(fields: list[str]) -> tuple[str, str]:
+    if len(fields) != 2 or FIELD.search(fields[1]):
+        raise ValueError(f"an EDGE has two ids; {_EDGE}")
+    return proper(fields[0]), proper(fields[1])
+
+
+def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:
+    """Turn the edges into what each task waits for."""
+    ids = {task.name for task in draft.tasks}
+    parents: dict[str, list[str]] = {}
+    for line, parent, child in edges:
+        for name in (parent, child):
+            if name not in ids:
+                raise draft.problem(line, f'no TASK "{shown(name)}" in this file; add it, or correct the EDGE')
+        parents.setdefault(child, []).append(parent)
+    draft.tasks = [
+        task._replace(after=tuple(parents[task.name])) if task.name in parents else task for task in draft.tasks
+    ]
+
+
+def _task(draft: Draft, line: int, fields: list[str], asked: _Asked) -> None:
+    if len(fields) < 2:
+        raise ValueError(f"a TASK needs an id and an executable; {_TASK}")
+    name, rest = fields
+    words = split(rest)
+    at = 0
+    while at < len(words) and words[at].startswith("-"):
+        at += 2
+    options = asked.options(tuple(words[:at])) if at else PLAIN
+    if at >= len(words) or not words[at]:
+        raise ValueError(f"there is no executable; {_TASK}")
+    command = tuple(words[at:])
+    for argument in command:
+        fit_command(argument)
+    draft.add(line, checked("id", fit_id, name), command, (), options)
+
+
+class _Asked:
+    """The options of TASKs; equal ones are looked at once."""
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+        self._seen: dict[tuple[str, ...], Options] = {}
+
+    def options(self, words: tuple[str, ...]) -> Options:
+        """Return what the words before an executable ask for: an option and its value in turn."""
+        found = self._seen.get(words)
+        if found is None:
+            said: dict[str, int] = {}
+            for word, text in zip_longest(words[::2], words[1::2]):
+                if word not in _OPTIONS:
+                    raise _unknown_option(word)
+                if text is None:
+                    raise ValueError(f"{word} needs a value; {_TASK}")
+                key, value = checked(word, _value, _OPTIONS[word], text)
+                said[key] = value
+            options = Options(**said)  # type: ignore[arg-type]
+            found = self._seen[words] = self._pool.setdefault(options, options)
+        return found
+
+
+def _value(option: str, text: str) -> tuple[str, int]:
+    if option == "--request-memory":
+        return "memory", memory_of(_rounded_up(text) * 2**20)
+    if option == "--request-cpus":
+        return "cores", whole("cores", max(1, _rounded_up(text)))
+    if option.endswith("-forward"):
+        raise ValueError("forwarding is not supported; let the task read the file, or pass the text itself")
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f'"{shown(text)}" is not a whole number; write for example {option} 2')
+    if option == "--priority":
+        return "priority", whole("priority", int(text))
+    if int(text) < 1:
+        raise ValueError("a task is tried at least once; write 1 or more")
+    return "retries", whole("retries", int(text) - 1)
+
+
+def _rounded_up(text: str) -> int:
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(f'"{shown(text)}" is not a number; write digits only, such as 2 or 1.5')
+    return math.ceil(float(text))
+
+
+def _unknown_option(word: str) -> ValueError:
+    name = word.partition("=")[0]
+    if name in _OPTIONS:
+        return ValueError(f'"{shown(word)}" is one word; write the value as the next one: {name} VALUE')
+    return ValueError(f'unknown option "{shown(word)}"; the options are -m, -c, -t and -p, before the executable')
+
+
+def split(text: str) -> list[str]:
+    """Split arguments as pegasus-mpi-cluster does; ValueError when a quote is not closed."""
+    if not ("'" in text or '"' in text or "\\" in text):
+        return _WORD.findall(text)
+    arguments: list[str] = []
+    argument = ""
+    quoted = False
+    characters = iter(text)
+    for character in characters:
+        if character in "'\"":
+            if quoted:
+                arguments.append(argument)
+                argument = ""
+            quoted = not quoted
+        elif character == "\\":
+            argument += next(characters, character)
+        elif quoted or character not in " \t\r\v\f":
+            argument += character
+        elif argument:
+            arguments.append(argument)
+            argument = ""
+    if quoted:
+        raise ValueError("a quote is not closed; close it, or write a backslash before it")
+    return [*arguments, argument] if argument else arguments

@@ -1,0 +1,147 @@
+"""Task files of disBatch: a command a line for bash, and `#DISBATCH` directives.
+
+Rules, as in disBatch. A directive stands at the beginning of its line, in capitals. The text of PREFIX and of SUFFIX
+begins after one blank and is taken as it is; it stands around all commands below, until the next. A barrier takes a
+task number. Tasks find in DISBATCH_* where they stand.
+
+Unlike there, a directive that is none is refused, and so is what dwork has no place for.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import repeat
+from typing import Any, Final
+
+from dwork.core.argv import BASH
+from dwork.core.task import Options
+from dwork.core.text import shown
+from dwork.taskfile.directive import ask, refuse_options
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.foreign.unset import Unset
+from dwork.taskfile.text import BLANKS, SHORT, fit_command
+
+_MARK: Final = "#DISBATCH"
+_WHITE: Final = " \t\r\v\f"
+_REPEAT: Final = re.compile(
+    r"REPEAT\s+([0-9]+)(?:\s+start\s+([0-9]+))?(?:\s+step\s+([0-9]+))?(?: (.+))?\s*", re.IGNORECASE | re.ASCII
+)
+_WORD: Final = re.compile(r"\w*")
+_MOST_DIGITS: Final = 18
+
+_REPEATED: Final = "write #DISBATCH REPEAT n [start s] [step t] [command]"
+_DIRECTIVES: Final = "write #DISBATCH and PREFIX, SUFFIX, REPEAT or BARRIER, with one blank between them"
+_ONCE: Final = "do it in the job script, as in srun --ntasks-per-node=1 ..."
+_AS_CHECK: Final = (
+    "BARRIER acts as BARRIER CHECK: when a task above fails, what stands below is skipped; run it again to go on"
+)
+_PLACE: Final = "a worker's place is not known before; DWORK_WORKER tells its name"
+_UNSET: Final = Unset("DISBATCH_", {"DISBATCH_CYLINDER_RANK": _PLACE, "DISBATCH_ENGINE_RANK": _PLACE})
+
+
+def read(source: str, text: str, _pool: Pool) -> Draft:
+    """Return the tasks of a file; a TaskFileError names the line."""
+    draft = Draft(source)
+    reader = _Reader(draft)
+    for number, line in enumerate(text.split("\n"), 1):
+        content = line.lstrip(_WHITE)
+        if not content:
+            continue
+        try:
+            if content[0] != "#":
+                reader.add(number, line)
+            elif line.startswith(_MARK):
+                reader.directive(number, line)
+            else:
+                reader.ask(content)
+        except ValueError as error:
+            raise draft.problem(number, str(error)) from None
+    return draft
+
+
+class _Reader:
+    """What the lines so far say of those below."""
+
+    def __init__(self, draft: Draft) -> None:
+        self._draft = draft
+        self._prefix = self._suffix = ""
+        self._next = 0  # the number of the next task
+        self._asked: dict[str, Any] = {}
+        self._name = draft.source.rpartition("/")[2] if draft.source != "-" else "stdin"
+        self.ask("")
+
+    def ask(self, comment: str) -> None:
+        """Take a comment that may say what the tasks below ask for."""
+        ask(self._asked, comment)
+        self._env = (
+            ("DISBATCH_NAMETASKS", self._name),
+            # A task must find the same in every run, or it would have changed: the job is called by its file alone.
+            ("DISBATCH_JOBID", f"{self._name}_dwork"),
+            ("DISBATCH_CORES_PER_TASK", str(self._asked.get("cores", 1))),
+        )
+        self._env_of_line = (*self._env, *_numbered("REPEAT_INDEX", -1))
+
+    def add(self, number: int, line: str) -> None:
+        """Take a line that is a task."""
+        command = self._fit(self._prefix + line + self._suffix)
+        self._add(number, command.strip(BLANKS), (BASH, "-c", command), self._env_of_line)
+
+    def _add(self, number: int, name: str, words: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> None:
+        env = (*env, *_numbered("STREAM_INDEX", number), *_numbered("TASKID", self._next))
+        self._draft.add(number, None, words, (), Options(env=env, **self._asked), name)
+        self._next += 1
+
+    @staticmethod
+    def _fit(command: str) -> str:
+        if len(command) > SHORT:
+            fit_command(command)
+        _UNSET.refuse(command)
+        refuse_options(command)
+        return command
+
+    def directive(self, number: int, line: str) -> None:
+        """Take a line that is not for bash."""
+        text = line.removeprefix(f"{_MARK} ")
+        kind = _WORD.match(text)[0]  # type: ignore[index]
+        rest = text[len(kind) :]
+        match kind.upper():
+            case "PREFIX" if rest[:1] == " ":
+                self._prefix = rest[1:]
+            case "SUFFIX" if rest[:1] == " ":
+                self._suffix = rest[1:]
+            case "REPEAT":
+                self._repeat(number, text)
+            case "BARRIER" if kind == "BARRIER":
+                self._barrier(number, rest.strip(_WHITE))
+            case "PERENGINE":
+                raise ValueError(f"PERENGINE: nothing here runs once on each node; {_ONCE}")
+            case _:
+                raise ValueError(f'"{shown(line)}" is no directive; {_DIRECTIVES}')
+
+    def _repeat(self, number: int, text: str) -> None:
+        match = _REPEAT.fullmatch(text)
+        if not match or max(len(n or "") for n in match.groups()[:3]) > _MOST_DIGITS:
+            raise ValueError(f"REPEAT cannot be understood; {_REPEATED}")
+        n, start, step = int(match[1]), int(match[2] or 0), int(match[3] or 1)
+        command = self._fit(self._prefix + (match[4] or "") + self._suffix)
+        if not command.strip(_WHITE):
+            raise ValueError(f"REPEAT has nothing to run, without a command, a PREFIX or a SUFFIX; {_REPEATED}")
+        self._draft.expect(n)
+        name, words = command.strip(BLANKS), (BASH, "-c", command)
+        for index in range(start, start + n * step, step) if step else repeat(start, n):
+            self._add(number, f"{name} #{index}", words, (*self._env, *_numbered("REPEAT_INDEX", index)))
+
+    def _barrier(self, number: int, text: str) -> None:
+        if text not in ("", "CHECK"):
+            raise ValueError(
+                f'BARRIER: there is nobody to tell the key "{shown(text)}"; write #DISBATCH BARRIER or BARRIER CHECK'
+            )
+        if not text:
+            self._draft.remark(number, _AS_CHECK)
+        self._draft.barriers.append((len(self._draft.tasks), number))
+        self._next += 1
+
+
+def _numbered(name: str, value: int) -> tuple[tuple[str, str], tuple[str, str]]:
+    """A variable, and beside it the one that is padded with zeros."""
+    return (f"DISBATCH_{name}", str(value)), (f"DISBATCH_{name}_ZP", f"{value:06d}")

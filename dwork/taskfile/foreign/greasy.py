@@ -1,0 +1,102 @@
+"""Task files of GREASY: a command a line, known by the number of its line, after `[# 1,3-5,-2 #]` and `[@ dir @]`.
+
+Rules, as in GREASY. Blank lines and comments have numbers, too, but are no tasks. A task comes only after tasks above
+it: by their numbers, by ranges, or by how many lines above. `[@ dir @] command` is `cd dir && command` for the shell.
+A restart file of GREASY is such a file.
+
+Unlike there, a line that cannot be understood, or that comes after something else than a task, is an error.
+"""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from typing import Any, Final
+
+from dwork.core.argv import as_path
+from dwork.core.task import PLAIN, Options
+from dwork.core.text import shown
+from dwork.taskfile.directive import ask, refuse_options
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
+
+_WHERE: Final = re.compile(r"[ \t]*(?:([0-9]{1,18})(?:[ \t]*-[ \t]*([0-9]{1,18}))?|-([0-9]{1,18}))[ \t]*", re.ASCII)
+_DEPENDENCIES: Final = "write line numbers, ranges or how many lines above, as in [# 1,3-5,-2 #]"
+_FORM: Final = "write [# dependencies #] [@ directory @] command"
+
+
+def read(source: str, text: str, pool: Pool) -> Draft:
+    """Return the tasks of a file; a TaskFileError names the line."""
+    draft = Draft(source)
+    asked: dict[str, Any] = {}
+    options = PLAIN
+    for number, line in enumerate(text.split("\n"), 1):
+        command = line.strip(BLANKS)
+        if not command:
+            continue
+        try:
+            if command[0] == "#":
+                ask(asked, command)
+                options = pool.setdefault(found := Options(**asked), found)
+                continue
+            refuse_options(command)
+            if command[-1] == "\\":
+                command = trimmed(line)
+            name: str | None = None
+            if command.startswith(("[#", "[@")):
+                command, name = _marked(draft, number, command)
+            if len(command) > SHORT:
+                fit_command(command)
+            draft.add(number, None, command, (), options, name)
+        except ValueError as error:
+            raise draft.problem(number, str(error)) from None
+    return draft
+
+
+def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
+    """Take what stands in marks before a command, and return what is to run, and how it is called."""
+    said: dict[str, str] = {}
+    while line.startswith(("[#", "[@")):
+        mark = line[1]
+        inside, end, rest = line[2:].partition(f"{mark}]")
+        if not end:
+            raise ValueError(f"[{mark} is not closed; write {mark}] behind it, before the command")
+        if mark in said:
+            raise ValueError(f"[{mark} {mark}] stands twice; write all of it in one")
+        said[mark] = inside.strip(BLANKS)
+        line = rest.lstrip(BLANKS)
+    if not line:
+        raise ValueError(f"there is no command; {_FORM}")
+    if said.get("#"):
+        draft.spans[len(draft.tasks)] = sorted({_span(draft, number, item) for item in said["#"].split(",")})
+    if "@" in said:
+        if not said["@"]:
+            raise ValueError(f"the directory is empty; {_FORM}")
+        return f"{_entering(said['@'])} && {line}", f"cd {said['@']} && {line}"
+    return line, line
+
+
+def _entering(directory: str) -> str:
+    """A shell's command that goes to a directory, wherever $CDPATH and $OLDPWD lead; it may have variables."""
+    if directory.startswith(("/", "./", "../")):
+        return f"cd {directory}"
+    return f"CDPATH= cd {as_path(directory) if directory[0] == '-' else directory}"
+
+
+def _span(draft: Draft, number: int, item: str) -> tuple[int, int]:
+    """Return the positions of the tasks that an item stands for."""
+    match = _WHERE.fullmatch(item)
+    if not match:
+        raise ValueError(f'"{shown(item.strip(BLANKS))}" is no dependency; {_DEPENDENCIES}')
+    if match[3]:
+        first = last = number - int(match[3])
+    else:
+        first, last = sorted((int(match[1]), int(match[2] or match[1])))
+    if not 0 < first <= last < number:
+        wrong = last if last >= number else first
+        raise ValueError(f"line {wrong} is not above this one; a task can only come after those above it")
+    start, stop = bisect_left(draft.lines, first), bisect_right(draft.lines, last)
+    if stop - start <= last - first:
+        wrong = next(n for k, n in enumerate(range(first, last + 1), start) if k == stop or draft.lines[k] != n)
+        raise ValueError(f"there is no task in line {wrong}; correct the dependency")
+    return start, stop

@@ -1,0 +1,139 @@
+"""What a task of a HyperQueue job runs: its program, directory and streams, with `%{...}` filled in.
+
+A stream that goes to a file, or comes from the job file, needs a shell on the way. Paths of streams are relative to
+where the pool was started, not to the task's directory, and directories for them are made, as in HyperQueue.
+"""
+
+from __future__ import annotations
+
+import posixpath
+import re
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from dwork.core.argv import SHELL, as_path
+from dwork.core.text import shown
+from dwork.taskfile.foreign.unset import Unset
+from dwork.taskfile.options import checked, directory, unknown_key
+from dwork.taskfile.text import fit_command
+from dwork.taskfile.typed import arguments, string
+
+#: The number of the job: a file is one job, the same in every run.
+JOB_ID: Final = "1"
+
+_PLACEHOLDER: Final = re.compile(r"%\{([^}]*)\}")
+_NOTHING: Final = "/dev/null"
+_UNSET: Final = Unset(
+    "HQ_",
+    {
+        "HQ_INSTANCE_ID": "use DWORK_ATTEMPT, which is 1 at first",
+        "HQ_SUBMIT_DIR": "a task without a cwd starts there, so use $PWD, or write the directory",
+        "HQ_TASK_DIR": "make one in the command, with mktemp -d",
+        "HQ_ERROR_FILENAME": "write to stderr, which is kept",
+        "HQ_CPUS": "a task is bound to its CPUs, which nproc and taskset -cp $$ tell",
+        "HQ_PIN": "whether tasks are bound to CPUs is a matter of the pool, --pin; leave it out",
+        "HQ_RESOURCE_VALUES_": "CUDA_VISIBLE_DEVICES or its like tells a task its GPUs",
+        "HQ_NUM_NODES": "a task runs on one node here; leave it out",
+        "HQ_NODE_FILE": "a task runs on one node here; leave it out",
+        "HQ_HOST_FILE": "a task runs on one node here; leave it out",
+    },
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A program and its surroundings, as the file gives them to one task or to all of an array."""
+
+    command: tuple[str, ...]
+    cwd: str | None = None
+    stdin: str = ""
+    stdout: str | None = None
+    stderr: str | None = None
+
+    def of(self, id: int) -> tuple[tuple[str, ...], str | None]:
+        """The command and the directory of a task."""
+        values = {"JOB_ID": JOB_ID, "TASK_ID": str(id), "SUBMIT_DIR": "."}
+        cwd = None if self.cwd is None else checked("cwd", _filled, self.cwd, values)
+        if not self.stdin and self.stdout is None and self.stderr is None:
+            return self.command, cwd
+        values["CWD"] = cwd or "."
+        steps = []
+        for key, stream, path in (("stdout", 1, self.stdout), ("stderr", 2, self.stderr)):
+            if path is not None:
+                steps += _to_file(stream, checked(key, _filled, path, values))
+        if cwd is not None:
+            steps.append(f"cd -- {shlex.quote(as_path(cwd))}")
+        begin = f"printf %s {shlex.quote(self.stdin)} | exec" if self.stdin else "exec"
+        script = " && ".join([*steps, f'{begin} "$@"'])
+        fit_command(script)
+        return (SHELL, "-c", script, SHELL, *self.command), None
+
+
+def program(found: dict[str, Any], remark: Callable[[str], None]) -> Program:
+    """Take what a program is from a task of the file."""
+    if "command" not in found:
+        raise ValueError('there is no command; write command = ["program", "argument"]')
+    command = checked("command", _command, found["command"])
+    stdin = checked("stdin", string, found.get("stdin", ""))
+    for text in (*command, stdin):
+        _UNSET.refuse(text)
+    return Program(
+        command,
+        checked("cwd", _directory, found["cwd"]) if "cwd" in found else None,
+        stdin,
+        *(checked(key, _stream, found[key], remark) if key in found else None for key in ("stdout", "stderr")),
+    )
+
+
+def _command(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError('it must be a list of strings; write ["program", "argument"]')
+    return arguments(value)
+
+
+def _directory(value: object) -> str:
+    return directory(string(value))
+
+
+def _stream(value: object, remark: Callable[[str], None]) -> str:
+    """Return the file of a stream."""
+    if isinstance(value, dict):
+        for key in value:
+            if key not in ("path", "on_close"):
+                raise unknown_key(key, ("path", "on_close"))
+        if value.get("on_close", "none") not in ("none", "rm-if-finished"):
+            raise ValueError('on_close: it is not known; write "none" or "rm-if-finished"')
+        if value.get("on_close") == "rm-if-finished":
+            remark("on_close is passed over: the file is kept; remove it in the command")
+        value = value.get("path")
+    text = string(value)
+    if not text:
+        raise ValueError('it is empty; give a file, or "none"')
+    return _NOTHING if text == "none" else text
+
+
+def _to_file(stream: int, path: str) -> list[str]:
+    """The steps of a shell that let a stream go to a file."""
+    above = posixpath.dirname(path)
+    make = [f"mkdir -p -- {shlex.quote(above)}"] if above and path != _NOTHING else []
+    return [*make, f"exec {stream}>{shlex.quote(path)}"]
+
+
+def _filled(text: str, values: dict[str, str]) -> str:
+    """The text with its placeholders filled in."""
+    if "%{" not in text:
+        return text
+
+    def value_of(match: re.Match[str]) -> str:
+        name = match[1]
+        if name in ("INSTANCE_ID", "SERVER_UID"):
+            raise ValueError(f"%{{{name}}} is not known before; take it out")
+        if name not in values:
+            raise ValueError(f'"{shown(match[0])}" is not known; write one of %{{{"}, %{".join(values)}}}')
+        if match.start() and name in ("SUBMIT_DIR", "CWD"):
+            raise ValueError(f"%{{{name}}} is a directory; put it first")
+        return values[name]
+
+    return _PLACEHOLDER.sub(value_of, text)

@@ -1,0 +1,157 @@
+"""What a task of a HyperQueue job asks for: amounts of resources, times, numbers of tasks.
+
+Every function here raises ValueError with one line that says what is wrong and what to write instead.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from dwork.core.text import shown
+from dwork.taskfile.draft import MOST
+from dwork.taskfile.options import checked, memory_of, seconds_of, unknown_key, whole
+from dwork.taskfile.typed import string
+
+_KEYS: Final = ("resources", "time_request", "n_nodes", "weight")
+_OPTION: Final = {"cpus": "cores", "mem": "memory", "gpus": "gpus", "gpus/nvidia": "gpus", "gpus/amd": "gpus"}
+_AMOUNT: Final = re.compile(
+    r"[ \t]*([0-9][0-9_]{0,17}(?:\.[0-9]{0,18})?)(?:[ \t]+(compact!?|tight!?|scatter))?[ \t]*", re.ASCII
+)
+_TIME: Final = re.compile(r"[ \t]*([0-9]{1,18})[ \t]*([A-Za-z]+)[ \t]*", re.ASCII)
+_SECONDS: Final = {
+    unit: seconds
+    for seconds, units in (
+        (1e-9, "nsec ns"),
+        (1e-6, "usec us"),
+        (1e-3, "msec ms"),
+        (1.0, "seconds second secs sec s"),
+        (60.0, "minutes minute mins min m"),
+        (3600.0, "hours hour hrs hr h"),
+        (86400.0, "days day d"),
+        (604800.0, "weeks week wks wk w"),
+        (2630016.0, "months month M"),
+        (31557600.0, "years year yrs yr y"),
+    )
+    for unit in units.split()
+}
+_RANGE: Final = re.compile(r"\s*([0-9][0-9_]{0,18})(?:-([0-9][0-9_]{0,18})(?::([0-9][0-9_]{0,18}))?)?\s*", re.ASCII)
+_MOST_ID: Final = 2**32 - 1
+
+Values = dict[str, Any]
+Env = tuple[tuple[str, str], ...]
+
+#: What a task is told that requests nothing.
+_ONE_CPU: Final[Env] = (("OMP_NUM_THREADS", "1"), ("HQ_RESOURCE_REQUEST_cpus", "1 compact"))
+
+
+def seconds(key: str, value: object) -> float:
+    """Return a duration, as in `1m 10s`."""
+    text = string(value)
+    parts, at = 0.0, 0
+    while match := _TIME.match(text, at):
+        if match[2] not in _SECONDS:
+            break
+        parts += int(match[1]) * _SECONDS[match[2]]
+        at = match.end()
+    if not text.strip() or at < len(text):
+        raise ValueError(f'"{shown(text)}" is not a duration; write for example "90s", "5m", "2h" or "1h 30m"')
+    return seconds_of(key, parts)
+
+
+def number(value: object, low: int, high: int) -> int:
+    """Return a whole number within bounds."""
+    if type(value) is not int or not low <= value <= high:
+        raise ValueError(f"it must be a whole number from {low} to {high}; correct it")
+    return value
+
+
+def id_of(value: object) -> int:
+    return number(value, 0, _MOST_ID)
+
+
+def ids(value: object) -> list[int]:
+    """Return the numbers of the tasks of an array, as in `1,2,50-100` or `0-10:2`."""
+    found: list[int] = []
+    for item in string(value).split(","):
+        match = _RANGE.fullmatch(item)
+        first, last, step = (int(n.replace("_", "")) for n in match.groups(match[1])) if match else (1, 0, 1)
+        if match and match[3] is None:
+            step = 1
+        if not first <= last <= _MOST_ID or not step:
+            raise ValueError(f'"{shown(item)}" is no range of numbers; write for example "1,2,50-100" or "0-10:2"')
+        numbers = range(first, last + 1, step)
+        if len(found) + len(numbers) > MOST:
+            raise ValueError(f"these are more than {MOST:,} tasks; correct the numbers, or split the file")
+        found += numbers
+    if len(set(found)) < len(found):
+        raise ValueError("a number stands twice in it; let the ranges not overlap")
+    return found
+
+
+def requested(value: object, remark: Callable[[str], None]) -> tuple[Values, Env]:
+    """Return the options, and the variables that tell a task of them, of the first of several requests."""
+    if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
+        raise ValueError("it must be a list of tables; write [[task.request]] above resources = { cpus = 4 }")
+    if not value:
+        return {}, _ONE_CPU
+    values, env = _request(value[0], remark)
+    if len(value) == 1:
+        return values, env
+    remark("request: of several the first counts, the others are passed over; put the one first that is wanted")
+    return values, (*env, ("HQ_RESOURCE_VARIANT", "0"))
+
+
+def _request(found: dict[str, Any], remark: Callable[[str], None]) -> tuple[Values, Env]:
+    for key in found:
+        if key not in _KEYS:
+            raise unknown_key(key, _KEYS)
+    if checked("n_nodes", number, found.get("n_nodes", 0), 0, _MOST_ID):
+        raise ValueError("n_nodes: a task runs on one node here; take it out, or let the command start a part on each")
+    if "weight" in found:
+        remark("weight is passed over: it is for HyperQueue's scheduler; use priority")
+    values, env = checked("resources", _resources, found.get("resources", {}), remark)
+    if "time_request" in found:
+        values["min_time"] = checked("time_request", seconds, "min-time", found["time_request"])
+    return values, env
+
+
+def _resources(found: object, remark: Callable[[str], None]) -> tuple[Values, Env]:
+    if not isinstance(found, Mapping):
+        raise ValueError("it must be a table; write for example { cpus = 4, mem = 2000 }")
+    values: Values = {}
+    env: list[tuple[str, str]] = []
+    for name, value in found.items():
+        if name not in _OPTION:
+            raise ValueError(f'"{shown(name)}" is not known here; take it out, or use {", ".join(_OPTION)}')
+        amount, policy = checked(name, _amount, value)
+        if policy not in ("compact", "tight"):
+            remark(f"{policy} is passed over: a task gets CPUs that are neighbours if there are; leave it out")
+        key = _OPTION[name]
+        if key == "memory":
+            values[key] = checked(name, memory_of, amount * 2**20)
+        else:
+            if amount != math.ceil(amount):
+                remark(f"{name}: a part of one is rounded up to a whole; write a whole number")
+            values[key] = checked(name, whole, key, values.get(key, 0) + math.ceil(amount))
+        if name == "cpus" and amount == math.ceil(amount):
+            env.append(("OMP_NUM_THREADS", f"{amount:.0f}"))
+        text = f"{amount:.4f}".rstrip("0").rstrip(".")
+        env.append((f"HQ_RESOURCE_REQUEST_{name.replace('/', '_')}", f"{text} {policy}"))
+    return values, tuple(env)
+
+
+def _amount(value: object) -> tuple[float, str]:
+    policy = "compact"
+    if isinstance(value, str):
+        match = _AMOUNT.fullmatch(string(value))
+        if value.strip() == "all":
+            raise ValueError('"all" of a node cannot be asked for here; write a number')
+        if not match:
+            raise ValueError(f'"{shown(value)}" is no amount; write a number, or for example "4 compact"')
+        value, policy = float(match[1].replace("_", "")), match[2] or policy
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
+        raise ValueError("it must be a number above 0; write for example 4")
+    return float(value), policy

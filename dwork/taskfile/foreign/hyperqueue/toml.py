@@ -1,0 +1,65 @@
+"""TOML documents, and on which line a table of one begins."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import Any, Final
+
+from dwork.core.text import shown
+
+_LINE: Final = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
+_ADVICE: Final = 'correct it, as in command = ["sleep", "1"]'
+
+
+class NotToml(Exception):
+    """The text is no TOML; `line` is where."""
+
+    def __init__(self, text: str, line: int = 1) -> None:
+        super().__init__(text)
+        self.line = line
+
+
+def document(text: str) -> dict[str, Any]:
+    """Return what a text in TOML says."""
+    # Imported here: no program but that which reads such a file needs it.
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        found: dict[str, Any] = tomllib.loads(text)
+        return found
+    except tomllib.TOMLDecodeError as error:
+        told = str(error)
+        at = _LINE.search(told)
+        line = int(at[1]) if at and at[1] else text.count("\n") + 1
+        raise NotToml(f"not TOML ({shown(_LINE.sub('', told))}); {_ADVICE}", line) from None
+    except ValueError:
+        raise NotToml("a number in it has more digits than any of these need; give a smaller one") from None
+    except RecursionError:
+        raise NotToml(f"not a job: nested too deep; {_ADVICE}") from None
+
+
+def places(text: str, name: str) -> list[int]:
+    """Return the lines on which the tables of a name begin; a line of a longer string that looks the same is one, too.
+
+    The parsers of TOML do not tell it, and people look for an error by its line.
+    """
+    return _lines(text, rf"\[\[?[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*\]\]?[ \t]*(?:#.*)?$")
+
+
+def place(text: str, key: str) -> int:
+    """Return the first line that gives a value or a table to a key, or 1."""
+    lines = _lines(text, rf"[\"']?{re.escape(key)}[\"']?[ \t]*=") or places(text, key)
+    return lines[0] if lines else 1
+
+
+def _lines(text: str, pattern: str) -> list[int]:
+    lines: list[int] = []
+    line, at = 1, 0
+    for match in re.finditer(rf"^[ \t]*{pattern}", text, re.MULTILINE):
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        lines.append(line)
+    return lines

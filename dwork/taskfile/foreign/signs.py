@@ -1,0 +1,40 @@
+"""Signs that what is read as plain commands is a task file of another system, in which they mean something else."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from dwork.core.text import shown
+from dwork.taskfile.draft import Draft
+
+_BEGINNINGS: Final = {"#DISBATCH ": "disbatch", "[#": "greasy", "[@": "greasy"}
+_TABLES: Final = frozenset({"[[task]]", "[array]", "[[array]]"})
+#: The first letters of all of these.
+FIRST: Final = "#["
+_VARIABLE: Final = re.compile(
+    r"\$\{?(?:(?P<disbatch>DISBATCH_(?:TASKID|STREAM_INDEX|REPEAT_INDEX|NAMETASKS|JOBID))"
+    r"|(?P<launcher>LAUNCHER_(?:JID|NJOBS|TSK_ID)))"
+)
+
+
+def refuse(line: str) -> None:
+    """Raise ValueError when no shell would have a use for the line, and another system has."""
+    form = next((form for begin, form in _BEGINNINGS.items() if line.startswith(begin)), None)
+    if form is None and line in _TABLES:
+        form = "hyperqueue"
+    if form is not None:
+        raise ValueError(f'"{shown(line)}" is not for a shell; if the file is for {form}, use --format {form}')
+
+
+def remark_variables(draft: Draft, text: str) -> None:
+    """Tell of variables that only another system sets."""
+    if "DISBATCH_" not in text and "LAUNCHER_" not in text:
+        return
+    match = _VARIABLE.search(text)
+    if match:
+        form = match.lastgroup
+        draft.remark(
+            text.count("\n", 0, match.start()) + 1,
+            f"{match[form or 0]} is not set for lines; if the file is for {form}, use --format {form}",
+        )

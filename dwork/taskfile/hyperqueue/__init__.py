@@ -1,5 +1,0 @@
-"""The job files of HyperQueue: `jobfile` reads one, of which each task is a `program` and a `request`, from `toml`."""
-
-from dwork.taskfile.hyperqueue.jobfile import read
-
-__all__ = ["read"]
