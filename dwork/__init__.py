@@ -38,11 +38,10 @@ from dwork.core.errors import (  # noqa: E402
     UsageError,
     WireError,
 )
+from dwork.core.version import __version__  # noqa: E402
 
 if TYPE_CHECKING:
     from dwork.client.client import Client
-
-__version__ = "0.1.0"
 
 __all__ = [
     "AllDone",

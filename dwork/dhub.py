@@ -8,7 +8,6 @@ import socket
 
 import click
 
-from dwork import __version__
 from dwork.cli.exit_code import verdict
 from dwork.cli.options import door_options, max_output_option, policy_options, wishes_options
 from dwork.cli.program import ExitCode, click_main, leave, say
@@ -17,6 +16,7 @@ from dwork.connection.address import DEFAULT_PORT
 from dwork.connection.bridge import Bridge
 from dwork.connection.endpoint import Door
 from dwork.core.messages import Wishes
+from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub, Policy
 from dwork.output.relay import Relay

@@ -9,11 +9,11 @@ import sys
 
 import click
 
-from dwork import __version__
 from dwork.cli.hub_option import Which, which_option
 from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
 from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.connection.file import reach
+from dwork.core.version import __version__
 from dwork.host.capacity import found
 from dwork.host.cores import AUTO
 from dwork.host.walltime import Walltime

@@ -13,13 +13,13 @@ import socket
 from collections.abc import Callable
 from typing import Any
 
-from dwork import __version__
 from dwork.connection.address import DEFAULT_PORT
 from dwork.connection.endpoint import Door
 from dwork.connection.file import Connection, directory, publish, read_private, withdraw, write_private
 from dwork.core.errors import UsageError
 from dwork.core.messages import Welcome
 from dwork.core.text import shown
+from dwork.core.version import __version__
 from dwork.host.batch_job import element, job
 from dwork.host.interfaces import addresses
 from dwork.transport.curve_keys import HubKeys, PeerKeys

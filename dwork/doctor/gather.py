@@ -13,8 +13,8 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
-from dwork import __version__
 from dwork.core.errors import DworkError
+from dwork.core.version import __version__
 from dwork.doctor.facts import Facts, Job, Record
 from dwork.host import batch_job, cgroups, cores, gpus, launcher, memory, mounts
 from dwork.host.local_ranks import place

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import importlib
+import os
 import pkgutil
 from typing import Any
 
 import click
 
-import dwork.dquery
 from dwork.cli.hub_option import Which, which_option
 from dwork.cli.program import ExitCode
+from dwork.core.version import __version__
 from dwork.dquery._output import note
 from dwork.dquery._session import Session
 
@@ -19,9 +20,8 @@ class Commands(click.Group):
     """The modules of this package as commands; only the one that is called is imported."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return sorted(
-            m.name.replace("_", "-") for m in pkgutil.iter_modules(dwork.dquery.__path__) if not m.name.startswith("_")
-        )
+        names = [module.name for module in pkgutil.iter_modules([os.path.dirname(__file__)])]
+        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
@@ -39,7 +39,7 @@ class Commands(click.Group):
 
 def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"dquery {dwork.__version__}")
+        click.echo(f"dquery {__version__}")
         ctx.exit()
 
 

@@ -24,7 +24,8 @@ from dwork.core.messages import Native
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.resources import NOTHING, ONE_CORE, Resources
 from dwork.core.task import Assigned, Options, State
-from dwork.hub.graph import Graph, Node
+from dwork.hub.graph import Graph
+from dwork.hub.node import Node
 from dwork.hub.ready_queue import LAST
 from dwork.hub.reservations import Kept, Room
 from dwork.hub.retries import Trials

@@ -10,7 +10,7 @@ from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import ACTIVE, PLAIN
 from dwork.core.text import shown
 from dwork.hub.dispatch import most
-from dwork.hub.graph import Node
+from dwork.hub.node import Node
 from dwork.hub.workers import Worker
 
 #: Seconds that workers may take to come.

@@ -1,6 +1,6 @@
 """The task graph: who waits for whom, what is ready, what happens to the others when one ends.
 
-Rules of the machine; everything that changes a task's state lives in this file (and `ready.take`).
+Rules of the machine; everything that changes a task's state lives in this file (and `ReadyQueue.take`).
 
     state      enters when                                    leaves to
     waiting    a predecessor is unfinished, or it is          ready (the last of that has gone), skipped, cancelled
@@ -38,6 +38,7 @@ from dwork.core.errors import GraphError
 from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, State, Task, TaskKey
 from dwork.core.toposort import topological
+from dwork.hub.node import Node
 from dwork.hub.ready_queue import ReadyQueue, Room
 
 WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
@@ -46,42 +47,6 @@ LOST = frozenset({FAILED, SKIPPED, CANCELLED})
 _STARTED = frozenset({READY, ASSIGNED, DONE})
 CULPRITS = frozenset({FAILED, CANCELLED})
 RECORDED = frozenset({ASSIGNED, DONE, FAILED, CANCELLED})
-
-
-class Node:
-    """A task's place in the graph.
-
-    waiting: how many predecessors are unfinished. holder: the location that has it, or that ended it.
-    attempt: how often it was handed out and not given back unstarted. failures: how many attempts ended badly.
-    culprit: the failed or cancelled task for which this one is skipped.
-    """
-
-    __slots__ = (
-        "attempt", "culprit", "failures", "holder", "id", "predecessors", "state", "successors", "task", "waiting",
-    )  # fmt: skip
-
-    def __init__(self, task: Task, predecessors: tuple[Node, ...] = ()) -> None:
-        self.task = task
-        self.predecessors = predecessors
-        self.id = -1
-        self.state = WAITING
-        self.waiting = 0
-        self.attempt = 0
-        self.failures = 0
-        self.successors: list[Node] | None = None
-        self.holder: str | None = None
-        self.culprit: Node | None = None
-
-    @property
-    def name(self) -> str:
-        return self.task.name
-
-    @property
-    def is_join(self) -> bool:
-        return self.task.command is None
-
-    def __repr__(self) -> str:
-        return f"<{self.id} {self.task.name!r} {self.state.value}>"
 
 
 class Restored(NamedTuple):

@@ -32,8 +32,9 @@ from dwork.core.min_time import MinTime
 from dwork.core.task import ACTIVE, TERM, USR1, Assigned, Result, State, TaskKey
 from dwork.hub.dispatch import BEATS, Handout
 from dwork.hub.end_waiters import Vigil
-from dwork.hub.graph import Graph, Node, Restored
+from dwork.hub.graph import Graph, Restored
 from dwork.hub.intake import Intake
+from dwork.hub.node import Node
 from dwork.hub.orphans import Strays
 from dwork.hub.retries import Trials
 from dwork.hub.select import find, select

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dwork.hub.graph import Node
+from dwork.hub.node import Node
 
 
 class Strays:

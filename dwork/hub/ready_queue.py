@@ -12,13 +12,11 @@ import heapq
 from bisect import insort
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import PLAIN, State
-
-if TYPE_CHECKING:
-    from dwork.hub.graph import Node
+from dwork.hub.node import Node
 
 READY = State.READY
 #: The priority of the first of those that go last, below all that a task can ask for.

@@ -20,7 +20,8 @@ from collections.abc import Iterable
 from itertools import count
 
 from dwork.core.task import State
-from dwork.hub.graph import Graph, Node
+from dwork.hub.graph import Graph
+from dwork.hub.node import Node
 from dwork.hub.ready_queue import Room
 
 #: Seconds that a task waits at the most before it is tried again.

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable
 
 from dwork.core.errors import GraphError
 from dwork.core.glob import is_glob, matcher
-from dwork.hub.graph import Graph, Node
+from dwork.hub.graph import Graph
+from dwork.hub.node import Node
 
 
 def find(graph: Graph, text: str) -> Node | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from dwork.core.events import Event
 from dwork.core.messages import Message
 from dwork.core.resources import NOTHING, ONE_CORE, Resources
-from dwork.hub.graph import Node
+from dwork.hub.node import Node
 
 Peer = Hashable
 

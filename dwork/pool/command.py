@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dwork import __version__, taskfile
+from dwork import taskfile
 from dwork.cli.load_tasks import load
 from dwork.cli.options import (
     MIN_TIME,
@@ -26,6 +26,7 @@ from dwork.connection.endpoint import Door
 from dwork.core.errors import UsageError
 from dwork.core.messages import Wishes
 from dwork.core.min_time import UNKNOWN, MinTime
+from dwork.core.version import __version__
 from dwork.host import signals
 from dwork.hub.hub import Policy
 from dwork.output.relay import Relay

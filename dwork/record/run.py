@@ -8,7 +8,7 @@ import socket
 import sys
 from typing import NamedTuple
 
-from dwork import __version__
+from dwork.core.version import __version__
 from dwork.host.batch_job import job
 
 

@@ -31,8 +31,8 @@ from dwork.core.byte_tails import Tails
 from dwork.core.events import Ended, Event, Named
 from dwork.core.messages import Answer, Error, Inquiry, Message, Watch, Workers
 from dwork.host.batch_job import element, job
-from dwork.hub.graph import Node
 from dwork.hub.hub import Hub
+from dwork.hub.node import Node
 from dwork.hub.workers import Worker
 from dwork.output.summary import Report
 from dwork.progress.standing import standing

@@ -10,8 +10,8 @@ import json
 from dwork.core.errors import UsageError
 from dwork.core.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Watch, Workers
 from dwork.core.task import State
-from dwork.hub.graph import Node
 from dwork.hub.hub import Hub
+from dwork.hub.node import Node
 from dwork.hub.select import find
 from dwork.record import reading, trouble
 from dwork.record.logs import read

@@ -1,4 +1,4 @@
-"""Where the parts meet: frames, hub or worker, processes, listeners and the clock. The only place that tells time."""
+"""The clock of every loop, and how a loop sleeps until a frame comes."""
 
 from __future__ import annotations
 

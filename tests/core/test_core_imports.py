@@ -19,6 +19,7 @@ CORE = [
     "core.toposort",
     "hub.ready_queue",
     "hub.graph",
+    "hub.node",
     "core.halt",
     "hub.hub",
     "worker.worker",
@@ -134,6 +135,7 @@ def test_no_command_of_dquery_knows_a_record_before_one_is_given() -> None:
 def test_the_package_itself_imports_nothing_but_its_errors() -> None:
     assert {name for name in arrives("dwork") if name.startswith("dwork")} == {
         "dwork", "dwork.core", "dwork.core.errors", "dwork.core.resources", "dwork.core.text", "dwork.core.task",
+        "dwork.core.version",
     }  # fmt: skip
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from dwork.core.errors import GraphError
 from dwork.core.task import Options, State, Task
-from dwork.hub.graph import Graph, Node
+from dwork.hub.graph import Graph
+from dwork.hub.node import Node
 
 
 def task(name: str, *after: str, command: str | None = "run", priority: int = 0) -> Task:

@@ -18,8 +18,9 @@ from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned, Verb
 from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, Options, Result, State, Task
-from dwork.hub.graph import Graph, Node, Restored
+from dwork.hub.graph import Graph, Restored
 from dwork.hub.hub import Hub, Policy
+from dwork.hub.node import Node
 from dwork.hub.workers import Step
 from dwork.transport import wire
 

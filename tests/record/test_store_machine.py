@@ -20,8 +20,8 @@ from dwork.core import messages as m
 from dwork.core.events import Event
 from dwork.core.messages import Native, Returned, Verb
 from dwork.core.task import ACTIVE, Options, Result, State, Task
-from dwork.hub.graph import Node
 from dwork.hub.hub import Hub, Policy
+from dwork.hub.node import Node
 from dwork.hub.workers import Step
 from dwork.record import past
 from dwork.record.logs import Logs

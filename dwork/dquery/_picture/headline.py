@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dwork import __version__
 from dwork.core.text import counted
+from dwork.core.version import __version__
 from dwork.dquery._picture.tables import text
 from dwork.dquery._picture.words import took
 from dwork.dquery._words import moment
