@@ -1,0 +1,178 @@
+"""Who imports what: folders are layers, pure ones know nothing of the outside, and each edge alone knows its own.
+
+The rules are in docs/_ext/layers.py, from which the pictures of the layers are drawn, too.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.conftest import ROOT
+
+PACKAGE = ROOT / "dwork"
+
+
+@pytest.fixture(scope="module")
+def layers() -> Iterator[ModuleType]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(ROOT / "docs" / "_ext"))
+        yield importlib.import_module("layers")
+
+
+@pytest.fixture
+def texts(layers: ModuleType) -> dict[str, str]:
+    return layers.sources()
+
+
+def arrives(*modules: str) -> set[str]:
+    """What is in sys.modules of a fresh interpreter that has imported these."""
+    code = (
+        "import sys, json\nold = set(sys.modules)\n"
+        + "".join(f"import {module}\n" for module in modules)
+        + "print(json.dumps(sorted(set(sys.modules) - old)))"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(json.loads(ran.stdout))
+
+
+def test_every_file_imports_its_own_folder_or_lower_ones_and_pure_files_nothing_of_the_outside(
+    layers: ModuleType, texts: dict[str, str]
+) -> None:
+    assert len(texts) > 200
+    assert list(layers.trouble(texts)) == []
+
+
+def test_the_rules_name_nothing_that_is_not_there(layers: ModuleType, texts: dict[str, str]) -> None:
+    assert set(layers.LEVELS) >= {layers.folder(path) for path in texts}
+    assert set(layers.LEVELS) - {"__main__"} <= {layers.folder(path) for path in texts}
+    assert layers.LEVELS.keys() >= layers.PURE and layers.PURE_FILES | layers.ALSO.keys() <= texts.keys()
+
+
+def test_the_top_of_the_package_can_be_read_at_a_glance() -> None:
+    assert len([path for path in PACKAGE.iterdir() if path.name != "__pycache__"]) <= 24
+
+
+@pytest.mark.parametrize(
+    ("path", "planted", "found"),
+    [
+        ("core/errors.py", "from dwork.hub.graph import Graph", "core (level 0) imports hub (level 1)"),
+        ("core/errors.py", "from dwork.hub import graph", "core (level 0) imports hub (level 1)"),
+        ("core/errors.py", "from dwork import hub", "core (level 0) imports hub (level 1)"),
+        ("core/errors.py", "import json, dwork.hub.graph as g", "core (level 0) imports hub (level 1)"),
+        ("core/errors.py", "from dwork import Client", "core (level 0) imports __init__ (level 9)"),
+        ("transport/zmq.py", "from dwork import dhub", "transport (level 3) imports dhub (level 8)"),
+        ("transport/zmq.py", "from dwork.cli import exit_code", "transport (level 3) imports cli (level 6)"),
+        ("transport/zmq.py", "from dwork.record import store", "transport (level 3) imports record (level 3)"),
+        ("hub/hub.py", "from dwork.worker.worker import Worker", "hub (level 1) imports worker (level 1)"),
+        ("hub/hub.py", "import math, socket, time", "socket in a pure file"),
+        ("hub/hub.py", "import math, socket, time", "time in a pure file"),
+        ("worker/worker.py", "from os import environ", "os in a pure file"),
+        ("taskfile/lines.py", "open('x')", "open() in a pure file"),
+        ("connection/endpoint.py", "import socket, time", "socket in a pure file"),
+        ("progress/words.py", "from dwork.progress import terminal", "dwork/progress/terminal.py in a pure file"),
+        ("attic/old.py", "", "attic/old.py: give attic a level"),
+    ],
+)
+@pytest.mark.parametrize(
+    "where",
+    ["{}", "def late() -> None:\n    {}", "if TYPE_CHECKING:\n    {}"],
+    ids=["top", "function", "type checking"],
+)
+def test_what_breaks_a_rule_is_found_wherever_it_stands(
+    layers: ModuleType, texts: dict[str, str], path: str, planted: str, found: str, where: str
+) -> None:
+    texts[path] = texts.get(path, "") + "\n" + where.format(planted or "pass") + "\n"
+    lines = list(layers.trouble(texts))
+    assert any(line.startswith(path) and line.endswith(found) for line in lines), lines
+
+
+def test_a_circle_is_found_also_when_only_a_type_checker_would_go_round(
+    layers: ModuleType, texts: dict[str, str]
+) -> None:
+    texts["hub/node.py"] += "\nif TYPE_CHECKING:\n    from dwork.hub.graph import Graph\n"
+    assert list(layers.trouble(texts)) == ["hub/graph.py, hub/node.py, hub/ready_queue.py: these import each other"]
+
+
+def test_a_relative_import_is_an_error(layers: ModuleType, texts: dict[str, str]) -> None:
+    texts["hub/node.py"] += "\nfrom . import graph\n"
+    with pytest.raises(ValueError, match="imports are absolute"):
+        list(layers.trouble(texts))
+
+
+def test_each_library_of_the_outside_is_known_to_one_module(layers: ModuleType, texts: dict[str, str]) -> None:
+    users: dict[str, set[str]] = {}
+    for path, text in texts.items():
+        for one in layers.imports(path, text, texts):
+            users.setdefault("_pb" if one.path.startswith("transport/_pb") else one.name.split(".")[0], set()).add(path)
+    assert users["google"] == users["_pb"] == {"transport/wire.py"}
+    assert users["mpi4py"] == {"transport/mpi.py"} | {p for p in users["mpi4py"] if _for_types_alone(texts[p])}
+    assert users["zmq"] == {"transport/zmq.py"}
+    assert users["plotly"] == {"dquery/_picture/plots.py"}
+    assert {str(Path(path).parent) for path in users["textual"]} == {"dquery/_watch"}
+
+
+def _for_types_alone(text: str) -> bool:
+    """Whether mpi4py is imported for a type checker and by nothing else."""
+    tree = ast.parse(text)
+    checked = [
+        node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+    ]
+    return ast.dump(tree).count("'mpi4py'") == sum(ast.dump(node).count("'mpi4py'") for node in checked)
+
+
+def test_mpi_is_imported_inside_functions_only() -> None:
+    tree = ast.parse((PACKAGE / "transport" / "mpi.py").read_text())
+    top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not any("mpi4py" in ast.dump(node) for node in top)
+
+
+def test_what_the_pure_files_import_reaches_nothing_of_the_outside(layers: ModuleType, texts: dict[str, str]) -> None:
+    """In a fresh interpreter, with all that the imports bring along."""
+    pure = [path for path in texts if layers.is_pure(path)]
+    modules = [f"dwork/{path}".removesuffix(".py").removesuffix("/__init__").replace("/", ".") for path in pure]
+    outside = {
+        "mpi4py", "zmq", "google.protobuf", "sqlite3", "click", "rich", "socket", "subprocess", "threading", "logging",
+        "asyncio", "select", "signal", "tempfile", "multiprocessing", "random",
+    }  # fmt: skip
+    assert not arrives(*modules) & outside
+
+
+def test_what_a_worker_rank_imports_is_light() -> None:
+    arrived = arrives(
+        "dwork.worker_loop", "dwork.transport.mpi", "dwork.worker.worker", "dwork.host.cores", "dwork.host.gpus"
+    )
+    heavy = {"click", "rich", "textual", "zmq", "sqlite3", "asyncio", "mpi4py", "dwork.hub", "dwork.record"}
+    assert not arrived & heavy
+
+
+def test_a_pool_brings_rich_only_for_a_bar() -> None:
+    assert "rich" not in arrives("dwork.pool.__main__", "dwork.pool.command", "dwork.progress.live")
+
+
+def test_dquery_does_without_mpi() -> None:
+    assert not arrives("dwork.dquery") & {"mpi4py", "sqlite3", "dwork.hub"}
+
+
+def test_no_command_of_dquery_knows_a_record_before_one_is_given() -> None:
+    commands = [f"dwork.dquery.{path.stem}" for path in (PACKAGE / "dquery").glob("*.py") if path.stem != "__main__"]
+    late = {
+        "mpi4py", "sqlite3", "rich", "textual", "plotly",
+        "dwork.record", "dwork.history", "dwork.hub", "dwork.taskfile",
+    }  # fmt: skip
+    assert not arrives(*commands) & late
+
+
+def test_the_package_itself_imports_nothing_but_its_errors() -> None:
+    assert {name for name in arrives("dwork") if name.startswith("dwork")} == {
+        "dwork", "dwork.core", "dwork.core.version", "dwork.core.errors", "dwork.core.resources", "dwork.core.text",
+        "dwork.core.task",
+    }  # fmt: skip
