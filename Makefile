@@ -6,7 +6,7 @@ PREFIX ?= $(HOME)/.local
 BIN = $(VENV)/bin
 N ?= 3
 
-.PHONY: run test lint docs man install-man proto bench clean
+.PHONY: run test lint layout docs man install-man proto bench clean
 
 # Runs examples/tasks.txt on three ranks: a hub and two workers. Open MPI refuses root unless told twice.
 run: $(VENV)/ready
@@ -22,6 +22,10 @@ lint: $(VENV)/ready
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+# The table of layers in CONTRIBUTING.md, and their picture, as the imports are; a test says when they are stale.
+layout:
+	$(PYTHON) docs/_ext/layout.py
 
 # A site for browsers, docs/_build/html/index.html; a link to nowhere is an error, as any warning.
 docs: $(VENV)/docs

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import pytest
 
@@ -26,6 +27,11 @@ def layers() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(ROOT / "docs" / "_ext"))
         yield importlib.import_module("layers")
+
+
+@pytest.fixture(scope="module")
+def layout(layers: ModuleType) -> ModuleType:
+    return importlib.import_module("layout")
 
 
 @pytest.fixture
@@ -133,6 +139,23 @@ def test_mpi_is_imported_inside_functions_only() -> None:
     tree = ast.parse((PACKAGE / "transport" / "mpi.py").read_text())
     top = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not any("mpi4py" in ast.dump(node) for node in top)
+
+
+def test_the_table_and_the_picture_of_the_layers_are_as_the_code_is(layout: ModuleType, texts: dict[str, str]) -> None:
+    assert [path.name for path in layout.stale(texts)] == [], "run `make layout`"
+    texts["hub/hub.py"] += "\nfrom dwork.worker import worker\n"
+    texts["hub/new.py"] = ""
+    assert [path.name for path in layout.stale(texts)] == ["CONTRIBUTING.md", "layers.svg"]
+
+
+def test_the_picture_shows_each_folder_once_and_no_arrow_that_others_imply(
+    layout: ModuleType, layers: ModuleType, texts: dict[str, str]
+) -> None:
+    found = list(ElementTree.fromstring(layout.picture(texts)).iter())
+    boxes = [one.text for one in found if one.get("text-anchor")]
+    assert sorted(boxes) == sorted({layers.folder(path) for path in texts} - {"__init__", "__main__"} | {"dwork"})
+    drawn = [one for one in found if one.get("marker-end")]
+    assert len(boxes) < len(drawn) < sum(len(others) for others in layers.arrows(texts).values()) / 2
 
 
 def test_what_the_pure_files_import_reaches_nothing_of_the_outside(layers: ModuleType, texts: dict[str, str]) -> None:
