@@ -1,7 +1,7 @@
 """dwork: run a graph of shell commands on every core of an HPC allocation.
 
-The public surface for Python programs is `Client` and the errors; programs are `dwork-pool`, `dhub`, `kworker` and
-`dquery`. Everything is imported when it is first used, so that the pure core stays free of sockets and MPI.
+The public surface for Python programs is `Client` and the errors; the program is `dwork`, with a verb for each thing it
+does. Everything is imported when it is first used: neither MPI nor a socket is touched before.
 """
 
 import os
@@ -26,22 +26,20 @@ def _leave_out_working_directory() -> None:
 
 _leave_out_working_directory()  # before anything else is imported
 
-from typing import TYPE_CHECKING  # noqa: E402
-
-from dwork.core.errors import (  # noqa: E402
-    AllDone,
-    DworkError,
-    GraphError,
-    NotHeld,
-    TaskFileError,
-    TransportError,
-    UsageError,
-    WireError,
-)
-from dwork.core.version import __version__  # noqa: E402
-
+TYPE_CHECKING = False  # of `typing`, which is slow to import
 if TYPE_CHECKING:
     from dwork.client.client import Client
+    from dwork.core.errors import (
+        AllDone,
+        DworkError,
+        GraphError,
+        NotHeld,
+        TaskFileError,
+        TransportError,
+        UsageError,
+        WireError,
+    )
+    from dwork.core.version import __version__
 
 __all__ = [
     "AllDone",
@@ -56,10 +54,18 @@ __all__ = [
     "__version__",
 ]
 
+_MODULES = {"Client": "dwork.client.client", "__version__": "dwork.core.version"}
+
 
 def __getattr__(name: str) -> object:
-    if name == "Client":
-        from dwork.client.client import Client
+    if name not in __all__:
+        raise AttributeError(f"module 'dwork' has no attribute {name!r}")
+    from importlib import import_module
 
-        return Client
-    raise AttributeError(f"module 'dwork' has no attribute {name!r}")
+    value: object = getattr(import_module(_MODULES.get(name, "dwork.core.errors")), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -119,9 +119,9 @@ def _recovered(hub: Hub) -> str:
     return f"; {', '.join(f'{n:,} {state.value}' for state, n in counts.items())}" if counts else ""
 
 
-def main() -> None:
-    """The console script."""
-    leave(click_main("dhub", command))
+def main(typed: str = "dhub") -> None:
+    """The console script. typed: what people type to start it."""
+    leave(click_main("dhub", command, typed=typed))
 
 
 if __name__ == "__main__":

@@ -112,9 +112,9 @@ def command(
     return ExitCode.STOPPED if job is not None and clock() >= job.last_call else ExitCode.DONE
 
 
-def main() -> None:
-    """The console script."""
-    leave(click_main("kworker", command))
+def main(typed: str = "kworker") -> None:
+    """The console script. typed: what people type to start it."""
+    leave(click_main("kworker", command, typed=typed))
 
 
 if __name__ == "__main__":

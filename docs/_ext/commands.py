@@ -10,10 +10,11 @@ import click
 from prose import inline
 
 from dwork import dhub, kworker
+from dwork.cli import verbs
 from dwork.dquery._group import group
 from dwork.pool import command as pool_command
 
-SEE_ALSO = ("dwork-pool(1)", "dhub(1)", "kworker(1)", "dquery(1)", "dwork-tasks(5)")
+SEE_ALSO = ("dwork(1)", "dwork-pool(1)", "dhub(1)", "kworker(1)", "dquery(1)", "dwork-tasks(5)")
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Page:
 
 def pages() -> Iterator[Page]:
     """All of them, those of dquery's commands after its own."""
+    yield program()
     for name, command in (("dwork-pool", pool_command.command), ("dhub", dhub.command), ("kworker", kworker.command)):
         yield page(click.Context(command, info_name=name, **command.context_settings))
     of_dquery = click.Context(group, info_name="dquery")
@@ -35,6 +37,26 @@ def pages() -> Iterator[Page]:
         command = group.get_command(of_dquery, name)
         assert command is not None
         yield page(click.Context(command, info_name=name, parent=of_dquery, **command.context_settings))
+
+
+def program() -> Page:
+    """That of `dwork`, whose verbs have pages of their own: under the names that they had before, and have still."""
+    names = {"pool": "dwork-pool", "hub": "dhub", "worker": "kworker"}
+    lines = ["dwork", "=====", "", *_section("Synopsis", _literal(["dwork VERB [OPTIONS] [ARGUMENTS]"]))]
+    lines += _section("Description", [inline(verbs.ABOUT), "", inline(" ".join(verbs.DETAILS))])
+    for title, group_of_verbs in verbs.GROUPS.items():
+        rows = [
+            line
+            for verb, text in group_of_verbs.items()
+            for line in (
+                f":doc:`{verb} <{names.get(verb, f'dquery-{verb}')}>`",
+                f"   {inline(text)}",
+                "",
+            )
+        ]
+        lines += _section(title, rows)
+    lines += _section("See also", [", ".join(map(_link, SEE_ALSO[1:]))])
+    return Page("dwork", verbs.ABOUT.rstrip("."), "\n".join(lines) + "\n")
 
 
 def page(ctx: click.Context) -> Page:

@@ -21,7 +21,7 @@ END: Final = "<!-- end of what `make layout` makes -->\n"
 
 #: Where a box stands in its row, which is its level; the unit is a box and a gap.
 COLUMNS: Final[Mapping[str, float]] = {
-    "dwork": 4.6,
+    "dwork": 2.4,
     "dhub": 0.4, "pool": 1.7, "kworker": 3.0, "dquery": 4.3,
     "doctor": 4.0,
     "cli": 3.6,

@@ -14,12 +14,15 @@ from dwork.cli.program import guarded
 __all__ = ["main"]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run `dquery` with these arguments, by default those of the process, and return its exit status."""
+def main(arguments: Sequence[str] | None = None, program: str = "dquery") -> int:
+    """Run `dquery` with these arguments, by default those of the process, and return its exit status.
+
+    program: what people type to start it, which begins each line that it says.
+    """
 
     def body() -> int:
         from dwork.dquery._run import run
 
-        return run(arguments)
+        return run(arguments, program)
 
-    return guarded("dquery", body)
+    return guarded(program, body)

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Final
 
-from click import Context, Parameter
+from click import Context, Group, Parameter
 from click.shell_completion import CompletionItem
 
 from dwork.cli.hub_option import Which
@@ -61,9 +61,9 @@ def workers(ctx: Context, parameter: Parameter, incomplete: str) -> list[Complet
 
 
 def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The commands of dquery."""
-    from dwork.dquery._group import group
-
+    """The commands beside this one."""
+    group = ctx.find_root().command
+    assert isinstance(group, Group)
     return [CompletionItem(name) for name in group.list_commands(ctx) if name.startswith(incomplete)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import pkgutil
+from collections.abc import Mapping
 from typing import Any
 
 import click
@@ -17,16 +18,24 @@ from dwork.dquery._session import Session
 
 
 class Commands(click.Group):
-    """The modules of this package as commands; only the one that is called is imported."""
+    """The modules of this package as commands; only the one that is called is imported.
+
+    programs: other commands, by the module that has them.
+    """
+
+    def __init__(self, *arguments: Any, programs: Mapping[str, str] | None = None, **attributes: Any) -> None:
+        super().__init__(*arguments, **attributes)
+        self.programs = programs or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         names = [module.name for module in pkgutil.iter_modules([os.path.dirname(__file__)])]
-        return sorted(name.replace("_", "-") for name in names if not name.startswith("_"))
+        return sorted([*(name.replace("_", "-") for name in names if not name.startswith("_")), *self.programs])
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        command: click.Command = importlib.import_module(f"dwork.dquery.{cmd_name.replace('-', '_')}").command
+        module = self.programs.get(cmd_name) or f"dwork.dquery.{cmd_name.replace('-', '_')}"
+        command: click.Command = importlib.import_module(module).command
         command.context_settings.setdefault("help_option_names", ["-h", "--help"])
         return command
 
@@ -39,7 +48,7 @@ class Commands(click.Group):
 
 def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
     if wanted and not ctx.resilient_parsing:
-        click.echo(f"dquery {__version__}")
+        click.echo(f"{ctx.find_root().info_name} {__version__}")
         ctx.exit()
 
 

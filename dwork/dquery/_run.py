@@ -13,21 +13,19 @@ from dwork.core.text import shown
 from dwork.dquery._group import group
 from dwork.dquery._output import abandon_output, prepare_output
 
-PROGRAM = "dquery"
 
-
-def run(arguments: Sequence[str] | None) -> int:
+def run(arguments: Sequence[str] | None, program: str) -> int:
     """Run the command line and return its exit status."""
     prepare_output()
-    prepare_completion(PROGRAM)
+    prepare_completion(program)
     try:
-        status = group.main(arguments, prog_name=PROGRAM, standalone_mode=False)
+        status = group.main(arguments, prog_name=program, standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where it may fail
         return int(status or 0)
     except click.UsageError as error:
         text = " ".join(error.format_message().split()).rstrip(".")
-        command = error.ctx.command_path if error.ctx else PROGRAM
+        command = error.ctx.command_path if error.ctx else program
         raise UsageError(_line(f"{text}; see {command} -h")) from None
     except DworkError as error:
         error.args = (_line(str(error)),)

@@ -18,7 +18,7 @@ from click.shell_completion import get_completion_class
 from dwork.cli.shell_completion import register, variable
 from dwork.dquery._output import say_exactly
 
-PROGRAMS = ("dwork-pool", "dhub", "kworker", "dquery")
+PROGRAMS = ("dwork", "dwork-pool", "dhub", "kworker", "dquery")
 
 
 @click.command(help=__doc__)

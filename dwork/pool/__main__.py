@@ -30,8 +30,8 @@ _QUESTIONS = {"-h", "--help", "--version"}
 DOCTOR = "--doctor"
 
 
-def main() -> None:
-    """The console script, and `python -m dwork.pool`."""
+def main(typed: str = "dwork-pool") -> None:
+    """The console script, and `python -m dwork.pool`. typed: what people type to start it."""
     first = mpi.rank_hint() in (None, 0)
     if first:
         signals.hold()
@@ -61,7 +61,7 @@ def main() -> None:
         _be_worker(world)
     from dwork.pool import command
 
-    command.main(world, trouble)
+    command.main(world, trouble, typed)
 
 
 def _be_worker(world: MPI.Intracomm) -> NoReturn:

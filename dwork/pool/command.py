@@ -271,7 +271,7 @@ def _places(
     return places(record or f"{files[0]}.db", logs, no_logs)
 
 
-def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
+def main(world: MPI.Intracomm | None, trouble: UsageError | None, typed: str = "dwork-pool") -> None:
     """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
     ranks = None if world is None else mpi.Mpi(world)
     given = Given(ranks, trouble)
@@ -279,7 +279,7 @@ def main(world: MPI.Intracomm | None, trouble: UsageError | None) -> None:
     def body() -> int:
         signals.interrupt()
         try:
-            return click_main(PROGRAM, command, given, typed="dwork-pool")
+            return click_main(PROGRAM, command, given, typed=typed)
         finally:
             given.relay.catch(signals.ENDS)
 

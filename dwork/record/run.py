@@ -25,5 +25,6 @@ class Run(NamedTuple):
 
 def this_run(now: float) -> Run:
     """This process."""
-    command = shlex.join(sys.argv).encode("utf-8", "backslashreplace").decode()
+    words = [sys.argv[0], *map(shlex.quote, sys.argv[1:])]  # the first may be two, `dwork pool`
+    command = " ".join(words).encode("utf-8", "backslashreplace").decode()
     return Run(now, socket.gethostname(), os.getpid(), job() or None, __version__, command)

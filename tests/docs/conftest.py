@@ -20,7 +20,7 @@ from tests.docs.page import Block
 from tests.slurm.cluster import PROGRAMS as SLURM
 from tests.slurm.conftest import cluster, pmi  # noqa: F401
 
-PROGRAMS = {"dwork-pool": "pool", "dquery": "dquery", "dhub": "dhub", "kworker": "kworker"}
+PROGRAMS = {"dwork": "__main__", "dwork-pool": "pool", "dquery": "dquery", "dhub": "dhub", "kworker": "kworker"}
 HERE = Path(__file__).parent
 
 

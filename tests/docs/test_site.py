@@ -100,7 +100,7 @@ def test_man_has_a_page_for_each_of_them(manual: Path) -> None:
     if shutil.which("man") is None:
         missing("man")
     pages = {path.stem: path for path in manual.rglob("*.[1-8]")}
-    assert set(pages) == {*COMMANDS, "dwork-tasks"}
+    assert set(pages) == {*COMMANDS, "dwork", "dwork-tasks"}
     for name, path in pages.items():
         ran = subprocess.run(
             ["man", "-l", "--warnings", path], env={"MANWIDTH": "100", "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8"},

@@ -20,7 +20,7 @@ from dwork.dquery.completion import PROGRAMS
 from tests.conftest import environment, missing
 from tests.waiting import wait_until
 
-MODULES = {"dwork-pool": "pool"}
+MODULES = {"dwork": "__main__", "dwork-pool": "pool"}
 #: Calls the function that bash would, and prints what it would offer.
 BASH = r"""
 compopt() { echo "compopt $*"; }
@@ -127,6 +127,19 @@ def test_tasks_are_those_for_which_a_command_is(offered: Callable[[str], list[st
     assert offered("dquery retry ") == [""]
     assert offered("dquery show '#") == ["#0", "#1", "#2"]
     assert offered("dquery stop-worker ") == [""]
+
+
+def test_verbs_are_completed_and_what_comes_after_them(
+    offered: Callable[[str], list[str]], hub: subprocess.Popen
+) -> None:
+    assert offered("dwork po") == ["pool"]
+    assert offered("dwork st") == ["status", "steal", "stop-worker"]
+    assert offered("dwork help hu") == ["hub"]
+    assert offered("dwork pool --format d") == ["dag", "disbatch"]
+    assert offered("dwork hub -f ") == ["compopt -o default", ""]
+    assert offered("dwork worker --idle") == ["--idle-timeout"]
+    assert offered("dwork show solve") == [r"solve\*"]
+    assert offered("dwork --job ") == [""]
 
 
 def test_words_are_as_bash_takes_them(offered: Callable[[str], list[str]], hub: subprocess.Popen) -> None:

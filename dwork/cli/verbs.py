@@ -1,0 +1,80 @@
+"""The verbs of the program `dwork`, in groups, as its help lists them.
+
+What each does is said once more here, in the words with which its own help begins (a test compares), so that nothing
+must be imported to list them.
+"""
+
+from __future__ import annotations
+
+GROUPS = {
+    "Run tasks": {
+        "pool": "Run the tasks of FILEs",
+        "hub": "Hold a graph of tasks and hand them to workers",
+        "worker": "Run tasks of a hub, until all are finished",
+    },
+    "See how a run is": {
+        "status": "Tell how many tasks are in which state",
+        "watch": "Watch a run",
+        "list": "List tasks",
+        "show": "Show all about a task, with its story",
+        "why": "Tell why a task does not run, and what to do",
+        "log": "Print what a task has printed",
+        "failed": "Tell which tasks failed, how, and what they said last",
+        "workers": "List the workers",
+        "report": "Write a report of a run",
+        "graph": "Draw the task graph in a record, coloured by state",
+        "trace": "Write a run as trace events",
+        "rest": "Print what is left to do as a task file",
+        "doctor": "Tell what dwork sees of this machine",
+    },
+    "Change what is to run": {
+        "create": "Add a task",
+        "addfile": "Add all tasks of a file",
+        "cancel": "Take out tasks that have not ended, and end those that run",
+        "retry": "Let tasks run again that failed or were cancelled",
+        "hold": "Keep tasks from starting, until release",
+        "release": "Let tasks start that were kept from it with hold",
+        "drain": "Let a pool come to an end",
+        "stop-worker": "Tell workers to leave",
+    },
+    "Take tasks in a script": {
+        "steal": "Take ready tasks in the name of HOST",
+        "complete": "Report that a task has ended",
+        "transfer": "Give back a task unfinished",
+        "lookup": "Tell where a task stands",
+        "exit": "Say that the worker HOST, by default this host, is gone",
+    },
+    "More": {
+        "completion": "Print what lets a shell complete the command lines of dwork's programs",
+        "help": "Print the help of COMMAND",
+    },
+}
+NAMES = frozenset(name for group in GROUPS.values() for name in group)
+
+ABOUT = "Run a graph of shell commands on every core of an HPC allocation, and see how far it is."
+DETAILS = (
+    "`dwork VERB --help` tells more of a verb. Options before it say which hub is asked,",
+    "as in `dwork --job 4711 status`; `dquery --help` lists them.",
+)
+
+
+def overview() -> str:
+    """What `dwork --help` prints."""
+    wide = max(map(len, NAMES))
+    lines = ["Usage: dwork VERB [OPTIONS] [ARGUMENTS]", "", f"  {ABOUT}", "", *(f"  {line}" for line in DETAILS)]
+    for title, verbs in GROUPS.items():
+        lines += ["", f"{title}:", *(f"  {name:{wide}}  {text}" for name, text in verbs.items())]
+    return "\n".join(lines) + "\n"
+
+
+def unknown(word: str, *, is_file: bool = False) -> str:
+    """What to say of a word that is no verb."""
+    from difflib import get_close_matches
+
+    from dwork.core.text import shown
+
+    if is_file:
+        return f"{shown(word)} is a file; `dwork pool {shown(word)}` runs the tasks in it"
+    near = get_close_matches(word, sorted(NAMES), n=1)
+    advice = f"did you mean `dwork {near[0]}`?" if near else "`dwork --help` lists all"
+    return f"there is no verb '{shown(word)}'; {advice}"
