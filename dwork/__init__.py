@@ -1,7 +1,7 @@
 """dwork: run a graph of shell commands on every core of an HPC allocation.
 
-The public surface for Python programs is `Client` and the errors; the program is `dwork`, with a verb for each thing it
-does. Everything is imported when it is first used: neither MPI nor a socket is touched before.
+What a Python program may rely on is `__all__`, and nothing else; the program is `dwork`, with a verb for each thing it
+does. A name is imported when it is first used: neither MPI nor a socket is touched before.
 """
 
 import os
@@ -28,7 +28,8 @@ _leave_out_working_directory()  # before anything else is imported
 
 TYPE_CHECKING = False  # of `typing`, which is slow to import
 if TYPE_CHECKING:
-    from dwork.client.client import Client
+    from dwork.client.client import Client, End, Found, Status
+    from dwork.connection.file import Connection
     from dwork.core.errors import (
         AllDone,
         DworkError,
@@ -39,14 +40,24 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
+    from dwork.core.task import Assigned, Options, Result, State, Task
     from dwork.core.version import __version__
 
 __all__ = [
     "AllDone",
+    "Assigned",
     "Client",
+    "Connection",
     "DworkError",
+    "End",
+    "Found",
     "GraphError",
     "NotHeld",
+    "Options",
+    "Result",
+    "State",
+    "Status",
+    "Task",
     "TaskFileError",
     "TransportError",
     "UsageError",
@@ -54,18 +65,25 @@ __all__ = [
     "__version__",
 ]
 
-_MODULES = {"Client": "dwork.client.client", "__version__": "dwork.core.version"}
+_MODULES = {
+    "Connection": "dwork.connection.file",
+    "__version__": "dwork.core.version",
+    **dict.fromkeys(("Client", "End", "Found", "Status"), "dwork.client.client"),
+    **dict.fromkeys(("Assigned", "Options", "Result", "State", "Task"), "dwork.core.task"),
+}
 
 
-def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module 'dwork' has no attribute {name!r}")
-    from importlib import import_module
+if not TYPE_CHECKING:  # to a type checker, it would be any name's
 
-    value: object = getattr(import_module(_MODULES.get(name, "dwork.core.errors")), name)
-    globals()[name] = value
-    return value
+    def __getattr__(name: str) -> object:
+        if name not in __all__:
+            raise AttributeError(f"module 'dwork' has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(_MODULES.get(name, "dwork.core.errors")), name)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return __all__

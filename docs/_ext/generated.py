@@ -9,7 +9,10 @@ import commands
 import protocol
 from docutils import nodes
 from pygments.lexers.shell import BashSessionLexer
+from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
+
+import dwork
 
 
 class Typed(BashSessionLexer):
@@ -41,8 +44,19 @@ def unlink(app: Sphinx, page: nodes.document, _name: str) -> None:
                 link.replace_self(link.children)
 
 
+def public(app: Sphinx, _environment: object, node: pending_xref, text: nodes.TextElement) -> nodes.Element | None:
+    """A class is in the reference under its public name; where its module is, no reader need know."""
+    module, _, name = node["reftarget"].rpartition(".")
+    if not module.startswith("dwork.") or name not in dwork.__all__:
+        return None
+    domain = app.env.get_domain("py")
+    kind = node["reftype"]
+    return domain.resolve_xref(app.env, node["refdoc"], app.builder, kind, f"dwork.{name}", node, text)
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     app.add_lexer("console", Typed)
     app.connect("builder-inited", write)
     app.connect("doctree-resolved", unlink)
+    app.connect("missing-reference", public)
     return {"parallel_read_safe": True}

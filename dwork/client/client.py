@@ -240,7 +240,7 @@ class Client:
                     return None
 
     def watch(self) -> Row:
-        """How the run stands, who works, what runs and what failed last, as `dwork.server.overview` tells it."""
+        """How the run stands, who works, what runs and what failed last, as `dquery watch` shows it."""
         reply = self._ask_newest(messages.Watch(), "be watched", self._exchange)
         if not isinstance(reply, messages.Answer):
             raise self._strange(reply)

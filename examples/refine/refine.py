@@ -54,13 +54,12 @@ def round_of(number: int) -> None:
     wanted = [2 * index + half for index in poor for half in (0, 1)] if number else [0]
     if wanted:
         import dwork  # here, so that tasks which do not need it start sooner
-        from dwork.core.task import Task
 
         me = f"{shlex.quote(sys.executable)} refine.py"
-        tasks = [Task(f"interval-{number}-{i}", f"{me} interval {number} {i}") for i in wanted]
+        tasks = [dwork.Task(f"interval-{number}-{i}", f"{me} interval {number} {i}") for i in wanted]
         after = tuple(task.name for task in tasks)
         with dwork.Client() as hub:  # the one that runs this task
-            hub.create_all([*tasks, Task(f"round-{number + 1}", f"{me} round {number + 1}", after)])
+            hub.create_all([*tasks, dwork.Task(f"round-{number + 1}", f"{me} round {number + 1}", after)])
         print(f"round {number}: {len(wanted)} intervals")
         return
     good = [each["value"] for each in all_intervals("*") if each["good"]]
