@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, NoReturn
 
-from dwork.core.errors import DworkError, Interrupted, StoreError, TaskFileError, TransportError, UsageError
+from dwork.core.errors import DworkError, InterruptError, StoreError, TaskFileError, TransportError, UsageError
 from dwork.core.text import printable
 from dwork.host import signals
 
@@ -33,7 +33,7 @@ _CODES: dict[type[DworkError], ExitCode] = {
     TaskFileError: ExitCode.USAGE,
     StoreError: ExitCode.STOPPED,
     TransportError: ExitCode.FAILED,
-    Interrupted: ExitCode.STOPPED,
+    InterruptError: ExitCode.STOPPED,
 }
 
 

@@ -51,7 +51,7 @@ class StoreError(DworkError):
     """The record cannot be written: the pool must stop, since it could not remember."""
 
 
-class Interrupted(DworkError):
+class InterruptError(DworkError):
     """A signal came before anything was run."""
 
 

@@ -34,7 +34,7 @@ class Finding(NamedTuple):
     advice: tuple[str, ...] = ()
 
 
-class Report(NamedTuple):
+class Diagnosis(NamedTuple):
     """lines: about what, and what there is."""
 
     lines: tuple[tuple[str, str], ...]
@@ -48,11 +48,11 @@ class Report(NamedTuple):
         return [*lines, "What to change:", *(f"  {i}. {one}" for i, one in enumerate(self.advice, 1))]
 
 
-def examine(ranks: Sequence[Facts], job: Job) -> Report:
+def examine(ranks: Sequence[Facts], job: Job) -> Diagnosis:
     """Judge a job by the facts of the ranks that have answered; rank 0 is the first of them."""
     findings = [check(ranks, job) for check in CHECKS]
     lines = tuple((found.about, printable(found.text)) for found in findings if found.text)
-    return Report(lines, tuple(printable(one) for found in findings for one in found.advice))
+    return Diagnosis(lines, tuple(printable(one) for found in findings for one in found.advice))
 
 
 # -- what starts them ----------------------------------------------------------------------------------------------

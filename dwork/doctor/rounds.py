@@ -22,7 +22,7 @@ _QUESTION: Final = b"?"
 _TIMES: Final = 3
 
 
-class Heard(NamedTuple):
+class RankAnswers(NamedTuple):
     """ranks: rank 0 first, in their order. silent, skew, apart: as in a Job."""
 
     ranks: list[Facts]
@@ -46,7 +46,7 @@ def tell(transport: Transport, facts: Facts, patience: float, clock: Callable[[]
     raise TransportError(f"rank 0 has said nothing for {patience:g} s")
 
 
-def hear(transport: Transport, mine: Facts, peers: list[Peer], file: str, patience: float) -> Heard:
+def hear(transport: Transport, mine: Facts, peers: list[Peer], file: str, patience: float) -> RankAnswers:
     """Rank 0's part. Who says nothing while nobody else does for so many seconds is silent, and dropped.
 
     file: what is in this directory, and must be in that of each host.
@@ -66,7 +66,7 @@ def hear(transport: Transport, mine: Facts, peers: list[Peer], file: str, patien
     for peer in silent:
         transport.drop(peer)
     ranks = sorted(found.values(), key=lambda f: f.rank)
-    return Heard([mine, *ranks], tuple(int(str(peer)) for peer in silent), skew, tuple(apart))
+    return RankAnswers([mine, *ranks], tuple(int(str(peer)) for peer in silent), skew, tuple(apart))
 
 
 def _facts(transport: Transport, peers: list[Peer], patience: float) -> dict[Peer, Facts]:

@@ -16,7 +16,7 @@ from click.shell_completion import CompletionItem
 
 from dwork.cli.hub_option import Which
 from dwork.core.errors import DworkError
-from dwork.dquery._session import Session
+from dwork.dquery._session import HubChoice
 
 #: Seconds in all, and names at the most.
 PATIENCE: Final = 0.5
@@ -67,9 +67,9 @@ def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[Compl
     return [CompletionItem(name) for name in group.list_commands(ctx) if name.startswith(incomplete)]
 
 
-def _session(ctx: Context) -> Session:
+def _session(ctx: Context) -> HubChoice:
     given = ctx.parent.params if ctx.parent is not None else {}
-    return Session(Which.take(given), PATIENCE)
+    return HubChoice(Which.take(given), PATIENCE)
 
 
 def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dwork.core.messages import Verb
 from dwork.core.text import counted
 from dwork.dquery._completion import Completer
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 def control(verb: Verb, past: str, text: str, offered: Completer) -> click.Command:
@@ -21,7 +21,7 @@ def control(verb: Verb, past: str, text: str, offered: Completer) -> click.Comma
     @click.argument("tasks", metavar="TASK...", nargs=-1, required=True, type=name, shell_complete=offered)
     @json_option
     @click.pass_obj
-    def command(session: Session, tasks: tuple[str, ...], as_json: bool) -> None:
+    def command(session: HubChoice, tasks: tuple[str, ...], as_json: bool) -> None:
         with session.client() as client:
             n = getattr(client, verb.value)(*tasks)
         if as_json:

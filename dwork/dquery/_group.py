@@ -14,7 +14,7 @@ from dwork.cli.hub_option import Which, which_option
 from dwork.cli.program import ExitCode
 from dwork.core.version import __version__
 from dwork.dquery._output import note
-from dwork.dquery._session import Session
+from dwork.dquery._session import HubChoice
 
 
 class Commands(click.Group):
@@ -94,7 +94,7 @@ def group(
         ctx.exit()
     if name is None:
         raise click.UsageError("Which command?", ctx)
-    ctx.obj = Session(which, timeout)
+    ctx.obj = HubChoice(which, timeout)
     if verbose:
         ctx.call_on_close(lambda: note(f"query time (us) = {ctx.obj.seconds * 1e6:.0f}"))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Session:
+class HubChoice:
     """The hub that is meant, and how many seconds an answer of it may take.
 
     seconds: how long the command has talked to it.

@@ -12,7 +12,7 @@ import click
 from dwork.cli.shell_completion import files
 from dwork.core.errors import GraphError, UsageError
 from dwork.core.text import shown
-from dwork.dquery._session import Session
+from dwork.dquery._session import HubChoice
 
 if TYPE_CHECKING:
     from dwork.record.reading import Archive
@@ -37,7 +37,7 @@ record_option = click.option(
 )
 
 
-class Source(Protocol):
+class TaskSource(Protocol):
     """What a Client and an Archive have in common."""
 
     def counts(self) -> Mapping[str, int]: ...
@@ -50,7 +50,7 @@ class Source(Protocol):
 
 
 @contextmanager
-def source(session: Session, file: str | None) -> Iterator[Source]:
+def source(session: HubChoice, file: str | None) -> Iterator[TaskSource]:
     """The record in that file or, without one, the hub; UsageError when the file cannot be used."""
     if file is None:
         with session.client() as client:
@@ -62,7 +62,7 @@ def source(session: Session, file: str | None) -> Iterator[Source]:
 
 @contextmanager
 def record(
-    session: Session, file: str, instead: str = "its picture can be had when that has ended"
+    session: HubChoice, file: str, instead: str = "its picture can be had when that has ended"
 ) -> Iterator[Archive]:
     """The record in that file; UsageError when it cannot be used. instead: what to do when somebody works on it."""
     if session.which.is_said:
@@ -90,7 +90,7 @@ def _refuse_other_files(file: str) -> None:
                 raise UsageError(f"{shown(file)} is no record; {advice}")
 
 
-def found(source: Source, task: str) -> Row:
+def found(source: TaskSource, task: str) -> Row:
     """All about a task; GraphError when there is none of that name or number."""
     row = source.task(task)
     if row is None:

@@ -19,7 +19,7 @@ import click
 
 from dwork.cli.shell_completion import files
 from dwork.dquery._output import note, say, say_json
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 
 FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
 
@@ -36,7 +36,7 @@ def _read(file: str) -> bytes:
 @click.option("--format", "form", type=click.Choice(FORMATS), help="What is in the file.")
 @json_option
 @click.pass_obj
-def command(session: Session, file: str, form: str | None, as_json: bool) -> None:
+def command(session: HubChoice, file: str, form: str | None, as_json: bool) -> None:
     from dwork import taskfile
     from dwork.host import shell
 

@@ -14,7 +14,7 @@ import click
 
 from dwork.dquery._completion import tasks, workers
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 @click.command(help=__doc__)
@@ -23,7 +23,7 @@ from dwork.dquery._session import Session, json_option, name
 @click.option("--exit-status", type=click.IntRange(0, 255), default=0, metavar="N", help="As a shell's $?. Default 0.")
 @json_option
 @click.pass_obj
-def command(session: Session, task: str, host: str | None, exit_status: int, as_json: bool) -> None:
+def command(session: HubChoice, task: str, host: str | None, exit_status: int, as_json: bool) -> None:
     with session.client(host) as client:
         client.complete(task, exit_status)
     if as_json:

@@ -19,7 +19,7 @@ import click
 from dwork.cli.shell_completion import directories
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 def _value(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
@@ -65,7 +65,7 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @json_option
 @click.pass_obj
 def command(
-    session: Session, /, task: str, deps: tuple[str, ...], line: str | None, as_json: bool, **options: Any
+    session: HubChoice, /, task: str, deps: tuple[str, ...], line: str | None, as_json: bool, **options: Any
 ) -> None:
     given = {key: value for key, value in options.items() if value is not None}
     with session.client() as client:

@@ -23,10 +23,10 @@ from dwork.connection import file as connection_file
 from dwork.core.errors import DworkError, UsageError
 from dwork.core.text import shown
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 
 
-class _Run(NamedTuple):
+class _HubAnswer(NamedTuple):
     """said: the hub's words, after so many seconds; empty when none came, and then advice tells what to do."""
 
     name: str
@@ -38,7 +38,7 @@ class _Run(NamedTuple):
 @click.command(help=__doc__)
 @json_option
 @click.pass_obj
-def command(session: Session, as_json: bool) -> int:
+def command(session: HubChoice, as_json: bool) -> int:
     from dwork.doctor import gather
     from dwork.doctor.judge import examine
 
@@ -65,11 +65,11 @@ def command(session: Session, as_json: bool) -> int:
     return 1 if report.advice else 0
 
 
-def _answer(run: _Run) -> str:
+def _answer(run: _HubAnswer) -> str:
     return f"answers after {run.seconds * 1000:.1f} ms: {run.said}" if run.said else "no answer"
 
 
-def _runs(session: Session) -> Iterator[_Run]:
+def _runs(session: HubChoice) -> Iterator[_HubAnswer]:
     """The run that is meant; without a word of one, all that are known."""
     if session.which.is_said or os.environ.keys() & {"DWORK_CONNECTION", "DWORK_SERVER"}:
         yield _asked(session, "the hub")
@@ -77,11 +77,11 @@ def _runs(session: Session) -> Iterator[_Run]:
     try:
         found = connection_file.known()
     except UsageError as error:
-        yield _Run(shown(connection_file.directory()), advice=str(error))
+        yield _HubAnswer(shown(connection_file.directory()), advice=str(error))
         return
     for path, run in found.items():
         if isinstance(run, UsageError):
-            yield _Run(shown(path), advice=str(run))
+            yield _HubAnswer(shown(path), advice=str(run))
             continue
         session.which = Which(file=path)
         job = f", job {shown(run.job)}" if run.job else ""
@@ -90,10 +90,10 @@ def _runs(session: Session) -> Iterator[_Run]:
         )
 
 
-def _asked(session: Session, name: str, otherwise: str = "") -> _Run:
+def _asked(session: HubChoice, name: str, otherwise: str = "") -> _HubAnswer:
     try:
         with session.client() as client:
             said = client.status().text
     except DworkError as error:
-        return _Run(name, advice=f"{error}{otherwise}")
-    return _Run(name, said, session.seconds)
+        return _HubAnswer(name, advice=f"{error}{otherwise}")
+    return _HubAnswer(name, said, session.seconds)

@@ -18,7 +18,7 @@ import click
 from dwork.core.errors import TransportError
 from dwork.core.text import counted
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 
 #: Seconds between two looks whether something still runs.
 PAUSE = 0.5
@@ -29,7 +29,7 @@ PAUSE = 0.5
 @click.option("--wait", is_flag=True, help="Return when nothing runs any more.")
 @json_option
 @click.pass_obj
-def command(session: Session, now: bool, wait: bool, as_json: bool) -> None:
+def command(session: HubChoice, now: bool, wait: bool, as_json: bool) -> None:
     running = 0
     with session.client() as client:
         client.drain(now=now)

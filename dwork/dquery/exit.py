@@ -14,14 +14,14 @@ import click
 from dwork.core.errors import GraphError
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 @click.command(help=__doc__)
 @click.argument("host", required=False, type=name, shell_complete=workers)
 @json_option
 @click.pass_obj
-def command(session: Session, host: str | None, as_json: bool) -> None:
+def command(session: HubChoice, host: str | None, as_json: bool) -> None:
     with session.client(host) as client:
         known = client.exit_worker()
     if as_json:

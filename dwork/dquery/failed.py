@@ -18,7 +18,7 @@ import click
 
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 from dwork.dquery._source import Row, file_option, source
 from dwork.dquery._words import ending, lasting, named
 
@@ -33,7 +33,7 @@ NAMED = 5
 @file_option
 @json_option
 @click.pass_obj
-def command(session: Session, lines: int, file: str | None, as_json: bool) -> int:
+def command(session: HubChoice, lines: int, file: str | None, as_json: bool) -> int:
     with source(session, file) as tasks:
         skipped = Counter(str(row.get("reason") or "").removeprefix("after ") for row in tasks.tasks(("skipped",)))
         n = 0

@@ -22,7 +22,7 @@ import click
 from dwork.cli.shell_completion import files
 from dwork.core.text import counted
 from dwork.dquery._output import note, say_json, written
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 from dwork.dquery._source import record, record_option
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ MOST = 60
 @record_option
 @json_option
 @click.pass_obj
-def command(session: Session, file: str, output: str | None, form: str | None, most: int, as_json: bool) -> None:
+def command(session: HubChoice, file: str, output: str | None, form: str | None, most: int, as_json: bool) -> None:
     from dwork.history.outline import outline
     from dwork.record.history import graph
     from dwork.record.trouble import reading

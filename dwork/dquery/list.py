@@ -22,8 +22,8 @@ import click
 from dwork.core.task import State
 from dwork.core.text import shown, signal_name
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
-from dwork.dquery._source import Row, Source, file_option, source
+from dwork.dquery._session import HubChoice, json_option, name
+from dwork.dquery._source import Row, TaskSource, file_option, source
 
 HELD = "held"
 #: The states of a task that is held.
@@ -54,7 +54,7 @@ def _is_held(row: Row) -> bool:
     return bool(row.get("held")) and row["state"] in _MAY_BE_HELD
 
 
-def _chosen(tasks: Source, states: tuple[str, ...], glob: str | None) -> Iterator[Row]:
+def _chosen(tasks: TaskSource, states: tuple[str, ...], glob: str | None) -> Iterator[Row]:
     if HELD not in states:
         return tasks.tasks(states, glob)
     rows = tasks.tasks(tuple({*states, *_MAY_BE_HELD} - {HELD}), glob)
@@ -74,7 +74,7 @@ def _chosen(tasks: Source, states: tuple[str, ...], glob: str | None) -> Iterato
 @file_option
 @json_option
 @click.pass_obj
-def command(session: Session, states: tuple[str, ...], glob: str | None, file: str | None, as_json: bool) -> None:
+def command(session: HubChoice, states: tuple[str, ...], glob: str | None, file: str | None, as_json: bool) -> None:
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
     columns = shutil.get_terminal_size().columns or 80  # Python 3.10 takes a terminal's word that it has none
     width = columns - len(_line(("",) * 7)) if is_terminal else sys.maxsize

@@ -24,8 +24,8 @@ from dwork.core.task import ACTIVE
 from dwork.core.text import counted
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import note, say_json
-from dwork.dquery._session import Session, json_option, name
-from dwork.dquery._source import Row, Source, file_option, found, source
+from dwork.dquery._session import HubChoice, json_option, name
+from dwork.dquery._source import Row, TaskSource, file_option, found, source
 from dwork.dquery._words import named
 
 #: Seconds between looks for more with --follow; more when the hub takes long to answer, so that it can do other things.
@@ -45,7 +45,7 @@ _ACTIVE = {state.value for state in ACTIVE}
 @json_option
 @click.pass_obj
 def command(
-    session: Session,
+    session: HubChoice,
     task: str,
     attempt: int | None,
     streams: str | None,
@@ -87,7 +87,7 @@ def pieces_of(row: Row, wanted: tuple[int, ...]) -> list[Row]:
     return sorted(pieces, key=lambda piece: (piece["attempt"], piece["offset"]))
 
 
-def read_piece(tasks: Source, row: Row, piece: Row) -> bytes:
+def read_piece(tasks: TaskSource, row: Row, piece: Row) -> bytes:
     try:
         data = tasks.output(row, piece)
     except FileNotFoundError:
@@ -105,7 +105,7 @@ def _print(data: bytes, stream: int, wanted: tuple[int, ...]) -> None:
         out.buffer.flush()
 
 
-def _as_data(tasks: Source, row: Row, attempt: int, pieces: list[Row], wanted: tuple[int, ...]) -> Row:
+def _as_data(tasks: TaskSource, row: Row, attempt: int, pieces: list[Row], wanted: tuple[int, ...]) -> Row:
     texts = {
         key: b"".join(read_piece(tasks, row, piece) for piece in pieces if piece["stream"] == stream)
         for stream, key in ((1, "stdout"), (2, "stderr"))
@@ -115,7 +115,7 @@ def _as_data(tasks: Source, row: Row, attempt: int, pieces: list[Row], wanted: t
     return {"id": row["id"], "name": row["name"], "attempt": attempt, **decoded}
 
 
-def _follow(tasks: Source, row: Row, attempt: int | None, wanted: tuple[int, ...]) -> None:
+def _follow(tasks: TaskSource, row: Row, attempt: int | None, wanted: tuple[int, ...]) -> None:
     """Print what there is and what comes: of that attempt, or of the last one and of those after it."""
     first = attempt or last_attempt(row)
     printed: dict[tuple[int, int], int] = {}  # by attempt and stream, how many pieces
@@ -131,7 +131,7 @@ def _follow(tasks: Source, row: Row, attempt: int | None, wanted: tuple[int, ...
         row = _look(tasks, row)
 
 
-def _look(tasks: Source, row: Row) -> Row:
+def _look(tasks: TaskSource, row: Row) -> Row:
     """How the task stands a while later."""
     begin = time.monotonic()
     try:

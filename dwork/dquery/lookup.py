@@ -13,14 +13,14 @@ import click
 from dwork.core.errors import GraphError
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 @click.command(help=__doc__)
 @click.argument("task", type=name, shell_complete=tasks())
 @json_option
 @click.pass_obj
-def command(session: Session, task: str, as_json: bool) -> None:
+def command(session: HubChoice, task: str, as_json: bool) -> None:
     with session.client() as client:
         found = client.lookup(task)
     if found is None:

@@ -21,7 +21,7 @@ import click
 from dwork.cli.shell_completion import files
 from dwork.core.text import counted, shown, size
 from dwork.dquery._output import say, say_json, written
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 from dwork.dquery._source import record, record_option
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ DEFAULT = "report.html"
 @record_option
 @json_option
 @click.pass_obj
-def command(session: Session, file: str, output: str, as_json: bool) -> None:
+def command(session: HubChoice, file: str, output: str, as_json: bool) -> None:
     from dwork.dquery._picture.page import page
     from dwork.dquery._picture.plots import library
     from dwork.dquery._picture.tables import FAILED

@@ -24,7 +24,7 @@ from dwork.core.errors import UsageError
 from dwork.core.task import Options, State, Task
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say_exactly
-from dwork.dquery._session import Session
+from dwork.dquery._session import HubChoice
 from dwork.dquery._source import Row, file_option, source
 from dwork.dquery._words import ending
 
@@ -48,7 +48,7 @@ class _Rest:
 @click.option("--json", "as_json", is_flag=True, help="As --format jsonl.")
 @file_option
 @click.pass_obj
-def command(session: Session, form: str | None, as_json: bool, file: str | None) -> None:
+def command(session: HubChoice, form: str | None, as_json: bool, file: str | None) -> None:
     from dwork.taskfile import writing
 
     if as_json and form == "lines":

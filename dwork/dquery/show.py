@@ -18,7 +18,7 @@ import click
 from dwork.core.text import counted, duration, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 from dwork.dquery._source import Row, file_option, found, source
 from dwork.dquery._words import ending, lasting, moment, named
 
@@ -32,7 +32,7 @@ _STREAMS = {1: "stdout", 2: "stderr"}
 @file_option
 @json_option
 @click.pass_obj
-def command(session: Session, task: str, file: str | None, as_json: bool) -> None:
+def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> None:
     with source(session, file) as tasks:
         row = found(tasks, task)
     if as_json:

@@ -23,7 +23,7 @@ from dwork.core.errors import TransportError
 from dwork.core.task import ACTIVE, State
 from dwork.core.text import counted, printable, shown
 from dwork.dquery._output import note, say, say_json
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 from dwork.dquery._source import file_option, source
 
 
@@ -32,7 +32,7 @@ from dwork.dquery._source import file_option, source
 @file_option
 @json_option
 @click.pass_obj
-def command(session: Session, wait: bool, file: str | None, as_json: bool) -> int:
+def command(session: HubChoice, wait: bool, file: str | None, as_json: bool) -> int:
     if file is not None:
         from dwork.dquery._ended import of_record
 
@@ -49,7 +49,7 @@ def command(session: Session, wait: bool, file: str | None, as_json: bool) -> in
     return 0
 
 
-def _wait(session: Session, as_json: bool) -> int:
+def _wait(session: HubChoice, as_json: bool) -> int:
     with session.client() as client:
         try:
             end = client.wait()

@@ -22,7 +22,7 @@ from dwork.core.errors import AllDone
 from dwork.core.task import Assigned, Command
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_exactly, say_json
-from dwork.dquery._session import Session, name
+from dwork.dquery._session import HubChoice, name
 
 NO_TASK, FINISHED, NOT_NOW = 1, 3, 4
 
@@ -93,7 +93,7 @@ def _print(tasks: Sequence[Assigned], finished: bool, form: str) -> None:
 @click.option("--sh", "form", flag_value="sh", help="Print assignments to task and command, for a shell's eval.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.pass_obj
-def command(session: Session, host: str | None, n: int, wait: float, form: str | None) -> int:
+def command(session: HubChoice, host: str | None, n: int, wait: float, form: str | None) -> int:
     if form == "sh" and n > 1:
         raise click.UsageError("Give -n or --sh, not both: a shell's variables hold one task.")
     tasks: list[Assigned] = []

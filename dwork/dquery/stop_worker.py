@@ -15,14 +15,14 @@ import click
 from dwork.core.text import counted
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 @click.command(help=__doc__)
 @click.argument("workers", metavar="WORKER...", nargs=-1, required=True, type=name, shell_complete=workers)
 @json_option
 @click.pass_obj
-def command(session: Session, workers: tuple[str, ...], as_json: bool) -> None:
+def command(session: HubChoice, workers: tuple[str, ...], as_json: bool) -> None:
     with session.client() as client:
         n = client.stop_workers(*workers)
     if as_json:

@@ -19,7 +19,7 @@ import click
 
 from dwork.cli.shell_completion import files
 from dwork.dquery._output import written
-from dwork.dquery._session import Session
+from dwork.dquery._session import HubChoice
 from dwork.dquery._source import record, record_option
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ ARROWS = 5000
 @click.option("--json", "as_json", is_flag=True, help="It is JSON in any case.")
 @record_option
 @click.pass_obj
-def command(session: Session, file: str, output: str | None, as_json: bool) -> None:
+def command(session: HubChoice, file: str, output: str | None, as_json: bool) -> None:
     from dwork.dquery._picture.events import Trace
     from dwork.record.history import begun, sessions, workers
 

@@ -14,7 +14,7 @@ import click
 
 from dwork.dquery._completion import tasks, workers
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
+from dwork.dquery._session import HubChoice, json_option, name
 
 
 @click.command(help=__doc__)
@@ -23,7 +23,7 @@ from dwork.dquery._session import Session, json_option, name
 @click.option("--host", metavar="HOST", type=name, shell_complete=workers, help="Who has it.")
 @json_option
 @click.pass_obj
-def command(session: Session, task: str, deps: tuple[str, ...], host: str | None, as_json: bool) -> None:
+def command(session: HubChoice, task: str, deps: tuple[str, ...], host: str | None, as_json: bool) -> None:
     with session.client(host) as client:
         client.transfer(task, deps)
     if as_json:

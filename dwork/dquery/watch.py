@@ -16,7 +16,7 @@ import os
 import click
 
 from dwork.core.errors import UsageError
-from dwork.dquery._session import Session
+from dwork.dquery._session import HubChoice
 from dwork.progress.terminal import can_redraw
 
 
@@ -29,7 +29,7 @@ from dwork.progress.terminal import can_redraw
     help="How often to ask the hub. Default 1.",
 )
 @click.pass_obj
-def command(session: Session, interval: float) -> None:
+def command(session: HubChoice, interval: float) -> None:
     if not (os.isatty(0) and all(map(can_redraw, (1, 2)))):  # Textual draws on standard error
         raise UsageError("watch needs a terminal; dquery status tells how far the run is, also with --json and --wait")
     client = session.connect()  # not closed: that would wait for an answer that somebody still waits for

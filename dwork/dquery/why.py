@@ -18,8 +18,8 @@ import click
 
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option, name
-from dwork.dquery._source import Row, Source, file_option, found, source
+from dwork.dquery._session import HubChoice, json_option, name
+from dwork.dquery._source import Row, TaskSource, file_option, found, source
 from dwork.dquery._words import ending, moment, named
 
 #: Tasks that are told, and tasks that are asked for on the way to them.
@@ -44,7 +44,7 @@ class Cause:
 @file_option
 @json_option
 @click.pass_obj
-def command(session: Session, task: str, file: str | None, as_json: bool) -> None:
+def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> None:
     with source(session, file) as tasks:
         row = found(tasks, task)
         search = _Search(tasks, is_over=file is not None)
@@ -88,7 +88,7 @@ class _Search:
     more: it was given up before all was seen.
     """
 
-    def __init__(self, tasks: Source, is_over: bool) -> None:
+    def __init__(self, tasks: TaskSource, is_over: bool) -> None:
         self.more = False
         self._tasks = tasks
         self._is_over = is_over

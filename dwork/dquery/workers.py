@@ -12,13 +12,13 @@ import click
 
 from dwork.core.text import counted, duration, shown
 from dwork.dquery._output import say, say_json
-from dwork.dquery._session import Session, json_option
+from dwork.dquery._session import HubChoice, json_option
 
 
 @click.command(help=__doc__)
 @json_option
 @click.pass_obj
-def command(session: Session, as_json: bool) -> None:
+def command(session: HubChoice, as_json: bool) -> None:
     with session.client() as client:
         rows = client.workers()
     if as_json:

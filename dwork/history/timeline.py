@@ -30,7 +30,7 @@ _SHORTEST: Final = 1e-3
 Span = tuple[int, float, float, float]
 
 
-class Bar(NamedTuple):
+class AttemptBar(NamedTuple):
     """One attempt, by its position in the history."""
 
     attempt: int
@@ -39,7 +39,7 @@ class Bar(NamedTuple):
 
 
 @dataclass(slots=True)
-class Pane:
+class SessionBins:
     """One session, bin by bin.
 
     busy: of each row, the share of its slots that was; None where it was not there. running, slots: how many slots were
@@ -75,8 +75,8 @@ class Timeline:
     rows: list[str]
     of_hosts: bool
     lanes: list[int] = field(default_factory=list)
-    bars: list[Bar] = field(default_factory=list)
-    panes: list[Pane] = field(default_factory=list)
+    bars: list[AttemptBar] = field(default_factory=list)
+    panes: list[SessionBins] = field(default_factory=list)
     spent: float = 0.0
     capacity: float = 0.0
 
@@ -111,7 +111,7 @@ def _place(found: Timeline, history: History, row_of: dict[str, int]) -> None:
     lanes = [Lanes() for _ in found.rows]
     for start, i in sorted(starts):
         row = row_of[attempts[i].worker]
-        found.bars.append(Bar(i, row, lanes[row].take(start, attempts[i].ended)))
+        found.bars.append(AttemptBar(i, row, lanes[row].take(start, attempts[i].ended)))
     found.lanes = [max(1, len(each)) for each in lanes]
 
 
@@ -135,14 +135,14 @@ def _parts(found: Timeline, history: History) -> list[_Part]:
     return parts
 
 
-def _pane(found: Timeline, part: _Part, n: int, slots: Iterable[Span]) -> Pane:
+def _pane(found: Timeline, part: _Part, n: int, slots: Iterable[Span]) -> SessionBins:
     session = part.session
     bins = Bins(session.started, max(session.ended, session.started + _SHORTEST), n)
     busy = bins.spent(part.spans, len(found.rows))
     there = bins.spent(slots, len(found.rows))
     found.spent += sum(map(sum, busy))
     found.capacity += sum(map(sum, there))
-    return Pane(
+    return SessionBins(
         session,
         bins,
         [[_share(b, t, bins.width) for b, t in zip(*pair, strict=True)] for pair in zip(busy, there, strict=True)],

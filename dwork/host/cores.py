@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 from dwork.host import cgroups, launcher
-from dwork.host.local_ranks import Place, place
+from dwork.host.local_ranks import LocalRank, place
 
 OPTION: Final = "--slots"
 AUTO: Final = "auto"
@@ -45,7 +45,7 @@ def share() -> int:
     return max(1, int(min(limit / place(os.environ).ranks, len(allowed()))))
 
 
-def of_mpirun(here: Place, mine: Collection[int], whole: Collection[int]) -> tuple[int, ...]:
+def of_mpirun(here: LocalRank, mine: Collection[int], whole: Collection[int]) -> tuple[int, ...]:
     """Of a rank that may use `mine`, started by a mpirun that may use `whole`."""
     least, rest = divmod(len(whole), here.ranks)
     if least <= len(mine) <= least + bool(rest):  # its part, which the launcher may have chosen better than we would
@@ -53,7 +53,7 @@ def of_mpirun(here: Place, mine: Collection[int], whole: Collection[int]) -> tup
     return _part(here, whole)
 
 
-def of_others(here: Place, mine: Collection[int], n: int) -> tuple[int, ...]:
+def of_others(here: LocalRank, mine: Collection[int], n: int) -> tuple[int, ...]:
     """Of a rank that may use `mine`, on a node where its job has n CPUs."""
     if len(mine) * here.ranks <= n:  # each rank has CPUs of its own
         return tuple(sorted(mine))
@@ -80,7 +80,7 @@ def quota(directories: Iterable[str]) -> float:
     return least
 
 
-def _part(here: Place, cpus: Collection[int]) -> tuple[int, ...]:
+def _part(here: LocalRank, cpus: Collection[int]) -> tuple[int, ...]:
     ordered = sorted(cpus)
     return here.part(ordered) or (ordered[here.rank % len(ordered)],)
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from itertools import takewhile
 from typing import Final, NamedTuple
 
-from dwork.host.local_ranks import Place, in_step, place
+from dwork.host.local_ranks import LocalRank, in_step, place
 
 #: Of NVIDIA; of AMD, below HIP and for HIP alone; of Intel; of AMD's OpenCL. Slurm may set several, all to the same.
 CUDA: Final = "CUDA_VISIBLE_DEVICES"
@@ -109,7 +109,7 @@ def _asked(wanted: str, visible: Gpus) -> Gpus:
     return Gpus(variable, ids)
 
 
-def _has_own(environ: Mapping[str, str], here: Place, ids: tuple[str, ...]) -> bool:
+def _has_own(environ: Mapping[str, str], here: LocalRank, ids: tuple[str, ...]) -> bool:
     """Whether what this rank sees is not what its neighbours see; a rank cannot look at theirs."""
     if ids == (str(here.rank),):  # a script between mpirun and the rank has said so
         return True

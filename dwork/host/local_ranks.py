@@ -25,7 +25,7 @@ _ENTRY: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 Of = TypeVar("Of")
 
 
-class Place(NamedTuple):
+class LocalRank(NamedTuple):
     """rank: from 0 on, below `ranks`, on this node. by_mpirun: started by a mpirun, no matter what started that."""
 
     rank: int = 0
@@ -43,7 +43,7 @@ class Place(NamedTuple):
         return tuple(of[len(of) * self.rank // self.ranks : len(of) * (self.rank + 1) // self.ranks])
 
 
-def place(environ: Mapping[str, str]) -> Place:
+def place(environ: Mapping[str, str]) -> LocalRank:
     """This rank's place on its node; that of one alone when no launcher says anything."""
     for by_mpirun, names in ((True, _MPIRUN), (False, _OTHERS)):
         for rank, ranks in names:
@@ -54,7 +54,7 @@ def place(environ: Mapping[str, str]) -> Place:
         node = environ.get("SLURM_NODEID", "0")
         if node.isdecimal() and int(node) < len(counts):
             return _checked(environ.get("SLURM_LOCALID", ""), counts[int(node)], by_mpirun=False)
-    return Place()
+    return LocalRank()
 
 
 def in_step(environ: Mapping[str, str]) -> bool:
@@ -67,6 +67,6 @@ def per_node(text: str) -> list[int]:
     return [int(n) for n, times in _ENTRY.findall(text) for _ in range(int(times or 1))]
 
 
-def _checked(rank: str, ranks: int, by_mpirun: bool) -> Place:
+def _checked(rank: str, ranks: int, by_mpirun: bool) -> LocalRank:
     ranks = max(1, ranks)
-    return Place(int(rank) % ranks if rank.isdecimal() else 0, ranks, by_mpirun)
+    return LocalRank(int(rank) % ranks if rank.isdecimal() else 0, ranks, by_mpirun)

@@ -10,7 +10,7 @@ from collections.abc import Container, Iterable
 from types import FrameType, TracebackType
 from typing import Final
 
-from dwork.core.errors import Interrupted
+from dwork.core.errors import InterruptError
 from dwork.host.batch_job import job
 
 #: What batch systems send when a job ends or is about to; HUP and INT come from terminals as well.
@@ -32,7 +32,7 @@ def end_of_job(numbers: set[int]) -> int:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise Interrupted(f"{signal.Signals(number).name} came before anything was run; run it again to go on")
+    raise InterruptError(f"{signal.Signals(number).name} came before anything was run; run it again to go on")
 
 
 def hold() -> None:

@@ -6,7 +6,7 @@ none can be served calls unstarted tasks back from those who have more than they
 
 Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
 the last tasks spread over all workers; a peer that tells no slots gets what it asks for. Beyond its free slots it gets
-tasks of one core only, and none while something is ready that it could run and that asks for more (`packing`).
+tasks of one core only, and none while something is ready that it could run and that asks for more (`reservations`).
 
 Time. A task that would not end before the job does is set aside, until the job's end is another one.
 """
@@ -27,9 +27,9 @@ from dwork.core.task import Assigned, Options, State
 from dwork.hub.graph import Graph
 from dwork.hub.node import Node
 from dwork.hub.ready_queue import LAST
-from dwork.hub.reservations import Kept, Room
+from dwork.hub.reservations import Kept, WorkerRoom
 from dwork.hub.retries import Trials
-from dwork.hub.workers import Peer, Step, Worker
+from dwork.hub.workers import Peer, Step, WorkerState
 
 #: Beats that may be missing.
 BEATS = 2.5
@@ -41,7 +41,7 @@ PUZZLED = 5.0
 class Parked:
     """A Steal that waits for work."""
 
-    worker: Worker
+    worker: WorkerState
     n: int
     answers: int
 
@@ -61,7 +61,7 @@ class Handout:
         self._mean, self._ended = 0.0, 0  # run time of the tasks that have ended well, and how many these are
         self.unfit: set[Node] = set()  # what would not end before that
         self.parked: dict[Peer, Parked] = {}
-        self.loaded: dict[str, Worker] = {}  # those that hold more than they can run
+        self.loaded: dict[str, WorkerState] = {}  # those that hold more than they can run
         self.kept = Kept()
         self.slots = 0  # of all workers
         self._deadlines: list[tuple[float, int, Peer, Parked]] = []
@@ -97,7 +97,7 @@ class Handout:
 
     # -- who is there ------------------------------------------------------------------------------------------
 
-    def join(self, worker: Worker, slots: int, has: Resources | None) -> None:
+    def join(self, worker: WorkerState, slots: int, has: Resources | None) -> None:
         """It has so many slots now, and may have other means."""
         self.slots += slots - worker.slots
         if slots and not worker.slots:  # what it took before it told them was handed out without a look at its room
@@ -110,7 +110,7 @@ class Handout:
         self._stuck = {}
         self.weigh(worker)
 
-    def weigh(self, worker: Worker) -> None:
+    def weigh(self, worker: WorkerState) -> None:
         """What a worker holds has changed. The list of those that hold too much is kept: the end of a run must not
         search all."""
         worker.recount()
@@ -121,21 +121,21 @@ class Handout:
         if worker.peer in self.parked:
             self._touched.add(worker.peer)
 
-    def leave(self, worker: Worker) -> None:
+    def leave(self, worker: WorkerState) -> None:
         """It is gone."""
         self.loaded.pop(worker.location, None)
         self.slots -= worker.slots
         self.kept.reconsider(worker)
         self.unpark(worker)
 
-    def unpark(self, worker: Worker) -> None:
+    def unpark(self, worker: WorkerState) -> None:
         parked = self.parked.get(worker.peer)
         if parked is not None and parked.worker is worker:
             del self.parked[worker.peer]
 
     # -- answers -----------------------------------------------------------------------------------------------
 
-    def answer(self, worker: Worker, n: int, native: Native | None, now: float, step: Step) -> bool:
+    def answer(self, worker: WorkerState, n: int, native: Native | None, now: float, step: Step) -> bool:
         """Answer a Steal, or park it; return whether it was answered."""
         peer = worker.peer
         answers = native.sequence if native else 0
@@ -160,7 +160,7 @@ class Handout:
             step.sends.append((peer, messages.NotFound(answers=answers)))
         return True
 
-    def tick(self, workers: Collection[Worker], now: float, step: Step) -> None:
+    def tick(self, workers: Collection[WorkerState], now: float, step: Step) -> None:
         """Time has passed: answer the Steals that have waited long enough, and tell what cannot be met."""
         while self._deadlines and self._deadlines[0][0] <= now:
             _, _, peer, parked = heapq.heappop(self._deadlines)
@@ -171,7 +171,7 @@ class Handout:
             self._unmet[asked] = math.inf
             step.events.append(events.Unmet(now, asked, most(workers)))
 
-    def settle(self, workers: dict[str, Worker], now: float, step: Step) -> None:
+    def settle(self, workers: dict[str, WorkerState], now: float, step: Step) -> None:
         """Serve who waits; when that is not possible, see to it that it will be."""
         if self.over:
             step.sends += [(peer, messages.Exit()) for peer in self.parked]
@@ -190,7 +190,7 @@ class Handout:
         if self.parked:
             self._recall(now, step)
 
-    def _pack(self, workers: dict[str, Worker], now: float, step: Step) -> None:
+    def _pack(self, workers: dict[str, WorkerState], now: float, step: Step) -> None:
         """Serve those for whom something has changed, and keep room for what fits nowhere."""
         kinds = self._graph.kinds()
         for location in self.kept.drop_idle(kinds):
@@ -217,7 +217,7 @@ class Handout:
                 if self._graph.is_plain:  # what this one cannot get yet, no other can
                     return
 
-    def _must_wait(self, worker: Worker) -> bool:
+    def _must_wait(self, worker: WorkerState) -> bool:
         """Whether an idle one that waits goes first, or this one must show first what its task does to it.
 
         An idle one goes before a busy one, and before one on which all has failed that it could get.
@@ -270,7 +270,7 @@ class Handout:
 
     # -- what goes out -----------------------------------------------------------------------------------------
 
-    def _transfer(self, worker: Worker, n: int, answers: int, now: float, step: Step) -> bool:
+    def _transfer(self, worker: WorkerState, n: int, answers: int, now: float, step: Step) -> bool:
         """Hand out up to n tasks; False when there is no room for any that is ready, or none can end in time."""
         room = None
         if worker.slots:
@@ -299,7 +299,7 @@ class Handout:
         step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, time, awaited)))
         return True
 
-    def _room(self, worker: Worker, spare: int) -> Room | None:
+    def _room(self, worker: WorkerState, spare: int) -> WorkerRoom | None:
         """What there is room for; None when only tasks of one core are ready, and it may have some in spare."""
         kept = self.kept.for_what(worker)
         if kept is None and self._graph.is_plain:
@@ -308,9 +308,9 @@ class Handout:
             asked is not ONE_CORE and top > LAST and worker.has.suffices(asked)
             for asked, top in self._graph.kinds().items()
         )
-        return Room(worker, 0 if is_wanted else spare, kept)
+        return WorkerRoom(worker, 0 if is_wanted else spare, kept)
 
-    def _note_heavy(self, worker: Worker, nodes: list[Node]) -> None:
+    def _note_heavy(self, worker: WorkerState, nodes: list[Node]) -> None:
         for node in nodes:
             asked = node.task.options.asks
             if asked is not ONE_CORE:
@@ -318,7 +318,7 @@ class Handout:
                 if self.kept.for_what(worker) == asked:
                     self.kept.forget(worker)
 
-    def _that_fit(self, nodes: list[Node], n: int, location: str, room: Room | None, now: float) -> list[Node]:
+    def _that_fit(self, nodes: list[Node], n: int, location: str, room: WorkerRoom | None, now: float) -> list[Node]:
         """Those that can end before the job does, and others in place of the rest, which wait for another run."""
         left = self.job_end - now
         expected = self.min_time.expected(self._mean)
@@ -344,7 +344,7 @@ class Handout:
         self._resolved[options] = resolved
         return resolved
 
-    def misses(self, node: Node, workers: Collection[Worker]) -> str:
+    def misses(self, node: Node, workers: Collection[WorkerState]) -> str:
         """What a ready task asks for that no worker has, or has free; empty when that is not what it waits for."""
         asked = node.task.options.asks
         if asked is ONE_CORE or node.state is not State.READY:
@@ -365,7 +365,7 @@ class Handout:
             return f"what is left would not end before the job does ({len(self.unfit):,} say so)"
         return ""
 
-    def check(self, workers: dict[str, Worker]) -> None:
+    def check(self, workers: dict[str, WorkerState]) -> None:
         """Raise AssertionError unless this agrees with the workers."""
         assert self.slots == sum(worker.slots for worker in workers.values()), "slots add up"
         assert self.loaded == {w.location: w for w in workers.values() if w.surplus}, "the loaded are known"
@@ -379,11 +379,11 @@ class Handout:
             ready = list(self._graph.upcoming(self._graph.ready))
             kinds = {n.task.options.asks for n in ready if not self._trials.must_wait(n, others, self.slots)}
             for parked in self.parked.values():
-                room = Room(parked.worker, 0, self.kept.for_what(parked.worker))
+                room = WorkerRoom(parked.worker, 0, self.kept.for_what(parked.worker))
                 assert not any(room.fit(asked) for asked in kinds), "nobody idles while something fits"
 
 
-def most(workers: Iterable[Worker]) -> Resources:
+def most(workers: Iterable[WorkerState]) -> Resources:
     """The most that one of them has of each."""
     has = [worker.has for worker in workers if worker.slots] or [NOTHING]
     return Resources(max(h.cores for h in has), max(h.memory for h in has), max(h.gpus for h in has))

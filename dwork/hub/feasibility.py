@@ -11,7 +11,7 @@ from dwork.core.task import ACTIVE, PLAIN
 from dwork.core.text import shown
 from dwork.hub.dispatch import most
 from dwork.hub.node import Node
-from dwork.hub.workers import Worker
+from dwork.hub.workers import WorkerState
 
 #: Seconds that workers may take to come.
 PATIENCE: Final = 60.0
@@ -47,7 +47,7 @@ class Gathering:
         self.until = math.inf
         return True
 
-    def refusal(self, workers: Collection[Worker]) -> str:
+    def refusal(self, workers: Collection[WorkerState]) -> str:
         """Why the tasks cannot be run by these; empty when they can."""
         for asked, name in self._asked.items():
             if not any(worker.could(asked) for worker in workers):

@@ -7,11 +7,11 @@ step durable before it sends its messages. An illegal request is answered with E
 A *peer* is whatever the caller uses to send to it: any hashable. A *worker* is a location that has stolen; its
 peer is the one that it last stole from. C++ workers of one host share a location and need not be told apart.
 
-Handing out. Which worker gets what, and who waits, is decided in `handout`, which settles that after each message.
+Handing out. Which worker gets what, and who waits, is decided in `dispatch`, which settles that after each message.
 
 Coming back. A hub that is restored from its record knows who held what before it went; a worker that has kept its
 tasks goes on as if nothing had been. A worker that said it would beat and is silent for too long is taken for lost;
-what it then comes back with is a stray (`strays`).
+what it then comes back with is a stray (`orphans`).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from dwork.hub.node import Node
 from dwork.hub.orphans import Strays
 from dwork.hub.retries import Trials
 from dwork.hub.select import find, select
-from dwork.hub.workers import Peer, Step, Worker
+from dwork.hub.workers import Peer, Step, WorkerState
 
 #: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
 RETURN = 1.0
@@ -93,7 +93,7 @@ class Hub:
         self.graph = Graph(unknown_is_done=self.policy.unknown_is_done)
         self.trials = Trials(self.graph, self.policy.delay)
         self.handout = Handout(self.graph, self.trials, self.policy.timeout, self.policy.elastic)
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, WorkerState] = {}
         self.stopping = ""  # why no more tasks are handed out
         self.cancelling = False  # running tasks are being ended too
         self.interrupting = False  # and it is not their fault: the next run runs them again
@@ -164,12 +164,12 @@ class Hub:
             result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=error)
             self._give_up(node, entry.holder or "", result, now, step)
 
-    def _returning(self, location: str, slots: int, now: float) -> Worker:
+    def _returning(self, location: str, slots: int, now: float) -> WorkerState:
         """A worker that is expected to come back."""
         worker = self.workers.get(location)
         if worker is None:
             beat = RETURN if slots else 0.0
-            worker = self.workers[location] = Worker(location, None, heard=now, beat=beat)
+            worker = self.workers[location] = WorkerState(location, None, heard=now, beat=beat)
             self.handout.join(worker, slots, None)
             self._expect(now)
         return worker
@@ -492,7 +492,7 @@ class Hub:
 
     # -- workers -----------------------------------------------------------------------------------------------
 
-    def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> Worker | None:
+    def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> WorkerState | None:
         """The worker of that location, made known when it is new.
 
         None when it is to say first what it holds: it knows us, and we do not know it.
@@ -504,7 +504,7 @@ class Hub:
             return None
         slots = native.slots if native else 0
         if worker is None:
-            worker = self.workers[location] = Worker(location, None)
+            worker = self.workers[location] = WorkerState(location, None)
         if worker.peer is None:
             worker.joined = now
             step.events.append(events.Joined(now, location, slots))
@@ -565,11 +565,11 @@ class Hub:
                 self._expect(now)
 
     @staticmethod
-    def _is_repeat(worker: Worker, native: Native | None) -> bool:
+    def _is_repeat(worker: WorkerState, native: Native | None) -> bool:
         """Whether the transport has brought this request before: its answer is on its way."""
         return native is not None and 0 < native.sequence <= worker.sequence
 
-    def _remove(self, worker: Worker, now: float, reason: str, step: Step, *, died: bool = True) -> None:
+    def _remove(self, worker: WorkerState, now: float, reason: str, step: Step, *, died: bool = True) -> None:
         nodes = list(worker.held.values())
         if died:
             self.trials.suspect(nodes)
@@ -581,7 +581,7 @@ class Hub:
             self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
             self._give_up_suspects(worker, nodes, now, reason, step)
 
-    def _give_up_suspects(self, worker: Worker, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+    def _give_up_suspects(self, worker: WorkerState, nodes: list[Node], now: float, reason: str, step: Step) -> None:
         """A worker has died with these in its hands, or their ends do not count: what is lost too often has failed."""
         for node in nodes:
             if node.state is State.READY:
@@ -595,7 +595,7 @@ class Hub:
 
     def _take_back(
         self,
-        worker: Worker,
+        worker: WorkerState,
         nodes: Iterable[Node],
         now: float,
         reason: str,
@@ -642,7 +642,7 @@ class Hub:
             self._take_back(self.workers[location], nodes, now, reason, step, lost=False)
 
     def _reconcile(
-        self, worker: Worker, native: Native | None, now: float, step: Step, owed: Iterable[Node] = ()
+        self, worker: WorkerState, native: Native | None, now: float, step: Step, owed: Iterable[Node] = ()
     ) -> None:
         """When the worker tells what it has, what we think it has besides got lost on the way; but not what it owes.
 
@@ -666,7 +666,7 @@ class Hub:
         if to_drop:
             step.tell(worker, messages.Cancel(tuple(to_drop)))
 
-    def _keeps(self, worker: Worker, id: int, attempt: int, now: float, step: Step) -> bool:
+    def _keeps(self, worker: WorkerState, id: int, attempt: int, now: float, step: Step) -> bool:
         """Whether a worker may go on with a task that is not in the book as its own."""
         node = self.graph.find(id)
         if node is None or not attempt or self._strays.attempt(node, worker.location) != attempt:
@@ -678,7 +678,7 @@ class Hub:
             return True
         return node.state in ACTIVE
 
-    def _adopt(self, worker: Worker, node: Node, attempt: int, now: float, step: Step) -> None:
+    def _adopt(self, worker: WorkerState, node: Node, attempt: int, now: float, step: Step) -> None:
         """A ready task turns out to be in a worker's hands: it has killed nobody."""
         self._strays.drop(node, worker.location)
         self.trials.acquit(node)
@@ -704,7 +704,7 @@ class Hub:
     # -- ends --------------------------------------------------------------------------------------------------
 
     def _end(
-        self, worker: Worker, results: Iterable[Result], now: float, step: Step, owed: dict[Node, int]
+        self, worker: WorkerState, results: Iterable[Result], now: float, step: Step, owed: dict[Node, int]
     ) -> list[TaskKey]:
         """Take in how tasks ended; return those that this worker does not hold.
 
@@ -762,7 +762,7 @@ class Hub:
                 self._fail(worker, node, result, now, step)
         return missing
 
-    def _waits(self, worker: Worker, node: Node, result: Result, owed: dict[Node, int]) -> bool:
+    def _waits(self, worker: WorkerState, node: Node, result: Result, owed: dict[Node, int]) -> bool:
         """Whether some of what it has printed is still to come: then it stays in its worker's hands."""
         if not self._welcome.output or not worker.slots:
             return False
@@ -772,7 +772,7 @@ class Hub:
             owed[node] = asks
         return bool(asks)
 
-    def _lose_patience(self, worker: Worker, owed: dict[Node, int], now: float, step: Step) -> None:
+    def _lose_patience(self, worker: WorkerState, owed: dict[Node, int], now: float, step: Step) -> None:
         """What was asked for often enough will not come: these attempts are lost, and owed no more."""
         lost = [node for node, asks in owed.items() if asks > ASKS]
         if lost:
@@ -782,7 +782,7 @@ class Hub:
             self._take_back(worker, lost, now, NOT_ALL, step, lost=True)
             self._give_up_suspects(worker, lost, now, NOT_ALL, step)
 
-    def _stray(self, worker: Worker, id: int, result: Result, now: float, step: Step) -> Node | None:
+    def _stray(self, worker: WorkerState, id: int, result: Result, now: float, step: Step) -> Node | None:
         """The task, assigned to this worker, when the good end of a stray copy is the first end that it has."""
         node = self.graph.find(id)
         if node is None or not result.attempt or self._strays.attempt(node, worker.location) != result.attempt:
@@ -809,7 +809,7 @@ class Hub:
             if worker is not None and worker.slots:
                 step.tell(worker, messages.Cancel(tuple(ids)))
 
-    def _repeated(self, worker: Worker, result: Result) -> bool:
+    def _repeated(self, worker: WorkerState, result: Result) -> bool:
         """Whether this is a result that came before: a worker repeats it when the answer got lost."""
         node = self.graph.find(result.task)
         return (
@@ -819,7 +819,7 @@ class Hub:
             and node.state in (State.DONE, State.FAILED, State.CANCELLED)
         )
 
-    def _fail(self, worker: Worker, node: Node, result: Result, now: float, step: Step) -> None:
+    def _fail(self, worker: WorkerState, node: Node, result: Result, now: float, step: Step) -> None:
         ended = Ended(node.id, node.name, result)
         if result.signal == USR1 and not result.error and now < self._warned + 2 * DOUBT and not self.in_doubt:
             self._end_of_job(now, "SIGUSR1", step)

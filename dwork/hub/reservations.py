@@ -12,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 
 from dwork.core.resources import ONE_CORE, Resources
-from dwork.hub.workers import Worker
+from dwork.hub.workers import WorkerState
 
 #: The memory of a worker of which nobody knows how much it has, in bytes.
 _PLENTY = 1 << 62
 
 
-class Room:
+class WorkerRoom:
     """What a worker can take now. spare: so many tasks of one core it may have in any case.
 
     kept: what it is kept for; everything else must leave room for that.
@@ -26,7 +26,7 @@ class Room:
 
     __slots__ = ("_cores", "_gpus", "_kept", "_memory", "_slots", "_spare")
 
-    def __init__(self, worker: Worker, spare: int, kept: Resources | None) -> None:
+    def __init__(self, worker: WorkerState, spare: int, kept: Resources | None) -> None:
         n = len(worker.held)
         has, more = worker.has, worker.more
         self._slots = worker.slots - n
@@ -73,15 +73,15 @@ class Kept:
         self.unmet: set[Resources] = set()
         self._nobody: set[Resources] = set()  # nor could anybody be kept for these, since all who could are kept
 
-    def for_what(self, worker: Worker) -> Resources | None:
+    def for_what(self, worker: WorkerState) -> Resources | None:
         return self.by_location.get(worker.location)
 
-    def forget(self, worker: Worker) -> None:
+    def forget(self, worker: WorkerState) -> None:
         """It has got what it was kept for."""
         if self.by_location.pop(worker.location, None) is not None:
             self._nobody.clear()
 
-    def reconsider(self, worker: Worker) -> None:
+    def reconsider(self, worker: WorkerState) -> None:
         """It is there, or gone, or has other means."""
         self.forget(worker)
         self._nobody.clear()
@@ -97,7 +97,7 @@ class Kept:
             del self.by_location[location]
         return gone
 
-    def choose(self, kinds: Mapping[Resources, int], workers: Collection[Worker]) -> list[Worker]:
+    def choose(self, kinds: Mapping[Resources, int], workers: Collection[WorkerState]) -> list[WorkerState]:
         """Keep a worker for each kind that needs one, the one that is the nearest to having room; return these.
 
         kinds: what is ready, with its highest priority.
@@ -119,7 +119,7 @@ class Kept:
         return chosen
 
 
-def _lack(worker: Worker, asked: Resources) -> float:
+def _lack(worker: WorkerState, asked: Resources) -> float:
     """How much of its cores, memory and GPUs must become free for that, as shares added up."""
     has, more = worker.has, worker.more
     running = min(len(worker.held), worker.slots)

@@ -21,14 +21,14 @@ class Step:
     sends: list[tuple[Peer, Message]] = field(default_factory=list)
     dropped: list[Peer] = field(default_factory=list)
 
-    def tell(self, worker: Worker, message: Message) -> None:
+    def tell(self, worker: WorkerState, message: Message) -> None:
         """Say it unasked, if the worker can be reached: one that is still to come back will tell what it holds."""
         if worker.peer is not None:
             self.sends.append((worker.peer, message))
 
 
 @dataclass(slots=True)
-class Worker:
+class WorkerState:
     """A location that steals, and the tasks in its hands, oldest first.
 
     peer is None when the hub was restored and has not heard of it since. has: with as many cores as slots at the least.

@@ -104,7 +104,7 @@ class Backlog:
         return self._files[0].take() if self._files else b""
 
 
-class Stream:
+class RelayedStream:
     """One of the two that are passed on."""
 
     def __init__(self, source: int, target: int, status: int, wake: int) -> None:
@@ -148,7 +148,7 @@ def _write_all(target: int, data: bytes) -> None:
 def pass_on(status: int, pairs: list[tuple[int, int]]) -> None:
     """Do so until all that comes is written, or cannot be."""
     woken, wake = os.pipe()
-    streams = {source: Stream(source, target, status, wake) for source, target in pairs}
+    streams = {source: RelayedStream(source, target, status, wake) for source, target in pairs}
     writers = [stream.writer for stream in streams.values()]
     while streams:
         free = [stream.source for stream in streams.values() if not stream.backlog.held]

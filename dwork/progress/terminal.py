@@ -25,7 +25,7 @@ def can_redraw(descriptor: int) -> bool:
     return os.isatty(descriptor) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
-class Output(Stream, Protocol):
+class BinaryStream(Stream, Protocol):
     """A standard stream, as a binary file."""
 
     def fileno(self) -> int: ...
@@ -83,7 +83,7 @@ class Terminal:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def above(self, file: Output) -> Stream:
+    def above(self, file: BinaryStream) -> Stream:
         """The file, or when that may be on the same screen, what prints to it above the line."""
         is_here = file.isatty() if self._is_terminal else not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return _Above(self, file) if is_here else file
@@ -123,14 +123,14 @@ class NoTerminal:
 
     def close(self) -> None: ...
 
-    def above(self, file: Output) -> Stream:
+    def above(self, file: BinaryStream) -> Stream:
         return file
 
 
 class _Above:
     """A file on the screen of a terminal."""
 
-    def __init__(self, terminal: Terminal, file: Output) -> None:
+    def __init__(self, terminal: Terminal, file: BinaryStream) -> None:
         self._terminal = terminal
         self._file = file
 

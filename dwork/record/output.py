@@ -18,7 +18,7 @@ from dwork.record.rows import text
 TAIL: Final = 4096
 
 
-class Output:
+class OutputRecorder:
     """logs: None when only the ends of stderr are wanted."""
 
     def __init__(self, connection: sqlite3.Connection, logs: Logs | None) -> None:

@@ -28,7 +28,7 @@ from dwork.hub.graph import Restored
 from dwork.record import past, schema
 from dwork.record.batch import enter, enter_within, host_of, pack
 from dwork.record.logs import Logs
-from dwork.record.output import Output
+from dwork.record.output import OutputRecorder
 from dwork.record.place import Place
 from dwork.record.resume import Plan, plan
 from dwork.record.rows import task_row
@@ -72,7 +72,7 @@ class Store:
         self._number = number
         self._place = Place(path, tell)
         self.connection = self._place.connection
-        self._output = Output(self.connection, logs)
+        self._output = OutputRecorder(self.connection, logs)
         self._hands: dict[int, tuple[int, str, float]] = {}  # what workers hold: attempt, location, since when
         self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may be found again
         self._handed = 0  # rows of `hands`

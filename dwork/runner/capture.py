@@ -16,7 +16,7 @@ import select
 from collections.abc import Callable
 from typing import Final
 
-from dwork.runner.stream import SHORT, Stream
+from dwork.runner.stream import SHORT, TaskStream
 
 #: The size of a piece of longer output, in bytes.
 PIECE: Final = 256 * 1024
@@ -38,7 +38,7 @@ class Captured:
     __slots__ = ("ends", "fds", "streams")
 
     def __init__(self, fds: list[int], ends: tuple[int, int]) -> None:
-        self.streams = (Stream(), Stream())
+        self.streams = (TaskStream(), TaskStream())
         self.fds = fds
         self.ends = ends
 
@@ -77,7 +77,7 @@ class Capture:
         self._pause = 0.0
         self._epoll = select.epoll()
         self.descriptor = self._epoll.fileno()
-        self._streams: dict[int, Stream | None] = {}  # by the end that is read; None: of something left behind
+        self._streams: dict[int, TaskStream | None] = {}  # by the end that is read; None: of something left behind
         self._fresh: set[int] = set()  # those of them that wake nobody yet
 
     def begin(self) -> Captured:
@@ -157,7 +157,7 @@ class Capture:
         self.pass_on(task, captured)
         return short
 
-    def _short(self, stream: Stream) -> bytes:
+    def _short(self, stream: TaskStream) -> bytes:
         """All of it, when that can travel with the result."""
         stream.end(self.limit)
         if stream.is_ahead or stream.size > min(SHORT, self.limit or SHORT):

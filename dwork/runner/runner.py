@@ -6,9 +6,9 @@ quicker than fork from a process that holds an MPI library, and safe where fork 
 
 What a task leaves behind in the background may go on until the worker leaves; then it is ended.
 
-A worker that runs several tasks gives each CPUs of its own (`seats`): a child has those that the thread may use which
-starts it, so this one is bound for that moment. With --enforce-memory each task that asks for memory is started in a
-control group of its own (`memorygroups`) or, where there can be none, watched (`memorywatch`).
+A worker that runs several tasks gives each CPUs of its own (`allocation`): a child has those that the thread may use
+which starts it, so this one is bound for that moment. With --enforce-memory each task that asks for memory is started
+in a control group of its own (`memory_cgroups`) or, where there can be none, watched (`memory_poll`).
 """
 
 from __future__ import annotations

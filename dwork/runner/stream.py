@@ -14,7 +14,7 @@ from typing import Final
 SHORT: Final = 32 * 1024
 
 
-class Stream:
+class TaskStream:
     """size: bytes that were printed. length: those of them, with the mark, that are to be passed on; sent: that are.
 
     is_ahead: some was passed on, so that no more of it goes with the result.

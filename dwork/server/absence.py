@@ -10,7 +10,7 @@ import math
 from collections.abc import Collection, Iterable, Sequence
 
 from dwork.core.events import Event, Joined, Left
-from dwork.hub.workers import Worker
+from dwork.hub.workers import WorkerState
 from dwork.server.rank_arrivals import ranks_of
 
 #: Seconds that are waited at the most: for ranks to come, and for a silent worker to come back.
@@ -39,7 +39,7 @@ class Absence:
         """For whom the pool waits, for people; empty as long as it only begins."""
         return f"no worker is there; it waits up to {self._patience:g} s for one to come back" if self._silent else ""
 
-    def until(self, workers: Collection[Worker], dead: Collection[str]) -> float:
+    def until(self, workers: Collection[WorkerState], dead: Collection[str]) -> float:
         """When nobody can be expected any more; infinity while a worker is there. dead: ranks known to be that."""
         if any(worker.slots or worker.held for worker in workers):
             return math.inf

@@ -33,7 +33,7 @@ from dwork.core.messages import Answer, Error, Inquiry, Message, Watch, Workers
 from dwork.host.batch_job import element, job
 from dwork.hub.hub import Hub
 from dwork.hub.node import Node
-from dwork.hub.workers import Worker
+from dwork.hub.workers import WorkerState
 from dwork.output.summary import Report
 from dwork.progress.standing import standing
 from dwork.server.worker_rows import row
@@ -194,7 +194,7 @@ class Overview:
             for since, node in islice(oldest, TASKS)
         ]
 
-    def _of(self, worker: Worker) -> Iterator[tuple[float, Node]]:
+    def _of(self, worker: WorkerState) -> Iterator[tuple[float, Node]]:
         for node in islice(worker.held.values(), worker.running):
             yield self._since(node.id) or worker.joined, node
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from dwork.hub.workers import Worker
+from dwork.hub.workers import WorkerState
 
 
-def row(worker: Worker, now: float) -> dict[str, Any]:
+def row(worker: WorkerState, now: float) -> dict[str, Any]:
     """location, host, slots (None: it did not say), cores, memory (bytes, 0: unknown), gpus, held, ended, rate (tasks a
     second since it joined), heard (when, in seconds since the epoch), silent (seconds)."""
     return {

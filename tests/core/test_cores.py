@@ -10,11 +10,11 @@ import pytest
 
 from dwork.host import cores
 from dwork.host.cores import allowed, of_mpirun, of_others, quota, share, slots
-from dwork.host.local_ranks import Place
+from dwork.host.local_ranks import LocalRank
 
 
-def places(ranks: int) -> list[Place]:
-    return [Place(rank, ranks, by_mpirun=True) for rank in range(ranks)]
+def places(ranks: int) -> list[LocalRank]:
+    return [LocalRank(rank, ranks, by_mpirun=True) for rank in range(ranks)]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def test_a_rank_whose_mpirun_is_not_to_be_found_goes_by_what_the_kernel_would_gr
 def test_ranks_that_mpirun_bound_to_one_core_share_all_that_it_has() -> None:
     bound = [of_mpirun(here, {here.rank}, range(64)) for here in places(4)]
     assert bound == [tuple(range(first, first + 16)) for first in (0, 16, 32, 48)]
-    assert of_mpirun(Place(0, 1), {0}, range(64)) == tuple(range(64))
+    assert of_mpirun(LocalRank(0, 1), {0}, range(64)) == tuple(range(64))
 
 
 def test_ranks_that_mpirun_bound_to_their_part_of_the_node_keep_it() -> None:
@@ -79,7 +79,7 @@ def test_no_core_has_two_ranks_before_each_has_one(cpus: int, ranks: int) -> Non
 
 
 def test_what_srun_has_bound_is_what_a_rank_has() -> None:
-    assert of_others(Place(1, 4), range(16, 32), 64) == tuple(range(16, 32))
+    assert of_others(LocalRank(1, 4), range(16, 32), 64) == tuple(range(16, 32))
 
 
 def test_ranks_that_srun_has_not_bound_share_what_the_step_has_not_what_the_machine_has(

@@ -10,6 +10,7 @@ import importlib
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -195,3 +196,14 @@ def test_no_command_of_dquery_knows_a_record_before_one_is_given() -> None:
 
 def test_the_package_itself_imports_nothing() -> None:
     assert {name for name in arrives("dwork") if name.startswith("dwork")} == {"dwork"}
+
+
+def test_no_two_classes_have_one_name(texts: dict[str, str]) -> None:
+    classes = [
+        (node.name, path)
+        for path, text in texts.items()
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.ClassDef)
+    ]
+    counts = Counter(name for name, _ in classes)
+    assert [one for one in classes if counts[one[0]] > 1] == []

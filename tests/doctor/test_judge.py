@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dwork.doctor.facts import Facts, Job, Record
-from dwork.doctor.judge import Report, examine
+from dwork.doctor.judge import Diagnosis, examine
 from dwork.host.mounts import Mount
 
 GIB = 2**30
@@ -51,11 +51,11 @@ def cluster(hosts: int, each: int, bound: Callable[[int], tuple[int, ...]] | Non
     return ranks
 
 
-def judged(ranks: list[Facts], job: Job, **more: Any) -> Report:
+def judged(ranks: list[Facts], job: Job, **more: Any) -> Diagnosis:
     return examine(ranks, job._replace(ranks=len(ranks), **more))
 
 
-def line(report: Report, about: str) -> str:
+def line(report: Diagnosis, about: str) -> str:
     return dict(report.lines)[about]
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from dwork.core.errors import TransportError, WireError
 from dwork.doctor.facts import Facts
-from dwork.doctor.rounds import Heard, hear, tell
+from dwork.doctor.rounds import RankAnswers, hear, tell
 from dwork.host.mounts import Mount
 from dwork.transport import HUB, Peer
 from dwork.transport.inproc import Inproc
@@ -48,7 +48,7 @@ def at(ahead: float, is_there: bool = True) -> Callable[[bytes], bytes | None]:
     return lambda question: json.dumps([clock() + ahead, is_there]).encode()
 
 
-def heard(ranks: Ranks, peers: list[Peer]) -> Heard:
+def heard(ranks: Ranks, peers: list[Peer]) -> RankAnswers:
     return hear(ranks, Facts(0, "node0"), peers, "file", PATIENCE)
 
 

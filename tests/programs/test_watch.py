@@ -19,7 +19,7 @@ import pytest
 from dwork import Client
 from dwork.dquery._watch.questions import Questions
 from dwork.dquery._watch.scene import Scene
-from dwork.dquery._watch.screen import Watch
+from dwork.dquery._watch.screen import WatchApp
 from tests.programs.conftest import program
 from tests.progress.screen import Pty
 
@@ -31,7 +31,7 @@ TASKS = f"{BAD} #DWORK name=bad\n" + "".join(f"echo said {i}; {WAITS} #DWORK nam
 class Seen:
     """The screen of a watch, and its keys."""
 
-    def __init__(self, app: Watch, pilot: Any) -> None:
+    def __init__(self, app: WatchApp, pilot: Any) -> None:
         self.app = app
         self.press = pilot.press
         self._pilot = pilot
@@ -85,7 +85,7 @@ def watch(
             row = first.watch()
         with Client(timeout=timeout, **options) as client:
             questions = Questions(client, row, 0.1, lambda news: app.hear(news))
-            app = Watch(Scene(row, time.monotonic()), questions)
+            app = WatchApp(Scene(row, time.monotonic()), questions)
             async with app.run_test(size=size) as pilot:
                 await play(Seen(app, pilot))
 

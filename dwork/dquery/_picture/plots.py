@@ -18,7 +18,7 @@ from dwork.dquery._picture.palette import COLOURS, OUTCOMES
 from dwork.dquery._picture.words import took
 from dwork.history.facts import DONE, History
 from dwork.history.spread import spread
-from dwork.history.timeline import Pane, Timeline
+from dwork.history.timeline import SessionBins, Timeline
 
 Clock = Callable[[float], float]
 
@@ -98,7 +98,7 @@ def _layout(timeline: Timeline, rows: int, height: int) -> dict[str, Any]:
     }
 
 
-def _busy(pane: Pane, ms: Clock) -> dict[str, Any]:
+def _busy(pane: SessionBins, ms: Clock) -> dict[str, Any]:
     """How busy each row was, in per cent; page.js says which row it is."""
     return {
         "type": "heatmap",
@@ -133,7 +133,7 @@ def _bad(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]:
     }
 
 
-def _lines(panes: Sequence[Pane], ms: Clock) -> list[dict[str, Any]]:
+def _lines(panes: Sequence[SessionBins], ms: Clock) -> list[dict[str, Any]]:
     """Slots that were busy and that there were, and attempts that have ended; nothing between sessions."""
     times: list[float | None] = []
     busy: list[float | None] = []
@@ -173,7 +173,7 @@ def _line(
     }
 
 
-def _show_gaps(figure: Any, panes: Sequence[Pane], ms: Clock) -> None:
+def _show_gaps(figure: Any, panes: Sequence[SessionBins], ms: Clock) -> None:
     """Mark the time between sessions: nothing ran since there was no pool."""
     for before, after in pairwise(panes):
         start, end = before.bins.end, after.bins.begin

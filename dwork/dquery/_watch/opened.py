@@ -17,7 +17,7 @@ from textual.widgets import Footer, Static
 from dwork.core.errors import DworkError, GraphError
 from dwork.core.task import ACTIVE
 from dwork.core.text import printable, size
-from dwork.dquery._source import Source
+from dwork.dquery._source import TaskSource
 from dwork.dquery._watch.questions import Questions
 from dwork.dquery._watch.scene import Failure
 from dwork.dquery._words import named
@@ -82,7 +82,7 @@ class Help(Page):
         super().__init__("dquery watch", _KEYS)
 
 
-class Found(Message):
+class TaskDetails(Message):
     """What was found out about a task."""
 
     def __init__(self, heading: str, lines: list[str]) -> None:
@@ -118,7 +118,7 @@ class Opened(Page):
             except (DworkError, OSError) as error:
                 heading, lines = f"#{self._number}", list(self._known(error))
                 goes_on = not isinstance(error, GraphError)
-            self.post_message(Found(heading, lines))
+            self.post_message(TaskDetails(heading, lines))
             self._left.wait(LOOK)
 
     def _known(self, error: Exception) -> Iterator[str]:
@@ -128,7 +128,7 @@ class Opened(Page):
             yield f"{self._failure.name} on {self._failure.worker}: {self._failure.how}"
             yield from (f"  {line}" for line in self._failure.said)
 
-    def on_found(self, message: Found) -> None:
+    def on_task_details(self, message: TaskDetails) -> None:
         scroll = self.query_one(VerticalScroll)
         is_at_end = scroll.max_scroll_y > 0 and scroll.scroll_y >= scroll.max_scroll_y
         self.query_one(".heading", Static).update(Text(printable(message.heading), no_wrap=True, overflow="ellipsis"))
@@ -137,7 +137,7 @@ class Opened(Page):
             self.call_after_refresh(scroll.scroll_end, animate=False)
 
 
-def _all(source: Source, id: int) -> tuple[str, list[str], bool]:
+def _all(source: TaskSource, id: int) -> tuple[str, list[str], bool]:
     """Of a task its heading, all that is told of it, and whether there will be more."""
     row = source.task(f"#{id}")
     if row is None:
@@ -146,7 +146,7 @@ def _all(source: Source, id: int) -> tuple[str, list[str], bool]:
     return named(row, 1000), lines, row["state"] in {state.value for state in ACTIVE}
 
 
-def _log(source: Source, row: dict[str, Any]) -> Iterator[str]:
+def _log(source: TaskSource, row: dict[str, Any]) -> Iterator[str]:
     """The end of what the last attempt printed."""
     last = last_attempt(row)
     for stream, heading in ((1, "stdout"), (2, "stderr")):

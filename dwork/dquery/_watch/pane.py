@@ -18,7 +18,7 @@ class Column(NamedTuple):
     right: bool = False
 
 
-class Line(NamedTuple):
+class PaneRow(NamedTuple):
     """A row: key, and a text for each column; the last one may have several lines."""
 
     key: str
@@ -36,7 +36,7 @@ class Pane(DataTable[Text]):
     def __init__(self, columns: Sequence[Column], id: str) -> None:
         super().__init__(id=id, cursor_type="row", cell_padding=0, show_cursor=False)
         self._columns_wanted = columns
-        self._lines: list[Line] = []
+        self._lines: list[PaneRow] = []
         self._laid_out = 0  # for so many columns of the terminal
 
     def on_focus(self) -> None:
@@ -45,7 +45,7 @@ class Pane(DataTable[Text]):
     def on_blur(self) -> None:
         self.show_cursor = False
 
-    def fill(self, heading: str, lines: Sequence[Line]) -> None:
+    def fill(self, heading: str, lines: Sequence[PaneRow]) -> None:
         """Show these, and nothing else."""
         self.border_title = Text(heading)  # no markup
         width = self.app.size.width - 2  # the scroll bar
@@ -58,7 +58,7 @@ class Pane(DataTable[Text]):
                     self.update_cell_at((i, j), cell)  # type: ignore[arg-type]
         self._lines = list(lines)
 
-    def _rebuild(self, lines: Sequence[Line], width: int) -> None:
+    def _rebuild(self, lines: Sequence[PaneRow], width: int) -> None:
         key, row, top = self.key, self.cursor_row, self.scroll_offset.y
         if not self.has_focus:  # nobody looks for something in it
             key, row, top = None, 0, 0
@@ -87,5 +87,5 @@ class Pane(DataTable[Text]):
         return self._lines[row].key if 0 <= row < len(self._lines) else None
 
 
-def _shape(line: Line) -> tuple[str, int]:
+def _shape(line: PaneRow) -> tuple[str, int]:
     return line.key, 1 + max(cell.plain.count("\n") for cell in line.cells)

@@ -18,7 +18,7 @@ from dwork.connection.file import Connection, is_withdrawn, successor
 from dwork.core.errors import DworkError
 from dwork.core.text import printable
 from dwork.dquery._ended import ending
-from dwork.dquery._source import Source
+from dwork.dquery._source import TaskSource
 
 #: Seconds between two looks for another run.
 LOOK: Final = 2.0
@@ -71,7 +71,7 @@ class Questions:
         self._stopped.set()
 
     @contextmanager
-    def source(self) -> Iterator[Source]:
+    def source(self) -> Iterator[TaskSource]:
         """Who tells of single tasks: the hub or, when it is gone, the record that it has left."""
         record = self.client.connection.record
         if not (self._is_gone and record and os.path.exists(record)):

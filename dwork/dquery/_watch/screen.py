@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Input, Static
 from dwork.core.errors import DworkError
 from dwork.core.text import shown
 from dwork.dquery._watch.opened import Help, Opened
-from dwork.dquery._watch.pane import Column, Line, Pane
+from dwork.dquery._watch.pane import Column, Pane, PaneRow
 from dwork.dquery._watch.questions import Answered, Missed, News, Over, Questions
 from dwork.dquery._watch.scene import Failure, Running, Scene, Strip, age
 from dwork.progress.words import GAP
@@ -49,7 +49,7 @@ class Heard(Message):
         self.news = news
 
 
-class Watch(App[None]):
+class WatchApp(App[None]):
     """The live view of a run; questions: who asks for it, begun when the screen is there."""
 
     CSS = """
@@ -200,7 +200,7 @@ def _totals(line: Totals) -> Text:
     return text
 
 
-def _strip(strip: Strip, width: int) -> Line:
+def _strip(strip: Strip, width: int) -> PaneRow:
     least, most = BAR
     bar = min(most, max(least, width - sum(column.width + 1 for column in _CREW) - OF))
     full = round(bar * strip.busy / max(1, strip.slots))
@@ -212,16 +212,16 @@ def _strip(strip: Strip, width: int) -> Line:
     silent = "" if strip.silent is None else age(strip.silent)
     name = _name(f"{shown(strip.location, 20 - len(of))}{of}")
     cells = (name, busy, _number(f"{strip.ended:,}", 9), _number(strip.rate, 10))
-    return Line(strip.location, (*cells, _number(silent)))
+    return PaneRow(strip.location, (*cells, _number(silent)))
 
 
-def _running(task: Running, width: int) -> Line:
+def _running(task: Running, width: int) -> PaneRow:
     again = f" (attempt {task.attempt})" if task.attempt > 1 else ""
     name = _name(f"{shown(task.name, max(20, width - 40))}{again}")
-    return Line(str(task.id), (_number(f"#{task.id}"), _number(age(task.seconds)), _name(task.worker, 16), name))
+    return PaneRow(str(task.id), (_number(f"#{task.id}"), _number(age(task.seconds)), _name(task.worker, 16), name))
 
 
-def _failure(each: Failure, width: int) -> Line:
+def _failure(each: Failure, width: int) -> PaneRow:
     room = max(20, width - 44)
     again = "; is tried again" if each.again else ""
     attempt = f" (attempt {each.attempt}{again})" if each.attempt > 1 or again else ""
@@ -229,7 +229,7 @@ def _failure(each: Failure, width: int) -> Line:
     for said in each.said:
         what.append(f"\n  {said[:room]}", FAINT)
     cells = (_number(f"#{each.id}"), _number(age(each.ago)), Text(shown(each.how, 22), BAD, no_wrap=True), what)
-    return Line(f"{each.id}.{each.attempt}", cells)
+    return PaneRow(f"{each.id}.{each.attempt}", cells)
 
 
 def _name(text: str, width: int = 1000) -> Text:
@@ -243,5 +243,5 @@ def _number(text: str, width: int = 8) -> Text:
 def show(client: Any, row: dict[str, Any], interval: float) -> None:
     """Watch the run of this client, which has answered with that row, until somebody quits."""
     questions = Questions(client, row, interval, lambda news: app.hear(news))
-    app = Watch(Scene(row, time.monotonic()), questions)
+    app = WatchApp(Scene(row, time.monotonic()), questions)
     app.run()
