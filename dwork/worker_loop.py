@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from dwork.connection import file as connection_file
 from dwork.connection.file import Connection
 from dwork.core.errors import TransportError
-from dwork.core.messages import Complete, Message, Move, Output, Welcome
+from dwork.core.messages import STANDSTILL, Complete, Message, Move, Output, Welcome
 from dwork.core.task import Assigned, Result
 from dwork.core.text import shown
 from dwork.host.capacity import Equipment
@@ -38,8 +38,6 @@ LEAST_PATIENCE: Final = 10.0
 #: Seconds that the end of a task waits which somebody else may have ended. A batch system that ends a job sends its
 #: signal to tasks, workers and hub one after the other; the hub must have its own by then, or it would count a failure.
 SUSPICION: Final = 1.0
-#: A sleep that takes so many seconds too long was no sleep.
-STANDSTILL: Final = 1.0
 
 _CAUGHT: Final = (signal.SIGCHLD, *ENDS)
 

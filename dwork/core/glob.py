@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable
 from fnmatch import translate
 
+from dwork.core.text import shown
+
 MAGIC = re.compile(r"[*?\[]")
 
 
@@ -15,8 +17,8 @@ def is_glob(text: str) -> bool:
 
 
 def matcher(glob: str) -> Callable[[str], re.Match[str] | None]:
-    """Return a test of names; ValueError when it is no proper glob."""
+    """Return a test of names; ValueError, whose text says it all, when it is not a proper glob."""
     try:
         return re.compile(translate(glob)).match
     except re.error:  # a range backwards, [z-a], before Python 3.10.5
-        raise ValueError("a range in it is backwards") from None
+        raise ValueError(f"'{shown(glob)}' is not a pattern: a range in it is backwards") from None

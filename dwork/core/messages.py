@@ -13,10 +13,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, Task, TaskKey
+
+#: Seconds by which a process must be late to have stood still: what came meanwhile is still to be read.
+STANDSTILL: Final = 1.0
 
 
 class Returned(NamedTuple):

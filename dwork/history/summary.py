@@ -7,11 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 
+from dwork.core.location import host_of
 from dwork.history.chain import longest
 from dwork.history.facts import DONE, Attempt, History
 from dwork.history.kinds import kind
 from dwork.history.timeline import Timeline
-from dwork.history.workers import host_of
 
 
 @dataclass(slots=True)

@@ -14,11 +14,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
+from dwork.core.location import host_of
 from dwork.history.bins import Bins, shared
 from dwork.history.facts import DONE, History, Session
 from dwork.history.lanes import Lanes
 from dwork.history.sessions import presences
-from dwork.history.workers import host_of, in_order
+from dwork.history.workers import in_order
 
 #: Rows beyond which hosts are shown instead of workers, and cells of all panes.
 ROWS: Final = 400

@@ -8,10 +8,6 @@ from typing import Any, Final
 _NUMBERS: Final = re.compile(r"(\d+)")
 
 
-def host_of(worker: str) -> str:
-    return worker.partition(":")[0]
-
-
 def in_order(name: str) -> list[Any]:
     """A key for sorting workers and hosts, in which numbers count as such: `node9:2` before `node10:1`."""
     return [int(part) if i % 2 else part for i, part in enumerate(_NUMBERS.split(name))]

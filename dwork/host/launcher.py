@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from dwork.host.local_ranks import in_step
+from dwork.host.processes import PARENT, PROC, stat
 
 #: What on a launcher's command line, or in the environment, lets a job live on without one of its ranks.
 _FLAGS: Final = {"-disable-auto-cleanup", "--disable-auto-cleanup", "--enable-recovery", "--continuous", "--with-ft"}
@@ -20,7 +21,6 @@ _MPIRUNS: Final = {
 }  # fmt: skip
 #: What may stand between a rank and what has started it, in a wrapper script.
 _SHELLS: Final = {"sh", "bash", "dash", "ksh", "zsh", "csh", "tcsh", "busybox", "time"}
-PROC: Final = "/proc"
 
 
 class Launcher(NamedTuple):
@@ -97,8 +97,7 @@ def _ancestors(pid: int, proc: str = PROC) -> Iterator[tuple[int, list[str]]]:
         try:
             with open(f"{proc}/{pid}/cmdline", "rb") as file:
                 yield pid, os.fsdecode(file.read()).split("\0")
-            with open(f"{proc}/{pid}/stat", "rb") as file:
-                pid = int(file.read().rpartition(b")")[2].split()[1])
+            pid = int(stat(pid, proc)[PARENT])
         except (OSError, ValueError):
             return
         if pid <= 1:

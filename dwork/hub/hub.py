@@ -27,7 +27,7 @@ from dwork.core.errors import GraphError
 from dwork.core.events import Ended, Named
 from dwork.core.glob import is_glob, matcher
 from dwork.core.halt import Halt
-from dwork.core.messages import Message, Native, Verb
+from dwork.core.messages import STANDSTILL, Message, Native, Verb
 from dwork.core.min_time import MinTime
 from dwork.core.task import ACTIVE, TERM, USR1, Assigned, Result, State, TaskKey
 from dwork.hub.dispatch import BEATS, Handout
@@ -42,8 +42,6 @@ from dwork.hub.workers import Peer, Step, WorkerState
 
 #: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
 RETURN = 1.0
-#: Seconds by which this process must be late to have stood still.
-STANDSTILL = 1.0
 #: Seconds after which a worker that was told to end its tasks, and still has some, is waited for no more.
 ENDING = 30.0
 #: The exit status of a task that has failed since its workers died: nobody knows a true one.
@@ -950,7 +948,7 @@ def _is_meant(location: str, text: str) -> bool:
     try:
         return matcher(text)(location) is not None
     except ValueError as error:
-        raise GraphError(f"{text!r} is no pattern: {error}") from None
+        raise GraphError(str(error)) from None
 
 
 def _may_retry(node: Node) -> bool:

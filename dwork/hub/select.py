@@ -48,4 +48,4 @@ def _matcher(glob: str) -> Callable[[str], object]:
     try:
         return matcher(glob)
     except ValueError as error:
-        raise GraphError(f"{glob!r} is no pattern: {error}") from None
+        raise GraphError(str(error)) from None

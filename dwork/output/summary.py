@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dwork.core import events
 from dwork.core.events import Ended, Event
 from dwork.core.task import State
-from dwork.core.text import counted, shown
+from dwork.core.text import counted, duration, shown
 
 #: Failed tasks that the summary names.
 NAMED = 50
@@ -108,7 +108,7 @@ class Report:
         line = f"{done:,} done{f' ({before:,} before)' if before > 0 else ''}, {failed:,} failed, {skipped:,} skipped"
         if rest:
             line += f", {rest:,} not finished"
-        line += f" in {_duration(wall)}"
+        line += f" in {duration(wall)}"
         if wall > 0:
             capacity = self._capacity + sum(
                 slots * max(0.0, self._end - max(since, begin)) for since, slots in self._workers.values()
@@ -128,11 +128,3 @@ class Report:
 
 def _named(ended: Ended) -> str:
     return f"#{ended.id} {shown(ended.name)}"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.2f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}"

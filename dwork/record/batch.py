@@ -13,6 +13,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+from dwork.core.location import host_of
 from dwork.record.transaction import transaction
 
 _KINDS: Final = "qdffffII"
@@ -96,11 +97,6 @@ def _enter(connection: sqlite3.Connection, time: float, worker: str, batch: byte
         connection.execute(_INSERTS[len(part) // 10], part)
     for first, last in ranges(ids):
         connection.execute("UPDATE tasks SET state = 'done', reason = NULL WHERE id BETWEEN ? AND ?", (first, last))
-
-
-def host_of(location: str) -> str:
-    """The host of a worker."""
-    return location.partition(":")[0]
 
 
 def ranges(ids: Iterable[int]) -> Iterable[tuple[int, int]]:

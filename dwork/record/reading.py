@@ -166,7 +166,7 @@ def matching(glob: str | None) -> Callable[[str], object]:
     try:
         matches = matcher(glob)
     except ValueError as error:
-        raise UsageError(f"{glob!r} is no pattern: {error}") from None
+        raise UsageError(str(error)) from None
     return lambda name: name == glob or matches(name)
 
 

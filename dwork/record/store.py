@@ -23,10 +23,11 @@ from typing import Any, Final
 
 from dwork.core import events
 from dwork.core.events import Ended, Event
+from dwork.core.location import host_of
 from dwork.core.task import State, Task
 from dwork.hub.graph import Restored
 from dwork.record import past, schema
-from dwork.record.batch import enter, enter_within, host_of, pack
+from dwork.record.batch import enter, enter_within, pack
 from dwork.record.logs import Logs
 from dwork.record.output import OutputRecorder
 from dwork.record.place import Place

@@ -19,6 +19,8 @@ import uuid
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from dwork.host.processes import PARENT, STATE, stats
+
 MARK: Final = "DWORK_GUARD"
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
@@ -85,15 +87,9 @@ class Guard:
 def children() -> Iterator[int]:
     """The living children of this process, adopted ones included."""
     me = os.getpid()
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal():
-            try:
-                with open(f"/proc/{entry}/stat", "rb") as file:
-                    state, parent = file.read().rpartition(b")")[2].split()[:2]
-            except OSError:
-                continue
-            if int(parent) == me and state != b"Z":
-                yield int(entry)
+    for pid, fields in stats():
+        if int(fields[PARENT]) == me and fields[STATE] != b"Z":
+            yield pid
 
 
 def end(pids: Iterable[int], number: signal.Signals) -> list[int]:

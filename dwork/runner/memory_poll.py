@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
-#: Positions in /proc/PID/stat, counted from the state on.
-_SESSION, _PAGES = 3, 21
+from dwork.host.processes import PAGES, SESSION, stats
+
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -19,26 +19,15 @@ def over(limits: Mapping[int, int]) -> dict[int, int]:
     """
     sessions: dict[int, list[int]] = {leader: [] for leader in limits}
     used = dict.fromkeys(limits, 0)
-    for pid, session, resident in _processes():
+    for pid, fields in stats():
+        session = int(fields[SESSION])
         if session in sessions:
             sessions[session].append(pid)
-            used[session] += resident
+            used[session] += int(fields[PAGES]) * _PAGE
     suspects = [leader for leader, limit in limits.items() if used[leader] > limit]
     for leader in suspects:
         used[leader] = sum([_proportional(pid) for pid in sessions[leader]])
     return {leader: used[leader] for leader in suspects if used[leader] > limits[leader]}
-
-
-def _processes() -> Iterable[tuple[int, int, int]]:
-    """pid, session, resident bytes of all processes."""
-    for entry in os.listdir("/proc"):
-        if entry.isdecimal():
-            try:
-                with open(f"/proc/{entry}/stat", "rb") as file:
-                    fields = file.read().rpartition(b")")[2].split()
-            except OSError:  # it has ended
-                continue
-            yield int(entry), int(fields[_SESSION]), int(fields[_PAGES]) * _PAGE
 
 
 def _proportional(pid: int) -> int:

@@ -29,6 +29,7 @@ from typing import Any, Final
 from dwork.core import events
 from dwork.core.byte_tails import Tails
 from dwork.core.events import Ended, Event, Named
+from dwork.core.location import host_of
 from dwork.core.messages import Answer, Error, Inquiry, Message, Watch, Workers
 from dwork.host.batch_job import element, job
 from dwork.hub.hub import Hub
@@ -169,7 +170,7 @@ class Overview:
             return [{**row(worker, now), "busy": worker.busy} for worker in workers]
         hosts: dict[str, Row] = {}
         for worker in workers:
-            host = worker.location.partition(":")[0]
+            host = host_of(worker.location)
             sums = hosts.get(host)
             if sums is None:
                 if len(hosts) == CREW:

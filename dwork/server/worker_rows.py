@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dwork.core.location import host_of
 from dwork.hub.workers import WorkerState
 
 
@@ -12,7 +13,7 @@ def row(worker: WorkerState, now: float) -> dict[str, Any]:
     second since it joined), heard (when, in seconds since the epoch), silent (seconds)."""
     return {
         "location": worker.location,
-        "host": worker.location.partition(":")[0],
+        "host": host_of(worker.location),
         "slots": worker.slots or None,
         **worker.has._asdict(),
         "held": len(worker.held),

@@ -12,10 +12,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, Final
 
+from dwork.core.location import host_of
 from dwork.core.text import printable
 from dwork.history.facts import DONE, Attempt, Session
 from dwork.history.lanes import Lanes
-from dwork.history.workers import host_of
 
 Event = dict[str, Any]
 

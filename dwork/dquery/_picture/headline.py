@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from dwork.core.location import host_of
 from dwork.core.text import counted
 from dwork.core.version import __version__
 from dwork.dquery._picture.tables import text
@@ -11,7 +12,6 @@ from dwork.dquery._picture.words import took
 from dwork.dquery._words import moment
 from dwork.history.facts import LOST, History
 from dwork.history.summary import Limit, Summary, limit
-from dwork.history.workers import host_of
 
 
 def headline(name: str, history: History, summary: Summary, bars: int, rows: int) -> str:
