@@ -54,11 +54,11 @@ def _pool(n: int, work: Callable[[mpi.Mpi, int], None]) -> None:
 
 def _work(transport: mpi.Mpi, rank: int, most: int) -> None:
     from dwork.host.capacity import Equipment
-    from dwork.worker.worker import Habits, Worker
+    from dwork.worker.worker import Worker, WorkerPolicy
     from dwork.worker_loop import work
 
-    habits = Habits(lookahead=60.0, most=most)
-    work(Worker(f"bench:{rank}", 1, habits), transport, print, Equipment(), is_rank=True)
+    policy = WorkerPolicy(lookahead=60.0, most=most)
+    work(Worker(f"bench:{rank}", 1, policy), transport, print, Equipment(), is_rank=True)
 
 
 def _speak(transport: mpi.Mpi, rank: int, workers: int) -> None:

@@ -30,7 +30,7 @@ from dwork.core.task import Result, Task
 from dwork.hub.hub import Hub
 from dwork.transport.mpi import AT_ONCE, CROWDED, HURRIED, RELAXED
 from dwork.worker.worker import Worker
-from dwork.worker_loop import BUSY_NAP
+from dwork.worker_loop import BUSY_POLL
 
 #: Of a lognormal run time: the standard deviation of its logarithm.
 SIGMA = 1.0
@@ -260,7 +260,7 @@ class Member:
         self._inbox.append(what)
         worker, chance = self.worker, self._world.chance
         if len(worker.running) >= worker.slots:
-            least, most, share = BUSY_NAP
+            least, most, share = BUSY_POLL
             late = chance.random() * min(max(least, share * (now - worker.started)), most)
         else:
             late = _HURRIED.lag(now - self._heard, chance) if self._costs.naps else 0.0

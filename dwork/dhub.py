@@ -9,13 +9,13 @@ import socket
 import click
 
 from dwork.cli.exit_code import verdict
-from dwork.cli.options import door_options, max_output_option, policy_options, wishes_options
+from dwork.cli.options import endpoint_options, execution_options, max_output_option, policy_options
 from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.cli.shell_completion import directories, files
 from dwork.connection.address import DEFAULT_PORT
 from dwork.connection.bridge import Bridge
-from dwork.connection.endpoint import Door
-from dwork.core.messages import Wishes
+from dwork.connection.endpoint import Endpoint
+from dwork.core.messages import Execution
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub, Policy
@@ -33,7 +33,7 @@ from dwork.transport.waiting import clock
 @click.option(
     "-p", "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on."
 )
-@door_options
+@endpoint_options
 @click.option(
     "-f",
     "--file",
@@ -50,7 +50,7 @@ from dwork.transport.waiting import clock
     help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
-@wishes_options
+@execution_options
 @max_output_option
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
@@ -62,7 +62,7 @@ def command(
     record: str,
     logs: str | None,
     no_logs: bool,
-    wishes: Wishes,
+    execution: Execution,
     max_output: int,
     policy: Policy,
     quiet: bool,
@@ -89,11 +89,13 @@ def command(
         signals = stack.enter_context(Signals(ENDS, is_last=True))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
-        door = Door(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)
-        bridge = Bridge(door, clock(), lambda text: say("dhub", text))
+        endpoint = Endpoint(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)
+        bridge = Bridge(endpoint, clock(), lambda text: say("dhub", text))
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)
-        hub = Hub(policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, wishes=wishes))
+        hub = Hub(
+            policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, execution=execution)
+        )
         wait = Wait(lambda seconds: signals.pause(seconds, ENDS), lambda text: say("dhub", text))
         store = open_store(file, directory, hub.graph.number, clock(), tell, wait=wait)
         stack.callback(lambda: store.close(clock(), "told to end"))

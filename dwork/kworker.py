@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from dwork.cli.hub_option import Which, which_option
+from dwork.cli.hub_option import HubOption, hub_option
 from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
 from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.connection.file import reach
@@ -25,7 +25,7 @@ from dwork.worker_loop import work
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
-@which_option
+@hub_option
 @click.option(
     "--slots",
     type=SLOTS,
@@ -59,7 +59,7 @@ from dwork.worker_loop import work
 @click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
 @click.version_option(__version__)  # fmt: skip
 def command(
-    which: Which,
+    which: HubOption,
     slots: str,
     cores: int | None,
     memory: int | None,

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 #: How long a worker whose slots are all busy may not look what the hub says, in seconds: at least, at most, and of the
 #: time since it started its last task. A child that ends wakes it at once.
-BUSY_NAP: Final = (0.002, 0.02, 0.01)
+BUSY_POLL: Final = (0.002, 0.02, 0.01)
 
 #: How long a rank waits for its hub, in beats, of which the hub lets eight be missing; and in seconds at the least.
 PATIENCE: Final = 16
@@ -88,7 +88,7 @@ def work(
                 if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
                     worker.leave()
                 if job is not None:
-                    loop.mind_the_time(job)
+                    loop.check_walltime(job)
                 if worker.over or loop.moved is not None:
                     return loop.moved
                 if is_rank and worker.welcome is None:
@@ -157,7 +157,7 @@ class _WorkerLoop:
         if worker.welcome is not None and worker.welcome is not self._welcome:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
-            runner.dress(worker.welcome.wishes, self._way(worker.welcome))
+            runner.configure(worker.welcome.execution, self._way(worker.welcome))
             runner.passes_on, runner.capture.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
@@ -207,7 +207,7 @@ class _WorkerLoop:
         beat = self.worker.welcome.beat if self.worker.welcome is not None else 0.0
         return max(LEAST_PATIENCE, PATIENCE * beat) if beat else 0.0
 
-    def mind_the_time(self, job: Walltime) -> None:
+    def check_walltime(self, job: Walltime) -> None:
         """Leave when the job is about to end; a batch system would end tasks without a word why."""
         now = clock()
         if now >= job.next or job.is_asking:
@@ -236,7 +236,7 @@ class _WorkerLoop:
         if free:
             sleep([self._transport], descriptors, until)
         else:  # nothing that the hub may say is urgent: do not even look
-            least, most, share = BUSY_NAP
+            least, most, share = BUSY_POLL
             nap = min(max(least, share * (now - worker.started)), most)
             select.select(descriptors, (), (), max(0.0, min(until - now, nap)))
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Which:
+class HubOption:
     """What somebody has said of it, as for `connection.choose`."""
 
     server: str | None = None
@@ -25,7 +25,7 @@ class Which:
     insecure: bool = False
 
     @classmethod
-    def take(cls, parameters: Mapping[str, Any]) -> Which:
+    def take(cls, parameters: Mapping[str, Any]) -> HubOption:
         """That of the parameters of a command with these options."""
         return cls(**{name: parameters[name] for name in cls.__slots__})
 
@@ -55,13 +55,13 @@ _OPTIONS = (
 )
 
 
-def which_option(command: Callable[..., Any]) -> Callable[..., Any]:
+def hub_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say which hub is meant; it gets what they say as `which`."""
 
     @wraps(command)
     def with_which(*arguments: Any, **parameters: Any) -> Any:
-        which = Which.take(parameters)
-        others = {name: value for name, value in parameters.items() if name not in Which.__slots__}
+        which = HubOption.take(parameters)
+        others = {name: value for name, value in parameters.items() if name not in HubOption.__slots__}
         return command(*arguments, which=which, **others)
 
     for option in reversed(_OPTIONS):

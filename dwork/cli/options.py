@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from dwork.core.errors import UsageError
 from dwork.core.glob import matcher
 from dwork.core.halt import Halt
-from dwork.core.messages import Wishes
+from dwork.core.messages import Execution
 from dwork.core.min_time import MinTime
 from dwork.host import gpus
 from dwork.host.cores import AUTO, slots
@@ -138,7 +138,7 @@ _WISHES = (
 )  # fmt: skip
 
 
-def wishes_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options about how tasks are run; it gets them as `wishes`."""
 
     @wraps(command)
@@ -151,8 +151,8 @@ def wishes_options(command: Callable[..., Any]) -> Callable[..., Any]:
         enforce_memory: bool,
         **others: Any,
     ) -> Any:
-        wishes = Wishes(env_keep, env_drop, variables, pin, enforce_memory)
-        return command(*arguments, wishes=wishes, **others)
+        execution = Execution(env_keep, env_drop, variables, pin, enforce_memory)
+        return command(*arguments, execution=execution, **others)
 
     return _decorated(with_wishes, _WISHES)
 
@@ -172,7 +172,7 @@ _DOOR = (
 )
 
 
-def door_options(command: Callable[..., Any]) -> Callable[..., Any]:
+def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say where its hub listens, `bind`, and for whom, `insecure`."""
     return _decorated(command, _DOOR)
 

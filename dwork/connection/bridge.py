@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from dwork.connection.address import DEFAULT_PORT
-from dwork.connection.endpoint import Door
+from dwork.connection.endpoint import Endpoint
 from dwork.connection.file import Connection, directory, publish, read_private, withdraw, write_private
 from dwork.core.errors import UsageError
 from dwork.core.messages import Welcome
@@ -32,17 +32,17 @@ _LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 class Bridge:
     """router: the hub's transport. connection: what others need to know; path: where the file that tells it is."""
 
-    def __init__(self, door: Door, started: float, tell: Callable[[str], None]) -> None:
-        host = door.bind or ("127.0.0.1" if door.insecure else "0.0.0.0")
-        if door.insecure and door.public and not host.startswith(_LOOPBACK):
+    def __init__(self, endpoint: Endpoint, started: float, tell: Callable[[str], None]) -> None:
+        host = endpoint.bind or ("127.0.0.1" if endpoint.insecure else "0.0.0.0")
+        if endpoint.insecure and endpoint.public and not host.startswith(_LOOPBACK):
             tell(f"whoever reaches {host} can run commands as you: --insecure asks nobody for a key")
-        ours, theirs = (None, PeerKeys("", "", "")) if door.insecure else _keys(door.keep)
+        ours, theirs = (None, PeerKeys("", "", "")) if endpoint.insecure else _keys(endpoint.keep)
         self.path = ""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes a descriptor
-        self.router = _listen(door, host, ours)
-        reachable: tuple[str, ...] = (door.local,)
-        if door.public:
+        self.router = _listen(endpoint, host, ours)
+        reachable: tuple[str, ...] = (endpoint.local,)
+        if endpoint.public:
             port = self.router.addresses[0].rpartition(":")[2]
             hosts = addresses() if host in _EVERYWHERE else [host]
             reachable = tuple(f"tcp://{_bracketed(each)}:{port}" for each in hosts)
@@ -52,13 +52,13 @@ class Bridge:
             socket.gethostname(),
             os.getpid(),
             job(),
-            door.tasks,
+            endpoint.tasks,
             started,
             __version__,
             element=element(),
-            record=door.record,
+            record=endpoint.record,
         )
-        if door.public:
+        if endpoint.public:
             try:
                 self.path = publish(self.connection)
             except UsageError:
@@ -100,15 +100,15 @@ def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
         raise UsageError(f"the keys of {shown(name)} in {shown(directory())} are damaged; delete them") from None
 
 
-def _listen(door: Door, host: str, keys: HubKeys | None) -> Router:
-    others = [door.local] if door.local else []
-    if not door.public:
+def _listen(endpoint: Endpoint, host: str, keys: HubKeys | None) -> Router:
+    others = [endpoint.local] if endpoint.local else []
+    if not endpoint.public:
         return Router(*others, keys=keys)
     base = f"tcp://{_bracketed(host)}"
     try:
-        return Router(f"{base}:{door.port or DEFAULT_PORT}", *others, keys=keys)
+        return Router(f"{base}:{endpoint.port or DEFAULT_PORT}", *others, keys=keys)
     except UsageError:
-        if door.port is not None:
+        if endpoint.port is not None:
             raise
     return Router(f"{base}:*", *others, keys=keys)
 

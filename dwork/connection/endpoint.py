@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Door:
+class Endpoint:
     """Where a bridge listens, and who may come in.
 
     bind: an address; None for all with keys, for loopback without. port: None for the default one, or any free one

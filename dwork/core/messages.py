@@ -217,7 +217,7 @@ class Error:
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
+class Execution:
     """How tasks are to be run.
 
     keep, drop: globs over names of variables of their environment that stay, or go. set: (name, value) pairs, which
@@ -233,7 +233,7 @@ class Wishes:
 
 
 #: Nothing special.
-NO_WISHES = Wishes()
+DEFAULT_EXECUTION = Execution()
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +253,7 @@ class Welcome:
     limit: int = 0
     beat: float = 0.0
     again: bool = False
-    wishes: Wishes = NO_WISHES
+    execution: Execution = DEFAULT_EXECUTION
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 from click import Context, Group, Parameter
 from click.shell_completion import CompletionItem
 
-from dwork.cli.hub_option import Which
+from dwork.cli.hub_option import HubOption
 from dwork.core.errors import DworkError
 from dwork.dquery._session import HubChoice
 
@@ -69,7 +69,7 @@ def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[Compl
 
 def _session(ctx: Context) -> HubChoice:
     given = ctx.parent.params if ctx.parent is not None else {}
-    return HubChoice(Which.take(given), PATIENCE)
+    return HubChoice(HubOption.take(given), PATIENCE)
 
 
 def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:

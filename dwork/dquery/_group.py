@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from dwork.cli.hub_option import Which, which_option
+from dwork.cli.hub_option import HubOption, hub_option
 from dwork.cli.program import ExitCode
 from dwork.core.version import __version__
 from dwork.dquery._output import note
@@ -53,7 +53,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 
 
 @click.group(cls=Commands, add_help_option=False, invoke_without_command=True)
-@which_option
+@hub_option
 @click.option(
     "--timeout",
     metavar="SECONDS",
@@ -68,7 +68,7 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
 @click.pass_context
 def group(
     ctx: click.Context,
-    which: Which,
+    which: HubOption,
     timeout: float,
     verbose: bool,
     wants_help: bool,

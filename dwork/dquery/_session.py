@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from dwork.cli.hub_option import Which
+    from dwork.cli.hub_option import HubOption
     from dwork.client.client import Client
 
 
@@ -22,7 +22,7 @@ class HubChoice:
     seconds: how long the command has talked to it.
     """
 
-    which: Which
+    which: HubOption
     timeout: float
     seconds: float = 0.0
 

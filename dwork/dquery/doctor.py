@@ -18,7 +18,7 @@ from typing import NamedTuple
 
 import click
 
-from dwork.cli.hub_option import Which
+from dwork.cli.hub_option import HubOption
 from dwork.connection import file as connection_file
 from dwork.core.errors import DworkError, UsageError
 from dwork.core.text import shown
@@ -83,7 +83,7 @@ def _runs(session: HubChoice) -> Iterator[_HubAnswer]:
         if isinstance(run, UsageError):
             yield _HubAnswer(shown(path), advice=str(run))
             continue
-        session.which = Which(file=path)
+        session.which = HubOption(file=path)
         job = f", job {shown(run.job)}" if run.job else ""
         yield _asked(
             session, f"{shown(run.tasks or 'a dhub')} on {shown(run.host)}{job}", f"; if it has ended: rm {quote(path)}"

@@ -28,13 +28,13 @@ from dwork.hub.graph import Graph
 from dwork.hub.node import Node
 from dwork.hub.ready_queue import LAST
 from dwork.hub.reservations import Kept, WorkerRoom
-from dwork.hub.retries import Trials
+from dwork.hub.retries import Retries
 from dwork.hub.workers import Peer, Step, WorkerState
 
 #: Beats that may be missing.
 BEATS = 2.5
 #: Seconds that something may be ready which no worker could run, until that is told.
-PUZZLED = 5.0
+UNMET_DELAY = 5.0
 
 
 @dataclass(slots=True)
@@ -46,10 +46,10 @@ class Parked:
     answers: int
 
 
-class Handout:
+class Dispatch:
     """See the module's text. timeout: of tasks that do not say; None for ever. elastic: other workers may join."""
 
-    def __init__(self, graph: Graph, trials: Trials, timeout: float | None, elastic: bool) -> None:
+    def __init__(self, graph: Graph, trials: Retries, timeout: float | None, elastic: bool) -> None:
         self._graph = graph
         self._trials = trials
         self._timeout = timeout
@@ -108,9 +108,9 @@ class Handout:
         worker.has = has._replace(cores=max(has.cores, slots))
         self.kept.reconsider(worker)
         self._stuck = {}
-        self.weigh(worker)
+        self.update_load(worker)
 
-    def weigh(self, worker: WorkerState) -> None:
+    def update_load(self, worker: WorkerState) -> None:
         """What a worker holds has changed. The list of those that hold too much is kept: the end of a run must not
         search all."""
         worker.recount()
@@ -205,7 +205,7 @@ class Handout:
             if worker.surplus and not worker.recalled:
                 worker.recalled = True
                 step.tell(worker, messages.Recall(worker.surplus))
-        self._unmet = {asked: self._unmet.get(asked, now + PUZZLED) for asked in self.kept.unmet}
+        self._unmet = {asked: self._unmet.get(asked, now + UNMET_DELAY) for asked in self.kept.unmet}
 
     def _serve(self, choose: Callable[[set[Peer]], Peer | None], now: float, step: Step) -> None:
         tried: set[Peer] = set()
@@ -292,7 +292,7 @@ class Handout:
             tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))
         if room is not None:
             self._note_heavy(worker, nodes)
-        self.weigh(worker)
+        self.update_load(worker)
         step.events.append(events.Stolen(now, worker.location, tasks))
         time = 0.0 if worker.slots else now
         awaited = bool(worker.slots) and any([node.successors is not None for node in nodes])

@@ -8,7 +8,7 @@ from dwork.core.errors import GraphError
 from dwork.hub.workers import Peer
 
 
-class Vigil:
+class EndWaiters:
     """Knows them, and when which of them has waited long enough."""
 
     def __init__(self) -> None:
@@ -30,15 +30,15 @@ class Vigil:
         if self._until.pop(peer, None) is not None:
             self._look()
 
-    def weary(self, now: float) -> list[Peer]:
+    def expired(self, now: float) -> list[Peer]:
         """Those that have waited long enough; they wait no more."""
         if self.deadline > now:
             return []
-        weary = [peer for peer, until in self._until.items() if until <= now]
-        for peer in weary:
+        expired = [peer for peer, until in self._until.items() if until <= now]
+        for peer in expired:
             del self._until[peer]
         self._look()
-        return weary
+        return expired
 
     def end(self) -> list[Peer]:
         """All of them; nobody waits any more."""

@@ -17,7 +17,7 @@ from dwork.hub.workers import WorkerState
 PATIENCE: Final = 60.0
 
 
-class Gathering:
+class Feasibility:
     """until: when workers are waited for no longer, in seconds since the epoch; infinity when they are not."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:

@@ -412,13 +412,13 @@ class Graph:
                     node.culprit = found
                     stack += node.successors or ()
 
-    def extend(self, wishes: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
+    def extend(self, wanted: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
         """Let tasks that have not ended wait for further predecessors; return those that are skipped for it.
 
-        All of the wishes are granted, or GraphError is raised and none is. An assigned node must be on its way back:
+        All of it is granted, or GraphError is raised and none is. An assigned node must be on its way back:
         when it now waits, its holder has lost it.
         """
-        added = {node: self._wanted(node, after) for node, after in wishes}
+        added = {node: self._wanted(node, after) for node, after in wanted}
         for node in added:
             self._refuse_cycle(node, added)
         skipped: list[Node] = []
@@ -428,7 +428,7 @@ class Graph:
             lost = next((p for p in predecessors if p.state in LOST), None)
             if lost is not None:
                 skipped += self._skip_all([node], lost.culprit or lost)
-            elif node.waiting and node.state in (READY, ASSIGNED):  # not skipped by an earlier wish
+            elif node.waiting and node.state in (READY, ASSIGNED):  # not skipped by an earlier one
                 self._move(node, WAITING)
                 node.holder = None
         return skipped

@@ -30,13 +30,13 @@ from dwork.core.halt import Halt
 from dwork.core.messages import STANDSTILL, Message, Native, Verb
 from dwork.core.min_time import MinTime
 from dwork.core.task import ACTIVE, TERM, USR1, Assigned, Result, State, TaskKey
-from dwork.hub.dispatch import BEATS, Handout
-from dwork.hub.end_waiters import Vigil
+from dwork.hub.dispatch import BEATS, Dispatch
+from dwork.hub.end_waiters import EndWaiters
 from dwork.hub.graph import Graph, Restored
 from dwork.hub.intake import Intake
 from dwork.hub.node import Node
-from dwork.hub.orphans import Strays
-from dwork.hub.retries import Trials
+from dwork.hub.orphans import Orphans
+from dwork.hub.retries import Retries
 from dwork.hub.select import find, select
 from dwork.hub.workers import Peer, Step, WorkerState
 
@@ -89,8 +89,8 @@ class Hub:
     def __init__(self, policy: Policy | None = None, welcome: messages.Welcome | None = None) -> None:
         self.policy = policy or Policy()
         self.graph = Graph(unknown_is_done=self.policy.unknown_is_done)
-        self.trials = Trials(self.graph, self.policy.delay)
-        self.handout = Handout(self.graph, self.trials, self.policy.timeout, self.policy.elastic)
+        self.trials = Retries(self.graph, self.policy.delay)
+        self.dispatch = Dispatch(self.graph, self.trials, self.policy.timeout, self.policy.elastic)
         self.workers: dict[str, WorkerState] = {}
         self.stopping = ""  # why no more tasks are handed out
         self.cancelling = False  # running tasks are being ended too
@@ -103,12 +103,12 @@ class Hub:
         self._end_by = math.inf  # when what is being ended must have ended
         self._welcome = welcome or messages.Welcome()
         self._held: set[Node] = set()  # kept from starting on request
-        self._strays = Strays()
+        self._orphans = Orphans()
         self._intake = Intake()
-        self._vigil = Vigil()
-        self._roll_call = math.inf  # when to see who is silent
-        self._doubt_until = -math.inf  # be quick about it
-        self._doomed: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
+        self._end_waiters = EndWaiters()
+        self._silence_check = math.inf  # when to see who is silent
+        self._suspect_until = -math.inf  # be quick about it
+        self._to_cancel: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
         self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
             messages.Create: self._create,
             messages.Steal: self._steal,
@@ -147,7 +147,7 @@ class Hub:
             if entry.losses and node.state in ACTIVE:
                 self.trials.restore(node, entry.losses)
         for worker in self.workers.values():
-            self.handout.weigh(worker)
+            self.dispatch.update_load(worker)
         step = Step([events.Resumed(now, to_run)])
         for entry in tasks:
             if entry.losses >= self.policy.losses and not entry.spared:
@@ -168,7 +168,7 @@ class Hub:
         if worker is None:
             beat = RETURN if slots else 0.0
             worker = self.workers[location] = WorkerState(location, None, heard=now, beat=beat)
-            self.handout.join(worker, slots, None)
+            self.dispatch.join(worker, slots, None)
             self._expect(now)
         return worker
 
@@ -203,10 +203,10 @@ class Hub:
         """
         step = Step()
         for peer, undelivered in gone.items():
-            self._vigil.leave(peer)
+            self._end_waiters.leave(peer)
             for message in undelivered:  # first of all: what it never had has nothing to do with its end
                 if isinstance(message, messages.Transfer):
-                    self._undo(message, now, reason, step)
+                    self._return_undelivered(message, now, reason, step)
         for worker in [w for w in self.workers.values() if w.slots and w.peer in gone]:
             self._remove(worker, now, reason, step)
         self._settle(now, step)
@@ -217,7 +217,7 @@ class Hub:
         step = Step()
         self.trials.tick(now)
         if now >= self._drain_at and not self.cancelling:
-            left = max(0.0, self.handout.job_end - now)
+            left = max(0.0, self.dispatch.job_end - now)
             self._stop(now, f"the job ends in {left:.0f} s", True, step, interrupts=True)
         if now >= self._end_by:
             self._end_by = math.inf
@@ -225,10 +225,10 @@ class Hub:
                 if worker.held:
                     reason = f"it did not end in {ENDING:.0f} s"
                     self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
-        if now >= self._roll_call:
-            self._call_roll(now, step)
-        self.handout.tick(self.workers.values(), now, step)
-        step.sends += [(peer, messages.NotFound()) for peer in self._vigil.weary(now)]
+        if now >= self._silence_check:
+            self._check_silence(now, step)
+        self.dispatch.tick(self.workers.values(), now, step)
+        step.sends += [(peer, messages.NotFound()) for peer in self._end_waiters.expired(now)]
         self._settle(now, step)
         return step
 
@@ -259,14 +259,14 @@ class Hub:
         return step
 
     @property
-    def is_attended(self) -> bool:
+    def has_end_waiters(self) -> bool:
         """Whether somebody waits for the end of the run."""
-        return bool(self._vigil)
+        return bool(self._end_waiters)
 
     def conclude(self, code: int, view: bytes = b"") -> Step:
         """The run is over, and ends with this exit code: tell those who wait for that. view: what else to tell them."""
         end = replace(self._standing(), n=code, data=view)
-        return Step(sends=[(peer, end) for peer in self._vigil.end()])
+        return Step(sends=[(peer, end) for peer in self._end_waiters.end()])
 
     # -- state -------------------------------------------------------------------------------------------------
 
@@ -274,8 +274,8 @@ class Hub:
     def deadline(self) -> float:
         """When `tick` is due, at the latest; infinity when nothing waits for time."""
         drain_at = math.inf if self.cancelling else self._drain_at
-        own = min(drain_at, self._roll_call, self._end_by)
-        return min(own, self.trials.deadline, self.handout.deadline, self._vigil.deadline)
+        own = min(drain_at, self._silence_check, self._end_by)
+        return min(own, self.trials.deadline, self.dispatch.deadline, self._end_waiters.deadline)
 
     @property
     def last_end(self) -> float:
@@ -285,12 +285,12 @@ class Hub:
     @property
     def awaited(self) -> bool:
         """Whether some worker waits for work, and so for whatever message may make some."""
-        return bool(self.handout.parked)
+        return bool(self.dispatch.parked)
 
     @property
     def over(self) -> bool:
         """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
-        return self.handout.over
+        return self.dispatch.over
 
     # -- requests ----------------------------------------------------------------------------------------------
 
@@ -308,7 +308,7 @@ class Hub:
         worker = self._worker(peer, message.location, message.native, now, step)
         if worker is not None and not self._is_repeat(worker, message.native):
             self._reconcile(worker, message.native, now, step)
-            self.handout.answer(worker, message.n, message.native, now, step)
+            self.dispatch.answer(worker, message.n, message.native, now, step)
 
     def _beat(self, peer: Peer, message: messages.Beat, now: float, step: Step) -> None:
         worker = self._worker(peer, message.location, message.native, now, step)
@@ -328,10 +328,10 @@ class Hub:
         if known is not None and native is not None:
             self._reconcile(known, native, now, step, owed)
             if owed:  # what it steals it would not take before it has told all
-                self.handout.unpark(known)
+                self.dispatch.unpark(known)
                 step.sends.append((peer, replace(self._welcome, again=True)))
                 return
-            if message.steal and self.handout.answer(known, message.steal, native, now, step) and not missing:
+            if message.steal and self.dispatch.answer(known, message.steal, native, now, step) and not missing:
                 return  # the Transfer or Exit is the answer
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
         step.sends.append((peer, answer))
@@ -391,7 +391,7 @@ class Hub:
         return messages.OK(name=text, n=graph.ready, counts=counts)
 
     def _await(self, peer: Peer, message: messages.Await, now: float, step: Step) -> None:
-        self._vigil.join(peer, message.wait, now)
+        self._end_waiters.join(peer, message.wait, now)
 
     def _output(self, peer: Peer, message: messages.Output, now: float, step: Step) -> None:
         worker = self.workers.get(message.location)
@@ -441,7 +441,7 @@ class Hub:
                 continue
             worker = self.workers[node.holder] if node.holder is not None else None
             if worker is not None and worker.slots:
-                self._doomed.add(node)
+                self._to_cancel.add(node)
                 asked.setdefault(worker.location, []).append(node.id)
                 continue
             if worker is not None:
@@ -454,7 +454,7 @@ class Hub:
 
     def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
         if nodes:
-            self._doomed.difference_update(nodes)
+            self._to_cancel.difference_update(nodes)
             self._forget(nodes, step)
             step.events.append(events.Cancelled(now, _named(nodes), ON_REQUEST))
             self._tell_skipped(skipped, now, step)
@@ -482,7 +482,7 @@ class Hub:
         """Whether all that is left is held, or waits for what is: nothing goes on unless somebody releases it."""
         counts = self.graph.counts
         is_idle = not counts[State.READY] and not counts[State.ASSIGNED]
-        return is_idle and bool(self._held) and self.trials.deadline == math.inf and not self.handout.unfit
+        return is_idle and bool(self._held) and self.trials.deadline == math.inf and not self.dispatch.unfit
 
     def is_held(self, node: Node) -> bool:
         """Whether somebody keeps it from starting."""
@@ -508,9 +508,9 @@ class Hub:
             step.events.append(events.Joined(now, location, slots))
         has = native.has if native else None
         if worker.peer != peer or worker.slots != slots or (has is not None and has != worker.has):
-            self.handout.unpark(worker)
+            self.dispatch.unpark(worker)
             worker.peer, worker.sequence = peer, 0
-            self.handout.join(worker, slots, has)
+            self.dispatch.join(worker, slots, has)
         worker.heard = now
         if native:
             worker.beat = native.beat
@@ -527,26 +527,27 @@ class Hub:
         moved, it may be after all.
         """
         self._drain_at = end - drain_before
-        self.handout.expect_end(end, min_time)
+        self.dispatch.expect_end(end, min_time)
         step = Step()
         self._settle(now, step)
         return step
 
-    def doubt(self, now: float) -> None:
+    def suspect_deaths(self, now: float) -> None:
         """Somebody may have died: for a while be quicker than usual to take a silent worker for lost.
 
         When tasks are ended by the same signal, it was no rank that died: the batch system ends the job.
         """
         self._warned = now
-        self._doubt_until = now + self.policy.silence
-        self._roll_call = min(self._roll_call, now)
+        self._suspect_until = now + self.policy.silence
+        self._silence_check = min(self._silence_check, now)
 
     def _expect(self, now: float) -> None:
         """Some worker is to be heard again: see to it now and then."""
-        self._roll_call = min(self._roll_call, now + self.policy.silence / (16 if now < self._doubt_until else 4))
+        checks = 16 if now < self._suspect_until else 4  # within the silence that is allowed
+        self._silence_check = min(self._silence_check, now + self.policy.silence / checks)
 
-    def _call_roll(self, now: float, step: Step) -> None:
-        late, self._roll_call = now - self._roll_call, math.inf
+    def _check_silence(self, now: float, step: Step) -> None:
+        late, self._silence_check = now - self._silence_check, math.inf
         if late >= max(self.policy.beat, STANDSTILL):  # what came meanwhile is still to be read
             for worker in self.workers.values():
                 worker.heard = now
@@ -554,7 +555,7 @@ class Hub:
             if not worker.beat:
                 continue
             silence = now - worker.heard
-            limit = 0.0 if now < self._doubt_until else self.policy.silence
+            limit = 0.0 if now < self._suspect_until else self.policy.silence
             if silence >= max(limit, BEATS * worker.beat):
                 self._remove(worker, now, f"it was silent for {silence:.0f} s", step)
                 if worker.peer is not None:
@@ -573,10 +574,10 @@ class Hub:
             self.trials.suspect(nodes)
         self._take_back(worker, nodes, now, reason, step, lost=True, interrupted=not died)
         del self.workers[worker.location]
-        self.handout.leave(worker)
+        self.dispatch.leave(worker)
         step.events.append(events.Left(now, worker.location, reason, died))
         if died:
-            self._strays.add([node for node in nodes if node.state is State.READY], worker.location)
+            self._orphans.add([node for node in nodes if node.state is State.READY], worker.location)
             self._give_up_suspects(worker, nodes, now, reason, step)
 
     def _give_up_suspects(self, worker: WorkerState, nodes: list[Node], now: float, reason: str, step: Step) -> None:
@@ -608,22 +609,22 @@ class Hub:
             worker.held.pop(node.id, None)
             back.append(node)
         worker.recalled = False
-        self.handout.weigh(worker)
+        self.dispatch.update_load(worker)
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
             self._intake.forget([node.id for node in back])
             step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost, interrupted))
-        if self._doomed:
+        if self._to_cancel:
             doomed: list[Node] = []
             skipped: list[Node] = []
             for node in back:
-                if node in self._doomed and node.state in ACTIVE:  # and was not skipped for one before it
+                if node in self._to_cancel and node.state in ACTIVE:  # and was not skipped for one before it
                     doomed.append(node)
                     skipped += self.graph.cancel(node)
-            self._doomed.difference_update(back)
+            self._to_cancel.difference_update(back)
             self._tell_cancelled(doomed, skipped, now, step)
 
-    def _undo(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
+    def _return_undelivered(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
         """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
         lost: dict[str, list[Node]] = {}
         for assigned in transfer.tasks:
@@ -648,7 +649,7 @@ class Hub:
         """
         if native is None or native.held is None:
             return
-        self.handout.unpark(worker)
+        self.dispatch.unpark(worker)
         really = dict(native.held)
         really.update((node.id, node.attempt) for node in owed)
         lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
@@ -657,28 +658,28 @@ class Hub:
         to_drop = [
             id
             for id, attempt in native.held
-            if id not in worker.held and not self._keeps(worker, id, attempt, now, step)
+            if id not in worker.held and not self._may_keep(worker, id, attempt, now, step)
         ]
-        if self._doomed or self.cancelling:  # it was away when it was told, or the word got lost
-            to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._doomed]
+        if self._to_cancel or self.cancelling:  # it was away when it was told, or the word got lost
+            to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._to_cancel]
         if to_drop:
             step.tell(worker, messages.Cancel(tuple(to_drop)))
 
-    def _keeps(self, worker: WorkerState, id: int, attempt: int, now: float, step: Step) -> bool:
+    def _may_keep(self, worker: WorkerState, id: int, attempt: int, now: float, step: Step) -> bool:
         """Whether a worker may go on with a task that is not in the book as its own."""
         node = self.graph.find(id)
-        if node is None or not attempt or self._strays.attempt(node, worker.location) != attempt:
+        if node is None or not attempt or self._orphans.attempt(node, worker.location) != attempt:
             return False
         if node.state is State.READY and node.attempt == attempt and not self.stopping:
             self._adopt(worker, node, attempt, now, step)
             worker.hold(node)
-            self.handout.weigh(worker)
+            self.dispatch.update_load(worker)
             return True
         return node.state in ACTIVE
 
     def _adopt(self, worker: WorkerState, node: Node, attempt: int, now: float, step: Step) -> None:
         """A ready task turns out to be in a worker's hands: it has killed nobody."""
-        self._strays.drop(node, worker.location)
+        self._orphans.drop(node, worker.location)
         self.trials.acquit(node)
         self.graph.adopt(node, worker.location)
         name, command, _, options, origin = node.task
@@ -687,17 +688,17 @@ class Hub:
 
     def open(self, now: float, *, is_open: bool = True) -> Step:
         """Hand out tasks from now on; with is_open False, not yet."""
-        self.handout.waits = not is_open
+        self.dispatch.waits = not is_open
         step = Step()
         self._settle(now, step)
         return step
 
     def _settle(self, now: float, step: Step) -> None:
         """See whether somebody who waits can be served, or nobody ever will be."""
-        self.handout.settle(self.workers, now, step)
-        if not self.stopping and (reason := self.handout.why_stop()):
+        self.dispatch.settle(self.workers, now, step)
+        if not self.stopping and (reason := self.dispatch.why_stop()):
             self._stop(now, reason, False, step, interrupts=True)
-            self.handout.settle(self.workers, now, step)
+            self.dispatch.settle(self.workers, now, step)
 
     # -- ends --------------------------------------------------------------------------------------------------
 
@@ -721,8 +722,8 @@ class Hub:
                 key = known.id if known else -1
             node = held.pop(key, None)
             if node is None:
-                is_stray = self._strays and not self.in_doubt
-                stray = self._stray(worker, key, result, now, step) if is_stray else None
+                is_orphan = self._orphans and not self.in_doubt
+                stray = self._orphan_end(worker, key, result, now, step) if is_orphan else None
                 if stray is not None:
                     if not (result.sent and self._waits(worker, stray, result, owed)):
                         good.append(stray)
@@ -741,19 +742,19 @@ class Hub:
                 bad.append((node, result))
         worker.ended += len(good) + len(bad)
         worker.recalled = False
-        self.handout.weigh(worker)
+        self.dispatch.update_load(worker)
         if self._intake:
             self._intake.forget([node.id for node, _ in bad])
         if owed:
             self._lose_patience(worker, owed, now, step)
         if good:
-            if self.handout.min_time.part:
-                self.handout.ended(sum([each.result.seconds for each in ended]), len(ended))
+            if self.dispatch.min_time.part:
+                self.dispatch.ended(sum([each.result.seconds for each in ended]), len(ended))
             self.graph.finish(good)
             self._note_ends(now, good)
             self._forget(good, step)
-            if self._doomed:
-                self._doomed.difference_update(good)
+            if self._to_cancel:
+                self._to_cancel.difference_update(good)
             step.events.append(events.Finished(now, worker.location, ended))
         for node, result in bad:
             if node.state is State.ASSIGNED:  # else it was taken back with one of the others
@@ -780,17 +781,17 @@ class Hub:
             self._take_back(worker, lost, now, NOT_ALL, step, lost=True)
             self._give_up_suspects(worker, lost, now, NOT_ALL, step)
 
-    def _stray(self, worker: WorkerState, id: int, result: Result, now: float, step: Step) -> Node | None:
+    def _orphan_end(self, worker: WorkerState, id: int, result: Result, now: float, step: Step) -> Node | None:
         """The task, assigned to this worker, when the good end of a stray copy is the first end that it has."""
         node = self.graph.find(id)
-        if node is None or not result.attempt or self._strays.attempt(node, worker.location) != result.attempt:
+        if node is None or not result.attempt or self._orphans.attempt(node, worker.location) != result.attempt:
             return None
         if not result.ok or node.state not in (State.READY, State.ASSIGNED):
-            self._strays.drop(node, worker.location)
+            self._orphans.drop(node, worker.location)
             return None
         if node.state is State.ASSIGNED:
             other = self.workers[node.holder or ""]
-            self._doomed.discard(node)
+            self._to_cancel.discard(node)
             self._take_back(other, [node], now, events.ELSEWHERE, step, lost=True)
             if other.slots:
                 step.tell(other, messages.Cancel((node.id,)))
@@ -802,7 +803,7 @@ class Hub:
         self.trials.forget(nodes)
         if self._intake:
             self._intake.forget([node.id for node in nodes])
-        for location, ids in self._strays.end(nodes).items():
+        for location, ids in self._orphans.end(nodes).items():
             worker = self.workers.get(location)
             if worker is not None and worker.slots:
                 step.tell(worker, messages.Cancel(tuple(ids)))
@@ -821,13 +822,13 @@ class Hub:
         ended = Ended(node.id, node.name, result)
         if result.signal == USR1 and not result.error and now < self._warned + 2 * DOUBT and not self.in_doubt:
             self._end_of_job(now, "SIGUSR1", step)
-        if self.interrupting and node not in self._doomed:
+        if self.interrupting and node not in self._to_cancel:
             self.graph.put_back([node])
             step.events.append(events.Interrupted(now, worker.location, ended, self.stopping))
             return
-        if self.cancelling or node in self._doomed:
+        if self.cancelling or node in self._to_cancel:
             skipped = self.graph.cancel(node)
-            self._doomed.discard(node)
+            self._to_cancel.discard(node)
             self._forget([node], step)
             step.events.append(events.Killed(now, worker.location, ended, self.stopping or ON_REQUEST))
             self._tell_skipped(skipped, now, step)
@@ -863,7 +864,7 @@ class Hub:
 
     def _stop(self, now: float, reason: str, running: bool, step: Step, *, interrupts: bool = False) -> None:
         self.stopping = self.stopping or reason
-        self.handout.closed = True
+        self.dispatch.closed = True
         step.events.append(events.Stopping(now, reason, running))
         for worker in self.workers.values():
             if not worker.held:
@@ -916,11 +917,11 @@ class Hub:
         worker = self.workers[node.holder or ""]
         if worker.slots:
             step.tell(worker, messages.Cancel((node.id,)))
-        if node in self._doomed:  # somebody has cancelled it meanwhile
+        if node in self._to_cancel:  # somebody has cancelled it meanwhile
             self._take_back(worker, [node], now, reason, step, lost=True)
             return
         worker.held.pop(node.id, None)
-        self.handout.weigh(worker)
+        self.dispatch.update_load(worker)
         self._intake.forget([node.id])
         self.graph.put_back([node])
         result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="what it comes after is to run again")
@@ -932,8 +933,8 @@ class Hub:
         held = {id: worker.location for worker in self.workers.values() for id in worker.held}
         assigned = {node.id: node.holder for node in self.graph.names.values() if node.state is State.ASSIGNED}
         assert held == assigned, "each assigned task is held by its holder, and by nobody else"
-        self.handout.check(self.workers)
-        assert all(node.state is State.ASSIGNED for node in self._doomed), "only what somebody holds is doomed"
+        self.dispatch.check(self.workers)
+        assert all(node.state is State.ASSIGNED for node in self._to_cancel), "only what somebody holds is doomed"
         assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
         assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dwork.hub.node import Node
 
 
-class Strays:
+class Orphans:
     """Of each task, which workers may have a copy that the graph does not know of: location and attempt."""
 
     def __init__(self) -> None:

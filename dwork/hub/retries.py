@@ -30,7 +30,7 @@ LONGEST = 60.0
 LOOK = 100
 
 
-class Trials:
+class Retries:
     """See the module's text. delay: seconds before the second attempt; each further one waits twice as long."""
 
     def __init__(self, graph: Graph, delay: float) -> None:

@@ -66,7 +66,7 @@ def main(typed: str = "dwork-pool") -> None:
 
 def _be_worker(world: MPI.Intracomm) -> NoReturn:
     from dwork.host.capacity import of_rank
-    from dwork.worker.worker import OVER_TCP, Habits, Worker
+    from dwork.worker.worker import OVER_TCP, Worker, WorkerPolicy
     from dwork.worker_loop import work
 
     transport = mpi.Mpi(world)
@@ -77,7 +77,7 @@ def _be_worker(world: MPI.Intracomm) -> NoReturn:
         say(PROGRAM, text)
 
     def body() -> int:
-        worker = Worker(location, slots, Habits(beat=BEAT), equipment.has)
+        worker = Worker(location, slots, WorkerPolicy(beat=BEAT), equipment.has)
         moved = work(worker, transport, tell, equipment, is_rank=True, hub_timeout=HUB_TIMEOUT)
         if moved is not None:
             from dwork.connection.file import reach

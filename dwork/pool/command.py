@@ -13,18 +13,18 @@ from dwork.cli.load_tasks import load
 from dwork.cli.options import (
     MIN_TIME,
     SLOTS,
-    door_options,
+    endpoint_options,
+    execution_options,
     gpus_option,
     job_end_options,
     max_output_option,
     policy_options,
-    wishes_options,
 )
 from dwork.cli.program import ExitCode, click_main, guarded, leave, say
 from dwork.cli.shell_completion import directories, files
-from dwork.connection.endpoint import Door
+from dwork.connection.endpoint import Endpoint
 from dwork.core.errors import UsageError
-from dwork.core.messages import Wishes
+from dwork.core.messages import Execution
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.version import __version__
 from dwork.host import signals
@@ -86,7 +86,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     help="Keep what tasks print there.  [default: the record's name with .logs for .db]",
 )
 @click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
-@wishes_options
+@execution_options
 @max_output_option
 @click.option(
     "--joblog",
@@ -111,7 +111,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     metavar="PORT",
     help="Port for dquery and kworker.  [default: 6125, or any free one]",
 )
-@door_options
+@endpoint_options
 @click.option(
     "--slots",
     type=SLOTS,
@@ -163,7 +163,7 @@ def command(
     fresh: bool,
     logs: str | None,
     no_logs: bool,
-    wishes: Wishes,
+    execution: Execution,
     max_output: int,
     joblog: str | None,
     keep_order: bool,
@@ -225,7 +225,7 @@ def command(
     if not tasks:
         tell("there is nothing to do")
         return ExitCode.DONE
-    door = Door(
+    endpoint = Endpoint(
         bind,
         port,
         insecure,
@@ -234,7 +234,7 @@ def command(
         record=file and os.path.abspath(file),
     )
     settings = Settings(
-        door,
+        endpoint,
         keep_order,
         quiet,
         file,
@@ -243,7 +243,7 @@ def command(
         joblog or "",
         max_output,
         transport,
-        wishes,
+        execution,
         slots,
         gpus,
         walltime,

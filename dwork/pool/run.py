@@ -20,7 +20,7 @@ from dwork.cli.exit_code import verdict
 from dwork.cli.program import ExitCode, say
 from dwork.connection.file import is_only
 from dwork.core.errors import StoreError, UsageError
-from dwork.core.messages import NO_WISHES, Exit, Move, Welcome, Wishes
+from dwork.core.messages import DEFAULT_EXECUTION, Execution, Exit, Move, Welcome
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.task import State, Task
 from dwork.core.text import counted, shown, signal_name
@@ -29,7 +29,7 @@ from dwork.host.batch_job import job
 from dwork.host.cores import share, slots
 from dwork.host.signals import ENDS, Signals, end_of_job
 from dwork.host.walltime import Walltime
-from dwork.hub.feasibility import Gathering
+from dwork.hub.feasibility import Feasibility
 from dwork.hub.hub import DOUBT, Hub, Policy
 from dwork.output.joblog import Joblog
 from dwork.output.printer import Printer
@@ -44,7 +44,7 @@ from dwork.record.resume import Plan
 from dwork.server.absence import Absence
 from dwork.server.hub_loop import HubLoop, Listener
 from dwork.server.overview import NoRecord, Overview
-from dwork.server.rank_arrivals import RollCall
+from dwork.server.rank_arrivals import RankArrivals
 from dwork.transport import Transport
 from dwork.transport.mpi import Mpi
 from dwork.transport.waiting import clock
@@ -52,7 +52,7 @@ from dwork.transport.wire import encode
 
 if TYPE_CHECKING:
     from dwork.connection.bridge import Bridge
-    from dwork.connection.endpoint import Door
+    from dwork.connection.endpoint import Endpoint
     from dwork.record.store import Store
 
 _CAUGHT: Final = (*ENDS, signal.SIGCHLD)
@@ -79,7 +79,7 @@ class Settings:
     not say itself. progress: one of progress.choice.WAYS.
     """
 
-    door: Door
+    endpoint: Endpoint
     keep_order: bool = False
     quiet: bool = False
     record: str = ""
@@ -88,7 +88,7 @@ class Settings:
     joblog: str = ""
     max_output: int = 0
     transport: str = "mpi"
-    wishes: Wishes = NO_WISHES
+    execution: Execution = DEFAULT_EXECUTION
     slots: str | None = None
     gpus: str | None = None
     walltime: float | None = None
@@ -115,9 +115,9 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
                 run.loop.turn()
                 if refusal := run.gather():
                     raise UsageError(refusal)
-                run.heed(signals.take())
-                run.mind_the_time()
-                run.see_whether_it_goes_on()
+                run.handle_signals(signals.take())
+                run.check_walltime()
+                run.check_absence()
                 run.show()
                 if not run.hub.over:
                     run.loop.sleep(signals.descriptor, run.next)
@@ -163,13 +163,13 @@ class _Run:
             "output": True,
             "limit": settings.max_output,
             "beat": policy.beat,
-            "wishes": settings.wishes,
+            "wishes": settings.execution,
         }
-        if settings.door.public or self._local:
+        if settings.endpoint.public or self._local:
             from dwork.connection.bridge import Bridge  # no zmq where nobody asks for it
 
             local = f"ipc://{self._local}/hub" if self._local else ""
-            self._bridge = Bridge(replace(settings.door, local=local), clock(), self._tell_always)
+            self._bridge = Bridge(replace(settings.endpoint, local=local), clock(), self._tell_always)
             stack.callback(self._bridge.close)
             stack.callback(self._close_record)  # who finds the bridge gone looks there
             transports.append(self._bridge.router)
@@ -187,18 +187,18 @@ class _Run:
         if self._store is not None:
             from dwork.server.queries import Inquiries
 
-            overview = Overview(self.hub, self._report, settings.door.tasks, clock, self._store.since)
+            overview = Overview(self.hub, self._report, settings.endpoint.tasks, clock, self._store.since)
             self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
         else:
-            overview = Overview(self.hub, self._report, settings.door.tasks, clock)
+            overview = Overview(self.hub, self._report, settings.endpoint.tasks, clock)
             self.loop.keep(lambda: False, NoRecord(overview).answer)
         self.loop.listen(overview)
         self.walltime = Walltime(settings.walltime, clock())
         stack.callback(self.walltime.close)
         self._tell_end()
-        self._roll: RollCall | None = None  # of ranks that talk over ZeroMQ
+        self._roll: RankArrivals | None = None  # of ranks that talk over ZeroMQ
         self._worker: subprocess.Popen[bytes] | None = None
-        self.gathering = Gathering(())
+        self.feasibility = Feasibility(())
         self._absence = Absence((), policy.silence, clock())
         self._look_again = math.inf  # whether anybody can be expected still
         self._waits = ""  # what people were told that it waits for
@@ -250,7 +250,7 @@ class _Run:
         self.loop.carry_out(self.hub.restore(plan.entries, clock(), next_id=plan.next_id))
         gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
         gc.enable()
-        self.gathering = Gathering(self.hub.graph.names.values())
+        self.feasibility = Feasibility(self.hub.graph.names.values())
         if self._settings.joblog:
             log = Joblog(self._settings.joblog, self._command, again=plan.known, before=self._screen.hide)
             self._stack.callback(log.close)
@@ -271,8 +271,8 @@ class _Run:
         self.loop.listen(self._absence)
         if self._ranks is not None and self._settings.transport == "zmq":
             self._roll = self._move(self._ranks)
-        if self.gathering.is_needed and not self.hub.policy.elastic:
-            self.gathering.begin(clock())
+        if self.feasibility.is_needed and not self.hub.policy.elastic:
+            self.feasibility.begin(clock())
             self.loop.carry_out(self.hub.open(clock(), is_open=False))
         if self._local:
             self._worker = self._stack.enter_context(self._local_worker())
@@ -292,26 +292,26 @@ class _Run:
         self._tell(f"{counted(n, 'task')} {where}{hint}")
         self.progress.begin(clock())
 
-    def _move(self, ranks: Mpi) -> RollCall:
+    def _move(self, ranks: Mpi) -> RankArrivals:
         """Have the ranks talk over ZeroMQ: they look at MPI no more until they are sent home."""
         assert self._bridge is not None
         move = encode(Move(self._bridge.connection.to_json()))
         for rank in ranks.peers:
             ranks.send(rank, move)
         ranks.flush(_COME)
-        roll = RollCall(map(str, ranks.peers), clock() + _COME)
+        roll = RankArrivals(map(str, ranks.peers), clock() + _COME)
         self.loop.listen(roll)
         return roll
 
     def gather(self) -> str:
         """When workers are waited for, begin as soon as all are there; why not, when none can ever run something."""
-        if not self.gathering.is_on:
+        if not self.feasibility.is_on:
             return ""
         n = (len(self._ranks.peers) if self._ranks is not None else 0) + bool(self._local)
         workers = self.hub.workers.values()
-        if not self.gathering.ends(len(workers), n, clock()):
+        if not self.feasibility.ends(len(workers), n, clock()):
             return ""
-        if refusal := self.gathering.refusal(workers):
+        if refusal := self.feasibility.refusal(workers):
             return refusal
         self.loop.carry_out(self.hub.open(clock()))
         return ""
@@ -332,7 +332,7 @@ class _Run:
         self.progress.look(clock())
         self._screen.restore()
 
-    def mind_the_time(self) -> None:
+    def check_walltime(self) -> None:
         """See whether the job ends at another time than was thought."""
         is_time = clock() >= self.walltime.next or self.walltime.is_asking
         if is_time and self.walltime.poll(clock()):
@@ -349,12 +349,12 @@ class _Run:
     @property
     def next(self) -> float:
         """When to look again, whatever happens."""
-        return min(self.walltime.next, self.gathering.until, self.progress.next, self._look_again)
+        return min(self.walltime.next, self.feasibility.until, self.progress.next, self._look_again)
 
-    def see_whether_it_goes_on(self) -> None:
+    def check_absence(self) -> None:
         """Stop when nobody can do what is left; say it once when it waits for somebody who may."""
         self._look_again = math.inf
-        if self.hub.stopping or self.hub.over or self.gathering.is_on:
+        if self.hub.stopping or self.hub.over or self.feasibility.is_on:
             return
         stops, waits = self._held_up() if self.hub.waits_for_release else self._deserted()
         if stops:
@@ -366,7 +366,7 @@ class _Run:
 
     def _held_up(self) -> tuple[str, str]:
         """All that is left is held: why to stop for that, or else that it waits."""
-        if self._settings.door.public:
+        if self._settings.endpoint.public:
             return "", "what is left is held; it waits for `dquery release`"
         return "what is left is held; run it without --no-bridge, and `dquery release` lets it go on", ""
 
@@ -379,20 +379,20 @@ class _Run:
         if clock() < until:
             self._look_again = until
             return "", self._absence.text
-        if self._settings.door.public and self.hub.policy.elastic:
+        if self._settings.endpoint.public and self.hub.policy.elastic:
             return "", "no worker is left; it waits for others to join"
-        return "no worker is left" + (" (--elastic waits for others)" if self._settings.door.public else ""), ""
+        return "no worker is left" + (" (--elastic waits for others)" if self._settings.endpoint.public else ""), ""
 
     def _give_up(self, reason: str) -> None:
         if self._settings.quiet:  # or nobody would know why
             self._tell_always(reason)
         self._stop(reason, running=False)
 
-    def heed(self, numbers: set[int]) -> None:
+    def handle_signals(self, numbers: set[int]) -> None:
         """Act on signals and on what went wrong meanwhile."""
         now = clock()
         if numbers & self._told_deaths:
-            self.hub.doubt(now)
+            self.hub.suspect_deaths(now)
         numbers = numbers - self._told_deaths
         fresh = {n for n in numbers & _LEAVE_FOR if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
         if number := end_of_job(numbers):
@@ -453,7 +453,7 @@ class _Run:
             while self._interrupted < 2 and self._roll.awaits(self.hub.workers, clock()):
                 self.loop.turn()
                 self.loop.sleep(self._signals.descriptor, self._roll.until)
-                self.heed(self._signals.take())
+                self.handle_signals(self._signals.take())
             there = self._roll.alive(self.hub.workers)
             for rank in self._ranks.peers:
                 if str(rank) not in there:

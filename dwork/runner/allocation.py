@@ -6,29 +6,29 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 
-class Seat(NamedTuple):
+class Share(NamedTuple):
     """What one task has for itself; no cpus: it shares them with the others."""
 
     cpus: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
 
 
-class Seats:
+class Allocation:
     """The CPUs and GPUs that nobody has now. Without cpus tasks are not pinned."""
 
     def __init__(self, cpus: Sequence[int], gpus: Sequence[str]) -> None:
         self._cpus = sorted(cpus)
         self._gpus = list(gpus)
-        self._taken: dict[int, Seat] = {}
+        self._taken: dict[int, Share] = {}
 
     def __bool__(self) -> bool:
         """Whether there is anything to give, now or later."""
         return bool(self._cpus or self._gpus or self._taken)
 
-    def take(self, task: int, cores: int, gpus: int) -> Seat:
+    def take(self, task: int, cores: int, gpus: int) -> Share:
         """A seat for a task; of GPUs, and of CPUs when there are enough."""
         cpus = self._run_of(cores) if cores <= len(self._cpus) else ()
-        seat = self._taken[task] = Seat(cpus, tuple(self._gpus[:gpus]))
+        seat = self._taken[task] = Share(cpus, tuple(self._gpus[:gpus]))
         self._cpus = [cpu for cpu in self._cpus if cpu not in cpus]
         del self._gpus[:gpus]
         return seat

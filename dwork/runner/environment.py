@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from dwork.core.glob import matcher
-from dwork.core.messages import Wishes
+from dwork.core.messages import Execution
 
 #: What launchers and process managers tell a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI, PALS, ALPS,
 #: MVAPICH, jsrun, Flux.
@@ -39,10 +39,10 @@ _IN_SLURM: Final = {
 _OWN: Final = re.compile(r"DWORK_(SERVER|INSECURE|CONNECTION)$")
 
 
-def of_tasks(environ: Mapping[str, str], wishes: Wishes | None = None) -> dict[str, str]:
+def of_tasks(environ: Mapping[str, str], execution: Execution | None = None) -> dict[str, str]:
     """The environment of tasks, from that of the worker. A kept variable stays whatever it is."""
-    wishes = wishes or Wishes()
-    kept, dropped = _any(wishes.keep), _any(wishes.drop)
+    execution = execution or Execution()
+    kept, dropped = _any(execution.keep), _any(execution.drop)
     in_step = "SLURM_STEP_ID" in environ
     clean = {}
     for name, value in environ.items():
@@ -53,7 +53,7 @@ def of_tasks(environ: Mapping[str, str], wishes: Wishes | None = None) -> dict[s
     if in_step:
         for name, value in _IN_SLURM.items():
             clean.setdefault(name, value)
-    clean.update(wishes.set)
+    clean.update(execution.set)
     return clean
 
 

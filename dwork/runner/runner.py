@@ -26,14 +26,14 @@ from dataclasses import dataclass
 from typing import Final
 
 from dwork.core.argv import SHELL, arguments, as_path
-from dwork.core.messages import NO_WISHES, Wishes
+from dwork.core.messages import DEFAULT_EXECUTION, Execution
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import TIMED_OUT, Assigned, Result
 from dwork.core.text import printable, size
 from dwork.host import cgroups, cores, gpus
 from dwork.host.capacity import Equipment
 from dwork.runner import memory_poll
-from dwork.runner.allocation import Seat, Seats
+from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.environment import of_tasks
 from dwork.runner.guard import MARK, Guard, children, end
@@ -102,7 +102,7 @@ class Runner:
         self._own = {"DWORK_WORKER": location, MARK: self._guard.mark}
         self._wide = os.sched_getaffinity(0) | cores.reachable()
         os.sched_setaffinity(0, self._wide)  # what a launcher has bound us to is not for our tasks
-        self.dress(NO_WISHES, {})
+        self.configure(DEFAULT_EXECUTION, {})
         self.deadline = float("inf")  # when poll has something to do though nothing ends
         self.passes_on = False  # whether somebody wants to see output before its task ends
         self._end_at = float("inf")  # when to end the next task
@@ -110,17 +110,17 @@ class Runner:
         self._weigh_at = float("inf")  # when to see how much memory is used
         _close_on_exec()
 
-    def dress(self, wishes: Wishes, way: dict[str, str]) -> None:
+    def configure(self, execution: Execution, way: dict[str, str]) -> None:
         """How to run tasks from now on; way: variables that tell them how to reach the hub."""
         equipment = self._equipment
-        is_pinned = self._slots > 1 if wishes.pin is None else wishes.pin
+        is_pinned = self._slots > 1 if execution.pin is None else execution.pin
         can_pin = is_pinned and len(equipment.cpus) >= max(equipment.cores, self._slots)
         if not self._children:  # a Welcome may come twice, and who runs then keeps what he has
-            self._seats = Seats(equipment.cpus if can_pin else (), equipment.gpus.ids)
-        self._enforces_memory = wishes.enforce_memory
-        if wishes.enforce_memory and not self._groups:
+            self._seats = Allocation(equipment.cpus if can_pin else (), equipment.gpus.ids)
+        self._enforces_memory = execution.enforce_memory
+        if execution.enforce_memory and not self._groups:
             self._groups = MemoryGroups(cgroups.own())
-        self._environment = {**of_tasks(os.environ, wishes), **self._own, **way}
+        self._environment = {**of_tasks(os.environ, execution), **self._own, **way}
         self._may_set_threads = THREADS not in self._environment
         self._environment.update(self._means(ONE_CORE, ()))
 
@@ -139,7 +139,7 @@ class Runner:
         if not words:
             return Result(assigned.id, assigned.attempt, 0, 0, now)
         asked = assigned.options.asks
-        seat = self._seats.take(assigned.id, asked.cores, asked.gpus) if self._seats else Seat()
+        seat = self._seats.take(assigned.id, asked.cores, asked.gpus) if self._seats else Share()
         environment = self._environment_of(assigned, asked, seat)
         try:
             captured = self.capture.begin()
@@ -174,13 +174,13 @@ class Runner:
             self._look_at = now + LOOK
         if is_held and not group and self._weigh_at == float("inf"):
             self._weigh_at = now + WEIGH
-        self._reckon()
+        self._set_deadline()
         return None
 
-    def _reckon(self) -> None:
+    def _set_deadline(self) -> None:
         self.deadline = min(self._end_at, self._look_at, self._weigh_at)
 
-    def _environment_of(self, assigned: Assigned, asked: Resources, seat: Seat) -> dict[str, str]:
+    def _environment_of(self, assigned: Assigned, asked: Resources, seat: Share) -> dict[str, str]:
         environment = self._environment
         environment["DWORK_TASK_ID"] = str(assigned.id)
         environment["DWORK_ATTEMPT"] = str(assigned.attempt)
@@ -245,7 +245,7 @@ class Runner:
                 self._pass_on(now)
             if now >= self._weigh_at:
                 self._weigh(now)
-            self._reckon()
+            self._set_deadline()
         return results
 
     def kill(self, task: int, now: float, reason: str) -> None:
@@ -260,7 +260,7 @@ class Runner:
         child.kill_at = now + self._grace
         child.deadline = child.kill_at
         self._end_at = min(self._end_at, child.kill_at)
-        self._reckon()
+        self._set_deadline()
         _signal_group(pid, signal.SIGTERM)
         _signal_group(pid, signal.SIGCONT)
 

@@ -140,20 +140,20 @@ class HubLoop:
         for transport in self._transports:
             transport.lost()
 
-    def conclude(self, code: int, door: Transport | None = None) -> None:
+    def conclude(self, code: int, endpoint: Transport | None = None) -> None:
         """The run is over, with this exit code: tell those who wait for that.
 
         Also those who have just asked: door is where they do, and what others say there is not listened to any more.
         """
-        for peer, frame in door.receive() if door is not None else ():
+        for peer, frame in endpoint.receive() if endpoint is not None else ():
             with contextlib.suppress(WireError):
                 if isinstance(message := wire.decode_request(frame), Await):
-                    self.hub.receive((door, peer), message, clock())
-        if self.hub.is_attended:
+                    self.hub.receive((endpoint, peer), message, clock())
+        if self.hub.has_end_waiters:
             answer = self._answer(Watch())
             self._send(self.hub.conclude(code, answer.data if isinstance(answer, Answer) else b""))
-        if door is not None:
-            door.lost()  # who has not waited for it is not missed
+        if endpoint is not None:
+            endpoint.lost()  # who has not waited for it is not missed
 
     def abandon(self) -> None:
         """What happens cannot be kept any more: tell all workers to end their tasks and leave; nobody else is told."""

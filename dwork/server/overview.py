@@ -73,7 +73,7 @@ class Overview:
             "started": clock(),
         }
         self._clock = clock
-        self._keeps = since is None
+        self._may_keep = since is None
         self._times: dict[int, float] = {}
         self._since = since or self._times.get
         self._tails = Tails(STDERR)
@@ -85,7 +85,7 @@ class Overview:
         for event in happened:
             match event:
                 case events.Stolen(time=time, tasks=tasks):
-                    if self._keeps:
+                    if self._may_keep:
                         self._times.update(dict.fromkeys([task.id for task in tasks], time))
                 case events.Finished(tasks=tasks) | events.Requeued(tasks=tasks):
                     self._forget(tasks)
@@ -106,11 +106,11 @@ class Overview:
 
     def _forget(self, tasks: Sequence[Named | Ended]) -> None:
         """These are in nobody's hands any more."""
-        if not self._keeps and not self._tails:
+        if not self._may_keep and not self._tails:
             return
         ids = [task.id for task in tasks]
         self._tails.forget(ids)
-        if self._keeps:
+        if self._may_keep:
             pop = self._times.pop
             for id in ids:
                 pop(id, None)
@@ -144,7 +144,7 @@ class Overview:
 
     def _told(self, now: float) -> Row:
         hub, at = self._hub, standing(self._hub, self._report, now)
-        end = hub.handout.job_end
+        end = hub.dispatch.job_end
         return {
             "time": now,
             "run": self._run,

@@ -94,7 +94,7 @@ class Inquiries:
         go_on = None
         if node is not None:
             row["held"] = self._hub.is_held(node)
-            row["misses"] = self._hub.handout.misses(node, self._hub.workers.values())
+            row["misses"] = self._hub.dispatch.misses(node, self._hub.workers.values())
             row["culprit"] = node.culprit.name if node.culprit else None
             row["predecessors"], go_on = _predecessors(node, first)
             row["successors"] = {"total": len(node.successors or ())}

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dwork.core.events import Event, Joined, Left
 
 
-class RollCall:
+class RankArrivals:
     """A listener. until: when a rank that has not come yet is taken for dead, in seconds since the epoch."""
 
     def __init__(self, ranks: Iterable[str], until: float) -> None:

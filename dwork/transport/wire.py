@@ -354,13 +354,13 @@ def _welcome(message: m.Welcome, q: Any) -> None:
         q.beat = message.beat
     if message.again:
         q.again = True
-    q.env_keep.extend(message.wishes.keep)
-    q.env_drop.extend(message.wishes.drop)
-    for name, value in message.wishes.set:
+    q.env_keep.extend(message.execution.keep)
+    q.env_drop.extend(message.execution.drop)
+    for name, value in message.execution.set:
         q.env.add(name=os.fsencode(name), value=os.fsencode(value))
-    if message.wishes.pin is not None:
-        q.pin = message.wishes.pin
-    if message.wishes.enforce_memory:
+    if message.execution.pin is not None:
+        q.pin = message.execution.pin
+    if message.execution.enforce_memory:
         q.enforce_memory = True
 
 
@@ -471,10 +471,10 @@ def _returned(q: Any) -> tuple[m.Returned, ...]:
     return tuple(m.Returned(_get_key(pb), tuple(_text(dep.name) for dep in pb.pred)) for pb in q.task)
 
 
-def _wishes(q: Any) -> m.Wishes:
+def _execution(q: Any) -> m.Execution:
     keep, drop = (tuple([_text(glob) for glob in globs]) for globs in (q.env_keep, q.env_drop))
     variables = tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env])
-    return m.Wishes(keep, drop, variables, q.pin if q.HasField("pin") else None, q.enforce_memory)
+    return m.Execution(keep, drop, variables, q.pin if q.HasField("pin") else None, q.enforce_memory)
 
 
 def _one_output(q: Any) -> m.Output:
@@ -544,7 +544,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
     QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why", q.answers),
     QueryMsg.Welcome: lambda q: m.Welcome(
-        _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again, _wishes(q)
+        _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again, _execution(q)
     ),
     QueryMsg.Leave: lambda q: m.Leave(),
     QueryMsg.Move: lambda q: m.Move(_text(q.connection)),

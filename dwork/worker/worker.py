@@ -59,7 +59,7 @@ PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Habits:
+class WorkerPolicy:
     """How a worker behaves. All times in seconds.
 
     lookahead: how much work to hold. most: the most tasks to hold, however short. stale: give back what could not
@@ -76,19 +76,19 @@ class Habits:
 
 
 #: Of a worker over TCP: what is sent may get lost, and the hub must hear it now and then.
-OVER_TCP = Habits(wait=20.0, patience=10.0, beat=5.0)
+OVER_TCP = WorkerPolicy(wait=20.0, patience=10.0, beat=5.0)
 
 
 class Worker:
     """One location with so many slots; has: what its tasks can have in all. See the module's text for the rules."""
 
     def __init__(
-        self, location: str, slots: int = 1, habits: Habits | None = None, has: Resources | None = None
+        self, location: str, slots: int = 1, policy: WorkerPolicy | None = None, has: Resources | None = None
     ) -> None:
         self.location = location
         self.slots = slots
         self.has = None if has is None else has._replace(cores=max(has.cores, slots))
-        self.habits = habits or Habits()
+        self.policy = policy or WorkerPolicy()
         self.native = False
         self.welcome: Welcome | None = None
         self.leaving = False
@@ -108,10 +108,10 @@ class Worker:
         self._unanswered: dict[int, tuple[float, tuple[Result, ...]]] = {}
         self._steal = 0  # the number of the Steal that is under way
         self._steal_time = -math.inf
-        self._grasp = slots  # the most to ask for next time
+        self._most_wanted = slots  # the most to ask for next time
         self._mean = math.inf
         self.started = -math.inf  # when the last task was started
-        self._beat = self.habits.beat
+        self._beat = self.policy.beat
         self._spoke = 0.0  # when the last message was sent
         self._beats = False  # a Beat is unanswered
         self._awaits = False  # original dialect: a request is under way
@@ -272,7 +272,7 @@ class Worker:
         if self._returns:
             out.append(GiveBack(self.location, tuple(self._returns), self._number(now, ())))
             self._returns.clear()
-        n = self._appetite(now)
+        n = self._wanted_tasks(now)
         if self._compare and not self._results:
             n = max(1, n)  # what is in hand travels with results or with a Steal
         if n or self._compare or (self._results and self._report_is_due(now)):
@@ -312,17 +312,17 @@ class Worker:
         """When `outbox` will have something to say though nothing happens; infinity when never."""
         if not self.native:
             if self._awaits:
-                return self._asked + self.habits.patience
+                return self._asked + self.policy.patience
             is_full = len(self.queue) + len(self.running) >= self.slots
             return math.inf if self.leaving or is_full else self._pause_until
         times = [self._spoke + self._beat if self._beat else math.inf]
         if self._results:
             times.append(self._oldest + 2 * self._hold)
         if self.queue:
-            times.append(self.started + self.habits.stale)
+            times.append(self.started + self.policy.stale)
         if self._steal:
-            times.append(self._steal_time + self.habits.wait + self.habits.patience)
-        times += [time + self.habits.patience for time, _ in self._unanswered.values()]
+            times.append(self._steal_time + self.policy.wait + self.policy.patience)
+        times += [time + self.policy.patience for time, _ in self._unanswered.values()]
         return min(times)
 
     # -- the rules ---------------------------------------------------------------------------------------------
@@ -344,7 +344,7 @@ class Worker:
             self.queue.append(assigned)
         if transfer.awaited:
             self._awaited.update([assigned.id for assigned in transfer.tasks])
-        self._grasp = min(2 * self._grasp, self.habits.most)
+        self._most_wanted = min(2 * self._most_wanted, self.policy.most)
 
     def _cancel(self, tasks: set[int]) -> None:
         if not tasks <= self.running.keys() | {assigned.id for assigned in self.queue}:
@@ -354,28 +354,28 @@ class Worker:
         self._returns += [Returned(assigned.id) for assigned in self.queue if assigned.id in tasks]
         self.queue = deque(kept)
 
-    def _appetite(self, now: float) -> int:
+    def _wanted_tasks(self, now: float) -> int:
         """How many tasks to ask for now."""
         if self._steal or self.leaving:
             return 0
         places = self._places
         target = places
         pace = max(self._mean, now - self.started) if self.running else self._mean
-        if pace * self.habits.most <= self.habits.lookahead * places:
-            target = max(target, self.habits.most)
+        if pace * self.policy.most <= self.policy.lookahead * places:
+            target = max(target, self.policy.most)
         elif pace < math.inf:
-            target += int(self.habits.lookahead * places / pace)
+            target += int(self.policy.lookahead * places / pace)
         in_hand = len(self.queue) + len(self.running)
         if in_hand >= places and in_hand > target // 2:
             return 0
-        return min(target - in_hand, self._grasp)
+        return min(target - in_hand, self._most_wanted)
 
     def _report_is_due(self, now: float) -> bool:
         waits = self.queue or (self._unanswered and self.running)
         return not waits or self.leaving or now >= self._oldest + self._hold
 
     def _is_stale(self, now: float) -> bool:
-        return now >= self.started + self.habits.stale and not self.can_start
+        return now >= self.started + self.policy.stale and not self.can_start
 
     def _number(
         self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False, compare: bool = False
@@ -391,12 +391,12 @@ class Worker:
             held = tuple([(assigned.id, assigned.attempt) for assigned in (*self.running.values(), *self.queue)])
         hello = self.welcome is None
         has = self.has if hello or compare else None
-        return Native(self.slots, self.habits.wait, self._sequence, held, hello, self._beat, has)
+        return Native(self.slots, self.policy.wait, self._sequence, held, hello, self._beat, has)
 
     def _look_back(self, now: float) -> None:
         """When an answer is overdue, count all that are due as lost, and make good: report again, compare hands."""
-        patience = self.habits.patience
-        steal_is_lost = self._steal and now >= self._steal_time + self.habits.wait + patience
+        patience = self.policy.patience
+        steal_is_lost = self._steal and now >= self._steal_time + self.policy.wait + patience
         if steal_is_lost or any(now >= time + patience for time, _ in self._unanswered.values()):
             self._repeat()
 
@@ -409,7 +409,7 @@ class Worker:
 
     def _original(self, now: float) -> list[Message]:
         """One request at a time, each in the form that a C++ hub knows."""
-        if self._awaits and now < self._asked + self.habits.patience:
+        if self._awaits and now < self._asked + self.policy.patience:
             return []
         message: Message | None = None
         n = self.slots - len(self.queue) - len(self.running)

@@ -282,10 +282,10 @@ def test_a_cancelled_task_is_passed_over_and_its_successors_are_skipped(graph: G
 # -- extending --------------------------------------------------------------------------------------------------------
 
 
-def given_back(graph: Graph, *wishes: tuple[str, list[str]]) -> list[str]:
+def given_back(graph: Graph, *wanted: tuple[str, list[str]]) -> list[str]:
     """Extend as a hub does, and put back what can still run."""
-    nodes = [graph.names[name] for name, _ in wishes]
-    skipped = graph.extend([(graph.names[name], after) for name, after in wishes])
+    nodes = [graph.names[name] for name, _ in wanted]
+    skipped = graph.extend([(graph.names[name], after) for name, after in wanted])
     graph.put_back([node for node in nodes if node.state is State.ASSIGNED])
     return names(skipped)
 
@@ -330,7 +330,7 @@ def test_a_task_that_an_earlier_wish_skipped_stays_skipped(graph: Graph) -> None
 
 
 @pytest.mark.parametrize(
-    ("wishes", "reason"),
+    ("wanted", "reason"),
     [
         ([("a", ["a"])], "a -> a"),
         ([("a", ["c"])], "b"),
@@ -340,13 +340,13 @@ def test_a_task_that_an_earlier_wish_skipped_stays_skipped(graph: Graph) -> None
         ([("x", ["a"]), ("old", ["a"])], "'old' is done already"),
     ],
 )
-def test_an_illegal_extension_changes_nothing(graph: Graph, wishes: list[tuple[str, list[str]]], reason: str) -> None:
+def test_an_illegal_extension_changes_nothing(graph: Graph, wanted: list[tuple[str, list[str]]], reason: str) -> None:
     graph.add([task("old"), task("a"), task("x"), task("b", "a"), task("c", "b")])
     take(graph, 3)
     finish(graph, "old")
     before = snapshot(graph)
     with pytest.raises(GraphError, match=reason):
-        graph.extend([(graph.names[name], after) for name, after in wishes])
+        graph.extend([(graph.names[name], after) for name, after in wanted])
     assert snapshot(graph) == before
 
 

@@ -238,9 +238,9 @@ class GraphMachine(RuleBasedStateMachine):
         self.held = [node for node in self.held if node not in gone]
         return gone
 
-    @rule(wishes=st.lists(st.tuples(NAMES, AFTER), min_size=1, max_size=3, unique_by=lambda wish: wish[0]))
-    def extend(self, wishes: list[tuple[str, tuple[str, ...]]]) -> None:
-        nodes = [(self.graph.names[name], after) for name, after in wishes if name in self.graph.names]
+    @rule(execution=st.lists(st.tuples(NAMES, AFTER), min_size=1, max_size=3, unique_by=lambda wish: wish[0]))
+    def extend(self, execution: list[tuple[str, tuple[str, ...]]]) -> None:
+        nodes = [(self.graph.names[name], after) for name, after in execution if name in self.graph.names]
         active = all(node.state in ACTIVE for node, _ in nodes)
         known = all(name in self.after for _, after in nodes for name in after)
         wanted = {name: set(after) for name, after in self.after.items()}
@@ -631,11 +631,11 @@ class HubMachine(RuleBasedStateMachine):
         self.follow(self.hub.lose({peer: ()}, self.now, "gone"))
         assert not any(w.peer == peer and w.slots for w in self.hub.workers.values())
 
-    @precondition(lambda self: self.hub._strays)
+    @precondition(lambda self: self.hub._orphans)
     @rule(peer=PEERS, data=st.data(), status=st.sampled_from([None, None, 0, 0, 1]), slots=st.integers(1, 2))
     def come_back(self, peer: str, data: st.DataObject, status: int | None, slots: int) -> None:
         """A worker that was taken for lost has a task still (None), or has ended it."""
-        copies = self.hub._strays._copies
+        copies = self.hub._orphans._copies
         node = data.draw(st.sampled_from(sorted(copies, key=lambda node: node.id)))
         location = data.draw(st.sampled_from(sorted(copies[node])))
         attempt = copies[node][location]
@@ -695,7 +695,7 @@ class HubMachine(RuleBasedStateMachine):
         ends = {n.id: n.state for n in nodes_of(self.hub.graph) if n.state not in ACTIVE and not n.is_join}
         assert self.final == ends
         assert self.kept == {node.id for node in self.hub.graph.names.values() if self.hub.is_held(node)}
-        assert not (self.hub.over and self.hub.handout.parked), "who waits is told when all is finished"
+        assert not (self.hub.over and self.hub.dispatch.parked), "who waits is told when all is finished"
 
 
 TestHubMachine = HubMachine.TestCase

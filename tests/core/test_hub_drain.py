@@ -203,7 +203,7 @@ def test_only_who_has_ended_a_task_can_take_that_back(stage: Stage) -> None:
 def test_a_signal_that_may_tell_of_a_dead_rank_is_the_end_of_the_job_when_tasks_die_of_it(stage: Stage) -> None:
     stage.create("a", "b", "c")
     stage.say("p", steal("w", 1, 2, slots=2))
-    stage.hub.doubt(stage.now)
+    stage.hub.suspect_deaths(stage.now)
     stage.say("p", complete("w", 2, Result(0, 1, 138, 10), slots=2))
     assert stage.states() == "ready assigned ready" and stage.hub.in_doubt
     assert stage.hub.graph.names["a"].failures == 0

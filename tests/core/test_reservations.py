@@ -260,7 +260,7 @@ def test_what_a_task_misses_is_told(stage: Stage) -> None:
     create(stage, "s", task("l", cores=4), task("g", gpus=1))
 
     def misses(name: str) -> str:
-        return stage.hub.handout.misses(stage.hub.graph.names[name], stage.hub.workers.values())
+        return stage.hub.dispatch.misses(stage.hub.graph.names[name], stage.hub.workers.values())
 
     assert misses("g") == ""
     assert come(stage, "w", has=Resources(4, GIB)) == ["l"]

@@ -28,12 +28,12 @@ from dwork.core.task import Assigned, Options, Result, State, Task, TaskKey
 from dwork.hub.hub import LOST_TOO_OFTEN, Hub, Policy
 from dwork.hub.workers import Step
 from dwork.transport import wire
-from dwork.worker.worker import Habits, Worker
+from dwork.worker.worker import Worker, WorkerPolicy
 
 #: Seconds after which a pool that has not ended never will.
 FOREVER = 500.0
 #: How a worker behaves over a link that loses frames.
-CAREFUL = Habits(wait=3.0, patience=2.0)
+CAREFUL = WorkerPolicy(wait=3.0, patience=2.0)
 
 
 @dataclass(frozen=True)
@@ -159,8 +159,8 @@ class Pool:
         """Somebody does something to a task, if that can be done to it."""
         self._step(self.hub.receive("boss", m.Control(verb, (task,)), self.now))
 
-    def join(self, name: str, slots: int = 1, habits: Habits | None = None, has: Resources | None = None) -> None:
-        self.actors[name] = Member(self, name, slots, habits, has or HAS)
+    def join(self, name: str, slots: int = 1, policy: WorkerPolicy | None = None, has: Resources | None = None) -> None:
+        self.actors[name] = Member(self, name, slots, policy, has or HAS)
         self.actors[name].act()
 
     def join_original(self, name: str) -> None:
@@ -222,10 +222,10 @@ class Member:
 
     lossy = True
 
-    def __init__(self, pool: Pool, name: str, slots: int, habits: Habits | None, has: Resources) -> None:
+    def __init__(self, pool: Pool, name: str, slots: int, policy: WorkerPolicy | None, has: Resources) -> None:
         self.pool = pool
         self.name = name
-        self.worker = Worker(name, slots, habits, has)
+        self.worker = Worker(name, slots, policy, has)
         self._wake = math.inf
         self._kept: dict[tuple[TaskKey, int], int] = {}  # of ended attempts: how many bytes of their output are sent
 
@@ -414,7 +414,7 @@ def plans(draw: st.DrawFn) -> Plan:
     return Plan(tuple(tasks), tuple(slots), draw(st.integers(0, 999)), draw(st.integers(0, n - 1)))
 
 
-def prepare(plan: Plan, faults: Faults, habits: Habits, second: Resources = HAS, prints: int = 0) -> Pool:
+def prepare(plan: Plan, faults: Faults, policy: WorkerPolicy, second: Resources = HAS, prints: int = 0) -> Pool:
     """second: what every other member has; prints: pieces of output of every other task."""
     runs = plan.runs()
     runs.prints = {f"t{i}": prints for i in range(0, len(plan.tasks), 2)} if prints else {}
@@ -427,7 +427,7 @@ def prepare(plan: Plan, faults: Faults, habits: Habits, second: Resources = HAS,
         pool.at(0.5, lambda: pool.create(*tasks[early:]))
     for i, slots in enumerate(plan.slots):
         has = second if i % 2 else HAS
-        pool.at(0.1 * i, lambda i=i, slots=slots, has=has: pool.join(f"w{i}", slots, habits, has))
+        pool.at(0.1 * i, lambda i=i, slots=slots, has=has: pool.join(f"w{i}", slots, policy, has))
     return pool
 
 
@@ -456,19 +456,19 @@ FEW = settings(max_examples=2000 if LONG else 60, deadline=None, derandomize=not
 @FEW
 def test_without_faults_each_attempt_runs_once_and_all_leave(plan: Plan) -> None:
     """As over MPI: no frame is lost, and workers wait for ever."""
-    conclude(prepare(plan, Faults(), Habits()), Faults())
+    conclude(prepare(plan, Faults(), WorkerPolicy()), Faults())
 
 
 @given(plans())
 @FEW
 def test_workers_need_not_be_alike(plan: Plan) -> None:
-    conclude(prepare(plan, Faults(), Habits(), SMALL), Faults())
+    conclude(prepare(plan, Faults(), WorkerPolicy(), SMALL), Faults())
 
 
 @given(plans(), st.integers(1, 2))
 @FEW
 def test_peers_of_the_original_dialect_and_ours_share_the_work(plan: Plan, n: int) -> None:
-    pool = prepare(plan, Faults(), Habits())
+    pool = prepare(plan, Faults(), WorkerPolicy())
     for i in range(n):
         pool.at(0.05 * i, lambda i=i: pool.join_original(f"vm{i}"))
     conclude(pool, Faults())
@@ -494,7 +494,7 @@ def test_lost_late_and_repeated_frames_cost_time_and_nothing_else(plan: Plan, dr
 def test_whatever_people_do_to_tasks_each_ends_once(
     plan: Plan, orders: list[tuple[float, m.Verb, int]], shares: bool
 ) -> None:
-    pool = prepare(plan, Faults(), Habits(), SMALL)
+    pool = prepare(plan, Faults(), WorkerPolicy(), SMALL)
     pool.runs.seconds["keep-open"] = 10.0
     if shares:
         pool.join_original("vm")

@@ -14,21 +14,21 @@ from dwork.core.messages import Native, Returned
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result
 from dwork.transport import wire
-from dwork.worker.worker import HOLD, PAUSE, URGENT, Habits, Worker
+from dwork.worker.worker import HOLD, PAUSE, URGENT, Worker, WorkerPolicy
 
 INF = math.inf
-CAREFUL = Habits(wait=20.0, patience=10.0)
+CAREFUL = WorkerPolicy(wait=20.0, patience=10.0)
 
 
 class Bench:
     """A worker, a clock, and a test that plays the hub."""
 
-    def __init__(self, slots: int = 1, habits: Habits | None = None, *, greet: bool = True) -> None:
-        self.worker = Worker("w", slots, habits)
+    def __init__(self, slots: int = 1, policy: WorkerPolicy | None = None, *, greet: bool = True) -> None:
+        self.worker = Worker("w", slots, policy)
         self.now = 1000.0
         self._next_id = 0
         if greet:
-            assert self.says() == [m.Steal("w", slots, Native(slots, self.worker.habits.wait, 1, None, True))]
+            assert self.says() == [m.Steal("w", slots, Native(slots, self.worker.policy.wait, 1, None, True))]
             self.hears(m.Welcome())
 
     def says(self) -> list[Any]:
@@ -92,7 +92,7 @@ def short_tasks(bench: Bench, seconds: float, turns: int = 30) -> list[int]:
 
 
 def test_its_appetite_for_short_tasks_doubles_up_to_the_limit() -> None:
-    bench = Bench(habits=Habits(most=64))
+    bench = Bench(policy=WorkerPolicy(most=64))
     asked = short_tasks(bench, 0.0)
     assert asked[:5] == [2, 4, 8, 16, 32]
     assert max(asked) <= 64
@@ -106,7 +106,7 @@ def test_its_appetite_is_judged_by_run_times() -> None:
 
 
 def test_it_does_not_ask_before_half_of_what_it_had_is_gone() -> None:
-    bench = Bench(habits=Habits(most=8))
+    bench = Bench(policy=WorkerPolicy(most=8))
     short_tasks(bench, 0.0)
     bench.worker._steal = 0
     bench.worker.queue.clear()
@@ -278,7 +278,7 @@ def test_what_large_tasks_leave_no_cores_for_is_given_back_though_a_slot_is_free
     assert worker.next(1000.0) == large and worker.next(1000.0) is None
     worker.outbox(1000.0)
     due = worker.deadline(1000.0)
-    assert due == 1000.0 + worker.habits.stale
+    assert due == 1000.0 + worker.policy.stale
     (returned,) = worker.outbox(due)  # and asks for no other, which it could not start either
     assert returned == m.GiveBack("w", (Returned(1),), returned.native)
     assert worker.deadline(due) > due, "else it would spin until the large one ends"
@@ -410,7 +410,7 @@ def test_what_arrives_while_it_leaves_goes_back() -> None:
 
 
 def test_a_steal_whose_answer_is_lost_is_repeated_with_what_is_in_hand() -> None:
-    bench = Bench(habits=CAREFUL)
+    bench = Bench(policy=CAREFUL)
     assert bench.worker.deadline(bench.now) == 1030.0
     bench.now = 1029.9
     assert bench.says() == []
@@ -421,7 +421,7 @@ def test_a_steal_whose_answer_is_lost_is_repeated_with_what_is_in_hand() -> None
 
 
 def test_results_whose_answer_is_lost_are_told_again_with_what_is_in_hand() -> None:
-    bench = Bench(slots=2, habits=CAREFUL)
+    bench = Bench(slots=2, policy=CAREFUL)
     bench.given(2)
     bench.starts()
     bench.runs(0)
@@ -440,7 +440,7 @@ def test_results_whose_answer_is_lost_are_told_again_with_what_is_in_hand() -> N
 
 def test_a_lost_answer_to_a_return_is_made_good_though_all_slots_are_busy() -> None:
     """What is in hand travels with a Steal, which asks for one at least: a Steal of nothing is an error."""
-    bench = Bench(habits=CAREFUL)
+    bench = Bench(policy=CAREFUL)
     with_queue(bench, 2)
     bench.worker._steal = 0
     bench.hears(m.Recall(1))
@@ -454,7 +454,7 @@ def test_a_lost_answer_to_a_return_is_made_good_though_all_slots_are_busy() -> N
 
 def test_what_is_in_hand_is_told_with_the_results_and_not_with_a_return_before_them() -> None:
     """The hub would take the tasks whose results are still to come for lost."""
-    bench = Bench(habits=CAREFUL)
+    bench = Bench(policy=CAREFUL)
     with_queue(bench)
     bench.runs(0, 0.01)
     bench.starts()
@@ -477,7 +477,7 @@ def test_a_worker_that_waits_for_ever_never_repeats() -> None:
 
 
 def test_it_says_hello_until_it_is_welcome() -> None:
-    bench = Bench(habits=CAREFUL, greet=False)
+    bench = Bench(policy=CAREFUL, greet=False)
     bench.says()
     bench.given(1)
     bench.starts()
@@ -564,7 +564,7 @@ def test_while_all_slots_are_busy_there_is_nothing_to_wake_up_for() -> None:
 
 
 def test_a_first_word_that_is_lost_is_said_again() -> None:
-    bench = Bench(habits=CAREFUL, greet=False)
+    bench = Bench(policy=CAREFUL, greet=False)
     bench.says()
     assert bench.worker.deadline(bench.now) == bench.now + 10.0
     bench.now += 10.0
@@ -607,12 +607,14 @@ MOVES = st.lists(
 )
 
 
-@given(MOVES, st.integers(1, 3), st.sampled_from([Habits(), CAREFUL, Habits(wait=0.0, patience=1.0, most=4)]))
+@given(
+    MOVES, st.integers(1, 3), st.sampled_from([WorkerPolicy(), CAREFUL, WorkerPolicy(wait=0.0, patience=1.0, most=4)])
+)
 @settings(max_examples=150, deadline=None)
 def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
-    moves: list[tuple[str, int]], slots: int, habits: Habits
+    moves: list[tuple[str, int]], slots: int, policy: WorkerPolicy
 ) -> None:
-    bench = Bench(slots, habits, greet=False)
+    bench = Bench(slots, policy, greet=False)
     worker = bench.worker
     known: list[m.Message] = []
     for move, k in moves:
@@ -666,7 +668,7 @@ def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
 
 
 def test_a_steal_that_is_repeated_before_any_answer_says_that_nothing_is_in_hand() -> None:
-    bench = Bench(habits=CAREFUL, greet=False)
+    bench = Bench(policy=CAREFUL, greet=False)
     (first,) = bench.says()
     assert first.native.held is None
     for n in (2, 3):

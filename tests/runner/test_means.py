@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from dwork.core.messages import Wishes
+from dwork.core.messages import Execution
 from dwork.core.task import PLAIN, Options
 from dwork.host.capacity import Equipment
 from dwork.host.gpus import Gpus
-from dwork.runner.allocation import Seats
+from dwork.runner.allocation import Allocation
 from tests.runner.bench import Bench, bench_of
 from tests.waiting import wait_until
 
@@ -58,7 +58,7 @@ def test_a_number_of_threads_that_somebody_has_set_stays(
         monkeypatch.setenv("OMP_NUM_THREADS", "3")
     bench = stack.enter_context(bench_of(4, Equipment((), 4)))
     if where == "pool":
-        bench.runner.dress(Wishes(set=(("OMP_NUM_THREADS", "3"),)), {})
+        bench.runner.configure(Execution(set=(("OMP_NUM_THREADS", "3"),)), {})
     env = (("OMP_NUM_THREADS", "3"),) if where == "task" else ()
     assert variables(bench, "OMP_NUM_THREADS", options=Options(cores=2, env=env)) == ["3"]
 
@@ -79,7 +79,7 @@ def test_tasks_of_a_worker_with_several_slots_have_cpus_of_their_own(stack: Exit
 def test_when_tasks_are_pinned(stack: ExitStack, slots: int, pin: bool | None, n: int | None) -> None:
     """Not where there is one slot, not on request, not where slots are more than CPUs."""
     bench = stack.enter_context(bench_of(slots, Equipment(MINE[:2], min(2, len(MINE)))))
-    bench.runner.dress(Wishes(pin=pin), {})
+    bench.runner.configure(Execution(pin=pin), {})
     assert len(bench.run(CPUS).stdout.split()) == (n or len(MINE))
 
 
@@ -102,7 +102,7 @@ def test_each_task_sees_its_own_gpus_and_others_none(stack: ExitStack, ids: tupl
 def test_a_second_welcome_takes_nothing_from_a_task_that_runs(stack: ExitStack) -> None:
     bench = stack.enter_context(bench_of(2, Equipment((), 2, 0, Gpus("CUDA_VISIBLE_DEVICES", ("a", "b")))))
     assert bench.start("sleep 0.3; echo $CUDA_VISIBLE_DEVICES", Options(gpus=1), id=1) is None
-    bench.runner.dress(Wishes(), {})
+    bench.runner.configure(Execution(), {})
     assert bench.start("echo $CUDA_VISIBLE_DEVICES", Options(gpus=1), id=2) is None
     assert sorted(result.stdout for result in bench.wait(2)) == [b"a\n", b"b\n"]
 
@@ -115,7 +115,7 @@ def no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_task_that_uses_more_memory_than_it_asked_for_is_ended(stack: ExitStack, no_groups: None) -> None:
     bench = stack.enter_context(bench_of())
-    bench.runner.dress(Wishes(enforce_memory=True), {})
+    bench.runner.configure(Execution(enforce_memory=True), {})
     hog = f"{sys.executable} -c 'x = bytearray({200 * MIB}); import time; time.sleep(60)' & wait"
     result = bench.run(hog, Options(memory=100 * MIB))
     assert (result.exit_status, result.signal) == (137, 9)
@@ -127,7 +127,7 @@ def test_a_task_that_uses_more_memory_than_it_asked_for_is_ended(stack: ExitStac
 @pytest.mark.parametrize("enforces", [False, True])
 def test_a_task_that_keeps_its_promise_or_is_not_held_to_it_runs_on(stack: ExitStack, enforces: bool) -> None:
     bench = stack.enter_context(bench_of())
-    bench.runner.dress(Wishes(enforce_memory=enforces), {})
+    bench.runner.configure(Execution(enforce_memory=enforces), {})
     memory = 300 * MIB if enforces else MIB
     program = f"x = bytearray({100 * MIB}); import time; time.sleep(1.3)"
     assert bench.run((sys.executable, "-c", program), Options(memory=memory)).ok
@@ -135,13 +135,13 @@ def test_a_task_that_keeps_its_promise_or_is_not_held_to_it_runs_on(stack: ExitS
 
 def test_memory_that_processes_share_is_counted_once(stack: ExitStack, no_groups: None) -> None:
     bench = stack.enter_context(bench_of())
-    bench.runner.dress(Wishes(enforce_memory=True), {})
+    bench.runner.configure(Execution(enforce_memory=True), {})
     program = f"x = b'x' * {100 * MIB}; import os, time; [os.fork() for i in range(2)]; time.sleep(1.4)"
     assert bench.run((sys.executable, "-c", program), Options(memory=200 * MIB)).ok
 
 
 def test_neighbours_are_given_and_gaps_filled_first() -> None:
-    seats = Seats(range(8), ())
+    seats = Allocation(range(8), ())
     assert seats.take(1, 2, 0).cpus == (0, 1)
     assert seats.take(2, 1, 0).cpus == (2,)
     seats.give_back(1)

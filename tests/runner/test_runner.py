@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.core.messages import Wishes
+from dwork.core.messages import Execution
 from dwork.core.task import Assigned, Command, Options
 from dwork.host.signals import Signals
 from dwork.runner.capture import PIECE
@@ -199,7 +199,7 @@ def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path,
 
 
 def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
-    bench.runner.dress(Wishes(), {"DWORK_SERVER": "tcp://hub:1"})
+    bench.runner.configure(Execution(), {"DWORK_SERVER": "tcp://hub:1"})
     names = "$DWORK_TASK_NAME/$DWORK_TASK_ID/$DWORK_ATTEMPT/$DWORK_WORKER/$DWORK_SERVER"
     assert bench.run(f'echo "{names}"').stdout == b"a name/1/3/here:1/tcp://hub:1\n"
 

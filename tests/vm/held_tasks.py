@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.core.messages import Wishes
+from dwork.core.messages import Execution
 from dwork.core.task import Options
 from dwork.host import cgroups
 from dwork.runner.memory_cgroups import REST, MemoryGroups
@@ -40,7 +40,7 @@ def group() -> Iterator[Path]:
 @pytest.fixture
 def bench(group: Path) -> Iterator[Bench]:
     with bench_of() as bench:
-        bench.runner.dress(Wishes(enforce_memory=True), {})
+        bench.runner.configure(Execution(enforce_memory=True), {})
         yield bench
 
 
@@ -72,7 +72,7 @@ def test_it_is_started_as_ever(bench: Bench, tmp_path: Path) -> None:
 
 def test_what_it_leaves_behind_goes_on_and_the_group_goes_in_the_end(group: Path, tmp_path: Path) -> None:
     with bench_of() as bench:
-        bench.runner.dress(Wishes(enforce_memory=True), {})
+        bench.runner.configure(Execution(enforce_memory=True), {})
         assert bench.run(f"sleep 1000 & echo $! > {tmp_path}/child", Options(memory=100 * MIB)).ok
         assert not is_gone((tmp_path / "child").read_text().strip())
         assert list(group.glob("dwork-*-1"))
