@@ -163,7 +163,7 @@ class _Run:
             "output": True,
             "limit": settings.max_output,
             "beat": policy.beat,
-            "wishes": settings.execution,
+            "execution": settings.execution,
         }
         if settings.endpoint.public or self._local:
             from dwork.connection.bridge import Bridge  # no zmq where nobody asks for it
