@@ -26,16 +26,16 @@ _WAIT: Final = re.compile(r"wait(?=[\s;&|<>]|$)")
 _LONE: Final = re.compile(r"&(?<![&|;<>]&)(?!&)")
 
 _NOTHING: Final = (
-    '"wait" has nothing to wait for, since each command has a shell of its own; '
-    "let later tasks depend on earlier ones (in a file of lines: #DWORK barrier, or after=NAME)"
+    '"wait" has nothing to wait for: each command runs in its own shell; '
+    "make later tasks depend on earlier ones (in the lines format: #DWORK barrier, or after=NAME)"
 )
 _TEXTS: Final = {
     "": "",
     "&": (
-        '"&" leaves work in the background, where it would be killed and its failure lost; '
-        "take the & away: dwork runs lines side by side (quote it if it is text, or end the line with: wait)"
+        '"&" leaves a process in the background, where it would be killed and its failure lost; '
+        "remove the &: dwork already runs tasks in parallel (if it is text, quote it; to wait, end with: wait)"
     ),
-    "&>": '"&>" puts the command in the background, since /bin/sh is not bash here; write > FILE 2>&1 instead',
+    "&>": '"&>" runs the command in the background, because /bin/sh is not bash here; write > FILE 2>&1 instead',
 }
 
 _CODE: Final = re.compile(

@@ -24,4 +24,4 @@ def circle(roster: Roster, names: Sequence[str]) -> TaskFileError:
     start, first = min((roster.index[name], k) for k, name in enumerate(names) if name in roster.index)[::-1]
     around = [*names[start:], *names[: start + 1]]
     text = " -> ".join(map(shown, around))
-    return roster.problem(first, f"tasks wait for one another in a circle: {text}; take one of these dependencies out")
+    return roster.problem(first, f"these tasks wait for one another: {text}; remove one of these dependencies")

@@ -37,8 +37,8 @@ def _meant(text: str) -> str:
     if "field limit" in text:
         return TOO_LONG
     if "new-line" in text:
-        return "a carriage return stands alone in this row; end rows with a newline, or quote the field"
-    return f'not a CSV row ({text}); quote a field as "...", with each quote inside it doubled'
+        return "bare carriage return in this row; end rows with a newline, or quote the field"
+    return f'invalid CSV ({text}); quote a field as "...", and double each quote inside it'
 
 
 def _add(draft: Draft, line: int, fields: list[str]) -> None:
@@ -48,11 +48,11 @@ def _add(draft: Draft, line: int, fields: list[str]) -> None:
         return
     command, *after = fields
     if not command.strip():
-        raise ValueError("the first field, the command, is empty; write command,predecessor,predecessor,...")
+        raise ValueError("the command (first field) is empty; write command,predecessor,predecessor,...")
     refuse(command)
     if misses(command):
-        raise ValueError("options after #DWORK are for lines; if the file is of these, use --format lines")
+        raise ValueError("#DWORK options are not supported in csv; for a file of plain commands, use --format lines")
     if "" in after:
-        raise ValueError("there is an empty predecessor; take the comma out")
+        raise ValueError("empty predecessor; remove the extra comma")
     fit_command(command)
     draft.add(line, proper(command), command, tuple(map(proper, after)))

@@ -24,7 +24,7 @@ QUOTED: Final = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
 _KEY: Final = "|".join(SPELLINGS).replace("-", "[-_]")
 _LIKE_MARK: Final = re.compile(rf"(?<!#)#[ \t]*dwork[ \t:;,-]*(?:barrier[ \t]*$|(?:{_KEY})[ \t]*=)", re.IGNORECASE)
 
-_FORM = "write key=value words, such as name=solve-1 after=mesh cores=4"
+_FORM = "write key=value, such as name=solve-1 after=mesh cores=4"
 
 
 def alone(line: str) -> str | None:
@@ -42,14 +42,14 @@ def ask(values: dict[str, Any], comment: str) -> None:
     said = {"barrier": ""} if text == "barrier" else words(text)
     for key in ("name", "after", "barrier"):
         if key in said:
-            raise ValueError(f"{MARK} {key} has no meaning in this format; leave it out")
+            raise ValueError(f"{MARK} {key} is not supported in this format; remove it")
     values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in said.items())
 
 
 def refuse_options(command: str) -> None:
     """Raise ValueError when options stand behind a command whose format knows of none."""
     if MARK in command or misses(command):
-        raise ValueError(f"in this format {MARK} and options stand on a line of their own, above; move them there")
+        raise ValueError(f"in this format {MARK} options go on their own line, above the command; move them there")
 
 
 def misses(command: str) -> str:
@@ -68,8 +68,8 @@ def refuse_near_miss(line: str) -> None:
     else:
         missed = misses(line)
     if missed:
-        advice = f"did you mean {MARK}, in capitals and with a blank on either side?"
-        raise ValueError(f'"{shown(missed)}" would be passed over; {advice}')
+        advice = f"did you mean {MARK}, in capitals, with a space on each side?"
+        raise ValueError(f'"{shown(missed)}" would be ignored; {advice}')
 
 
 def words(text: str) -> dict[str, str]:
@@ -80,7 +80,7 @@ def words(text: str) -> dict[str, str]:
         if not equals:
             raise ValueError(_not_a_pair(word))
         if key in said:
-            raise ValueError(f"{shown(key)}= stands twice in the options; keep one")
+            raise ValueError(f"{shown(key)}= is given twice; keep one")
         if key not in KEYS:
             raise unknown_key(key, KEYS)
         said[key] = value
@@ -95,16 +95,16 @@ def _split(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError:
         if text.endswith("\\"):
-            advice = "a backslash does not continue a comment, so put all of them on one line, the command's last"
+            advice = "a backslash does not continue a comment, so put all options on the last line of the command"
         else:
             advice = "close every quote"
-        raise ValueError(f"the options after #DWORK cannot be split as a shell splits words; {advice}") from None
+        raise ValueError(f"the options after #DWORK cannot be split into shell words; {advice}") from None
 
 
 def _not_a_pair(word: str) -> str:
     if word == "barrier":
-        return '"barrier" among options; "#DWORK barrier" stands alone on its line'
-    return f'"{shown(word)}" in the options after #DWORK has no "="; {_FORM}'
+        return '"barrier" is not an option; write "#DWORK barrier" on its own line'
+    return f'option "{shown(word)}" after #DWORK has no "="; {_FORM}'
 
 
 @lru_cache(1024)  # for time, and so that thousands of tasks after the same one share a tuple
@@ -112,7 +112,7 @@ def items(text: str) -> tuple[str, ...]:
     """Return the names and globs of an `after=`; ValueError when one is empty."""
     found = tuple([proper(item.strip(BLANKS)) for item in text.split(",")])
     if "" in found:
-        raise ValueError("there is an empty name; write after=NAME or after=NAME,NAME without a stray comma")
+        raise ValueError("empty name; write after=NAME or after=NAME,NAME without extra commas")
     return found
 
 
@@ -129,7 +129,7 @@ class Defaults:
     def change(self, said: dict[str, str]) -> None:
         """Take over what a directive says, key by key."""
         if "name" in said:
-            raise ValueError("name= needs a command before it on its line; a line of options alone sets defaults")
+            raise ValueError("name= needs a command on the same line; a line with only options sets defaults")
         if "after" in said:
             self.after = checked("after", items, said.pop("after"))
         self.options = self.plus(said)

@@ -69,7 +69,7 @@ class Draft:
     def expect(self, n: int) -> None:
         """Raise ValueError when n more tasks would be too many."""
         if len(self.tasks) + n > MOST:
-            raise ValueError(f"the file would have more than {MOST:,} tasks; correct the number, or split the file")
+            raise ValueError(f"the file defines more than {MOST:,} tasks; correct the number, or split the file")
 
     def segments(self) -> Iterator[tuple[int, int, int]]:
         """Yield (start, stop, line): each run of tasks between barriers, and the line of the barrier above it or 0."""
@@ -88,5 +88,5 @@ def _named_after(command: Command) -> str:
         return proper(command)
     name = proper(shlex.join(command))
     if too_long(name):
-        raise ValueError("the command is too long to be the task's name as well; give it a name")
+        raise ValueError("the command is too long to serve as the task's name; add a name")
     return name

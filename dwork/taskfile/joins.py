@@ -95,7 +95,7 @@ class Globs:
         try:
             return Glob(text, self._all.matching(text))
         except ValueError as error:
-            raise self._roster.problem(i, f"{error}; correct it") from None
+            raise self._roster.problem(i, f"{error}; correct the pattern") from None
 
     def names(self, i: int, glob: Glob) -> list[str]:
         """Return what the task at position i has to wait for: one join, or the matching tasks when it is alone."""

@@ -32,11 +32,11 @@ def _object(line: str) -> dict[str, Any]:
     try:
         found = _DECODER.decode(line)
     except json.JSONDecodeError as error:
-        raise ValueError(f"not JSON ({error.msg} at column {error.colno}); write one object a line") from None
+        raise ValueError(f"invalid JSON ({error.msg} at column {error.colno}); write one object per line") from None
     except RecursionError:
-        raise ValueError("not a task: nested too deep; write one object a line") from None
+        raise ValueError("the JSON is nested too deeply; write one task object per line") from None
     if not isinstance(found, dict):
-        raise ValueError('not an object; write {"command": "...", "name": "...", ...}')
+        raise ValueError('not a JSON object; write {"command": "...", "name": "...", ...}')
     return found
 
 
@@ -44,17 +44,17 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         twice = Counter(key for key, _ in pairs).most_common(1)[0][0]
-        raise ValueError(f'the key "{shown(twice)}" stands twice in an object; keep one')
+        raise ValueError(f'duplicate key "{shown(twice)}"; keep one')
     return found
 
 
 def _no_constant(text: str) -> Any:
-    raise ValueError(f"{text} is not a number in JSON; give a finite one")
+    raise ValueError(f"{text} is not a valid JSON number; use a finite number")
 
 
 def _integer(text: str) -> int:
     if len(text) > 30:
-        raise ValueError("a number in it has more digits than any of these need; give a smaller one")
+        raise ValueError("a number has too many digits; use a smaller one")
     return int(text)
 
 
@@ -67,7 +67,7 @@ def _add(draft: Draft, line: int, found: dict[str, Any], pool: Pool) -> None:
         if key not in _KEYS:
             raise unknown_key(key, _KEYS)
     if "command" not in found:
-        raise ValueError('there is no "command"; give a string for the shell, or a list of strings')
+        raise ValueError('"command" is missing; add a string for the shell, or a list of strings')
     command = checked("command", _command, found.pop("command"))
     name = None
     if "name" in found:
@@ -88,9 +88,9 @@ def _command(value: object) -> str | tuple[str, ...]:
     if isinstance(value, list):
         return arguments(value)
     if not isinstance(value, str):
-        raise ValueError("it must be a string for the shell, or a list of strings; put the numbers in quotes too")
+        raise ValueError("must be a string for the shell, or a list of strings; put numbers in quotes")
     if not string(value).strip():
-        raise ValueError("it is empty; write what is to run, or leave the line out")
+        raise ValueError("must not be empty; write a command, or remove the line")
     fit_command(value)
     return value
 
@@ -99,7 +99,7 @@ def _after(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         value = [value]
     if "" in value:
-        raise ValueError("there is an empty name; take it out")
+        raise ValueError("empty name; remove it")
     return tuple(proper(string(item)) for item in value)
 
 
@@ -108,10 +108,10 @@ def _option(key: str, value: object) -> Any:
         return variables(value, '{"NAME": "value"}')
     if key in BOUNDS:
         if type(value) is not int:
-            raise ValueError(f'it must be a whole number; write "{key}": 2')
+            raise ValueError(f'must be a whole number; write "{key}": 2')
         return whole(key, value)
     if key == "cwd" or isinstance(value, str):
         return value_of(key, string(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise ValueError("it must be a number or a string; write 7200, or a string with a unit as in a line")
+        raise ValueError('must be a number or a string; write 7200, or a string with a unit such as "2h" or "2G"')
     return memory_of(value) if key == "memory" else seconds_of(key, float(value))

@@ -74,16 +74,16 @@ def memory(text: str) -> int:
 def memory_of(value: int | float | Fraction) -> int:
     """Return a number of bytes as a whole one, rounded up."""
     if not 0 <= value <= _MOST_MEMORY:
-        raise ValueError("it is out of range; give bytes from 0 to 2^63-1, or 512M, 2G, 1T")
+        raise ValueError("out of range; write a number of bytes from 0 to 2^63-1, or a size such as 512M, 2G or 1T")
     return math.ceil(value)
 
 
 def seconds_of(key: str, value: float) -> float:
     """Return a checked duration: a timeout of 0 could never be met, a min-time of 0 is none."""
     if not 0 <= value < math.inf:
-        raise ValueError("it is negative or not finite; give seconds, or 5m, 2h, 1:30:00")
+        raise ValueError("must be finite and not negative; write seconds, or a duration such as 5m, 2h or 1:30:00")
     if key == "timeout" and not value:
-        raise ValueError("0 would stop the task at once; give more, or leave timeout out")
+        raise ValueError("0 would stop the task at once; use a longer time, or remove this option")
     return value
 
 
@@ -91,14 +91,14 @@ def whole(key: str, value: int) -> int:
     """Return the number when it is within the bounds of the key."""
     low, high = BOUNDS[key]
     if not low <= value <= high:
-        raise ValueError(f"it is out of range; give a whole number from {low} to {high}")
+        raise ValueError(f"out of range; write a whole number from {low} to {high}")
     return value
 
 
 def directory(text: str) -> str:
     """Return a directory's name when it is one."""
     if not text:
-        raise ValueError("it is empty; give a directory, or leave cwd out")
+        raise ValueError("must not be empty; write a directory, or remove cwd")
     return text
 
 
@@ -111,7 +111,7 @@ def value_of(key: str, text: str) -> int | float | str:
     if key not in BOUNDS:
         return seconds_of(key, duration(text))
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f'"{shown(text)}" is not a whole number; write for example {key}=2')
+        raise ValueError(f'"{shown(text)}" is not a whole number; write, for example, {key}=2')
     return whole(key, int(text))
 
 

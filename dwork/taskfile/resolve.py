@@ -94,7 +94,7 @@ class _Resolver:
         near: list[str] = []
         if len(self._roster.tasks) <= _NEAR_AMONG and len(item) <= _NEAR_LENGTH:
             near = get_close_matches(item, [name for name in self._roster.index if len(name) <= _NEAR_LENGTH], 1)
-        advice = f'did you mean "{shown(near[0])}"?' if near else "add a task of that name, or correct it here"
+        advice = f'did you mean "{shown(near[0])}"?' if near else "add a task with that name, or correct the name"
         return self._roster.problem(i, f'unknown predecessor "{shown(item)}"; {advice}')
 
     def with_globs(self) -> None:

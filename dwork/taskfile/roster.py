@@ -52,7 +52,7 @@ class Roster:
         name = self.tasks[i].name
         draft, line = self.place(self.index[name])
         first = f"{shown(draft.source)}:{line}"
-        return self.problem(i, f'the name "{shown(name)}" is taken by the task at {first}; give one of them another')
+        return self.problem(i, f'the name "{shown(name)}" is already used by the task at {first}; rename one of them')
 
     def place(self, i: int) -> tuple[Draft, int]:
         """Return the file and the line of a task."""

@@ -19,7 +19,7 @@ LIMIT = 131071
 #: A text of so many characters has at most LIMIT bytes, whatever they are.
 SHORT = LIMIT // 4
 
-TOO_LONG = f"the command or an argument is longer than Linux can pass to a program ({LIMIT} bytes); put it in a script"
+TOO_LONG = f"the command or an argument is longer than Linux allows ({LIMIT} bytes); put it in a script"
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
@@ -37,10 +37,10 @@ def decoded(source: str, data: bytes) -> str:
     nul = data.find(b"\0")
     if nul >= 0:
         line = data.count(b"\n", 0, nul) + 1
-        raise problem(source, line, "there is a NUL byte in this line; remove it, and save the file as UTF-8 text")
+        raise problem(source, line, "this line contains a NUL byte; remove it, and save the file as UTF-8 text")
     data = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r")
     if b"\r" in data and b"\n" not in data:
-        raise problem(source, 1, "its lines end with carriage returns alone; convert them: tr '\\r' '\\n' < OLD > NEW")
+        raise problem(source, 1, "lines end with bare carriage returns; convert them with: tr '\\r' '\\n' < OLD > NEW")
     return data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
 
 
@@ -77,16 +77,16 @@ def fit_id(text: str) -> str:
     """Return text as a name, or raise ValueError when it would only make trouble."""
     text = proper(text)
     if not text:
-        raise ValueError("it is empty; give a name, or leave it out")
+        raise ValueError("must not be empty; write a name, or remove this option")
     if not text.isprintable() and _CONTROL.search(text):
-        raise ValueError(f'"{shown(text)}" has a control character; use printable characters')
+        raise ValueError(f'"{shown(text)}" contains a control character; use printable characters')
     if too_long(text):
-        raise ValueError(f"it is longer than {LIMIT} bytes; use a shorter one")
+        raise ValueError(f"longer than {LIMIT} bytes; use a shorter one")
     return text
 
 
 def fit_name(text: str) -> str:
     """As fit_id, for names that a comma-separated list must be able to hold."""
     if "," in text:
-        raise ValueError(f'"{shown(text)}" has a comma, at which after= is split; use another character')
+        raise ValueError(f'"{shown(text)}" contains a comma, which separates names in after=; use another character')
     return fit_id(text)

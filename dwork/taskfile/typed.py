@@ -12,13 +12,13 @@ from dwork.taskfile.text import fit_command, too_long
 def string(value: object) -> str:
     """Return the value when it is text that a program can be given."""
     if not isinstance(value, str):
-        raise ValueError('it must be a string; write it in double quotes, "..."')
+        raise ValueError('must be a string; write it in double quotes, "..."')
     if "\0" in value:
-        raise ValueError("it has a NUL character, which no argument can have; remove it")
+        raise ValueError("contains a NUL character, which an argument cannot contain; remove it")
     try:
         value.encode("utf-8", "surrogateescape")
     except UnicodeEncodeError:
-        raise ValueError(f'"{shown(value)}" has half a character, a lone surrogate; write it whole') from None
+        raise ValueError(f'"{shown(value)}" contains an unpaired surrogate; write the complete character') from None
     return value
 
 
@@ -26,7 +26,7 @@ def arguments(value: list[object]) -> tuple[str, ...]:
     """Return a program and its arguments."""
     found = tuple(map(string, value))
     if not found or not found[0]:
-        raise ValueError('there is no program in it; write ["program", "argument", ...]')
+        raise ValueError('the program is missing; write ["program", "argument", ...]')
     for argument in found:
         fit_command(argument)
     return found
@@ -35,11 +35,11 @@ def arguments(value: list[object]) -> tuple[str, ...]:
 def variables(value: object, form: str) -> tuple[tuple[str, str], ...]:
     """Return the variables of an environment; form: how the file would write one."""
     if not isinstance(value, dict):
-        raise ValueError(f"it must be an object of strings; write {form}")
+        raise ValueError(f"must be an object of strings; write {form}")
     pairs = tuple((string(name), string(text)) for name, text in value.items())
     for name, text in pairs:
         if not name or "=" in name:
-            raise ValueError(f'"{shown(name)}" cannot be the name of a variable; give one, without "="')
+            raise ValueError(f'"{shown(name)}" is not a valid variable name; use a name without "="')
         if too_long(f"{name}={text}"):
-            raise ValueError(f'the variable "{shown(name)}" is longer than Linux can pass; put its value in a file')
+            raise ValueError(f'the variable "{shown(name)}" is longer than Linux allows; put its value in a file')
     return pairs

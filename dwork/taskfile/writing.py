@@ -179,7 +179,7 @@ def _written(
     name = names.of(task)
     meant = task._replace(name=_implied(task) if name is None else name, after=names.after(task), origin="")
     text = write(meant, name)
-    reason = "it would not say the same"
+    reason = "reading it back would give a different task"
     try:
         draft = read("", decoded("", f"{text}\n".encode("utf-8", "surrogateescape")), {})
         if draft.tasks == [meant] and not draft.barriers:
@@ -193,9 +193,9 @@ def _written(
 
 def _beyond_lines(task: Task) -> str:
     if task.options.env:
-        return "a line cannot set its variables"
+        return "a line cannot set environment variables"
     if isinstance(task.command, str) and "\n" in task.command:
-        return "its command is more than one line"
+        return "its command has more than one line"
     if any("," in name for name in task.after):
-        return "it comes after a task with a comma in its name"
+        return "it depends on a task with a comma in its name"
     return ""

@@ -79,8 +79,8 @@ PASSES = [
 
 @pytest.mark.parametrize("command", LEFT)
 def test_work_left_in_the_background_is_found(command: Command) -> None:
-    assert fault(command, bash=False).startswith('"&" leaves work in the background')
-    assert fault(command, bash=True).startswith('"&" leaves work in the background')
+    assert fault(command, bash=False).startswith('"&" leaves a process in the background')
+    assert fault(command, bash=True).startswith('"&" leaves a process in the background')
 
 
 @pytest.mark.parametrize("command", PASSES)

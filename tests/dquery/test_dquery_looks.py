@@ -507,7 +507,7 @@ def test_rest_says_when_lines_cannot_tell(dquery: Any, kept: Any, client: Client
     client.create("a", "x\ny")
     ran = dquery("rest")
     assert (ran.status, ran.out) == (2, "")
-    assert ran.err == "dquery: task 'a' cannot be written: its command is more than one line; use --format jsonl\n"
+    assert ran.err == "dquery: task 'a' cannot be written: its command has more than one line; use --format jsonl\n"
     assert dquery("rest", "--format", "jsonl").out == '{"command": "x\\ny", "name": "a"}\n'
     assert dquery("rest", "--json", "--format", "lines").status == 2
 

@@ -18,8 +18,8 @@ def test_a_file_whose_lines_end_in_the_background_is_refused_whole(run: Callable
     ran = run(*POOL, "tasks.txt")
     assert (ran.code, ran.out) == (2, "")
     (line,) = ran.own_err
-    assert line.startswith('dwork: tasks.txt:2: "&" leaves work in the background')
-    assert "take the & away" in line
+    assert line.startswith('dwork: tasks.txt:2: "&" leaves a process in the background')
+    assert "remove the &" in line
     assert not (tmp_path / "ran").exists()
 
 
@@ -27,7 +27,7 @@ def test_a_file_whose_lines_end_in_the_background_is_refused_whole(run: Callable
 def test_output_to_a_file_as_only_bash_writes_it_is_refused_where_sh_is_another(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("true\nsh -c 'echo computing; exit 7' &> amp.log\n")
     ran = run(*POOL, "tasks.txt")
-    assert ran.code == 2 and ran.own_err[0].startswith('dwork: tasks.txt:2: "&>" puts the command in the background')
+    assert ran.code == 2 and ran.own_err[0].startswith('dwork: tasks.txt:2: "&>" runs the command in the background')
     (tmp_path / "tasks.txt").write_text("sh -c 'echo computing; exit 7' &> amp.log\n")
     assert run(*POOL, "--format", "launcher", "tasks.txt").code == 1
     assert (tmp_path / "amp.log").read_text() == "computing\n"

@@ -86,7 +86,7 @@ def test_a_part_of_a_core_is_a_core() -> None:
     tasks, (told,) = told_of('[[task]]\ncommand = ["x"]\nrequest = [{ resources = { cpus = 0.5 } }]')
     assert tasks[0].options.cores == 1
     assert "OMP_NUM_THREADS" not in env_of(tasks[0])
-    assert told.startswith("job.toml:1: cpus: a part of one is rounded up")
+    assert told.startswith("job.toml:1: cpus: a fraction is rounded up")
 
 
 def test_of_several_requests_the_first_counts_and_that_is_told() -> None:
@@ -96,7 +96,7 @@ def test_of_several_requests_the_first_counts_and_that_is_told() -> None:
     )
     assert tasks[0].options.cores == 8
     assert env_of(tasks[0])["HQ_RESOURCE_VARIANT"] == "0"
-    assert "of several the first counts" in told
+    assert "only the first of several requests is used" in told
 
 
 def test_variables_of_the_file_win_over_those_for_its_cores() -> None:
@@ -137,12 +137,12 @@ def test_what_is_passed_over_is_told_with_what_to_do() -> None:
     )
     assert tasks[0].options.cores == 4
     assert sorted(text.split(";")[0] for text in told) == [
-        "job.toml:1: max_fails is passed over",
-        "job.toml:2: stream is passed over: what tasks print is kept in logs",
-        "job.toml:4: compact! is passed over: a task gets CPUs that are neighbours if there are",
-        "job.toml:4: crash_limit is passed over",
-        "job.toml:4: pin is passed over: where a worker has several slots tasks have CPUs of their own",
-        "job.toml:4: weight is passed over: it is for HyperQueue's scheduler",
+        "job.toml:1: max_fails is ignored",
+        "job.toml:2: stream is ignored: the output of tasks is kept in logs",
+        "job.toml:4: compact! is ignored: a task gets neighbouring CPUs where possible",
+        "job.toml:4: crash_limit is ignored",
+        "job.toml:4: pin is ignored: a worker with several slots gives each task its own CPUs",
+        "job.toml:4: weight is ignored: dwork's scheduler has no weights",
     ]
     assert any("--halt now,fail=12" in text for text in told)
 
@@ -184,7 +184,7 @@ def test_a_stream_may_go_nowhere(tmp_path: Path) -> None:
 
 def test_a_file_to_be_removed_is_kept_and_that_is_told() -> None:
     _, (told,) = told_of('[[task]]\ncommand = ["x"]\nstderr = { path = "e", on_close = "rm-if-finished" }')
-    assert "on_close is passed over: the file is kept" in told
+    assert "on_close is ignored: the file is kept" in told
 
 
 def test_an_error_names_the_line_of_its_task() -> None:

@@ -230,13 +230,13 @@ def test_remarks_stand_above_their_task_on_one_line() -> None:
 @pytest.mark.parametrize(
     ("tasks", "why"),
     [
-        ([Task("a", "x", (), Options(env=(("K", "V"),)))], "cannot set its variables"),
+        ([Task("a", "x", (), Options(env=(("K", "V"),)))], "cannot set environment variables"),
         ([Task("a", "x\ny")], "more than one line"),
         ([Task("a,b", "a,b"), Task("c", "c", ("a,b",))], "a comma in its name"),
-        ([Task("#a", "#a")], "would not say the same"),
-        ([Task("x\r", "x\r")], "would not say the same"),
-        ([Task("a", " x")], "would not say the same"),
-        ([Task("a", "x\\")], "would not say the same"),
+        ([Task("#a", "#a")], "would give a different task"),
+        ([Task("x\r", "x\r")], "would give a different task"),
+        ([Task("a", " x")], "would give a different task"),
+        ([Task("a", "x\\")], "would give a different task"),
     ],
 )
 def test_what_lines_cannot_say_objects_can(tasks: list[Task], why: str) -> None:

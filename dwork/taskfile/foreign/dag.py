@@ -66,7 +66,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
 
 def _edge(fields: list[str]) -> tuple[str, str]:
     if len(fields) != 2 or FIELD.search(fields[1]):
-        raise ValueError(f"an EDGE has two ids; {_EDGE}")
+        raise ValueError(f"an EDGE needs two ids; {_EDGE}")
     return proper(fields[0]), proper(fields[1])
 
 
@@ -94,7 +94,7 @@ def _task(draft: Draft, line: int, fields: list[str], asked: _Asked) -> None:
         at += 2
     options = asked.options(tuple(words[:at])) if at else PLAIN
     if at >= len(words) or not words[at]:
-        raise ValueError(f"there is no executable; {_TASK}")
+        raise ValueError(f"the executable is missing; {_TASK}")
     command = tuple(words[at:])
     for argument in command:
         fit_command(argument)
@@ -131,9 +131,9 @@ def _value(option: str, text: str) -> tuple[str, int]:
     if option == "--request-cpus":
         return "cores", whole("cores", max(1, _rounded_up(text)))
     if option.endswith("-forward"):
-        raise ValueError("forwarding is not supported; let the task read the file, or pass the text itself")
+        raise ValueError("forwarding is not supported; let the task write the file itself")
     if not _WHOLE.fullmatch(text):
-        raise ValueError(f'"{shown(text)}" is not a whole number; write for example {option} 2')
+        raise ValueError(f'"{shown(text)}" is not a whole number; write, for example, {option} 2')
     if option == "--priority":
         return "priority", whole("priority", int(text))
     if int(text) < 1:
@@ -150,7 +150,7 @@ def _rounded_up(text: str) -> int:
 def _unknown_option(word: str) -> ValueError:
     name = word.partition("=")[0]
     if name in _OPTIONS:
-        return ValueError(f'"{shown(word)}" is one word; write the value as the next one: {name} VALUE')
+        return ValueError(f'"{shown(word)}" is one word; write the value as a separate word: {name} VALUE')
     return ValueError(f'unknown option "{shown(word)}"; the options are -m, -c, -t and -p, before the executable')
 
 
@@ -176,5 +176,5 @@ def split(text: str) -> list[str]:
             arguments.append(argument)
             argument = ""
     if quoted:
-        raise ValueError("a quote is not closed; close it, or write a backslash before it")
+        raise ValueError("unclosed quote; close it, or escape it with a backslash")
     return [*arguments, argument] if argument else arguments

@@ -30,12 +30,13 @@ _WORD: Final = re.compile(r"\w*")
 _MOST_DIGITS: Final = 18
 
 _REPEATED: Final = "write #DISBATCH REPEAT n [start s] [step t] [command]"
-_DIRECTIVES: Final = "write #DISBATCH and PREFIX, SUFFIX, REPEAT or BARRIER, with one blank between them"
-_ONCE: Final = "do it in the job script, as in srun --ntasks-per-node=1 ..."
+_DIRECTIVES: Final = "write #DISBATCH followed by PREFIX, SUFFIX, REPEAT or BARRIER, with one space between"
+_ONCE: Final = "run it in the job script, for example with srun --ntasks-per-node=1 ..."
 _AS_CHECK: Final = (
-    "BARRIER acts as BARRIER CHECK: when a task above fails, what stands below is skipped; run it again to go on"
+    "BARRIER acts as BARRIER CHECK: when a task above fails, the tasks below are skipped; "
+    "run the same command again to continue"
 )
-_PLACE: Final = "a worker's place is not known before; DWORK_WORKER tells its name"
+_PLACE: Final = "the worker is not known in advance; use DWORK_WORKER, the worker's name"
 _UNSET: Final = Unset("DISBATCH_", {"DISBATCH_CYLINDER_RANK": _PLACE, "DISBATCH_ENGINE_RANK": _PLACE})
 
 
@@ -114,18 +115,18 @@ class _Reader:
             case "BARRIER" if kind == "BARRIER":
                 self._barrier(number, rest.strip(_WHITE))
             case "PERENGINE":
-                raise ValueError(f"PERENGINE: nothing here runs once on each node; {_ONCE}")
+                raise ValueError(f"PERENGINE is not supported: dwork runs no command once per node; {_ONCE}")
             case _:
-                raise ValueError(f'"{shown(line)}" is no directive; {_DIRECTIVES}')
+                raise ValueError(f'"{shown(line)}" is not a valid directive; {_DIRECTIVES}')
 
     def _repeat(self, number: int, text: str) -> None:
         match = _REPEAT.fullmatch(text)
         if not match or max(len(n or "") for n in match.groups()[:3]) > _MOST_DIGITS:
-            raise ValueError(f"REPEAT cannot be understood; {_REPEATED}")
+            raise ValueError(f"invalid REPEAT; {_REPEATED}")
         n, start, step = int(match[1]), int(match[2] or 0), int(match[3] or 1)
         command = self._fit(self._prefix + (match[4] or "") + self._suffix)
         if not command.strip(_WHITE):
-            raise ValueError(f"REPEAT has nothing to run, without a command, a PREFIX or a SUFFIX; {_REPEATED}")
+            raise ValueError(f"REPEAT has nothing to run: no command, PREFIX or SUFFIX; {_REPEATED}")
         self._draft.expect(n)
         name, words = command.strip(BLANKS), (BASH, "-c", command)
         for index in range(start, start + n * step, step) if step else repeat(start, n):
@@ -134,7 +135,7 @@ class _Reader:
     def _barrier(self, number: int, text: str) -> None:
         if text not in ("", "CHECK"):
             raise ValueError(
-                f'BARRIER: there is nobody to tell the key "{shown(text)}"; write #DISBATCH BARRIER or BARRIER CHECK'
+                f'BARRIER does not support the key "{shown(text)}"; write #DISBATCH BARRIER or #DISBATCH BARRIER CHECK'
             )
         if not text:
             self._draft.remark(number, _AS_CHECK)

@@ -21,7 +21,7 @@ from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
 
 _WHERE: Final = re.compile(r"[ \t]*(?:([0-9]{1,18})(?:[ \t]*-[ \t]*([0-9]{1,18}))?|-([0-9]{1,18}))[ \t]*", re.ASCII)
-_DEPENDENCIES: Final = "write line numbers, ranges or how many lines above, as in [# 1,3-5,-2 #]"
+_DEPENDENCIES: Final = "write line numbers, ranges or a number of lines above, as in [# 1,3-5,-2 #]"
 _FORM: Final = "write [# dependencies #] [@ directory @] command"
 
 
@@ -60,13 +60,13 @@ def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
         mark = line[1]
         inside, end, rest = line[2:].partition(f"{mark}]")
         if not end:
-            raise ValueError(f"[{mark} is not closed; write {mark}] behind it, before the command")
+            raise ValueError(f"[{mark} is not closed; write {mark}] after it, before the command")
         if mark in said:
-            raise ValueError(f"[{mark} {mark}] stands twice; write all of it in one")
+            raise ValueError(f"[{mark} {mark}] is given twice; combine them into one")
         said[mark] = inside.strip(BLANKS)
         line = rest.lstrip(BLANKS)
     if not line:
-        raise ValueError(f"there is no command; {_FORM}")
+        raise ValueError(f"the command is missing; {_FORM}")
     if said.get("#"):
         draft.spans[len(draft.tasks)] = sorted({_span(draft, number, item) for item in said["#"].split(",")})
     if "@" in said:
@@ -87,16 +87,16 @@ def _span(draft: Draft, number: int, item: str) -> tuple[int, int]:
     """Return the positions of the tasks that an item stands for."""
     match = _WHERE.fullmatch(item)
     if not match:
-        raise ValueError(f'"{shown(item.strip(BLANKS))}" is no dependency; {_DEPENDENCIES}')
+        raise ValueError(f'"{shown(item.strip(BLANKS))}" is not a dependency; {_DEPENDENCIES}')
     if match[3]:
         first = last = number - int(match[3])
     else:
         first, last = sorted((int(match[1]), int(match[2] or match[1])))
     if not 0 < first <= last < number:
         wrong = last if last >= number else first
-        raise ValueError(f"line {wrong} is not above this one; a task can only come after those above it")
+        raise ValueError(f"line {wrong} is not above this one; a task can only depend on tasks above it")
     start, stop = bisect_left(draft.lines, first), bisect_right(draft.lines, last)
     if stop - start <= last - first:
         wrong = next(n for k, n in enumerate(range(first, last + 1), start) if k == stop or draft.lines[k] != n)
-        raise ValueError(f"there is no task in line {wrong}; correct the dependency")
+        raise ValueError(f"line {wrong} has no task; correct the dependency")
     return start, stop

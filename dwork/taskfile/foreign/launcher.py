@@ -18,13 +18,13 @@ from dwork.taskfile.foreign.unset import Unset
 from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
 
 _JOBS: Final = "LAUNCHER_NJOBS"
-_PLACE: Final = "a worker's place is not known before; DWORK_WORKER tells its name"
+_PLACE: Final = "the worker is not known in advance; use DWORK_WORKER, the worker's name"
 _UNSET: Final = Unset(
     "LAUNCHER_",
     {
         "LAUNCHER_TSK_ID": _PLACE,
         "LAUNCHER_HOST_ID": _PLACE,
-        "LAUNCHER_NPROCS": "how many workers there are may change while they run; write a number",
+        "LAUNCHER_NPROCS": "the number of workers can change during a run; write a number",
     },
 )
 

@@ -24,7 +24,7 @@ def refuse(line: str) -> None:
     if form is None and line in _TABLES:
         form = "hyperqueue"
     if form is not None:
-        raise ValueError(f'"{shown(line)}" is not for a shell; if the file is for {form}, use --format {form}')
+        raise ValueError(f'"{shown(line)}" is not a shell command; if this is a {form} file, use --format {form}')
 
 
 def remark_variables(draft: Draft, text: str) -> None:
@@ -36,5 +36,5 @@ def remark_variables(draft: Draft, text: str) -> None:
         form = match.lastgroup
         draft.remark(
             text.count("\n", 0, match.start()) + 1,
-            f"{match[form or 0]} is not set for lines; if the file is for {form}, use --format {form}",
+            f"{match[form or 0]} is not set in the lines format; if this is a {form} file, use --format {form}",
         )

@@ -24,4 +24,4 @@ class Unset:
         if self._mark in text and (found := self._any.search(text)):
             name = found[0]
             advice = next(advice for begin, advice in self._advice.items() if name.startswith(begin))
-            raise ValueError(f"{name} is not set here; {advice}")
+            raise ValueError(f"{name} is not set by dwork; {advice}")

@@ -31,8 +31,8 @@ _CONFIG: Final = (
 )  # fmt: skip
 _TASK: Final = ("id", "deps", "data_deps", *_CONFIG)
 _ARRAY: Final = ("ids", "entries", *_CONFIG)
-_FORM: Final = "write [[task]] above each task, or [array] above the one"
-_LIMIT: Final = "crash_limit is passed over; say --max-attempts-lost N to the pool, for all tasks"
+_FORM: Final = "write [[task]] above each task, or one [array]"
+_LIMIT: Final = "crash_limit is ignored; start the pool with --max-attempts-lost N, which applies to all tasks"
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
@@ -72,12 +72,12 @@ def _job(draft: Draft, found: dict[str, Any], text: str) -> str:
             if key == "name":
                 name = checked(key, _name, value)
             elif key == "data_layer" and value:
-                raise ValueError("data_layer: tasks cannot hand on data here; let them use files")
+                raise ValueError("data_layer: dwork does not pass data between tasks; use files")
             elif key == "stream":
-                draft.remark(line, "stream is passed over: what tasks print is kept in logs; see dquery log")
+                draft.remark(line, "stream is ignored: the output of tasks is kept in logs; read it with dquery log")
             elif key == "max_fails":
                 limit = checked(key, number, value, 0, 2**32 - 1) + 1
-                draft.remark(line, f"max_fails is passed over; say --halt now,fail={limit} to the pool")
+                draft.remark(line, f"max_fails is ignored; start the pool with --halt now,fail={limit}")
     return name
 
 
@@ -88,15 +88,15 @@ def _name(value: object) -> str:
 def _tables(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     """The tables of a job's tasks, or that of its array."""
     if ("task" in found) == ("array" in found):
-        raise ValueError(f"a job has either tasks or an array; {_FORM}")
+        raise ValueError(f"a job needs either tasks or an array; {_FORM}")
     key = "task" if "task" in found else "array"
     tables = found[key]
     if key == "array" and isinstance(tables, dict):
         tables = [tables]
     if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-        raise ValueError(f"{key}: it must be a table; {_FORM}")
+        raise ValueError(f"{key}: must be a table; {_FORM}")
     if not tables or (key == "array" and len(tables) > 1):
-        raise ValueError(f"{key}: there must be {'only one' if tables else 'one'}; {_FORM}")
+        raise ValueError(f"{key}: expected {'only' if tables else 'at least'} one; {_FORM}")
     return key, tables
 
 
@@ -112,7 +112,7 @@ def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str,
         with _at(draft, line):
             _know(table, _TASK)
             if table.get("data_deps"):
-                raise ValueError("data_deps: tasks cannot hand on data here; let them use files, and deps")
+                raise ValueError("data_deps: dwork does not pass data between tasks; use files and deps")
             after = checked("deps", _after, table.get("deps", []), known)
             like = _like(draft, line, table)
             draft.add(line, f"{name}-{id}", *like.of(id, tuple(f"{name}-{n}" for n in after)))
@@ -120,11 +120,11 @@ def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str,
 
 def _after(value: object, known: frozenset[int]) -> list[int]:
     if not isinstance(value, list):
-        raise ValueError("it must be a list of numbers; write for example [1, 3]")
+        raise ValueError("must be a list of numbers; write, for example, [1, 3]")
     found = list(map(id_of, value))
     for id in found:
         if id not in known:
-            raise ValueError(f"there is no task with the id {id} in this file; add it, or correct it here")
+            raise ValueError(f"no task with the id {id} in this file; add it, or correct the id")
     return found
 
 
@@ -142,15 +142,13 @@ def _members(table: dict[str, Any]) -> tuple[Collection[int], Collection[Env]]:
     """The numbers of the tasks of an array, and the variable of each that holds its entry."""
     found = table.get("entries", [])
     if not isinstance(found, list):
-        raise ValueError('entries: it must be a list of strings; write for example ["a", "b"]')
+        raise ValueError('entries: must be a list of strings; write, for example, ["a", "b"]')
     entries: list[Env] = [checked("entries", variables, {"HQ_ENTRY": entry}, "") for entry in found]
     if "ids" not in table and not entries:
-        raise ValueError('an array has ids or entries; write for example ids = "1-100"')
+        raise ValueError('an array needs ids or entries; write, for example, ids = "1-100"')
     numbers = checked("ids", ids, table["ids"]) if "ids" in table else range(len(entries))
     if entries and len(entries) != len(numbers):
-        raise ValueError(
-            f"there are {len(numbers)} ids and {len(entries)} entries; give as many of one as of the other"
-        )
+        raise ValueError(f"{len(numbers)} ids but {len(entries)} entries; write as many of one as of the other")
     return numbers, entries or [()] * len(numbers)
 
 
@@ -178,11 +176,11 @@ def _like(draft: Draft, line: int, table: dict[str, Any]) -> _Like:
         values["priority"] = checked("priority", number, table["priority"], *BOUNDS["priority"])
     pin = table.get("pin", "none")
     if pin not in ("none", "taskset", "omp"):
-        raise ValueError('pin: it is not known; write "none", "taskset" or "omp"')
+        raise ValueError('pin: unknown value; write "none", "taskset" or "omp"')
     if pin != "none":
-        remark("pin is passed over: where a worker has several slots tasks have CPUs of their own; else say --pin")
+        remark("pin is ignored: a worker with several slots gives each task its own CPUs; for one slot, use --pin")
     if table.get("task_dir"):
-        raise ValueError("task_dir: no directory is made for a task here; make one in the command, with mktemp -d")
+        raise ValueError("task_dir: dwork creates no directory for a task; create one in the command with mktemp -d")
     if "crash_limit" in table:
         checked("crash_limit", _crash_limit, table["crash_limit"])
         remark(_LIMIT)
@@ -192,7 +190,9 @@ def _like(draft: Draft, line: int, table: dict[str, Any]) -> _Like:
 
 def _crash_limit(value: object) -> None:
     if value == "never-restart":
-        raise ValueError("a task runs again when its worker is lost; take it out, and say --max-attempts-lost 1")
+        raise ValueError(
+            "dwork retries a task that lost its worker; remove it, and start the pool with --max-attempts-lost 1"
+        )
     if value != "unlimited":
         number(value, 0, 2**32 - 1)
 

@@ -28,16 +28,16 @@ _NOTHING: Final = "/dev/null"
 _UNSET: Final = Unset(
     "HQ_",
     {
-        "HQ_INSTANCE_ID": "use DWORK_ATTEMPT, which is 1 at first",
-        "HQ_SUBMIT_DIR": "a task without a cwd starts there, so use $PWD, or write the directory",
-        "HQ_TASK_DIR": "make one in the command, with mktemp -d",
-        "HQ_ERROR_FILENAME": "write to stderr, which is kept",
-        "HQ_CPUS": "a task is bound to its CPUs, which nproc and taskset -cp $$ tell",
-        "HQ_PIN": "whether tasks are bound to CPUs is a matter of the pool, --pin; leave it out",
-        "HQ_RESOURCE_VALUES_": "CUDA_VISIBLE_DEVICES or its like tells a task its GPUs",
-        "HQ_NUM_NODES": "a task runs on one node here; leave it out",
-        "HQ_NODE_FILE": "a task runs on one node here; leave it out",
-        "HQ_HOST_FILE": "a task runs on one node here; leave it out",
+        "HQ_INSTANCE_ID": "use DWORK_ATTEMPT, which starts at 1",
+        "HQ_SUBMIT_DIR": "a task without cwd starts in that directory: use $PWD, or write the directory",
+        "HQ_TASK_DIR": "create a directory in the command with mktemp -d",
+        "HQ_ERROR_FILENAME": "write to stderr, which is stored",
+        "HQ_CPUS": "a task is bound to its CPUs: nproc and taskset -cp $$ show them",
+        "HQ_PIN": "the pool's --pin decides whether tasks are bound to CPUs; remove it",
+        "HQ_RESOURCE_VALUES_": "use CUDA_VISIBLE_DEVICES or its equivalent, which lists the task's GPUs",
+        "HQ_NUM_NODES": "a task runs on one node; remove it",
+        "HQ_NODE_FILE": "a task runs on one node; remove it",
+        "HQ_HOST_FILE": "a task runs on one node; remove it",
     },
 )
 
@@ -74,7 +74,7 @@ class Program:
 def program(found: dict[str, Any], remark: Callable[[str], None]) -> Program:
     """Take what a program is from a task of the file."""
     if "command" not in found:
-        raise ValueError('there is no command; write command = ["program", "argument"]')
+        raise ValueError('the command is missing; write command = ["program", "argument"]')
     command = checked("command", _command, found["command"])
     stdin = checked("stdin", string, found.get("stdin", ""))
     for text in (*command, stdin):
@@ -89,7 +89,7 @@ def program(found: dict[str, Any], remark: Callable[[str], None]) -> Program:
 
 def _command(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ValueError('it must be a list of strings; write ["program", "argument"]')
+        raise ValueError('must be a list of strings; write ["program", "argument"]')
     return arguments(value)
 
 
@@ -104,13 +104,13 @@ def _stream(value: object, remark: Callable[[str], None]) -> str:
             if key not in ("path", "on_close"):
                 raise unknown_key(key, ("path", "on_close"))
         if value.get("on_close", "none") not in ("none", "rm-if-finished"):
-            raise ValueError('on_close: it is not known; write "none" or "rm-if-finished"')
+            raise ValueError('on_close: unknown value; write "none" or "rm-if-finished"')
         if value.get("on_close") == "rm-if-finished":
-            remark("on_close is passed over: the file is kept; remove it in the command")
+            remark("on_close is ignored: the file is kept; remove it in the command")
         value = value.get("path")
     text = string(value)
     if not text:
-        raise ValueError('it is empty; give a file, or "none"')
+        raise ValueError('must not be empty; write a file, or "none"')
     return _NOTHING if text == "none" else text
 
 
@@ -129,9 +129,9 @@ def _filled(text: str, values: dict[str, str]) -> str:
     def value_of(match: re.Match[str]) -> str:
         name = match[1]
         if name in ("INSTANCE_ID", "SERVER_UID"):
-            raise ValueError(f"%{{{name}}} is not known before; take it out")
+            raise ValueError(f"%{{{name}}} is not known in advance; remove it")
         if name not in values:
-            raise ValueError(f'"{shown(match[0])}" is not known; write one of %{{{"}, %{".join(values)}}}')
+            raise ValueError(f'unknown placeholder "{shown(match[0])}"; use one of %{{{"}, %{".join(values)}}}')
         if match.start() and name in ("SUBMIT_DIR", "CWD"):
             raise ValueError(f"%{{{name}}} is a directory; put it first")
         return values[name]

@@ -57,14 +57,14 @@ def seconds(key: str, value: object) -> float:
         parts += int(match[1]) * _SECONDS[match[2]]
         at = match.end()
     if not text.strip() or at < len(text):
-        raise ValueError(f'"{shown(text)}" is not a duration; write for example "90s", "5m", "2h" or "1h 30m"')
+        raise ValueError(f'"{shown(text)}" is not a duration; write, for example, "90s", "5m", "2h" or "1h 30m"')
     return seconds_of(key, parts)
 
 
 def number(value: object, low: int, high: int) -> int:
     """Return a whole number within bounds."""
     if type(value) is not int or not low <= value <= high:
-        raise ValueError(f"it must be a whole number from {low} to {high}; correct it")
+        raise ValueError(f"must be a whole number from {low} to {high}; correct it")
     return value
 
 
@@ -81,26 +81,26 @@ def ids(value: object) -> list[int]:
         if match and match[3] is None:
             step = 1
         if not first <= last <= _MOST_ID or not step:
-            raise ValueError(f'"{shown(item)}" is no range of numbers; write for example "1,2,50-100" or "0-10:2"')
+            raise ValueError(f'"{shown(item)}" is not a range of numbers; write, for example, "1,2,50-100" or "0-10:2"')
         numbers = range(first, last + 1, step)
         if len(found) + len(numbers) > MOST:
-            raise ValueError(f"these are more than {MOST:,} tasks; correct the numbers, or split the file")
+            raise ValueError(f"more than {MOST:,} tasks; correct the numbers, or split the file")
         found += numbers
     if len(set(found)) < len(found):
-        raise ValueError("a number stands twice in it; let the ranges not overlap")
+        raise ValueError("a number is given twice; use ranges that do not overlap")
     return found
 
 
 def requested(value: object, remark: Callable[[str], None]) -> tuple[Values, Env]:
     """Return the options, and the variables that tell a task of them, of the first of several requests."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
-        raise ValueError("it must be a list of tables; write [[task.request]] above resources = { cpus = 4 }")
+        raise ValueError("must be a list of tables; write [[task.request]] above resources = { cpus = 4 }")
     if not value:
         return {}, _ONE_CPU
     values, env = _request(value[0], remark)
     if len(value) == 1:
         return values, env
-    remark("request: of several the first counts, the others are passed over; put the one first that is wanted")
+    remark("request: only the first of several requests is used; put the one you want first")
     return values, (*env, ("HQ_RESOURCE_VARIANT", "0"))
 
 
@@ -109,9 +109,9 @@ def _request(found: dict[str, Any], remark: Callable[[str], None]) -> tuple[Valu
         if key not in _KEYS:
             raise unknown_key(key, _KEYS)
     if checked("n_nodes", number, found.get("n_nodes", 0), 0, _MOST_ID):
-        raise ValueError("n_nodes: a task runs on one node here; take it out, or let the command start a part on each")
+        raise ValueError("n_nodes: a task runs on one node; remove it, or let the command start a part on each node")
     if "weight" in found:
-        remark("weight is passed over: it is for HyperQueue's scheduler; use priority")
+        remark("weight is ignored: dwork's scheduler has no weights; use priority")
     values, env = checked("resources", _resources, found.get("resources", {}), remark)
     if "time_request" in found:
         values["min_time"] = checked("time_request", seconds, "min-time", found["time_request"])
@@ -120,21 +120,21 @@ def _request(found: dict[str, Any], remark: Callable[[str], None]) -> tuple[Valu
 
 def _resources(found: object, remark: Callable[[str], None]) -> tuple[Values, Env]:
     if not isinstance(found, Mapping):
-        raise ValueError("it must be a table; write for example { cpus = 4, mem = 2000 }")
+        raise ValueError("must be a table; write, for example, { cpus = 4, mem = 2000 }")
     values: Values = {}
     env: list[tuple[str, str]] = []
     for name, value in found.items():
         if name not in _OPTION:
-            raise ValueError(f'"{shown(name)}" is not known here; take it out, or use {", ".join(_OPTION)}')
+            raise ValueError(f'unknown resource "{shown(name)}"; remove it, or use {", ".join(_OPTION)}')
         amount, policy = checked(name, _amount, value)
         if policy not in ("compact", "tight"):
-            remark(f"{policy} is passed over: a task gets CPUs that are neighbours if there are; leave it out")
+            remark(f"{policy} is ignored: a task gets neighbouring CPUs where possible; remove it")
         key = _OPTION[name]
         if key == "memory":
             values[key] = checked(name, memory_of, amount * 2**20)
         else:
             if amount != math.ceil(amount):
-                remark(f"{name}: a part of one is rounded up to a whole; write a whole number")
+                remark(f"{name}: a fraction is rounded up; write a whole number")
             values[key] = checked(name, whole, key, values.get(key, 0) + math.ceil(amount))
         if name == "cpus" and amount == math.ceil(amount):
             env.append(("OMP_NUM_THREADS", f"{amount:.0f}"))
@@ -148,10 +148,10 @@ def _amount(value: object) -> tuple[float, str]:
     if isinstance(value, str):
         match = _AMOUNT.fullmatch(string(value))
         if value.strip() == "all":
-            raise ValueError('"all" of a node cannot be asked for here; write a number')
+            raise ValueError('"all" is not supported; write a number')
         if not match:
-            raise ValueError(f'"{shown(value)}" is no amount; write a number, or for example "4 compact"')
+            raise ValueError(f'"{shown(value)}" is not an amount; write a number or, for example, "4 compact"')
         value, policy = float(match[1].replace("_", "")), match[2] or policy
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 2**63:
-        raise ValueError("it must be a number above 0; write for example 4")
+        raise ValueError("must be a number above 0; write, for example, 4")
     return float(value), policy

@@ -34,11 +34,11 @@ def document(text: str) -> dict[str, Any]:
         told = str(error)
         at = _LINE.search(told)
         line = int(at[1]) if at and at[1] else text.count("\n") + 1
-        raise NotToml(f"not TOML ({shown(_LINE.sub('', told))}); {_ADVICE}", line) from None
+        raise NotToml(f"invalid TOML ({shown(_LINE.sub('', told))}); {_ADVICE}", line) from None
     except ValueError:
-        raise NotToml("a number in it has more digits than any of these need; give a smaller one") from None
+        raise NotToml("a number has too many digits; use a smaller one") from None
     except RecursionError:
-        raise NotToml(f"not a job: nested too deep; {_ADVICE}") from None
+        raise NotToml(f"the TOML is nested too deeply; {_ADVICE}") from None
 
 
 def places(text: str, name: str) -> list[int]:
