@@ -1,9 +1,9 @@
-"""Finds work that a command leaves in the background, where its end, its exit status and its results would be lost.
+"""Find processes that a command leaves in the background, whose end, exit status and results would be lost.
 
-Theory of operation. A task ends when its shell does, and what it leaves behind is killed when the worker leaves. So `&`
-is refused unless the same command has a `wait` (or a `kill`) after it. A command is read as far as that needs: quotes,
-comments, here-documents, arithmetic and substitutions are told from the rest, since `&` means something else there, or
-the shell waits by itself. In doubt a command passes.
+Theory of operation. A task ends when its shell does, and processes that it leaves behind are killed when the worker
+leaves. So `&` is refused unless the same command has a `wait` (or a `kill`) after it. A command is parsed only as far
+as this requires: quotes, comments, here-documents, arithmetic and substitutions are recognized, because `&` means
+something else there, or the shell waits by itself. When in doubt, a command is accepted.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Final
 from dwork.core.task import Command
 
 _SHELLS: Final = frozenset(("sh", "bash", "dash", "ash", "ksh", "mksh", "zsh"))
-#: Those for which `&>` is an operator.
+#: The shells for which `&>` is an operator.
 _BASHES: Final = frozenset(("bash", "zsh"))
 #: Words after which another command begins.
 _LEADING: Final = frozenset("! { if then elif else do while until time".split())
-#: What looks after the background jobs of its shell.
+#: Commands that take care of the background jobs of their shell.
 _ENDING: Final = frozenset(("wait", "kill"))
-#: A first word that cannot do anything: its shell has started nothing yet.
+#: A `wait` at the beginning, which has no effect: the shell has started nothing yet.
 _WAIT: Final = re.compile(r"wait(?=[\s;&|<>]|$)")
-#: What may be the operator: most commands that have an ampersand only have `&&` or `2>&1`.
+#: What may be the operator `&`: most commands with an ampersand have only `&&` or `2>&1`.
 _LONE: Final = re.compile(r"&(?<![&|;<>]&)(?!&)")
 
 _NOTHING: Final = (
@@ -54,18 +54,18 @@ _CODE: Final = re.compile(
     """,
     re.DOTALL | re.VERBOSE,
 )
-#: What a `)` closes; arithmetic needs two.
+#: What a `)` closes; arithmetic needs two of them.
 _ARITHMETIC: Final = "(("
 _PARENTHESES: Final = ("(", "$(", _ARITHMETIC)
 _TOGGLES: Final = ('"', "`")
-#: Within double quotes only these are not text.
+#: Inside double quotes everything else is text.
 _TEXT: Final = re.compile(r"""\\.|(?P<open>\$\(\(|\$\(|\$\{|`)|(?P<close>")|[^\\$`"]+|.""", re.DOTALL)
 
 
 def fault(command: Command, *, bash: bool) -> str:
-    """Return what a user has to change in a command that leaves work behind; empty for all others.
+    """Return the error for a command that leaves a process in the background; empty for all others.
 
-    bash: whether /bin/sh is bash, for which `&>` sends output to a file.
+    bash: whether /bin/sh is bash, in which `&>` redirects output to a file.
     """
     if isinstance(command, tuple):
         if len(command) < 3 or command[1] != "-c" or (name := command[0].rpartition("/")[2]) not in _SHELLS:
@@ -77,16 +77,16 @@ def fault(command: Command, *, bash: bool) -> str:
         return _NOTHING
     if "&" not in command or not _LONE.search(command):
         return ""
-    return _TEXTS[_left_behind(command, bash)]
+    return _TEXTS[_left_after_documents(command, bash)]
 
 
-def _left_behind(command: str, bash: bool) -> str:
-    """Return the operator that puts work in the background for which nothing waits; empty when there is none."""
+def _left_after_documents(command: str, bash: bool) -> str:
+    """Return the operator that starts a background process that nothing waits for; empty when there is none."""
     inside: list[str] = []  # what is open: ( $( (( $(( ${ " `
-    documents: list[str] = []  # the ends of here-documents that begin with the next line
+    documents: list[str] = []  # the delimiters of here-documents that begin on the next line
     left = ""
     at = 0
-    is_first = True  # whether a command begins here
+    is_first = True  # whether the next word begins a command
     while at < len(command):
         pattern = _TEXT if inside and inside[-1] == '"' else _CODE
         found = pattern.match(command, at)
@@ -105,7 +105,7 @@ def _left_behind(command: str, bash: bool) -> str:
             if token == "&" and _is_plain(inside):
                 left = "&"
             elif token == "\n" and documents:
-                at = _behind(command, at, documents)
+                at = _after_documents(command, at, documents)
         elif kind == "word":
             if is_first and token in _ENDING:
                 left = ""
@@ -116,7 +116,7 @@ def _left_behind(command: str, bash: bool) -> str:
 
 
 def _nest(inside: list[str], token: str) -> bool:
-    """Take a token that opens or closes something; return whether a command begins behind it."""
+    """Apply a token that opens or closes something, and return whether a command begins after it."""
     top = inside[-1] if inside else ""
     if token == ")":
         if top in _PARENTHESES:
@@ -137,12 +137,12 @@ def _nest(inside: list[str], token: str) -> bool:
 
 
 def _is_plain(inside: list[str]) -> bool:
-    """Whether `&` is an operator here, and the shell goes on without what it starts."""
+    """Return whether `&` is an operator here, and the shell continues without waiting for what it starts."""
     return all(each == "(" for each in inside)
 
 
-def _behind(command: str, at: int, documents: list[str]) -> int:
-    """Return where the command goes on behind here-documents."""
+def _after_documents(command: str, at: int, documents: list[str]) -> int:
+    """Return the position in the command after its here-documents."""
     for end in documents:
         found = re.compile(rf"^\t*{re.escape(end)}$", re.MULTILINE).search(command, at)
         at = len(command) if found is None else found.end()

@@ -1,7 +1,7 @@
-"""Task files: what a user writes, as a graph of tasks.
+"""Task files: parse what a user writes into a graph of tasks.
 
-`parse` takes the contents of one or more files, each in any of FORMATS, as one graph. A file with any mistake is
-refused whole, with a TaskFileError of one line: `tasks.txt:12: what is wrong; what to do`.
+`parse` reads the contents of one or more files, each in any of FORMATS, into one graph. A file with any mistake is
+rejected as a whole, with a TaskFileError of one line: `tasks.txt:12: what is wrong; what to do`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _READERS = {
     "hq": hyperqueue.read,
     "launcher": launcher.read,
 }
-#: A file without any of these puts nothing in the background; a backslash may stand for an ampersand.
+#: A file without any of these starts nothing in the background; a backslash may begin an escaped ampersand.
 _SIGNS = (b"&", b"wait", b"\\")
 _ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".toml": "hyperqueue"}
 
@@ -53,7 +53,7 @@ class Source:
 
 
 def format_of(path: str, default: str = "lines") -> str:
-    """Return the format that a file's ending tells, or default."""
+    """Return the format for the ending of a file's name, or default."""
     return _ENDINGS.get(path[path.rfind(".") :].lower(), default)
 
 
@@ -64,11 +64,12 @@ def parse(
     tell: Callable[[str], None] = lambda text: None,
     bash: bool = False,
 ) -> list[Task]:
-    """Return the tasks of all sources as one graph; TaskFileError says in one line what is wrong.
+    """Return the tasks of all sources as one graph.
 
-    known: names that exist elsewhere and may be waited for; None when any unknown name may. Predecessors of a task
-    need not stand before it in the list. tell(text) hears what is taken otherwise than it was meant, in one line each.
-    bash: whether the /bin/sh that will run the commands is bash.
+    known: names of tasks outside these files that may be predecessors; None accepts any unknown name. Predecessors may
+    follow their task in the list. tell(text) is called with one line for everything that dwork handles differently
+    from what the file asks for. bash: whether the /bin/sh that will run the commands is bash. Raise TaskFileError, one
+    line, for the first mistake.
     """
     pool: dict[Options, Options] = {PLAIN: PLAIN}
     drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
@@ -83,7 +84,7 @@ def parse(
 
 
 def _refuse_background(draft: Draft, bash: bool) -> None:
-    """Raise TaskFileError for the first task that leaves work in the background."""
+    """Raise TaskFileError for the first task that leaves a process in the background."""
     for i, task in enumerate(draft.tasks):
         command = task.command
         if type(command) is not str or "&" in command or command[:4] == "wait":

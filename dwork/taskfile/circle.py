@@ -1,4 +1,4 @@
-"""The error for tasks that wait for one another in a circle."""
+"""The error for dependency cycles: tasks that wait for one another."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dwork.taskfile.roster import Roster
 
 
 def refuse_circle(tasks: Sequence[Task], roster: Roster) -> None:
-    """Raise TaskFileError when tasks, joins among them, wait for one another."""
+    """Raise TaskFileError when tasks, including joins, wait for one another."""
     position = {task.name: i for i, task in enumerate(tasks)}
     _, found = topological([[position[name] for name in task.after if name in position] for task in tasks])
     if found:
@@ -20,7 +20,7 @@ def refuse_circle(tasks: Sequence[Task], roster: Roster) -> None:
 
 
 def circle(roster: Roster, names: Sequence[str]) -> TaskFileError:
-    """Return the error for a circle of names, each the predecessor of the next; it starts with the topmost task."""
+    """Return the error for a cycle of names, each the predecessor of the next, starting with the topmost task."""
     start, first = min((roster.index[name], k) for k, name in enumerate(names) if name in roster.index)[::-1]
     around = [*names[start:], *names[: start + 1]]
     text = " -> ".join(map(shown, around))

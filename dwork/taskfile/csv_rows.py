@@ -1,6 +1,6 @@
-"""Task files of the C++ `dquery addfile`: rows of a name, which is the command, and the names of its predecessors.
+"""Task files of the C++ `dquery addfile`: each row holds a name, which is also the command, and its predecessors.
 
-Unlike there, fields can be quoted as CSV does, so a command may have commas and line ends. Names are literal.
+Unlike there, fields can be quoted as in CSV, so a command may contain commas and newlines. Names are literal.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from dwork.taskfile.text import TOO_LONG, fit_command, proper, trimmed
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source)
-    # newline="\n": a lone carriage return is a mistake to be told, not the end of a row.
+    # newline="\n": a bare carriage return is an error to report, not the end of a row.
     rows = csv.reader(io.StringIO(text, newline="\n"), strict=True, skipinitialspace=True)
     while True:
         line = rows.line_num + 1
@@ -29,11 +29,11 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
         except ValueError as error:
             raise draft.problem(line, str(error)) from None
         except csv.Error as error:
-            raise draft.problem(line, _meant(str(error))) from None
+            raise draft.problem(line, _explained(str(error))) from None
 
 
-def _meant(text: str) -> str:
-    """What Python says of a row, for people."""
+def _explained(text: str) -> str:
+    """Return Python's error for a row as a message for users."""
     if "field limit" in text:
         return TOO_LONG
     if "new-line" in text:

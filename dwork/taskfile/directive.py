@@ -1,6 +1,6 @@
 """What follows `#DWORK` on a line: `key=value` words, split as a shell splits them.
 
-In files of other systems too, where it is a comment: there it says what the lines below ask for.
+In files of other systems it is a comment; there it sets the options of the lines below.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from dwork.taskfile.text import BLANKS, proper
 
 MARK: Final = "#DWORK"
 
-#: What a shell would not look into for a comment.
+#: Text in which a shell does not look for a comment.
 QUOTED: Final = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
-#: A mark in any spelling, where an option or a barrier follows. That behind `##` is meant to be left out.
+#: A mark in any spelling, followed by an option or a barrier. `##` disables one on purpose.
 _KEY: Final = "|".join(SPELLINGS).replace("-", "[-_]")
 _LIKE_MARK: Final = re.compile(rf"(?<!#)#[ \t]*dwork[ \t:;,-]*(?:barrier[ \t]*$|(?:{_KEY})[ \t]*=)", re.IGNORECASE)
 
@@ -28,32 +28,32 @@ _FORM = "write key=value, such as name=solve-1 after=mesh cores=4"
 
 
 def alone(line: str) -> str | None:
-    """Return what stands behind the mark on a line that begins with it; None for any other line."""
+    """Return what follows the mark on a line that begins with it; None for any other line."""
     end = len(MARK)
     return line[end:].strip(BLANKS) if line.startswith(MARK) and line[end : end + 1] in BLANKS else None
 
 
 def ask(values: dict[str, Any], comment: str) -> None:
-    """Take over what a comment in a file of another system asks for: fields of Options and their values."""
+    """Update values, fields of Options, from a comment in a file of another system."""
     text = alone(comment)
     if text is None:
         refuse_near_miss(comment)
         return
-    said = {"barrier": ""} if text == "barrier" else words(text)
+    given = {"barrier": ""} if text == "barrier" else words(text)
     for key in ("name", "after", "barrier"):
-        if key in said:
+        if key in given:
             raise ValueError(f"{MARK} {key} is not supported in this format; remove it")
-    values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in said.items())
+    values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in given.items())
 
 
 def refuse_options(command: str) -> None:
-    """Raise ValueError when options stand behind a command whose format knows of none."""
+    """Raise ValueError when a command has options, in a format whose commands cannot have any."""
     if MARK in command or misses(command):
         raise ValueError(f"in this format {MARK} options go on their own line, above the command; move them there")
 
 
 def misses(command: str) -> str:
-    """Return what looks like a mark with options in a command, outside of quotes; empty when there is none."""
+    """Return what looks like a mark with options in a command, outside quotes; empty when there is none."""
     if not _LIKE_MARK.search(command):
         return ""
     found = _LIKE_MARK.search(QUOTED.sub("q", command))
@@ -61,8 +61,8 @@ def misses(command: str) -> str:
 
 
 def refuse_near_miss(line: str) -> None:
-    """Raise ValueError when a comment or a command has something that was meant to be a mark, and is none."""
-    if line[:1] == "#":  # what stands further on in a comment is a comment in any case
+    """Raise ValueError when a comment or a command contains a misspelled mark."""
+    if line[:1] == "#":  # anything further on in a comment is a comment in any case
         found = _LIKE_MARK.match(line)
         missed = found[0] if found else ""
     else:
@@ -73,22 +73,22 @@ def refuse_near_miss(line: str) -> None:
 
 
 def words(text: str) -> dict[str, str]:
-    """Return the values by key, as written; ValueError says what is wrong."""
-    said: dict[str, str] = {}
+    """Return the values by key, as written. Raise ValueError when a word is not a known `key=value`."""
+    found: dict[str, str] = {}
     for word in _split(text):
         key, equals, value = word.partition("=")
         if not equals:
             raise ValueError(_not_a_pair(word))
-        if key in said:
+        if key in found:
             raise ValueError(f"{shown(key)}= is given twice; keep one")
         if key not in KEYS:
             raise unknown_key(key, KEYS)
-        said[key] = value
-    return said
+        found[key] = value
+    return found
 
 
 def _split(text: str) -> list[str]:
-    # shlex takes some 50 us a line, and most lines have nothing to quote.
+    # shlex takes about 50 us per line, and most lines have no quotes.
     if text.isascii() and not ("'" in text or '"' in text or "\\" in text):
         return text.split()
     try:
@@ -107,9 +107,9 @@ def _not_a_pair(word: str) -> str:
     return f'option "{shown(word)}" after #DWORK has no "="; {_FORM}'
 
 
-@lru_cache(1024)  # for time, and so that thousands of tasks after the same one share a tuple
+@lru_cache(1024)  # saves time, and lets thousands of tasks with the same predecessors share a tuple
 def items(text: str) -> tuple[str, ...]:
-    """Return the names and globs of an `after=`; ValueError when one is empty."""
+    """Return the names and globs of an `after=`. Raise ValueError when one is empty."""
     found = tuple([proper(item.strip(BLANKS)) for item in text.split(",")])
     if "" in found:
         raise ValueError("empty name; write after=NAME or after=NAME,NAME without extra commas")
@@ -117,7 +117,7 @@ def items(text: str) -> tuple[str, ...]:
 
 
 class Defaults:
-    """The options that hold for the lines below a `#DWORK key=value ...`, and those of a line on top of them."""
+    """The defaults that a `#DWORK key=value ...` sets for the lines below, which options on a line override."""
 
     def __init__(self, pool: Pool) -> None:
         self.after: tuple[str, ...] = ()
@@ -126,21 +126,21 @@ class Defaults:
         self._values: dict[str, int | float | str] = {}
         self._seen: dict[tuple[tuple[str, str], ...], Options] = {}
 
-    def change(self, said: dict[str, str]) -> None:
-        """Take over what a directive says, key by key."""
-        if "name" in said:
+    def change(self, given: dict[str, str]) -> None:
+        """Set the defaults that a directive gives, key by key."""
+        if "name" in given:
             raise ValueError("name= needs a command on the same line; a line with only options sets defaults")
-        if "after" in said:
-            self.after = checked("after", items, said.pop("after"))
-        self.options = self.plus(said)
-        self._values.update((key, checked(key, value_of, key, text)) for key, text in said.items())
+        if "after" in given:
+            self.after = checked("after", items, given.pop("after"))
+        self.options = self.plus(given)
+        self._values.update((key, checked(key, value_of, key, text)) for key, text in given.items())
         self._seen.clear()
 
-    def plus(self, said: dict[str, str]) -> Options:
-        """Return the options of a line that says these (name and after taken out)."""
-        if not said:
+    def plus(self, given: dict[str, str]) -> Options:
+        """Return the options of a line with these values (without name and after)."""
+        if not given:
             return self.options
-        raw = tuple(said.items())
+        raw = tuple(given.items())
         options = self._seen.get(raw)
         if options is None:
             values = {**self._values, **{key: checked(key, value_of, key, text) for key, text in raw}}

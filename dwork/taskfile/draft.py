@@ -1,4 +1,4 @@
-"""One task file as read, before its names are looked up."""
+"""One task file as read, before its names are resolved."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.taskfile.text import problem, proper, too_long
 
-#: Equal Options made one object: a million tasks ask for a handful of different things.
+#: Interned Options: a million tasks use only a handful of different ones.
 Pool = dict[Options, Options]
 
-#: No file that says "so many of these" makes more tasks than that: it is a slip, and memory would run out.
+#: The most tasks that a repeat count in a file may create: more is a typing error, and would exhaust memory.
 MOST: Final = 10_000_000
 
 
 class Draft:
-    """The tasks of one file, in order; `after` of each holds what stands in the file: names, and perhaps globs.
+    """The tasks of one file, in order; `after` of each holds names, and perhaps globs, as written in the file.
 
-    lines: where each task stands. given: 1 where the file names the task, 0 where its command is the name.
+    lines: the line of each task. given: 1 where the file names the task, 0 where its command is the name.
     barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it.
-    globs: whether an item of `after` can be a glob. spans: of a task's position, the (start, stop) of those that it
-    comes after, where a file says it so. remarks: what a user should know, with the line where it first holds.
-    Columns, not a row object each: half the memory at its peak.
+    globs: whether an item of `after` can be a glob. spans: for the position of a task, the (start, stop) ranges of its
+    predecessors, in formats that have ranges. remarks: notes for the user, each with the first line it applies to.
+    Columns instead of one object per row halve the peak memory.
     """
 
     __slots__ = ("barriers", "given", "globs", "lines", "remarks", "source", "spans", "tasks")
@@ -49,7 +49,7 @@ class Draft:
         options: Options = PLAIN,
         text: str | None = None,
     ) -> None:
-        """Append a task; without a name it is called by its text, or else by the command as a shell would take it."""
+        """Append a task; without a name, its name is the text or else the command, quoted for a shell."""
         self.given.append(name is not None)
         if name is None:
             name = _named_after(command) if text is None else proper(text)
@@ -63,16 +63,16 @@ class Draft:
         return problem(self.source, line, text)
 
     def remark(self, line: int, text: str) -> None:
-        """Keep what a user should know; what holds for many lines is told once."""
+        """Keep a note for the user; one that applies to many lines is reported once."""
         self.remarks.setdefault(text, line)
 
     def expect(self, n: int) -> None:
-        """Raise ValueError when n more tasks would be too many."""
+        """Raise ValueError when n more tasks would exceed MOST."""
         if len(self.tasks) + n > MOST:
             raise ValueError(f"the file defines more than {MOST:,} tasks; correct the number, or split the file")
 
     def segments(self) -> Iterator[tuple[int, int, int]]:
-        """Yield (start, stop, line): each run of tasks between barriers, and the line of the barrier above it or 0."""
+        """Yield (start, stop, line) for each run of tasks between barriers; line is that of the barrier above, or 0."""
         start = line = 0
         for position, next_line in self.barriers:
             if position > start:

@@ -1,7 +1,7 @@
-"""Graphs without joins, which no file can hold: what each stood for is said in another way.
+"""Graphs without joins, which a file cannot hold: each join is replaced by something that a file can express.
 
-A join becomes a barrier when it is one: all tasks above come before it, and all below after it. Else who comes after it
-comes after all that it stands for, when those are few; when both are many, it becomes a task that runs nothing.
+A join becomes a barrier when it acts as one: all tasks above come before it, and all tasks below after it. Otherwise
+its successors depend on its predecessors directly; when both are many, the join becomes a task that runs nothing.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Final
 from dwork.core.task import Task
 from dwork.core.toposort import topological
 
-#: A join becomes no more edges than that.
+#: The most edges that may replace a join.
 EDGES: Final = 1000
-#: What a task runs that stands for a join: a shell's no-op.
+#: The command of a task that replaces a join: the shell's no-op.
 NOTHING: Final = ":"
 
 
 def closed(tasks: Sequence[Task]) -> list[Task]:
-    """The tasks without joins that stand for nothing, and without mention of any that is not among them."""
+    """Return the tasks without joins of nothing, and without references to tasks that are not among them."""
     names = {task.name for task in tasks if task.command is not None}
     joins = _in_order([task for task in tasks if task.command is None])
     for join in joins:
@@ -34,13 +34,13 @@ def closed(tasks: Sequence[Task]) -> list[Task]:
 
 
 def barriers(tasks: Sequence[Task]) -> frozenset[str]:
-    """The names of the joins of a closed graph that are barriers between the tasks above and below.
+    """Return the names of the joins of a closed graph that are barriers between the tasks above and below.
 
-    One that seems to be a barrier is taken for one until a task below does not come after it; then all since is looked
-    at again, without it.
+    A candidate counts as a barrier until a task below does not come after it; then the scan restarts behind that join,
+    without it.
     """
     refused: set[str] = set()
-    taken: list[tuple[int, int]] = []  # where each barrier stands, and how many tasks are above it
+    taken: list[tuple[int, int]] = []  # position of each barrier, tasks since the one above
     i = above = 0
     while i < len(tasks):
         task = tasks[i]
@@ -62,9 +62,9 @@ def barriers(tasks: Sequence[Task]) -> frozenset[str]:
 
 
 def flat(tasks: Sequence[Task], kept: frozenset[str] = frozenset()) -> Iterator[Task]:
-    """The tasks of a closed graph without its joins, but for those that are kept, which follow from where they stand.
+    """Yield the tasks of a closed graph without its joins, except the kept ones, which are barriers by position.
 
-    A task that stands for a join comes before the first that needs it.
+    A task that replaces a join comes before the first task that needs it.
     """
     stands, extra = _stand_ins(tasks, kept)
     for task in tasks:
@@ -82,7 +82,7 @@ def flat(tasks: Sequence[Task], kept: frozenset[str] = frozenset()) -> Iterator[
 
 
 def _stand_ins(tasks: Sequence[Task], kept: frozenset[str]) -> tuple[dict[str, tuple[str, ...]], dict[str, Task]]:
-    """What each join is replaced by, and the tasks that stand for some of them, by name."""
+    """Return the names that replace each join, and the tasks that replace some of them, by name."""
     uses = Counter(name for task in tasks for name in task.after)
     taken = {task.name for task in tasks}
     stands: dict[str, tuple[str, ...]] = dict.fromkeys(kept, ())
@@ -101,7 +101,7 @@ def _stand_ins(tasks: Sequence[Task], kept: frozenset[str]) -> tuple[dict[str, t
 
 
 def _in_order(joins: list[Task]) -> list[Task]:
-    """The joins, each after those that it comes after."""
+    """Return the joins in topological order."""
     position = {join.name: i for i, join in enumerate(joins)}
     order, _ = topological([[position[name] for name in join.after if name in position] for join in joins])
     return [joins[i] for i in order]

@@ -1,4 +1,4 @@
-"""Which names a glob matches, without looking at every name for every glob."""
+"""Match globs against names without testing every name for every glob."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ _MAGIC_OR_END = re.compile(r"[*?\[\]]")
 class Names:
     """The names of all tasks, by position, to match globs against.
 
-    Nearly all globs start or end with plain text (`solve-17-*`), so names are kept in order of their beginnings and of
-    their ends, and only those are matched that begin (or end) like the glob: many globs over many names stay cheap.
+    Nearly all globs start or end with plain text (`solve-17-*`), so names are sorted by prefix and by suffix, and only
+    those that share the prefix (or suffix) of the glob are matched: many globs over many names stay cheap.
     """
 
     def __init__(self, index: Mapping[str, int]) -> None:
         self._index = index
 
     def matching(self, glob: str) -> list[int]:
-        """Return the positions of all matching names, in order; ValueError when it is no proper glob."""
+        """Return the positions of all matching names, in order. Raise ValueError when the glob is not valid."""
         begin, end = MAGIC.split(glob, 1)[0], _MAGIC_OR_END.split(glob)[-1]
         by_begin = _between(self._forwards, begin)
         by_end = _between(self._backwards, end[::-1])
@@ -45,7 +45,7 @@ class Names:
 
 
 def _between(names: list[str], begin: str) -> range:
-    """Return where the names with this beginning stand in a sorted list."""
+    """Return the range of the names with this prefix in a sorted list."""
     if not begin:
         return range(len(names))
     low = bisect_left(names, begin)

@@ -1,4 +1,4 @@
-"""Joins: the tasks with nothing to run that stand for many predecessors, of a barrier, a glob, a range."""
+"""Joins: tasks without a command that combine many predecessors, of a barrier, a glob or a range."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dwork.taskfile.roster import Roster
 
 
 class Joins:
-    """The joins of a graph, each with a readable name of its own and a place just before its first user."""
+    """The joins of a graph, each with a readable unique name and a position just before its first successor."""
 
     def __init__(self, roster: Roster, known: frozenset[str]) -> None:
         self._roster = roster
@@ -23,7 +23,7 @@ class Joins:
         self._before: dict[int, list[Task]] = {}
 
     def add(self, label: str, after: Sequence[str], position: int) -> str:
-        """Make a join of `after` that stands before the task at `position`, and return its name."""
+        """Create a join of `after` before the task at `position`, and return its name."""
         name = label
         n = 2
         while name in self._names or name in self._roster.index or name in self._known:
@@ -34,7 +34,7 @@ class Joins:
         return name
 
     def among(self, tasks: list[Task]) -> list[Task]:
-        """Return the tasks with the joins in their places."""
+        """Return the tasks with the joins inserted."""
         if not self._before:
             return tasks
         merged: list[Task] = []
@@ -49,10 +49,10 @@ class Joins:
 
 @dataclass(slots=True)
 class Glob:
-    """One glob of the graph: what it matches, and who uses it.
+    """One glob of the graph: the tasks that it matches, and the tasks that use it.
 
-    outside: how many tasks use it that it does not match. inside: the one user that it matches; two such would wait
-    for each other. join: the name of the join, once there is one.
+    outside: the number of its users that it does not match. inside: the one user that it matches; two of these would
+    wait for each other. join: the name of its join; empty until there is one.
     """
 
     text: str
@@ -62,7 +62,7 @@ class Glob:
     join: str = ""
 
     def has(self, i: int) -> bool:
-        """Whether it matches the task at this position."""
+        """Return whether the glob matches the task at this position."""
         k = bisect_left(self.matches, i)
         return k < len(self.matches) and self.matches[k] == i
 
@@ -98,7 +98,7 @@ class Globs:
             raise self._roster.problem(i, f"{error}; correct the pattern") from None
 
     def names(self, i: int, glob: Glob) -> list[str]:
-        """Return what the task at position i has to wait for: one join, or the matching tasks when it is alone."""
+        """Return the predecessors of the task at position i: one join, or the matches when a join saves no edges."""
         tasks = self._roster.tasks
         if glob.inside == i or glob.outside == 1 or len(glob.matches) == 1:
             return [tasks[k].name for k in glob.matches if k != i]

@@ -1,4 +1,4 @@
-"""Task files of JSON objects, one a line: for programs to write, so texts are taken exactly as they are."""
+"""Task files of JSON objects, one per line: written by programs, so strings are used exactly as they are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _KEYS = ("command", *KEYS, "env")
 
 
 def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line, and the key where there is one."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line and, if there is one, the key."""
     draft = Draft(source, globs=True)
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip(BLANKS):
@@ -58,7 +58,7 @@ def _integer(text: str) -> int:
     return int(text)
 
 
-# One for all lines: making it takes as long as reading a line.
+# Shared by all lines: creating a decoder takes as long as reading a line.
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_int=_integer)
 
 

@@ -1,9 +1,9 @@
-"""Task files of shell commands, one a line, with options in comments.
+"""Task files of shell commands, one per line, with options in comments.
 
-Rules. A line is what a shell would take for one: a backslash at its end joins it to the next, except in a comment. One
-that starts with `#` is a comment; one that starts with `#DWORK` is a directive, which sets defaults for the lines
-below or is a barrier. On a command line the last ` #DWORK ` starts the options. Nothing else of a command is looked at,
-but for what was meant to be a `#DWORK` and is written otherwise.
+Rules. Lines are those of a shell: a backslash at the end joins a line to the next, except in a comment. A line that
+starts with `#` is a comment; one that starts with `#DWORK` is a directive, which sets defaults for the lines below or
+is a barrier. On a command line the last ` #DWORK ` starts the options. The rest of a command is not parsed, but
+searched for a misspelled `#DWORK`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _COMMENT = re.compile(r"(?:^|[\s;&|()<>])#")
 
 
 def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source, globs=True)
     remark_variables(draft, text)
     defaults = Defaults(pool)
     numbered = enumerate(text.split("\n"), 1)
-    # The usual line goes through here in a microsecond; whatever looks special is looked at in functions.
+    # An ordinary line takes a microsecond in this loop; functions handle whatever looks special.
     for number, line in numbered:
         try:
             if line.endswith("\\"):
@@ -45,7 +45,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
 
 
 def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
-    """Take a line that has, or seems to have, more than a command."""
+    """Add a line that has, or may have, more than a command."""
     refuse(line)
     if line[0] == "#":
         directive = alone(line)
@@ -54,21 +54,21 @@ def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
         else:
             refuse_near_miss(line)
         return
-    command, options = _parted(line)
+    command, options = _split_options(line)
     refuse_near_miss(command)
     fit_command(command)
     if not options:
         draft.add(number, None, command, defaults.after, defaults.options)
         return
-    said = words(options)
-    name = said.pop("name", None)
-    after = said.pop("after", None)
+    given = words(options)
+    name = given.pop("name", None)
+    after = given.pop("after", None)
     draft.add(
         number,
         None if name is None else checked("name", fit_name, name.strip(BLANKS)),
         command,
         defaults.after if after is None else checked("after", items, after),
-        defaults.plus(said) if said else defaults.options,
+        defaults.plus(given) if given else defaults.options,
     )
 
 
@@ -79,8 +79,8 @@ def _directive(draft: Draft, defaults: Defaults, number: int, text: str) -> None
         defaults.change(words(text))
 
 
-def _parted(line: str) -> tuple[str, str]:
-    """Split a command line at the last `#DWORK` that stands between blanks."""
+def _split_options(line: str) -> tuple[str, str]:
+    """Split a command line at the last `#DWORK` between blanks, into command and options."""
     at = line.rfind(MARK)
     while at > 0:
         end = at + len(MARK)
@@ -91,15 +91,15 @@ def _parted(line: str) -> tuple[str, str]:
 
 
 def _continued(line: str, numbered: Iterator[tuple[int, str]]) -> str:
-    """Return the line with those that the backslash at its end joins to it."""
-    while _goes_on(line):
+    """Return the line joined with the lines that continue it."""
+    while _is_continued(line):
         if len(line) > LIMIT:
             raise ValueError(TOO_LONG)
         line = line[:-1] + next(numbered, (0, ""))[1]
     return line
 
 
-def _goes_on(line: str) -> bool:
+def _is_continued(line: str) -> bool:
     if (len(line) - len(line.rstrip("\\"))) % 2 == 0:
         return False
     return "#" not in line or not _COMMENT.search(QUOTED.sub("q", line[:-1]))

@@ -1,6 +1,6 @@
-"""The values of a task's options: how each is written, and what it must be.
+"""The values of a task's options: syntax and bounds.
 
-Every function here raises ValueError with one line that says what is wrong and what to write instead.
+Every function here raises ValueError with one line: what is wrong, and what to write instead.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from dwork.core.text import shown
 
 T = TypeVar("T")
 
-#: What a line can say of its task. A file of objects has `command` and `env` besides.
+#: The options of a task on a line. A file of JSON objects also has `command` and `env`.
 KEYS = ("name", "after", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time")
 
-#: Bounds of the whole numbers: they travel as 32-bit integers.
+#: Bounds of the whole numbers: they are sent as 32-bit integers.
 BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 - 1), "priority": (-(2**31), 2**31 - 1)}
 
-#: Words of other systems, some of which look more like the wrong key of ours.
+#: Names that other systems use, some of which are closer in spelling to a wrong key than to the right one.
 _ALSO_CALLED = {
     **dict.fromkeys(("cpus", "ncpus", "procs", "threads", "slots"), "cores"),
     **dict.fromkeys(("deps", "depends", "requires", "pred", "needs"), "after"),
@@ -34,7 +34,7 @@ _ALSO_CALLED = {
     "id": "name",
 }
 
-#: All words that people may write for a key.
+#: All words that users may write for a key.
 SPELLINGS = (*KEYS, *_ALSO_CALLED)
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
@@ -72,14 +72,14 @@ def memory(text: str) -> int:
 
 
 def memory_of(value: int | float | Fraction) -> int:
-    """Return a number of bytes as a whole one, rounded up."""
+    """Return a number of bytes as an integer, rounded up."""
     if not 0 <= value <= _MOST_MEMORY:
         raise ValueError("out of range; write a number of bytes from 0 to 2^63-1, or a size such as 512M, 2G or 1T")
     return math.ceil(value)
 
 
 def seconds_of(key: str, value: float) -> float:
-    """Return a checked duration: a timeout of 0 could never be met, a min-time of 0 is none."""
+    """Return the duration in seconds, checked: a timeout must not be 0; a min-time of 0 means none."""
     if not 0 <= value < math.inf:
         raise ValueError("must be finite and not negative; write seconds, or a duration such as 5m, 2h or 1:30:00")
     if key == "timeout" and not value:
@@ -88,7 +88,7 @@ def seconds_of(key: str, value: float) -> float:
 
 
 def whole(key: str, value: int) -> int:
-    """Return the number when it is within the bounds of the key."""
+    """Return the number. Raise ValueError when it is outside the bounds of the key."""
     low, high = BOUNDS[key]
     if not low <= value <= high:
         raise ValueError(f"out of range; write a whole number from {low} to {high}")
@@ -96,14 +96,14 @@ def whole(key: str, value: int) -> int:
 
 
 def directory(text: str) -> str:
-    """Return a directory's name when it is one."""
+    """Return the name of a directory. Raise ValueError when it is empty."""
     if not text:
         raise ValueError("must not be empty; write a directory, or remove cwd")
     return text
 
 
 def value_of(key: str, text: str) -> int | float | str:
-    """Return what an option that is written as text stands for."""
+    """Return the value of an option that is written as text."""
     if key == "memory":
         return memory(text)
     if key == "cwd":
@@ -116,7 +116,7 @@ def value_of(key: str, text: str) -> int | float | str:
 
 
 def checked(key: str, function: Callable[..., T], *args: object) -> T:
-    """Return what the function makes of a value of the key; the error names the key."""
+    """Return function(*args), with the key in front of the message of a ValueError."""
     try:
         return function(*args)
     except ValueError as error:
@@ -124,7 +124,7 @@ def checked(key: str, function: Callable[..., T], *args: object) -> T:
 
 
 def unknown_key(key: str, keys: Collection[str]) -> ValueError:
-    """Return the error for a key that is none of `keys`, with the nearest of them."""
+    """Return the error for a key that is not one of `keys`; it suggests the closest match."""
     plain = key.lower().replace("_", "-")
     also = _ALSO_CALLED.get(plain)
     near = [also] if also in keys else get_close_matches(plain[:80], keys, 1, 0.6)

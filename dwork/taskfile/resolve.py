@@ -1,9 +1,9 @@
-"""From names as written to one graph: predecessors looked up, globs, barriers, ranges made joins, circles refused.
+"""Resolve drafts into one graph: look up predecessors, turn globs, barriers and ranges into joins, reject cycles.
 
 Theory of operation. Files are read into drafts first, so a reference may point forwards and into another file. A join
-is a task with nothing to run: `n` tasks that wait for `m` others cost n + m edges through it, and n * m without. Tasks
-with a glob are looked at in a second pass, when it is known how many others use the same one. A circle is possible only
-when some reference points forwards, so a file without one, the usual case, is never sorted.
+is a task without a command: `n` tasks that wait for `m` others need n + m edges with it, and n * m without. Tasks with
+a glob are resolved in a second pass, when it is known how many tasks share the glob. A cycle is possible only when some
+reference points forwards, so a file without one, the usual case, is never sorted.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class _Resolver:
         self._waiting: list[tuple[int, tuple[str, ...]]] = []
 
     def segment(self, positions: range, gate: tuple[str, ...], globs: bool) -> None:
-        """Look up what tasks between two barriers wait for."""
+        """Look up the predecessors of the tasks between two barriers."""
         tasks, index = self._roster.tasks, self._roster.index
         for i in positions:
             name, command, after, options, _ = tasks[i]
@@ -80,7 +80,7 @@ class _Resolver:
                 tasks[i] = Task(name, command, tuple(dict.fromkeys((*after, *gate))), options)
 
     def _is_known(self, i: int, item: str, globs: bool) -> bool:
-        """Whether an item that no task has for a name may stand as it is; False for a glob."""
+        """Return whether an item that names no task here can be kept as it is; False for a glob."""
         if self._known and item in self._known:
             return True
         if globs and is_glob(item):
@@ -98,7 +98,7 @@ class _Resolver:
         return self._roster.problem(i, f'unknown predecessor "{shown(item)}"; {advice}')
 
     def with_globs(self) -> None:
-        """Give the tasks that have globs what these stand for."""
+        """Replace the globs of the tasks that have some with names."""
         tasks = self._roster.tasks
         for i, gate in self._waiting:
             name, command, after, options, _ = tasks[i]

@@ -1,4 +1,4 @@
-"""All tasks of all files in one order, each with a name of its own, and found by it."""
+"""The tasks of all files in order, each with a unique name, and indexed by it."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from dwork.taskfile.draft import Draft
 
 
 class Roster:
-    """The tasks of the drafts one after the other.
+    """The tasks of the drafts, concatenated.
 
-    A name that a file gives must be the only one. A task named by its command gets ` #2`, ` #3` ... when the name is
-    taken; given names go first and first comers next, so what a command is called does not depend on its repeats.
+    A name that a file gives must be unique. A task named by its command gets ` #2`, ` #3` ... when the name is taken.
+    Given names have priority, then the first task with a command, so its name does not depend on later repeats.
     """
 
     def __init__(self, drafts: Sequence[Draft]) -> None:
@@ -29,7 +29,7 @@ class Roster:
         self._number(self._claim())
 
     def _claim(self) -> list[int]:
-        """Enter all tasks but those whose command is the name of another; return these."""
+        """Index all tasks except those whose command is already the name of another; return the positions of these."""
         index = self.index
         given = b"".join(draft.given for draft in self.drafts)
         for i, task in enumerate(self.tasks) if any(given) else ():

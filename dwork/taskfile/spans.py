@@ -1,9 +1,9 @@
-"""Dependencies that a file gives as ranges of its own tasks, made joins.
+"""Turn dependencies that a file gives as ranges of its own tasks into joins.
 
-Theory of operation. A range that several tasks come after is a join of its tasks, so `n` tasks after `m` others cost
-n + m edges. When ranges are so many that their joins would cost more than a few edges for each task of the file (each
-line after all above it, or a window that slides), they share blocks: the join of 2^k tasks is that of its two halves,
-and a range is some two dozen of them.
+Theory of operation. A range that several tasks come after becomes a join of its tasks, so `n` tasks after `m` others
+need n + m edges. When the joins of all ranges would need more than a few edges per task of the file (each line after
+all above it, or a sliding window), they share blocks: the join of 2^k tasks is made of the joins of its two halves,
+and a range consists of about two dozen of them.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dwork.taskfile.draft import Draft
 from dwork.taskfile.joins import Joins
 from dwork.taskfile.roster import Roster
 
-#: So many tasks one task may come after by itself.
+#: The most predecessors that a task gets from a range without a join.
 _FEW: Final = 32
-#: So many edges for each task of a file may be spent on joins that share nothing.
+#: The edges, per task of a file, that may be spent on joins that share no blocks.
 _EDGES: Final = 4
 
 Span = tuple[int, int]
 
 
 def connect(draft: Draft, offset: int, roster: Roster, joins: Joins) -> None:
-    """Let the tasks of a draft, which stand from offset on, come after their spans."""
+    """Set the predecessors of the tasks of a draft, which start at offset, from their spans."""
     spans = _Spans(draft, offset, roster, joins)
     for position, ranges in draft.spans.items():
         i = offset + position
@@ -45,7 +45,7 @@ class _Spans:
         self._made: dict[Span, str] = {}
 
     def names(self, span: Span, i: int) -> list[str]:
-        """What the task at position i comes after, when it comes after a span: its tasks, or a join of them."""
+        """Return the predecessors for a span of the task at position i: the tasks of the span, or a join of them."""
         start, stop = span
         few = 1 if self._uses[span] > 1 else _FEW
         if stop - start <= few:
@@ -74,7 +74,7 @@ class _Spans:
             start += size
 
     def _block(self, start: int, size: int, i: int) -> str:
-        """The name of what stands for size tasks, a power of two, from a multiple of it on."""
+        """Return the task or join for a block of size tasks; size is a power of two, and start a multiple of it."""
         if size == 1:
             return self._tasks[self._offset + start].name
         span = start, start + size

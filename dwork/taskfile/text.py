@@ -1,6 +1,6 @@
-"""Text of task files: bytes to `str`, and what is fit to be a name or an argument.
+"""Text of task files: decode bytes, and check names and arguments.
 
-Everything but names keeps undecodable bytes as surrogate escapes, so that commands reach the shell unchanged.
+Everything except names keeps undecodable bytes as surrogate escapes, so that commands reach the shell unchanged.
 """
 
 from __future__ import annotations
@@ -10,13 +10,13 @@ import re
 from dwork.core.errors import TaskFileError
 from dwork.core.text import shown
 
-#: What may stand around a command without belonging to it: what a shell takes for blanks, and nothing more.
+#: Characters that are stripped around a command: those that a shell treats as blanks, and no others.
 BLANKS = " \t"
 
-#: Linux passes no longer argument to a program (MAX_ARG_STRLEN, less the final NUL).
+#: The longest argument, in bytes, that Linux passes to a program (MAX_ARG_STRLEN without the final NUL).
 LIMIT = 131071
 
-#: A text of so many characters has at most LIMIT bytes, whatever they are.
+#: A text of at most this many characters never has more than LIMIT bytes.
 SHORT = LIMIT // 4
 
 TOO_LONG = f"the command or an argument is longer than Linux allows ({LIMIT} bytes); put it in a script"
@@ -25,14 +25,14 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 
 def problem(source: str, line: int, text: str) -> TaskFileError:
-    """Return the error for something wrong in a line; text says what is wrong and, after a semicolon, what to do."""
+    """Return the error for a line; text says what is wrong and, after a semicolon, what to do."""
     return TaskFileError(f"{shown(source)}:{line}: {text}")
 
 
 def decoded(source: str, data: bytes) -> str:
-    """Return the file's text with line ends made plain and without a byte order mark; NUL is an error.
+    """Return the text of a file, with `\\n` line ends and without a byte order mark.
 
-    So are lines as old Macs ended them, which would all be one.
+    Raise TaskFileError for a NUL, and for lines that all end with a bare carriage return, which would be one line.
     """
     nul = data.find(b"\0")
     if nul >= 0:
@@ -45,7 +45,7 @@ def decoded(source: str, data: bytes) -> str:
 
 
 def proper(text: str) -> str:
-    """Return text as a name can have it: itself, or with its undecodable bytes written as `\\xff`."""
+    """Return text as part of a name: unchanged, or with its undecodable bytes written as `\\xff`."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -54,7 +54,7 @@ def proper(text: str) -> str:
 
 
 def trimmed(text: str) -> str:
-    """Return text without the blanks around it, except one at the end that a backslash makes part of a word."""
+    """Return text without the blanks around it, except a last one that a backslash escapes."""
     short = text.strip(BLANKS)
     if short.endswith("\\") and (len(short) - len(short.rstrip("\\"))) % 2:
         end = text.rindex("\\") + 1
@@ -63,18 +63,18 @@ def trimmed(text: str) -> str:
 
 
 def too_long(text: str) -> bool:
-    """Whether text has more bytes than one argument of a program may have."""
+    """Return whether text has more bytes than one argument of a program may have."""
     return len(text) > SHORT and len(text.encode("utf-8", "surrogateescape")) > LIMIT
 
 
 def fit_command(text: str) -> None:
-    """Raise ValueError when text is longer than any shell can be given."""
+    """Raise ValueError when text is too long to be passed to a shell."""
     if too_long(text):
         raise ValueError(TOO_LONG)
 
 
 def fit_id(text: str) -> str:
-    """Return text as a name, or raise ValueError when it would only make trouble."""
+    """Return text as a name. Raise ValueError when it is empty, too long or has a control character."""
     text = proper(text)
     if not text:
         raise ValueError("must not be empty; write a name, or remove this option")
@@ -86,7 +86,7 @@ def fit_id(text: str) -> str:
 
 
 def fit_name(text: str) -> str:
-    """As fit_id, for names that a comma-separated list must be able to hold."""
+    """Return text as fit_id does. Raise ValueError for a comma too, which would split the name in a list."""
     if "," in text:
         raise ValueError(f'"{shown(text)}" contains a comma, which separates names in after=; use another character')
     return fit_id(text)

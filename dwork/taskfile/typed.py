@@ -1,6 +1,6 @@
-"""Values that a file gives with their types, as JSON and TOML do, made what a task needs.
+"""Check and convert typed values, from JSON and TOML, to what a task needs.
 
-Every function here raises ValueError with one line that says what is wrong and what to write instead.
+Every function here raises ValueError with one line: what is wrong, and what to write instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dwork.taskfile.text import fit_command, too_long
 
 
 def string(value: object) -> str:
-    """Return the value when it is text that a program can be given."""
+    """Return the value, a string that can be passed to a program."""
     if not isinstance(value, str):
         raise ValueError('must be a string; write it in double quotes, "..."')
     if "\0" in value:
@@ -33,7 +33,7 @@ def arguments(value: list[object]) -> tuple[str, ...]:
 
 
 def variables(value: object, form: str) -> tuple[tuple[str, str], ...]:
-    """Return the variables of an environment; form: how the file would write one."""
+    """Return the variables of an environment. form: an example in the syntax of the file, for the error."""
     if not isinstance(value, dict):
         raise ValueError(f"must be an object of strings; write {form}")
     pairs = tuple((string(name), string(text)) for name, text in value.items())

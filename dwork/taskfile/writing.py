@@ -1,12 +1,12 @@
-"""Tasks as text that `parse` reads back as the same tasks.
+"""Write tasks as text that `parse` reads back as the same tasks.
 
-Rules. Tasks are written in their order, and only what differs from what a file means anyway: a name when it is not the
-command, options when they are not the defaults. A line cannot say all: it has no environment, no newline, no comma in a
-name that another comes after; an argument list becomes a shell's line that means the same. Whether it says all of a
-task is not judged but tried: what is written is read back.
+Rules. Tasks are written in order, without what a file implies: the name only when it is not the command, options only
+when they are not the defaults. A line cannot express everything: it has no environment, no newline, and no comma in the
+name of a predecessor; an argument list becomes the equivalent shell command. Whether a line expresses all of a task is
+tested by reading it back.
 
-A name that no file may give (there is a comma in it, or a control character) is left out where nothing refers to it;
-else, in objects, such characters become `_`.
+A name that a file cannot contain (it has a comma or a control character) is omitted when nothing refers to it;
+otherwise, in objects, such characters become `_`.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ from dwork.taskfile.text import decoded, fit_name, proper
 _FIELDS: Final = {field.name: (field.name.replace("_", "-"), field.default) for field in fields(Options)}
 _BARRIER: Final = "#DWORK barrier"
 _UNFIT: Final = re.compile("[,\x00-\x1f\x7f-\x9f]")
-#: Digits after the point that a line can have: less than a nanosecond is dropped.
+#: Decimals of a time on a line: fractions of a nanosecond are dropped.
 _DIGITS: Final = 9
 
 
 class Unwritable(Exception):
-    """A task cannot be written in this format; the text says which one, and why."""
+    """A task cannot be written in this format; the message names the task and the reason."""
 
 
 def as_lines(tasks: Sequence[Task], remarks: Mapping[str, str]) -> list[str]:
-    """The lines of a file of lines. remarks: what is to stand in a comment above a task, by its name.
+    """Return the tasks as a file of lines. remarks: by name of a task, the comment to write above it.
 
-    What tasks come after that is not among them is forgotten. Raise Unwritable when lines cannot say it.
+    Predecessors that are not among the tasks are dropped. Raise Unwritable when a line cannot express a task.
     """
     known = closed(tasks)
     gates = barriers(known)
     rows = list(flat(known, gates))
-    names = _Names(rows, anew=False)
+    names = _Names(rows, rename=False)
     text: list[str] = []
     for task in rows:
         if task.command is None:
-            if text[-1:] != [_BARRIER]:  # one that comes after nothing but another
+            if text[-1:] != [_BARRIER]:  # a barrier directly after another adds nothing
                 text.append(_BARRIER)
             continue
         if task.name in remarks:
@@ -59,20 +59,20 @@ def as_lines(tasks: Sequence[Task], remarks: Mapping[str, str]) -> list[str]:
 
 
 def as_objects(tasks: Sequence[Task]) -> list[str]:
-    """The lines of a file of JSON objects; else as as_lines."""
+    """Return the tasks as a file of JSON objects; otherwise like as_lines, without remarks."""
     rows = list(flat(closed(tasks)))
-    names = _Names(rows, anew=True)
+    names = _Names(rows, rename=True)
     return [_written(_for_objects(task), names, _object, jsonl.read) for task in rows]
 
 
 class _Names:
-    """What tasks are called in the file. anew: some may get another name."""
+    """The names of the tasks in the file. rename: names that the file cannot contain are replaced."""
 
-    def __init__(self, tasks: Sequence[Task], anew: bool) -> None:
+    def __init__(self, tasks: Sequence[Task], rename: bool) -> None:
         self._wanted = {name for task in tasks for name in task.after}
         self._position = {task.name: i for i, task in enumerate(tasks)}
-        self._anew: dict[str, str] = {}
-        if anew:
+        self._renamed: dict[str, str] = {}
+        if rename:
             self._rename(tasks)
 
     def _rename(self, tasks: Sequence[Task]) -> None:
@@ -86,26 +86,26 @@ class _Names:
                 name = f"{plain} #{n}"
                 n += 1
             taken.add(name)
-            self._anew[task.name] = name
+            self._renamed[task.name] = name
 
     def of(self, task: Task) -> str | None:
-        """The name to give to a task; None when it needs none."""
-        name = self._anew.get(task.name, task.name)
+        """Return the name to write for a task; None when it needs none."""
+        name = self._renamed.get(task.name, task.name)
         if name == _implied(task) or (not _is_fit(name) and self._is_needless(task)):
             return None
         return name
 
     def after(self, task: Task) -> tuple[str, ...]:
-        return tuple(self._anew.get(name, name) for name in task.after) if self._anew else task.after
+        return tuple(self._renamed.get(name, name) for name in task.after) if self._renamed else task.after
 
     def _is_needless(self, task: Task) -> bool:
-        """Whether nothing refers to it, and it takes nobody's name when it is given none: who is first has that."""
+        """Return whether a task can go without a name: nothing refers to it, and no later task has its implied name."""
         position = self._position
         return task.name not in self._wanted and position.get(_implied(task), -1) < position[task.name]
 
 
 def _implied(task: Task) -> str:
-    """The name that a task has in a file that gives it none."""
+    """Return the name that a task has in a file that does not name it."""
     assert task.command is not None
     return proper(task.command if isinstance(task.command, str) else shlex.join(task.command))
 
@@ -120,13 +120,13 @@ def _is_fit(name: str) -> bool:
 def _line(task: Task, name: str | None) -> str:
     command = task.command
     assert isinstance(command, str)
-    said = {} if name is None else {"name": name}
+    pairs = {} if name is None else {"name": name}
     if task.after:
-        said["after"] = ",".join(task.after)
+        pairs["after"] = ",".join(task.after)
     for key, value in _options(task.options):
         if key != "env":
-            said[key] = _number(value) if isinstance(value, float) else str(value)
-    words = " ".join(f"{key}={shlex.quote(value)}" for key, value in said.items())
+            pairs[key] = _number(value) if isinstance(value, float) else str(value)
+    words = " ".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items())
     return f"{command} #DWORK {words}" if words else command
 
 
@@ -146,7 +146,7 @@ def _object(task: Task, name: str | None) -> str:
 
 
 def _options(options: Options) -> Iterator[tuple[str, Any]]:
-    """What is not as it is anyway."""
+    """Yield the options that differ from the defaults."""
     for field, (key, default) in _FIELDS.items():
         value = getattr(options, field)
         if value != default:
@@ -154,7 +154,7 @@ def _options(options: Options) -> Iterator[tuple[str, Any]]:
 
 
 def _for_lines(task: Task) -> Task:
-    """The task as near as a line can say it: started by a shell, and with times that are not finer than can be."""
+    """Return the task as a line can express it: run by a shell, and with times rounded to _DIGITS decimals."""
     options = task.options
     times = {key: value for key in ("timeout", "min_time") if (value := getattr(options, key))}
     if any(value != round(value, _DIGITS) for value in times.values()):
@@ -164,7 +164,7 @@ def _for_lines(task: Task) -> Task:
 
 
 def _for_objects(task: Task) -> Task:
-    """The task with each variable once, the last value of it."""
+    """Return the task with each variable once, with its last value."""
     env = tuple(dict(task.options.env).items())
     return task if env == task.options.env else task._replace(options=replace(task.options, env=env))
 
@@ -175,7 +175,7 @@ def _written(
     write: Callable[[Task, str | None], str],
     read: Callable[[str, str, Pool], Draft],
 ) -> str:
-    """The text of a task, when it says all of it."""
+    """Return the text of a task. Raise Unwritable when reading it back gives a different task."""
     name = names.of(task)
     meant = task._replace(name=_implied(task) if name is None else name, after=names.after(task), origin="")
     text = write(meant, name)

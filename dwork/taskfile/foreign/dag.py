@@ -1,8 +1,8 @@
 """Task files of pegasus-mpi-cluster: `TASK id [options] executable [arguments]` and `EDGE parent child` records.
 
-As there, a task starts without a shell, and quotes are simpler than a shell's: `'` and `"` are the same toggle, a
-closing quote ends the argument, a backslash escapes anywhere. Unlike there, an EDGE may come before its TASKs, and a
-quote must be closed.
+As in pegasus-mpi-cluster, a task starts without a shell, and quoting is simpler than in a shell: `'` and `"` are the
+same toggle, a closing quote ends the argument, and a backslash escapes anywhere. Unlike there, an EDGE may precede its
+TASKs, and a quote must be closed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 _EDGE = "write EDGE parent child"
 _TASK = "write TASK id [options] executable [arguments]"
 
-#: Each option by its short and its long name.
+#: The long name of each option, by its short and its long name.
 _OPTIONS = {
     name: long
     for short, long in (
@@ -42,9 +42,9 @@ _OPTIONS = {
 
 
 def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source)
-    asked = _Asked(pool)
+    known = _TaskOptions(pool)
     edges: list[tuple[int, str, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
         record = line.strip(_BLANKS)
@@ -53,7 +53,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
         try:
             kind, *fields = FIELD.split(record, 2)
             if kind == "TASK":
-                _task(draft, number, fields, asked)
+                _task(draft, number, fields, known)
             elif kind == "EDGE":
                 edges.append((number, *_edge(fields)))
             else:
@@ -71,7 +71,7 @@ def _edge(fields: list[str]) -> tuple[str, str]:
 
 
 def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:
-    """Turn the edges into what each task waits for."""
+    """Turn the edges into the predecessors of each task."""
     ids = {task.name for task in draft.tasks}
     parents: dict[str, list[str]] = {}
     for line, parent, child in edges:
@@ -84,7 +84,7 @@ def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:
     ]
 
 
-def _task(draft: Draft, line: int, fields: list[str], asked: _Asked) -> None:
+def _task(draft: Draft, line: int, fields: list[str], known: _TaskOptions) -> None:
     if len(fields) < 2:
         raise ValueError(f"a TASK needs an id and an executable; {_TASK}")
     name, rest = fields
@@ -92,7 +92,7 @@ def _task(draft: Draft, line: int, fields: list[str], asked: _Asked) -> None:
     at = 0
     while at < len(words) and words[at].startswith("-"):
         at += 2
-    options = asked.options(tuple(words[:at])) if at else PLAIN
+    options = known.options(tuple(words[:at])) if at else PLAIN
     if at >= len(words) or not words[at]:
         raise ValueError(f"the executable is missing; {_TASK}")
     command = tuple(words[at:])
@@ -101,26 +101,26 @@ def _task(draft: Draft, line: int, fields: list[str], asked: _Asked) -> None:
     draft.add(line, checked("id", fit_id, name), command, (), options)
 
 
-class _Asked:
-    """The options of TASKs; equal ones are looked at once."""
+class _TaskOptions:
+    """The options of TASK records; equal ones are parsed once."""
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._seen: dict[tuple[str, ...], Options] = {}
 
     def options(self, words: tuple[str, ...]) -> Options:
-        """Return what the words before an executable ask for: an option and its value in turn."""
+        """Return the options for the words before an executable, which alternate between option and value."""
         found = self._seen.get(words)
         if found is None:
-            said: dict[str, int] = {}
+            given: dict[str, int] = {}
             for word, text in zip_longest(words[::2], words[1::2]):
                 if word not in _OPTIONS:
                     raise _unknown_option(word)
                 if text is None:
                     raise ValueError(f"{word} needs a value; {_TASK}")
                 key, value = checked(word, _value, _OPTIONS[word], text)
-                said[key] = value
-            options = Options(**said)  # type: ignore[arg-type]
+                given[key] = value
+            options = Options(**given)  # type: ignore[arg-type]
             found = self._seen[words] = self._pool.setdefault(options, options)
         return found
 
@@ -155,7 +155,7 @@ def _unknown_option(word: str) -> ValueError:
 
 
 def split(text: str) -> list[str]:
-    """Split arguments as pegasus-mpi-cluster does; ValueError when a quote is not closed."""
+    """Split arguments as pegasus-mpi-cluster does. Raise ValueError when a quote is not closed."""
     if not ("'" in text or '"' in text or "\\" in text):
         return _WORD.findall(text)
     arguments: list[str] = []

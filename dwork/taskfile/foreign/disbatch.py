@@ -1,10 +1,10 @@
-"""Task files of disBatch: a command a line for bash, and `#DISBATCH` directives.
+"""Task files of disBatch: one bash command per line, and `#DISBATCH` directives.
 
-Rules, as in disBatch. A directive stands at the beginning of its line, in capitals. The text of PREFIX and of SUFFIX
-begins after one blank and is taken as it is; it stands around all commands below, until the next. A barrier takes a
-task number. Tasks find in DISBATCH_* where they stand.
+Rules, as in disBatch. A directive is at the beginning of its line, in capitals. The text of PREFIX and of SUFFIX begins
+after one space and is used unchanged; it surrounds all commands below, until the next PREFIX or SUFFIX. A barrier takes
+a task number. DISBATCH_* variables give a task its position.
 
-Unlike there, a directive that is none is refused, and so is what dwork has no place for.
+Unlike there, an unknown directive is an error, and so is one that dwork does not support.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UNSET: Final = Unset("DISBATCH_", {"DISBATCH_CYLINDER_RANK": _PLACE, "DISBATCH_
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source)
     reader = _Reader(draft)
     for number, line in enumerate(text.split("\n"), 1):
@@ -61,35 +61,35 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
 
 
 class _Reader:
-    """What the lines so far say of those below."""
+    """Reads line by line, and keeps what applies to the lines below."""
 
     def __init__(self, draft: Draft) -> None:
         self._draft = draft
         self._prefix = self._suffix = ""
         self._next = 0  # the number of the next task
-        self._asked: dict[str, Any] = {}
+        self._options: dict[str, Any] = {}
         self._name = draft.source.rpartition("/")[2] if draft.source != "-" else "stdin"
         self.ask("")
 
     def ask(self, comment: str) -> None:
-        """Take a comment that may say what the tasks below ask for."""
-        ask(self._asked, comment)
+        """Read a comment, which may set the options of the tasks below."""
+        ask(self._options, comment)
         self._env = (
             ("DISBATCH_NAMETASKS", self._name),
-            # A task must find the same in every run, or it would have changed: the job is called by its file alone.
+            # The same in every run, so that tasks do not count as changed: the job id depends only on the file.
             ("DISBATCH_JOBID", f"{self._name}_dwork"),
-            ("DISBATCH_CORES_PER_TASK", str(self._asked.get("cores", 1))),
+            ("DISBATCH_CORES_PER_TASK", str(self._options.get("cores", 1))),
         )
         self._env_of_line = (*self._env, *_numbered("REPEAT_INDEX", -1))
 
     def add(self, number: int, line: str) -> None:
-        """Take a line that is a task."""
+        """Add a line that is a task."""
         command = self._fit(self._prefix + line + self._suffix)
         self._add(number, command.strip(BLANKS), (BASH, "-c", command), self._env_of_line)
 
     def _add(self, number: int, name: str, words: tuple[str, ...], env: tuple[tuple[str, str], ...]) -> None:
         env = (*env, *_numbered("STREAM_INDEX", number), *_numbered("TASKID", self._next))
-        self._draft.add(number, None, words, (), Options(env=env, **self._asked), name)
+        self._draft.add(number, None, words, (), Options(env=env, **self._options), name)
         self._next += 1
 
     @staticmethod
@@ -101,7 +101,7 @@ class _Reader:
         return command
 
     def directive(self, number: int, line: str) -> None:
-        """Take a line that is not for bash."""
+        """Apply a line that is a directive."""
         text = line.removeprefix(f"{_MARK} ")
         kind = _WORD.match(text)[0]  # type: ignore[index]
         rest = text[len(kind) :]
@@ -144,5 +144,5 @@ class _Reader:
 
 
 def _numbered(name: str, value: int) -> tuple[tuple[str, str], tuple[str, str]]:
-    """A variable, and beside it the one that is padded with zeros."""
+    """Return a variable and its counterpart padded with zeros."""
     return (f"DISBATCH_{name}", str(value)), (f"DISBATCH_{name}_ZP", f"{value:06d}")

@@ -1,10 +1,10 @@
-"""Task files of GREASY: a command a line, known by the number of its line, after `[# 1,3-5,-2 #]` and `[@ dir @]`.
+"""Task files of GREASY: one command per line, identified by line number, after `[# 1,3-5,-2 #]` and `[@ dir @]`.
 
-Rules, as in GREASY. Blank lines and comments have numbers, too, but are no tasks. A task comes only after tasks above
-it: by their numbers, by ranges, or by how many lines above. `[@ dir @] command` is `cd dir && command` for the shell.
-A restart file of GREASY is such a file.
+Rules, as in GREASY. Blank lines and comments are numbered, too, but are not tasks. A task depends only on tasks above
+it: by line numbers, by ranges, or by a number of lines above. `[@ dir @] command` is `cd dir && command` for the shell.
+A restart file of GREASY has this format too.
 
-Unlike there, a line that cannot be understood, or that comes after something else than a task, is an error.
+Unlike there, a line that cannot be parsed, or that depends on something other than a task, is an error.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ _FORM: Final = "write [# dependencies #] [@ directory @] command"
 
 
 def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source)
-    asked: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     options = PLAIN
     for number, line in enumerate(text.split("\n"), 1):
         command = line.strip(BLANKS)
@@ -36,8 +36,8 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             continue
         try:
             if command[0] == "#":
-                ask(asked, command)
-                options = pool.setdefault(found := Options(**asked), found)
+                ask(values, command)
+                options = pool.setdefault(found := Options(**values), found)
                 continue
             refuse_options(command)
             if command[-1] == "\\":
@@ -54,37 +54,37 @@ def read(source: str, text: str, pool: Pool) -> Draft:
 
 
 def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
-    """Take what stands in marks before a command, and return what is to run, and how it is called."""
-    said: dict[str, str] = {}
+    """Apply the marks before a command, and return the command to run and the name of the task."""
+    marks: dict[str, str] = {}
     while line.startswith(("[#", "[@")):
         mark = line[1]
         inside, end, rest = line[2:].partition(f"{mark}]")
         if not end:
             raise ValueError(f"[{mark} is not closed; write {mark}] after it, before the command")
-        if mark in said:
+        if mark in marks:
             raise ValueError(f"[{mark} {mark}] is given twice; combine them into one")
-        said[mark] = inside.strip(BLANKS)
+        marks[mark] = inside.strip(BLANKS)
         line = rest.lstrip(BLANKS)
     if not line:
         raise ValueError(f"the command is missing; {_FORM}")
-    if said.get("#"):
-        draft.spans[len(draft.tasks)] = sorted({_span(draft, number, item) for item in said["#"].split(",")})
-    if "@" in said:
-        if not said["@"]:
+    if marks.get("#"):
+        draft.spans[len(draft.tasks)] = sorted({_span(draft, number, item) for item in marks["#"].split(",")})
+    if "@" in marks:
+        if not marks["@"]:
             raise ValueError(f"the directory is empty; {_FORM}")
-        return f"{_entering(said['@'])} && {line}", f"cd {said['@']} && {line}"
+        return f"{_entering(marks['@'])} && {line}", f"cd {marks['@']} && {line}"
     return line, line
 
 
 def _entering(directory: str) -> str:
-    """A shell's command that goes to a directory, wherever $CDPATH and $OLDPWD lead; it may have variables."""
+    """Return the `cd` command for a directory, which may have variables, independent of $CDPATH and $OLDPWD."""
     if directory.startswith(("/", "./", "../")):
         return f"cd {directory}"
     return f"CDPATH= cd {as_path(directory) if directory[0] == '-' else directory}"
 
 
 def _span(draft: Draft, number: int, item: str) -> tuple[int, int]:
-    """Return the positions of the tasks that an item stands for."""
+    """Return the (start, stop) positions of the tasks that an item refers to."""
     match = _WHERE.fullmatch(item)
     if not match:
         raise ValueError(f'"{shown(item.strip(BLANKS))}" is not a dependency; {_DEPENDENCIES}')

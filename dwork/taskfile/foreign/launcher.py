@@ -1,9 +1,9 @@
 """Job files of the TACC launcher: each line that is not empty is a job for bash.
 
-Rules. Jobs are numbered as the launcher does it, from 1, and only lines without any character are not counted; those
-of nothing but blanks or a comment are, though they run nothing. Each job has a shell of its own, and its line is what
-the shell gets, where the launcher's `eval $CMD` splits it at blanks and expands its globs once before. Each runs once,
-and the last is no less a job without a line end.
+Rules. Jobs are numbered from 1, as by the launcher: lines without any character are not counted; lines of only blanks
+or a comment are, though they run nothing. Each job has its own shell, which gets the line unchanged, whereas the
+launcher's `eval $CMD` first splits it at blanks and expands its globs. Each job runs once, and the last line needs no
+line end.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _UNSET: Final = Unset(
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line."""
+    """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source)
     lines = text.split("\n")
     jobs = (_JOBS, str(len(lines) - lines.count("")))
     job = 0
-    asked: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for number, line in enumerate(lines, 1):
         job += line != ""
         command = line.strip(BLANKS)
@@ -43,7 +43,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
             continue
         try:
             if command[0] == "#":
-                ask(asked, command)
+                ask(values, command)
                 continue
             refuse_options(command)
             if command[-1] == "\\":
@@ -53,7 +53,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
             _UNSET.refuse(command)
         except ValueError as error:
             raise draft.problem(number, str(error)) from None
-        # How many jobs there are is told only to whom it matters: else one more line would change all of them.
+        # Only jobs that use the number of jobs get it: otherwise one more line would change all of them.
         env = (("LAUNCHER_JID", str(job)), jobs) if _JOBS in command else (("LAUNCHER_JID", str(job)),)
-        draft.add(number, None, (BASH, "-c", command), (), Options(env=env, **asked), command)
+        draft.add(number, None, (BASH, "-c", command), (), Options(env=env, **values), command)
     return draft

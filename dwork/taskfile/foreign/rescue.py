@@ -1,4 +1,4 @@
-"""Rescue files of pegasus-mpi-cluster, which say what is done already, and graphs without what is done."""
+"""Rescue files of pegasus-mpi-cluster, which list the finished tasks, and graphs without these."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dwork.taskfile.text import decoded, problem, proper
 
 
 def rescued(data: bytes, name: str) -> frozenset[str]:
-    """Return the ids of a rescue file's `DONE id` lines; a TaskFileError names the line that is anything else."""
+    """Return the ids of a rescue file's `DONE id` lines. Raise TaskFileError, with the line, for any other line."""
     done = set()
     for number, line in enumerate(decoded(name, data).split("\n"), 1):
         record = line.strip(" \t\r")
@@ -25,7 +25,7 @@ def rescued(data: bytes, name: str) -> frozenset[str]:
 
 
 def without(tasks: Sequence[Task], done: Collection[str]) -> list[Task]:
-    """Return the tasks that are not done, with no reference to those that are."""
+    """Return the tasks that are not done, without references to those that are."""
     done = frozenset(done)
     return [
         task if done.isdisjoint(task.after) else task._replace(after=tuple(n for n in task.after if n not in done))

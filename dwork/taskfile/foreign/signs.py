@@ -1,4 +1,4 @@
-"""Signs that what is read as plain commands is a task file of another system, in which they mean something else."""
+"""Signs that a file read as plain commands is a task file of another system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dwork.taskfile.draft import Draft
 
 _BEGINNINGS: Final = {"#DISBATCH ": "disbatch", "[#": "greasy", "[@": "greasy"}
 _TABLES: Final = frozenset({"[[task]]", "[array]", "[[array]]"})
-#: The first letters of all of these.
+#: The first characters of all of these.
 FIRST: Final = "#["
 _VARIABLE: Final = re.compile(
     r"\$\{?(?:(?P<disbatch>DISBATCH_(?:TASKID|STREAM_INDEX|REPEAT_INDEX|NAMETASKS|JOBID))"
@@ -19,7 +19,7 @@ _VARIABLE: Final = re.compile(
 
 
 def refuse(line: str) -> None:
-    """Raise ValueError when no shell would have a use for the line, and another system has."""
+    """Raise ValueError when a line makes no sense in a shell, but does in a file of another system."""
     form = next((form for begin, form in _BEGINNINGS.items() if line.startswith(begin)), None)
     if form is None and line in _TABLES:
         form = "hyperqueue"
@@ -28,7 +28,7 @@ def refuse(line: str) -> None:
 
 
 def remark_variables(draft: Draft, text: str) -> None:
-    """Tell of variables that only another system sets."""
+    """Remark on variables that only another system sets."""
     if "DISBATCH_" not in text and "LAUNCHER_" not in text:
         return
     match = _VARIABLE.search(text)

@@ -1,4 +1,4 @@
-"""Variables that another system sets for its tasks, and that nobody can know before a task runs here."""
+"""Variables that another system sets for its tasks, and whose values dwork does not know before a task runs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Mapping
 
 
 class Unset:
-    """Refuses commands that use such variables: they would run with nothing in their place.
+    """Refuses commands that use such variables, which would be empty when the command runs.
 
-    mark: what all their names begin with. advice: by name, what to write instead; a name that ends in `_` is the
-    beginning of many.
+    mark: the common prefix of all names. advice: by name, what to write instead; a name that ends in `_` is a prefix.
     """
 
     def __init__(self, mark: str, advice: Mapping[str, str]) -> None:
@@ -20,7 +19,7 @@ class Unset:
         self._any = re.compile(rf"(?<![A-Za-z0-9_])(?:{names})", re.ASCII)
 
     def refuse(self, text: str) -> None:
-        """Raise ValueError when the text uses one."""
+        """Raise ValueError when the text uses such a variable."""
         if self._mark in text and (found := self._any.search(text)):
             name = found[0]
             advice = next(advice for begin, advice in self._advice.items() if name.startswith(begin))

@@ -1,4 +1,4 @@
-"""The job files of HyperQueue: `jobfile` reads one, of which each task is a `program` and a `request`, from `toml`."""
+"""Job files of HyperQueue: `jobfile` reads the TOML; each task has a `program` and a `request`."""
 
 from dwork.taskfile.foreign.hyperqueue.jobfile import read
 

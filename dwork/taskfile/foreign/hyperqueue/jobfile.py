@@ -1,9 +1,9 @@
-"""Job files of HyperQueue: TOML, with a `[[task]]` for each task, or one `[array]` of like ones.
+"""Job files of HyperQueue: TOML, with a `[[task]]` for each task, or one `[array]` of similar tasks.
 
-Rules, as in HyperQueue. Tasks are known by their numbers; those without one get the next above the highest that is
-given. Their names here are the job's, or else `task`, and that number.
+Rules, as in HyperQueue. Tasks are identified by ids; a task without one gets the next id above the highest in the file.
+The name of a task is the name of the job, or else `task`, and the id.
 
-What has no place here is refused where a task could not do without it; else it is passed over, which is told.
+A setting that dwork does not support is an error when a task could depend on it; otherwise it is ignored and reported.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LIMIT: Final = "crash_limit is ignored; start the pool with --max-attempts-lost
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file; a TaskFileError names the line on which a task begins, and the key."""
+    """Return the tasks of a file. Raise TaskFileError, which names the first line of the task and the key."""
     draft = Draft(source)
     try:
         found = document(text)
@@ -46,7 +46,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
     with _at(draft, 1):
         key, tables = _tables(found)
     lines = places(text, key)
-    if len(lines) != len(tables):  # written in another way, which no regular expression tells from a string
+    if len(lines) != len(tables):  # written in a form that a regular expression cannot tell from a string
         lines = [1] * len(tables)
     add = _add_tasks if key == "task" else _add_array
     add(draft, name, lines, tables)
@@ -55,7 +55,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
 
 @contextmanager
 def _at(draft: Draft, line: int) -> Iterator[None]:
-    """Let an error say where it is."""
+    """Turn a ValueError into the error for a line."""
     try:
         yield
     except ValueError as error:
@@ -63,12 +63,12 @@ def _at(draft: Draft, line: int) -> Iterator[None]:
 
 
 def _job(draft: Draft, found: dict[str, Any], text: str) -> str:
-    """Look at what holds for all tasks, and return the name of the job."""
+    """Check the settings that apply to all tasks, and return the name of the job."""
     name = "task"
     for key, value in found.items():
         line = place(text, key)
         with _at(draft, line):
-            _know((key,), _JOB)
+            _check_keys((key,), _JOB)
             if key == "name":
                 name = checked(key, _name, value)
             elif key == "data_layer" and value:
@@ -86,7 +86,7 @@ def _name(value: object) -> str:
 
 
 def _tables(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
-    """The tables of a job's tasks, or that of its array."""
+    """Return the key, `task` or `array`, and the tables of the tasks or of the array."""
     if ("task" in found) == ("array" in found):
         raise ValueError(f"a job needs either tasks or an array; {_FORM}")
     key = "task" if "task" in found else "array"
@@ -110,12 +110,12 @@ def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str,
     known = frozenset(numbers)
     for line, table, id in zip(lines, tables, numbers, strict=True):
         with _at(draft, line):
-            _know(table, _TASK)
+            _check_keys(table, _TASK)
             if table.get("data_deps"):
                 raise ValueError("data_deps: dwork does not pass data between tasks; use files and deps")
             after = checked("deps", _after, table.get("deps", []), known)
-            like = _like(draft, line, table)
-            draft.add(line, f"{name}-{id}", *like.of(id, tuple(f"{name}-{n}" for n in after)))
+            template = _template(draft, line, table)
+            draft.add(line, f"{name}-{id}", *template.of(id, tuple(f"{name}-{n}" for n in after)))
 
 
 def _after(value: object, known: frozenset[int]) -> list[int]:
@@ -131,15 +131,15 @@ def _after(value: object, known: frozenset[int]) -> list[int]:
 def _add_array(draft: Draft, name: str, lines: list[int], tables: list[dict[str, Any]]) -> None:
     (line,), (table,) = lines, tables
     with _at(draft, line):
-        _know(table, _ARRAY)
+        _check_keys(table, _ARRAY)
         numbers, entries = _members(table)
-        like = _like(draft, line, table)
+        template = _template(draft, line, table)
         for id, entry in zip(numbers, entries, strict=True):
-            draft.add(line, f"{name}-{id}", *like.of(id, (), entry))
+            draft.add(line, f"{name}-{id}", *template.of(id, (), entry))
 
 
 def _members(table: dict[str, Any]) -> tuple[Collection[int], Collection[Env]]:
-    """The numbers of the tasks of an array, and the variable of each that holds its entry."""
+    """Return the ids of the tasks of an array, and for each the variable that holds its entry."""
     found = table.get("entries", [])
     if not isinstance(found, list):
         raise ValueError('entries: must be a list of strings; write, for example, ["a", "b"]')
@@ -153,21 +153,21 @@ def _members(table: dict[str, Any]) -> tuple[Collection[int], Collection[Env]]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Like:
-    """What tasks of one definition have in common; values: of Options."""
+class _Template:
+    """What the tasks of one definition have in common. values: fields of Options."""
 
     program: Program
     values: Values
     env: Env
 
     def of(self, id: int, after: tuple[str, ...], entry: Env = ()) -> tuple[Command, tuple[str, ...], Options]:
-        """What, after what, and how the task of this number is to run."""
+        """Return the command, the predecessors and the options of the task with this id."""
         command, cwd = self.program.of(id)
         env = (*self.env, ("HQ_TASK_ID", str(id)), *entry)
         return command, after, Options(cwd=cwd, env=env, **self.values)
 
 
-def _like(draft: Draft, line: int, table: dict[str, Any]) -> _Like:
+def _template(draft: Draft, line: int, table: dict[str, Any]) -> _Template:
     remark = partial(draft.remark, line)
     values, env = checked("request", requested, table.get("request", []), remark)
     if "time_limit" in table:
@@ -185,7 +185,7 @@ def _like(draft: Draft, line: int, table: dict[str, Any]) -> _Like:
         checked("crash_limit", _crash_limit, table["crash_limit"])
         remark(_LIMIT)
     own = checked("env", variables, table.get("env", {}), '{ NAME = "value" }')
-    return _Like(program(table, remark), values, tuple({**dict(env), **dict(own), "HQ_JOB_ID": JOB_ID}.items()))
+    return _Template(program(table, remark), values, tuple({**dict(env), **dict(own), "HQ_JOB_ID": JOB_ID}.items()))
 
 
 def _crash_limit(value: object) -> None:
@@ -197,7 +197,7 @@ def _crash_limit(value: object) -> None:
         number(value, 0, 2**32 - 1)
 
 
-def _know(table: Iterable[str], keys: tuple[str, ...]) -> None:
+def _check_keys(table: Iterable[str], keys: tuple[str, ...]) -> None:
     for key in table:
         if key not in keys:
             raise unknown_key(key, keys)

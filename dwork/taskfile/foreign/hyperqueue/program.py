@@ -1,7 +1,8 @@
 """What a task of a HyperQueue job runs: its program, directory and streams, with `%{...}` filled in.
 
-A stream that goes to a file, or comes from the job file, needs a shell on the way. Paths of streams are relative to
-where the pool was started, not to the task's directory, and directories for them are made, as in HyperQueue.
+A stream that goes to a file, or comes from the job file, needs a shell around the program. As in HyperQueue, paths of
+streams are relative to the directory where the pool was started, not to the task's, and missing directories are
+created.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dwork.taskfile.options import checked, directory, unknown_key
 from dwork.taskfile.text import fit_command
 from dwork.taskfile.typed import arguments, string
 
-#: The number of the job: a file is one job, the same in every run.
+#: The id of the job: a file is one job, the same in every run.
 JOB_ID: Final = "1"
 
 _PLACEHOLDER: Final = re.compile(r"%\{([^}]*)\}")
@@ -44,7 +45,7 @@ _UNSET: Final = Unset(
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A program and its surroundings, as the file gives them to one task or to all of an array."""
+    """A program, its directory and its streams, as the file defines them for one task or for all of an array."""
 
     command: tuple[str, ...]
     cwd: str | None = None
@@ -53,7 +54,7 @@ class Program:
     stderr: str | None = None
 
     def of(self, id: int) -> tuple[tuple[str, ...], str | None]:
-        """The command and the directory of a task."""
+        """Return the command and the directory of the task with this id."""
         values = {"JOB_ID": JOB_ID, "TASK_ID": str(id), "SUBMIT_DIR": "."}
         cwd = None if self.cwd is None else checked("cwd", _filled, self.cwd, values)
         if not self.stdin and self.stdout is None and self.stderr is None:
@@ -72,7 +73,7 @@ class Program:
 
 
 def program(found: dict[str, Any], remark: Callable[[str], None]) -> Program:
-    """Take what a program is from a task of the file."""
+    """Return the program of a task of the file. Raise ValueError for a key that is wrong or not supported."""
     if "command" not in found:
         raise ValueError('the command is missing; write command = ["program", "argument"]')
     command = checked("command", _command, found["command"])
@@ -98,7 +99,7 @@ def _directory(value: object) -> str:
 
 
 def _stream(value: object, remark: Callable[[str], None]) -> str:
-    """Return the file of a stream."""
+    """Return the path of a stream."""
     if isinstance(value, dict):
         for key in value:
             if key not in ("path", "on_close"):
@@ -115,14 +116,14 @@ def _stream(value: object, remark: Callable[[str], None]) -> str:
 
 
 def _to_file(stream: int, path: str) -> list[str]:
-    """The steps of a shell that let a stream go to a file."""
+    """Return the shell commands that redirect a stream to a file."""
     above = posixpath.dirname(path)
     make = [f"mkdir -p -- {shlex.quote(above)}"] if above and path != _NOTHING else []
     return [*make, f"exec {stream}>{shlex.quote(path)}"]
 
 
 def _filled(text: str, values: dict[str, str]) -> str:
-    """The text with its placeholders filled in."""
+    """Return the text with its placeholders filled in."""
     if "%{" not in text:
         return text
 

@@ -1,6 +1,6 @@
-"""What a task of a HyperQueue job asks for: amounts of resources, times, numbers of tasks.
+"""What a task of a HyperQueue job requests: amounts of resources, times, task ids.
 
-Every function here raises ValueError with one line that says what is wrong and what to write instead.
+Every function here raises ValueError with one line: what is wrong, and what to write instead.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _MOST_ID: Final = 2**32 - 1
 Values = dict[str, Any]
 Env = tuple[tuple[str, str], ...]
 
-#: What a task is told that requests nothing.
+#: The variables of a task that requests nothing.
 _ONE_CPU: Final[Env] = (("OMP_NUM_THREADS", "1"), ("HQ_RESOURCE_REQUEST_cpus", "1 compact"))
 
 
 def seconds(key: str, value: object) -> float:
-    """Return a duration, as in `1m 10s`."""
+    """Return a duration such as `1m 10s`, in seconds."""
     text = string(value)
     parts, at = 0.0, 0
     while match := _TIME.match(text, at):
@@ -62,7 +62,7 @@ def seconds(key: str, value: object) -> float:
 
 
 def number(value: object, low: int, high: int) -> int:
-    """Return a whole number within bounds."""
+    """Return a whole number from low to high."""
     if type(value) is not int or not low <= value <= high:
         raise ValueError(f"must be a whole number from {low} to {high}; correct it")
     return value
@@ -73,7 +73,7 @@ def id_of(value: object) -> int:
 
 
 def ids(value: object) -> list[int]:
-    """Return the numbers of the tasks of an array, as in `1,2,50-100` or `0-10:2`."""
+    """Return the ids of the tasks of an array, such as `1,2,50-100` or `0-10:2`."""
     found: list[int] = []
     for item in string(value).split(","):
         match = _RANGE.fullmatch(item)
@@ -92,7 +92,7 @@ def ids(value: object) -> list[int]:
 
 
 def requested(value: object, remark: Callable[[str], None]) -> tuple[Values, Env]:
-    """Return the options, and the variables that tell a task of them, of the first of several requests."""
+    """Return the options of the first request, and the variables that report them to the task."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise ValueError("must be a list of tables; write [[task.request]] above resources = { cpus = 4 }")
     if not value:

@@ -1,4 +1,4 @@
-"""TOML documents, and on which line a table of one begins."""
+"""TOML documents, and the lines on which their tables begin."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _ADVICE: Final = 'correct it, as in command = ["sleep", "1"]'
 
 
 class NotToml(Exception):
-    """The text is no TOML; `line` is where."""
+    """The text is not valid TOML; `line` is the line of the error."""
 
     def __init__(self, text: str, line: int = 1) -> None:
         super().__init__(text)
@@ -21,8 +21,8 @@ class NotToml(Exception):
 
 
 def document(text: str) -> dict[str, Any]:
-    """Return what a text in TOML says."""
-    # Imported here: no program but that which reads such a file needs it.
+    """Return the parsed document. Raise NotToml when the text is not valid TOML."""
+    # Imported here: only a program that reads such a file needs it.
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -31,10 +31,10 @@ def document(text: str) -> dict[str, Any]:
         found: dict[str, Any] = tomllib.loads(text)
         return found
     except tomllib.TOMLDecodeError as error:
-        told = str(error)
-        at = _LINE.search(told)
+        message = str(error)
+        at = _LINE.search(message)
         line = int(at[1]) if at and at[1] else text.count("\n") + 1
-        raise NotToml(f"invalid TOML ({shown(_LINE.sub('', told))}); {_ADVICE}", line) from None
+        raise NotToml(f"invalid TOML ({shown(_LINE.sub('', message))}); {_ADVICE}", line) from None
     except ValueError:
         raise NotToml("a number has too many digits; use a smaller one") from None
     except RecursionError:
@@ -42,15 +42,15 @@ def document(text: str) -> dict[str, Any]:
 
 
 def places(text: str, name: str) -> list[int]:
-    """Return the lines on which the tables of a name begin; a line of a longer string that looks the same is one, too.
+    """Return the lines on which the tables of a name begin, including lines inside strings that look the same.
 
-    The parsers of TOML do not tell it, and people look for an error by its line.
+    TOML parsers do not report these lines, but users need them to find an error.
     """
     return _lines(text, rf"\[\[?[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*\]\]?[ \t]*(?:#.*)?$")
 
 
 def place(text: str, key: str) -> int:
-    """Return the first line that gives a value or a table to a key, or 1."""
+    """Return the first line that assigns a value or a table to a key, or 1."""
     lines = _lines(text, rf"[\"']?{re.escape(key)}[\"']?[ \t]*=") or places(text, key)
     return lines[0] if lines else 1
 
