@@ -1,1 +1,1 @@
-"""What happened in a run, worked out from what its record tells: values in, values out."""
+"""What happened in a run, computed from its record: values in, values out."""

@@ -1,4 +1,4 @@
-"""Time cut into bins of equal width: how much happens in each."""
+"""Bins: time divided into intervals of equal width, and how much happens in each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """n bins from begin to end, which is later."""
+    """n bins from begin to end; end must be later than begin."""
 
     begin: float
     end: float
@@ -20,13 +20,13 @@ class Bins:
         return (self.end - self.begin) / self.n
 
     def edges(self) -> list[float]:
-        """The n + 1 times between and around them."""
+        """Return the n + 1 boundaries of the bins, in seconds."""
         return [self.begin + i * self.width for i in range(self.n + 1)]
 
     def spent(self, spans: Iterable[tuple[int, float, float, float]], rows: int) -> list[array[float]]:
-        """Of each row and bin, the seconds that spans spend there, times their weights.
+        """Return a table, by row and bin, of the seconds that spans spend there, times their weights.
 
-        A span is its row, when it starts and ends, and its weight. Linear in spans and the bins that they touch.
+        A span is (row, start, end, weight). Time is linear in spans and the bins that they overlap.
         """
         table = [array("d", bytes(8 * self.n)) for _ in range(rows)]
         width, last = self.width, self.n - 1
@@ -46,7 +46,7 @@ class Bins:
         return table
 
     def counted(self, times: Iterable[float]) -> list[int]:
-        """How many of the times are before the end of each bin; of the last one, all are."""
+        """Return, for each bin, the number of times before its end; for the last bin, the number of all times."""
         counts = [0] * self.n
         for time in times:
             counts[max(0, min(int((time - self.begin) / self.width), self.n - 1))] += 1
@@ -58,6 +58,6 @@ class Bins:
 
 
 def shared(lengths: list[float], most: int) -> list[int]:
-    """So many bins for each stretch of time that all have about the same width, and are about `most` in all."""
+    """Return the number of bins for each length of time: equal widths, and about `most` bins in total."""
     total = sum(lengths)
     return [max(1, round(most * length / total)) if total else 1 for length in lengths]

@@ -1,6 +1,6 @@
-"""The critical path: the chain of tasks, each after the one before, that took longest to run.
+"""The critical path: the chain of dependent tasks with the longest total run time.
 
-However many workers there are, a run cannot be shorter.
+A run cannot be shorter than it, however many workers there are.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from dwork.core.toposort import topological
 
 
 def longest(predecessors: Sequence[Sequence[int]], seconds: Sequence[float]) -> list[int]:
-    """The positions on the longest chain, first to last; empty when nothing took any time.
+    """Return the positions on the longest chain, first to last; empty when all tasks took no time.
 
-    predecessors[i] lists positions, seconds[i] is how long the task there ran. ValueError when some wait for one
+    predecessors[i] lists positions; seconds[i] is the run time of task i. Raise ValueError when tasks wait for one
     another. Time is linear in tasks and predecessors.
     """
     order, cycle = topological(predecessors)

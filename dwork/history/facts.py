@@ -1,4 +1,4 @@
-"""What a record tells of a run, as values. Times are seconds since the epoch, durations seconds, sizes bytes."""
+"""The contents of a record as values. Times are seconds since the epoch, durations seconds, sizes bytes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ LOST = "lost"
 
 
 class Session(NamedTuple):
-    """One run of a pool or dhub on the record. outcome: how it ended, in words; None: it was killed."""
+    """One run of a pool or dhub on the record. outcome: how it ended, in words; None when it was killed."""
 
     started: float
     ended: float
@@ -25,7 +25,7 @@ class Session(NamedTuple):
 
 
 class Presence(NamedTuple):
-    """That a worker was there. slots: tasks at a time; 0: it did not say. left: None when that is not known."""
+    """The presence of a worker. slots: tasks at a time; 0 when it reported none. left: None when unknown."""
 
     worker: str
     slots: int
@@ -34,7 +34,7 @@ class Presence(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """A task. removed: it is in the task files no more; cores: how many it asks for."""
+    """A task. removed: whether it is no longer in the task files; cores: the number that it requests."""
 
     id: int
     name: str
@@ -46,7 +46,7 @@ class Entry(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One attempt of a task, which is given by its position. started: None when it is not known when it ran."""
+    """One attempt of a task. task: its position in History.tasks. started: None when the time is unknown."""
 
     task: int
     number: int
@@ -67,10 +67,10 @@ class Attempt(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """All of it. predecessors: of each task, positions; attempts: by task and number.
+    """All runs of a record. predecessors: positions, for each task. attempts: sorted by task and number.
 
-    in_hand: tasks that workers had when the last run was killed. odd: attempts with times far outside of all runs,
-    which are not believed.
+    in_hand: number of tasks assigned to workers when the last run was killed. odd: number of attempts whose times are
+    far outside all runs, and therefore ignored.
     """
 
     sessions: list[Session] = field(default_factory=list)

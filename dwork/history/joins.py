@@ -9,9 +9,10 @@ from dwork.history.facts import Entry
 
 
 def past_joins(tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most: int) -> list[list[int]] | None:
-    """Of each task that is no join, the tasks before it, those before its joins in the place of these.
+    """Return the predecessors of each task that is not a join, with joins replaced by their own predecessors.
 
-    None when they are more than `most` in all: a barrier between two thousands of tasks stands for a million pairs.
+    None when these are more than `most` in total (a barrier between two sets of a thousand tasks makes a million
+    pairs), or when tasks wait for one another.
     """
     order, cycle = topological(predecessors)
     if cycle:

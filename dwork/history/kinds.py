@@ -1,14 +1,14 @@
-"""Kinds of tasks: those whose names differ only in their numbers."""
+"""Kinds of tasks: groups of tasks whose names differ only in numbers."""
 
 from __future__ import annotations
 
 import re
 
 _NUMBER = re.compile(r"\d+")
-#: What stands for a number.
+#: The replacement for a number.
 ANY = "*"
 
 
 def kind(name: str) -> str:
-    """The name with each number replaced: `solve-*` of `solve-12`."""
+    """Return the name with each number replaced: `solve-*` for `solve-12`."""
     return _NUMBER.sub(ANY, name)

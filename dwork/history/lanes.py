@@ -1,4 +1,4 @@
-"""Lanes: tasks of one worker that overlap in time, each in the first lane that is free when it starts."""
+"""Lanes for tasks of one worker that overlap in time: each takes the first lane that is free when it starts."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import heapq
 
 
 class Lanes:
-    """The lanes of one worker; those who take one come in the order of their starts."""
+    """The lanes of one worker. Calls of `take` must be in order of start."""
 
     def __init__(self) -> None:
-        self._busy: list[tuple[float, int]] = []  # until when, lane
+        self._busy: list[tuple[float, int]] = []  # end, lane
         self._free: list[int] = []
         self._n = 0
 
@@ -17,7 +17,7 @@ class Lanes:
         return self._n
 
     def take(self, start: float, end: float) -> int:
-        """The lane of what runs from start to end. Time is logarithmic in lanes."""
+        """Return the lane for a task that runs from start to end. Time is logarithmic in lanes."""
         while self._busy and self._busy[0][0] <= start:
             heapq.heappush(self._free, heapq.heappop(self._busy)[1])
         if self._free:

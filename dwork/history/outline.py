@@ -1,8 +1,8 @@
-"""The outline of a task graph: tasks put together until what is left can be looked at.
+"""The outline of a task graph: tasks grouped until the graph is small enough to be viewed.
 
-First each task stands alone. When these are too many, those go together that are of one kind and come after the same
-groups, a chain of one kind counting as one; then all of one kind; then all of one depth; then neighbouring depths. The
-first of these that is small enough is the outline.
+First, each task is a group. When these are too many, tasks of one kind that come after the same groups form a group,
+and a chain of one kind counts as one; then all tasks of one kind; then all of one depth; then neighbouring depths. The
+first grouping that is small enough is the outline.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dwork.core.toposort import topological
 from dwork.history.facts import Entry
 from dwork.history.kinds import kind
 
-#: States from the one that matters most to whoever looks at a graph, to the one that matters least.
+#: States, the most important one for a viewer of the graph first.
 STATES = ("failed", "cancelled", "skipped", "waiting", "done")
 
 
 @dataclass(slots=True)
 class Group:
-    """Tasks that are drawn as one. states: how many are in each; none when it holds nothing but joins."""
+    """Tasks that are drawn as one. states: number of tasks by state; empty when the group has only joins."""
 
     label: str
     states: Counter[str] = field(default_factory=Counter)
@@ -36,14 +36,17 @@ class Group:
 
     @property
     def worst(self) -> str:
-        """The state of it that matters most."""
+        """The most important state in the group."""
         return min(self.states, key=lambda s: STATES.index(s) if s in STATES else len(STATES), default="")
 
 
 @dataclass(slots=True)
 class Outline:
-    """edges: pairs of positions in groups, the second after the first; a group in which some come after others has one
-    to itself. by: what the tasks of a group share, in words; empty when each task stands alone."""
+    """The groups of a graph, and the edges between them.
+
+    edges: pairs of positions in groups, the second after the first; a group whose tasks depend on one another has an
+    edge to itself. by: what the tasks of a group have in common, in words; empty when each task is a group.
+    """
 
     groups: list[Group]
     edges: list[tuple[int, int]]
@@ -51,9 +54,9 @@ class Outline:
 
 
 def outline(tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most: int) -> Outline:
-    """The outline of at most so many groups; most 0: each task alone. ValueError when tasks wait for one another.
+    """Return the outline with at most `most` groups; 0 makes each task a group.
 
-    Time is linear in tasks and predecessors.
+    Raise ValueError when tasks wait for one another. Time is linear in tasks and predecessors.
     """
     order, cycle = topological(predecessors)
     if cycle:
@@ -78,16 +81,16 @@ def outline(tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most:
 def _by_place(
     tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], order: Sequence[int], most: int
 ) -> list[int] | None:
-    """The group of each task, by its kind and the groups that it comes after; None when there are too many."""
+    """Return the group of each task, by its kind and the groups it comes after; None when there are too many."""
     groups: dict[Hashable, int] = {}
-    about: list[tuple[str, frozenset[int]]] = []  # of each group, its kind and what it comes after
+    about: list[tuple[str, frozenset[int]]] = []  # by group: its kind and the groups it comes after
     of = [0] * len(tasks)
     for i in order:
         of_kind = "" if tasks[i].is_join else kind(tasks[i].name)
         before: set[int] = set()
         for group in {of[p] for p in predecessors[i]}:
             kind_before, further = about[group]
-            if of_kind and kind_before == of_kind:  # a chain: it stands where its first one does
+            if of_kind and kind_before == of_kind:  # a chain takes the place of its first task
                 before |= further
             else:
                 before.add(group)
@@ -102,14 +105,14 @@ def _by_place(
 
 
 def _distinct(keys: Sequence[Hashable], most: int) -> list[int] | None:
-    """Numbers for equal keys; None when there are too many."""
+    """Return a number for each key, the same for equal keys; None when there are too many."""
     numbers: dict[Hashable, int] = {}
     of = [numbers.setdefault(key, len(numbers)) for key in keys]
     return of if len(numbers) <= most else None
 
 
 def _depths(predecessors: Sequence[Sequence[int]], order: Sequence[int]) -> list[int]:
-    """How many tasks are before each on its longest chain."""
+    """Return, for each task, the number of tasks before it on its longest chain."""
     depths = [0] * len(predecessors)
     for i in order:
         depths[i] = max((depths[p] + 1 for p in predecessors[i]), default=0)
@@ -117,7 +120,7 @@ def _depths(predecessors: Sequence[Sequence[int]], order: Sequence[int]) -> list
 
 
 def _kinds(keys: Sequence[int], tasks: Sequence[Entry]) -> list[str]:
-    """The label of each group: the name of its task when that is alone, else its kind."""
+    """Return the label of each group: the name of its only task, or else the kind."""
     labels = [""] * (max(keys, default=-1) + 1)
     for key, task in zip(keys, tasks, strict=True):
         labels[key] = kind(task.name) if labels[key] else task.name
@@ -133,15 +136,15 @@ def _grouped(
         if not task.is_join:
             groups[key].states[task.state] += 1
         after[key].update(keys[p] for p in before)
-    if by != "name":  # there groups may come after one another both ways
+    if by != "name":  # when grouped by name, two groups may depend on each other
         _clear(groups, after)
     return Outline(groups, sorted((p, key) for key, before in enumerate(after) for p in before), by)
 
 
 def _clear(groups: Sequence[Group], after: Sequence[set[int]]) -> None:
-    """Leave out what says nothing: that a join comes after a group, when another comes between.
+    """Remove redundant edges: a join after a group, when another group comes between them.
 
-    A barrier comes after all that is above it, the last of which would do.
+    A barrier comes after all groups above it, although edges from the last of them would be enough.
     """
     for key, before in enumerate(after):
         if groups[key].is_join:

@@ -1,4 +1,4 @@
-"""When runs began and ended: also those that were killed, which could not say so."""
+"""Start and end of runs, including killed runs, which could not record their end."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dwork.history.facts import Presence, Session
 
 
 def ended(runs: Sequence[tuple[Session, bool]], moments: Iterable[float]) -> list[Session]:
-    """The sessions, by start, none of which reaches into the next. Each run comes with whether its end is known.
+    """Return the sessions, sorted by start, without overlaps. runs: pairs of a session and whether its end is known.
 
-    One that was killed ends with the last of the moments at which something is known to have happened.
+    A session that was killed ends with the last of the moments, times at which something is known to have happened.
     """
     runs = sorted(runs, key=lambda run: run[0].started)
     starts = [session.started for session, _ in runs]
@@ -30,7 +30,7 @@ def ended(runs: Sequence[tuple[Session, bool]], moments: Iterable[float]) -> lis
 
 
 def presences(workers: Iterable[Presence], sessions: Sequence[Session]) -> list[tuple[Presence, float, float]]:
-    """Each worker with when it was there: never longer than the session in which it came."""
+    """Return (worker, begin, end) for each worker, limited to the session in which it joined."""
     starts = [session.started for session in sessions]
     found = []
     for worker in workers:

@@ -1,4 +1,4 @@
-"""How durations are spread: a histogram, whose bins are equal or, over several powers of ten, grow evenly."""
+"""Histograms of durations, with equal bins or, for values over several powers of ten, logarithmic bins."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from typing import NamedTuple
 
-#: What is shorter counts as this long on a scale that grows.
+#: The minimum duration, in seconds; shorter ones count as this.
 SHORTEST = 1e-4
-#: From this ratio of the longest to the shortest on, bins grow.
+#: The ratio of the longest to the shortest value from which bins are logarithmic.
 WIDE = 50.0
 
 
 class Spread(NamedTuple):
-    """edges: one more than counts. grows: whether each bin is longer than the one before."""
+    """Histograms over the same bins. edges: one more than counts. grows: whether the bins are logarithmic."""
 
     edges: list[float]
     counts: list[list[int]]
@@ -22,7 +22,7 @@ class Spread(NamedTuple):
 
 
 def spread(series: Sequence[Sequence[float]], n: int) -> Spread:
-    """The histograms of several series over the same n bins, which hold all values."""
+    """Return the histograms of several series of seconds over the same n bins, which cover all values."""
     every = [max(value, SHORTEST) for values in series for value in values]
     low, high = min(every, default=1.0), max(every, default=1.0)
     grows = high / low >= WIDE

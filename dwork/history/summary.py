@@ -1,4 +1,4 @@
-"""A run in numbers: what became of its tasks, how long it took, and what limited it."""
+"""A run in numbers: the states of its tasks, how long it took, and what limited it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from dwork.history.timeline import Timeline
 
 @dataclass(slots=True)
 class Tally:
-    """What several attempts have in common. bad: how many did not end well; max_rss: of the largest one."""
+    """Totals of several attempts. bad: number of attempts that were not done; longest, max_rss: of one attempt."""
 
     name: str
     attempts: int = 0
@@ -29,10 +29,10 @@ class Tally:
 
 @dataclass(slots=True)
 class Summary:
-    """states: of tasks; outcomes: of attempts. seconds: all sessions without the gaps between them.
+    """The numbers of a run. states: of tasks. outcomes: of attempts. seconds: all sessions, without gaps between them.
 
-    used: the share of slots' time in which tasks ran. chain: the positions on the critical path, and chain_seconds its
-    length. kinds, hosts: tallies, those first on which most time was spent.
+    spent: run time of all attempts. used: the fraction of the slots' time in which tasks ran; None when unknown. chain,
+    chain_seconds: positions on the critical path, and its length. kinds, hosts: tallies, most run time first.
     """
 
     states: Counter[str]
@@ -48,7 +48,7 @@ class Summary:
 
 
 def summary(history: History, timeline: Timeline) -> Summary:
-    """The numbers. ValueError when tasks wait for one another."""
+    """Return the summary of a run. Raise ValueError when tasks wait for one another."""
     took = run_times(history)
     chain = longest(history.predecessors, took)
     attempts = history.attempts
@@ -67,7 +67,7 @@ def summary(history: History, timeline: Timeline) -> Summary:
 
 
 def run_times(history: History) -> list[float]:
-    """How long each task ran when it was done; of one that never was, its last attempt."""
+    """Return the seconds of each task's successful attempt; for a task without one, of its last attempt."""
     took = [0.0] * len(history.tasks)
     is_done = [False] * len(history.tasks)
     for attempt in history.attempts:
@@ -78,7 +78,7 @@ def run_times(history: History) -> list[float]:
 
 
 class Limit(Enum):
-    """What kept a run from being quicker: its critical path, too few slots, or too few tasks that were ready."""
+    """What limited the speed of a run: its critical path, too few slots, or too few ready tasks."""
 
     CHAIN = "chain"
     SLOTS = "slots"
@@ -86,7 +86,7 @@ class Limit(Enum):
 
 
 def limit(summary: Summary) -> Limit | None:
-    """What limited it most; None when nothing is known."""
+    """Return what limited the run most; None when unknown."""
     if summary.used is None or summary.seconds <= 0:
         return None
     if summary.chain_seconds >= 0.8 * summary.seconds:

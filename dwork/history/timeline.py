@@ -1,10 +1,10 @@
-"""Who did what when: a row for each worker (or host, when workers are too many to be looked at), cut into panes.
+"""The timeline of a record: a row for each worker (or host, when there are too many workers), divided into panes.
 
-A pane is one session. It tells of each row and bin what share of its slots was busy, which can be drawn whatever the
-number of tasks; the bars are the single attempts, each in a lane of its row, for when few are in sight.
+A pane is one session. For each row and bin it has the fraction of slots that were busy, which can be drawn for any
+number of tasks; the bars are single attempts, each in a lane of its row, for when few of them are in view.
 
-A task that asks for several cores takes as many slots, but never more than its worker has: one that runs a single task
-at a time has one slot, whatever its cores.
+A task that requests several cores takes that number of slots, but never more than its worker has: a worker that runs
+one task at a time has one slot, whatever its number of cores.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from dwork.history.lanes import Lanes
 from dwork.history.sessions import presences
 from dwork.history.workers import in_order
 
-#: Rows beyond which hosts are shown instead of workers, and cells of all panes.
+#: The most rows before hosts are shown instead of workers, the cells of all panes, and the bins of all panes.
 ROWS: Final = 400
 CELLS: Final = 300_000
 BINS: Final = 2000
-#: The shortest stretch of time that is drawn, in seconds.
+#: The shortest session that is drawn, in seconds.
 _SHORTEST: Final = 1e-3
-#: A row, from when to when, and how much.
+#: Row, start, end, and weight.
 Span = tuple[int, float, float, float]
 
 
@@ -41,10 +41,11 @@ class AttemptBar(NamedTuple):
 
 @dataclass(slots=True)
 class SessionBins:
-    """One session, bin by bin.
+    """One session, by bin.
 
-    busy: of each row, the share of its slots that was; None where it was not there. running, slots: how many slots were
-    busy, and there, on average. done, bad: how many attempts of the session have ended so far, well or not.
+    busy: for each row, the fraction of its slots that was busy; None while the row was absent. running, slots: average
+    number of slots that were busy, and present. done, bad: number of attempts of the session that have ended so far,
+    successfully or not.
     """
 
     session: Session
@@ -58,7 +59,7 @@ class SessionBins:
 
 @dataclass(slots=True)
 class _Part:
-    """A session, what ran in it, and when attempts ended, well or not."""
+    """A session, the spans of its attempts, and the times at which attempts ended, successfully or not."""
 
     session: Session
     spans: list[Span] = field(default_factory=list)
@@ -68,9 +69,9 @@ class _Part:
 
 @dataclass(slots=True)
 class Timeline:
-    """rows: their names; lanes: how many each has; bars: by start; of_hosts: whether rows are hosts.
+    """The timeline. rows: names. of_hosts: whether rows are hosts. lanes: number in each row. bars: sorted by start.
 
-    spent, capacity: the slot seconds in which tasks ran, and those that there were.
+    spent, capacity: the slot seconds in which tasks ran, and all slot seconds.
     """
 
     rows: list[str]
@@ -83,7 +84,7 @@ class Timeline:
 
 
 def timeline(history: History, most: int = ROWS) -> Timeline:
-    """The timeline. Linear in attempts and cells."""
+    """Return the timeline of a history with at most `most` rows of workers. Time is linear in attempts and cells."""
     workers = {attempt.worker for attempt in history.attempts} | {worker.worker for worker in history.workers}
     of_hosts = len(workers) > most
     names = sorted({host_of(worker) for worker in workers} if of_hosts else workers, key=in_order)
@@ -106,7 +107,7 @@ def _bins(rows: int) -> int:
 
 
 def _place(found: Timeline, history: History, row_of: dict[str, int]) -> None:
-    """Give each attempt its row and lane."""
+    """Assign each attempt a row and a lane."""
     attempts = history.attempts
     starts = [(attempt.started, i) for i, attempt in enumerate(attempts) if attempt.started is not None]
     lanes = [Lanes() for _ in found.rows]
@@ -117,7 +118,7 @@ def _place(found: Timeline, history: History, row_of: dict[str, int]) -> None:
 
 
 def _parts(found: Timeline, history: History) -> list[_Part]:
-    """The sessions, with what ran in them: workers of a dhub go on while it is away, so that may be in several."""
+    """Return the sessions with their attempts, which span several when workers continue without their dhub."""
     slots: dict[str, int] = {}
     for worker in history.workers:
         slots[worker.worker] = max(worker.slots, slots.get(worker.worker, 1))
@@ -155,12 +156,12 @@ def _pane(found: Timeline, part: _Part, n: int, slots: Iterable[Span]) -> Sessio
 
 
 def _summed(table: Sequence[Sequence[float]], bins: Bins) -> list[float]:
-    """Seconds of all rows as how many there were on average."""
+    """Return, for each bin, the average number of slots over all rows."""
     return [sum(column) / bins.width for column in zip(*table, strict=True)] or [0.0] * bins.n
 
 
 def _share(busy: float, there: float, width: float) -> float | None:
-    """Of the slots that were there, how many were busy; None where there were none, or for a moment only."""
+    """Return the fraction of the present slots that were busy; None when there were none, or only for a moment."""
     if there <= width * 1e-3:
         return None if busy <= 0 else 1.0
     return min(1.0, busy / there)

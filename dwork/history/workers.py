@@ -9,5 +9,5 @@ _NUMBERS: Final = re.compile(r"(\d+)")
 
 
 def in_order(name: str) -> list[Any]:
-    """A key for sorting workers and hosts, in which numbers count as such: `node9:2` before `node10:1`."""
+    """Return a sort key for workers and hosts that orders numbers by value: `node9:2` before `node10:1`."""
     return [int(part) if i % 2 else part for i, part in enumerate(_NUMBERS.split(name))]
