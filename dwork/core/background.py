@@ -33,7 +33,7 @@ _TEXTS: Final = {
     "": "",
     "&": (
         '"&" leaves a process in the background, where it would be killed and its failure lost; '
-        "remove the &: dwork already runs tasks in parallel (if it is text, quote it; to wait, end with: wait)"
+        "remove the & (dwork runs tasks in parallel anyway), quote it if it is text, or end the command with: wait"
     ),
     "&>": '"&>" runs the command in the background, because /bin/sh is not bash here; write > FILE 2>&1 instead',
 }

@@ -81,7 +81,7 @@ def fit_id(text: str) -> str:
     if not text.isprintable() and _CONTROL.search(text):
         raise ValueError(f'"{shown(text)}" contains a control character; use printable characters')
     if too_long(text):
-        raise ValueError(f"longer than {LIMIT} bytes; use a shorter one")
+        raise ValueError(f"must not be longer than {LIMIT} bytes; use a shorter one")
     return text
 
 

@@ -39,7 +39,7 @@ def variables(value: object, form: str) -> tuple[tuple[str, str], ...]:
     pairs = tuple((string(name), string(text)) for name, text in value.items())
     for name, text in pairs:
         if not name or "=" in name:
-            raise ValueError(f'"{shown(name)}" is not a valid variable name; use a name without "="')
+            raise ValueError(f'"{shown(name)}" is not a valid variable name; use a non-empty name without "="')
         if too_long(f"{name}={text}"):
             raise ValueError(f'the variable "{shown(name)}" is longer than Linux allows; put its value in a file')
     return pairs

@@ -8,13 +8,13 @@ from dwork.core.task import Task
 from dwork.taskfile import Source, parse
 
 
-def told_of(text: str, name: str = "dir/tasks") -> tuple[list[Task], list[str]]:
-    told: list[str] = []
-    return parse([Source(name, text.encode(), "disbatch")], tell=told.append), told
+def read_with_remarks(text: str, name: str = "dir/tasks") -> tuple[list[Task], list[str]]:
+    reported: list[str] = []
+    return parse([Source(name, text.encode(), "disbatch")], tell=reported.append), reported
 
 
 def tasks_of(text: str) -> list[Task]:
-    return told_of(text)[0]
+    return read_with_remarks(text)[0]
 
 
 def commands_of(text: str) -> list[str | None]:
@@ -90,7 +90,7 @@ def test_tasks_find_where_they_stand_and_a_barrier_takes_a_number() -> None:
 
 
 def test_standard_input_is_called_so() -> None:
-    (task,), _ = told_of("a", "-")
+    (task,), _ = read_with_remarks("a", "-")
     assert variables_of(task)["NAMETASKS"] == "stdin"
 
 
@@ -105,10 +105,10 @@ def test_a_barrier_is_one_join_of_all_above_it() -> None:
     ]
 
 
-def test_that_a_barrier_checks_here_always_is_told_once() -> None:
-    assert told_of("a\n#DISBATCH BARRIER CHECK\nb\n")[1] == []
-    _, (told,) = told_of("a\n#DISBATCH BARRIER\nb\n#DISBATCH BARRIER \nc")
-    assert told.startswith("dir/tasks:2: BARRIER acts as BARRIER CHECK: ")
+def test_that_a_barrier_always_checks_is_reported_once() -> None:
+    assert read_with_remarks("a\n#DISBATCH BARRIER CHECK\nb\n")[1] == []
+    _, (reported,) = read_with_remarks("a\n#DISBATCH BARRIER\nb\n#DISBATCH BARRIER \nc")
+    assert reported.startswith("dir/tasks:2: BARRIER acts as BARRIER CHECK: ")
 
 
 def test_names_are_commands_and_stay_when_lines_are_added() -> None:

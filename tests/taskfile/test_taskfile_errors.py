@@ -1,4 +1,4 @@
-"""Every mistake is told by file and line, with what to do, in one line."""
+"""Every mistake is reported with file and line, with what to do, in one line."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ LINES = [
     ("a #DWORK name=", 1, "name: must not be empty", "or remove this option"),
     ("a #DWORK name=b,c", 1, "contains a comma", "use another character"),
     ("a #DWORK name='b\x01c'", 1, '"b\\x01c" contains a control character', "use printable"),
-    ("a #DWORK name=" + "n" * 131072, 1, "name: longer than 131071 bytes", "use a shorter one"),
+    ("a #DWORK name=" + "n" * 131072, 1, "name: must not be longer than 131071 bytes", "use a shorter one"),
     ("a #DWORK after=", 1, "after: empty name", "without extra commas"),
     ("a\nb #DWORK after=a,", 2, "after: empty name", "without extra commas"),
     ("mesh\na \\\n  #DWORK after=mash", 2, 'unknown predecessor "mash"', 'did you mean "mesh"?'),
@@ -127,7 +127,7 @@ JSONL = [
     ('{"command": "a", "env": []}', 1, "env: must be an object of strings", 'write {"NAME"'),
     ('{"command": "a", "env": {"A": 1}}', 1, "env: must be a string", "in double quotes"),
     ('{"command": "a", "env": {"A=B": ""}}', 1, 'env: "A=B" is not a valid variable name', 'without "="'),
-    ('{"command": "a", "env": {"": ""}}', 1, 'env: "" is not a valid variable name', "use a name"),
+    ('{"command": "a", "env": {"": ""}}', 1, 'env: "" is not a valid variable name', "use a non-empty name"),
 ]
 
 DAG = [
@@ -166,9 +166,9 @@ DISBATCH = [
         '"#DISBATCH BARIER" is not a valid directive',
         "write #DISBATCH followed by PREFIX, SUFFIX, REPEAT",
     ),
-    ("#DISBATCH barrier", 1, '"#DISBATCH barrier" is not a valid directive', "BARRIER, with one space"),
-    ("#DISBATCH  PREFIX x", 1, "is not a valid directive", "with one space"),
-    ("#DISBATCH PREFIX", 1, "is not a valid directive", "with one space"),
+    ("#DISBATCH barrier", 1, '"#DISBATCH barrier" is not a valid directive', "BARRIER, separated by one space"),
+    ("#DISBATCH  PREFIX x", 1, "is not a valid directive", "separated by one space"),
+    ("#DISBATCH PREFIX", 1, "is not a valid directive", "separated by one space"),
     ("#DISBATCH", 1, "is not a valid directive", "write #DISBATCH"),
     ("#DISBATCH BARRIER key", 1, 'does not support the key "key"', "write #DISBATCH BARRIER"),
     ("#DISBATCH BARRIER CHECK key", 1, 'does not support the key "CHECK key"', "or #DISBATCH BARRIER CHECK"),
@@ -181,7 +181,7 @@ DISBATCH = [
     ("#DISBATCH REPEAT 99999999 x", 1, "more than 10,000,000 tasks", "correct the number"),
     ("a\nb $DISBATCH_ENGINE_RANK", 2, "DISBATCH_ENGINE_RANK is not set by dwork", "DWORK_WORKER"),
     ("#DISBATCH REPEAT 2 a ${DISBATCH_CYLINDER_RANK}", 1, "DISBATCH_CYLINDER_RANK is not set by dwork", "DWORK_WORKER"),
-    ("#DISBATCH PREFIX\tx", 1, "is not a valid directive", "with one space"),
+    ("#DISBATCH PREFIX\tx", 1, "is not a valid directive", "separated by one space"),
     ("a #DWORK cores=2", 1, "in this format #DWORK options go on their own line", "move them there"),
     ("#DWORK name=x", 1, "#DWORK name is not supported in this format", "remove it"),
     ("#DWORK barrier", 1, "#DWORK barrier is not supported in this format", "remove it"),
@@ -296,12 +296,12 @@ HYPERQUEUE = [
         "CUDA_VISIBLE_DEVICES",
     ),
     (ARRAY, 1, "an array needs ids or entries", 'ids = "1-100"'),
-    (ARRAY + "ids = '2-1'", 1, 'ids: "2-1" is not a range of numbers', '"1,2,50-100"'),
-    (ARRAY + "ids = '1-2:0'", 1, 'ids: "1-2:0" is not a range of numbers', '"1,2,50-100"'),
-    (ARRAY + "ids = '1,x'", 1, 'ids: "x" is not a range of numbers', '"1,2,50-100"'),
-    (ARRAY + "ids = '1-3,2'", 1, "ids: a number is given twice", "do not overlap"),
+    (ARRAY + "ids = '2-1'", 1, 'ids: "2-1" is not a range of ids', '"1,2,50-100"'),
+    (ARRAY + "ids = '1-2:0'", 1, 'ids: "1-2:0" is not a range of ids', '"1,2,50-100"'),
+    (ARRAY + "ids = '1,x'", 1, 'ids: "x" is not a range of ids', '"1,2,50-100"'),
+    (ARRAY + "ids = '1-3,2'", 1, "ids: an id is given twice", "do not overlap"),
     (ARRAY + "ids = '0-4000000000'", 1, "ids: more than 10,000,000", "correct the numbers"),
-    (ARRAY + "ids = '1-3'\nentries = ['a']", 1, "3 ids but 1 entries", "write as many"),
+    (ARRAY + "ids = '1-3'\nentries = ['a']", 1, "3 ids but 1 entries", "make the numbers equal"),
     (ARRAY + "entries = [1]", 1, "entries: must be a string", "in double quotes"),
     (ARRAY + "entries = 'a'", 1, "entries: must be a list of strings", '["a", "b"]'),
     (ARRAY + "deps = [1]\nids = '1'", 1, 'unknown key "deps"', "the keys are ids"),
@@ -352,7 +352,7 @@ NEAR_MISS = [
     ("csv", "a\nb #DWORK name=b after=a", 2, "#DWORK options are not supported in csv", "use --format lines"),
 ]
 
-_LEFT, _AWAY = '"&" leaves a process in the background', "remove the &: dwork already runs tasks in parallel"
+_LEFT, _AWAY = '"&" leaves a process in the background', "remove the & (dwork runs tasks in parallel anyway)"
 BACKGROUND = [
     ("lines", "a\nb && c\n(d; e) & #DWORK cores=2", 3, _LEFT, _AWAY),
     ("lines", "a\nb \\\n & c", 2, _LEFT, _AWAY),
@@ -377,30 +377,30 @@ BACKGROUND = [
     + [pytest.param(*case, id=f"near-miss-{k}") for k, case in enumerate(NEAR_MISS)]
     + [pytest.param(*case, id=f"background-{k}") for k, case in enumerate(BACKGROUND)],
 )
-def test_a_mistake_is_told_with_its_place_and_what_to_do(
+def test_a_mistake_is_reported_with_its_place_and_what_to_do(
     form: str, text: str, line: int, wrong: str, advice: str
 ) -> None:
-    told = refusal("t", text.encode(), form)
-    assert told.startswith(f"t:{line}: ")
-    assert wrong in told
-    assert advice in told[told.index(wrong) :]
-    assert len(told) < 400
+    reported = refusal("t", text.encode(), form)
+    assert reported.startswith(f"t:{line}: ")
+    assert wrong in reported
+    assert advice in reported[reported.index(wrong) :]
+    assert len(reported) < 400
 
 
-def test_a_name_in_two_files_is_told_with_both_places() -> None:
+def test_a_name_in_two_files_is_reported_with_both_places() -> None:
     with pytest.raises(TaskFileError, match=r'^-:2: the name "x" is already used by the task at a\.csv:1; '):
         parse([Source("a.csv", b"x\n", "csv"), Source("-", b"b\na #DWORK name=x\n")])
 
 
 def test_control_characters_of_a_file_name_and_a_long_name_are_shown_harmless() -> None:
-    told = refusal("a\n\x1b\udcff", b"b #DWORK after=" + b"x" * 500 + b"\x1b", "lines")
-    assert told.startswith('a\\n\\x1b\\xff:1: unknown predecessor "xxx')
-    assert "xxx...xxx" in told
-    assert len(told) < 200
+    reported = refusal("a\n\x1b\udcff", b"b #DWORK after=" + b"x" * 500 + b"\x1b", "lines")
+    assert reported.startswith('a\\n\\x1b\\xff:1: unknown predecessor "xxx')
+    assert "xxx...xxx" in reported
+    assert len(reported) < 200
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "reported"),
     [
         (
             "a\nb > ${LAUNCHER_JID}.out",
@@ -411,10 +411,10 @@ def test_control_characters_of_a_file_name_and_a_long_name_are_shown_harmless() 
         ("DISBATCH_TASKID=3; [ -e x ]; [[ -e y ]]", []),
     ],
 )
-def test_variables_of_other_systems_are_told_of(text: str, told: list[str]) -> None:
+def test_variables_of_other_systems_are_reported(text: str, reported: list[str]) -> None:
     heard: list[str] = []
     parse([Source("t", text.encode())], tell=heard.append)
-    assert [each.split(", use --format")[0] for each in heard] == told
+    assert [each.split(", use --format")[0] for each in heard] == reported
 
 
 def test_output_to_a_file_as_bash_writes_it_is_taken_where_bash_runs_it() -> None:

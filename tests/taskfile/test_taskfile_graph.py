@@ -144,7 +144,7 @@ def test_many_different_globs_are_matched_without_a_look_at_every_name() -> None
     assert graph_of(text)["d17"] == ("a-17-b",)
 
 
-def test_a_long_circle_is_shown_whole() -> None:
+def test_a_long_cycle_is_shown_whole() -> None:
     n = 2000
     text = "".join(f"t{i} #DWORK after=t{(i + 1) % n}\n" for i in range(n))
     with pytest.raises(TaskFileError) as refused:

@@ -48,7 +48,7 @@ def test_tasks_are_known_by_the_numbers_of_their_lines() -> None:
     ]
 
 
-def test_a_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(tmp_path: Path) -> None:
+def test_a_directory_is_no_other_because_of_a_variable_that_a_shell_reads(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "elsewhere", tmp_path / "old"):
         (place / "data").mkdir(parents=True)
     (tmp_path / "-").mkdir()

@@ -13,13 +13,13 @@ from dwork.taskfile import Source, format_of, parse
 ONE_CPU = (("OMP_NUM_THREADS", "1"), ("HQ_RESOURCE_REQUEST_cpus", "1 compact"))
 
 
-def told_of(text: str) -> tuple[list[Task], list[str]]:
-    told: list[str] = []
-    return parse([Source("job.toml", text.encode(), "hq")], tell=told.append), told
+def read_with_remarks(text: str) -> tuple[list[Task], list[str]]:
+    reported: list[str] = []
+    return parse([Source("job.toml", text.encode(), "hq")], tell=reported.append), reported
 
 
 def tasks_of(text: str) -> list[Task]:
-    return told_of(text)[0]
+    return read_with_remarks(text)[0]
 
 
 def options_of(text: str) -> Options:
@@ -83,20 +83,20 @@ def test_times_are_read_as_hyperqueue_reads_them(text: str, seconds: float) -> N
 
 
 def test_a_part_of_a_core_is_a_core() -> None:
-    tasks, (told,) = told_of('[[task]]\ncommand = ["x"]\nrequest = [{ resources = { cpus = 0.5 } }]')
+    tasks, (reported,) = read_with_remarks('[[task]]\ncommand = ["x"]\nrequest = [{ resources = { cpus = 0.5 } }]')
     assert tasks[0].options.cores == 1
     assert "OMP_NUM_THREADS" not in env_of(tasks[0])
-    assert told.startswith("job.toml:1: cpus: a fraction is rounded up")
+    assert reported.startswith("job.toml:1: cpus: a fraction is rounded up")
 
 
-def test_of_several_requests_the_first_counts_and_that_is_told() -> None:
-    tasks, (told,) = told_of(
+def test_of_several_requests_the_first_counts_and_that_is_reported() -> None:
+    tasks, (reported,) = read_with_remarks(
         '[[task]]\ncommand = ["x"]\n[[task.request]]\nresources = { cpus = 8 }\n'
         "[[task.request]]\nresources = { cpus = 1, fpgas = 1 }\n"
     )
     assert tasks[0].options.cores == 8
     assert env_of(tasks[0])["HQ_RESOURCE_VARIANT"] == "0"
-    assert "only the first of several requests is used" in told
+    assert "only the first of several requests is used" in reported
 
 
 def test_variables_of_the_file_win_over_those_for_its_cores() -> None:
@@ -130,13 +130,13 @@ def test_an_array_may_have_entries(ids: str, numbers: list[str]) -> None:
     ]
 
 
-def test_what_is_passed_over_is_told_with_what_to_do() -> None:
-    tasks, told = told_of(
+def test_what_is_ignored_is_reported_with_what_to_do() -> None:
+    tasks, reported = read_with_remarks(
         'max_fails = 11\nstream = "s"\n\n[[task]]\ncommand = ["x"]\npin = "omp"\ncrash_limit = 12\n'
         '[[task.request]]\nresources = { cpus = "4 compact!" }\nweight = 2.0\n'
     )
     assert tasks[0].options.cores == 4
-    assert sorted(text.split(";")[0] for text in told) == [
+    assert sorted(text.split(";")[0] for text in reported) == [
         "job.toml:1: max_fails is ignored",
         "job.toml:2: stream is ignored: the output of tasks is kept in logs",
         "job.toml:4: compact! is ignored: a task gets neighbouring CPUs where possible",
@@ -144,12 +144,12 @@ def test_what_is_passed_over_is_told_with_what_to_do() -> None:
         "job.toml:4: pin is ignored: a worker with several slots gives each task its own CPUs",
         "job.toml:4: weight is ignored: dwork's scheduler has no weights",
     ]
-    assert any("--halt now,fail=12" in text for text in told)
+    assert any("--halt now,fail=12" in text for text in reported)
 
 
-def test_what_is_passed_over_in_many_tasks_is_told_once() -> None:
-    _, told = told_of('[[task]]\ncommand = ["x"]\npin = "taskset"\n' * 3)
-    assert len(told) == 1
+def test_what_is_ignored_in_many_tasks_is_reported_once() -> None:
+    _, reported = read_with_remarks('[[task]]\ncommand = ["x"]\npin = "taskset"\n' * 3)
+    assert len(reported) == 1
 
 
 def test_placeholders_are_filled_in_in_paths_alone() -> None:
@@ -182,15 +182,17 @@ def test_a_stream_may_go_nowhere(tmp_path: Path) -> None:
     assert (ran.stdout, ran.stderr, list(tmp_path.iterdir())) == (b"", b"b\n", [])
 
 
-def test_a_file_to_be_removed_is_kept_and_that_is_told() -> None:
-    _, (told,) = told_of('[[task]]\ncommand = ["x"]\nstderr = { path = "e", on_close = "rm-if-finished" }')
-    assert "on_close is ignored: the file is kept" in told
+def test_a_file_to_be_removed_is_kept_and_that_is_reported() -> None:
+    _, (reported,) = read_with_remarks(
+        '[[task]]\ncommand = ["x"]\nstderr = { path = "e", on_close = "rm-if-finished" }'
+    )
+    assert "on_close is ignored: the file is kept" in reported
 
 
 def test_an_error_names_the_line_of_its_task() -> None:
-    told = []
+    reported = []
     for text in ('#\n\n[[task]]\ncommand = ["x"]\n  [[ "task" ]] # two\nx = 1\n', "task = [{ x = 1 }]"):
         with pytest.raises(Exception, match="unknown key") as error:
             tasks_of(text)
-        told.append(str(error.value).split(" ")[0])
-    assert told == ["job.toml:5:", "job.toml:1:"]
+        reported.append(str(error.value).split(" ")[0])
+    assert reported == ["job.toml:5:", "job.toml:1:"]

@@ -25,7 +25,7 @@ def test_jobs_have_the_launchers_numbers() -> None:
     ]
 
 
-def test_how_many_jobs_there_are_is_told_to_those_that_ask() -> None:
+def test_how_many_jobs_there_are_is_given_to_those_that_ask() -> None:
     few, more = (tasks_of("a $LAUNCHER_JID\nb ${LAUNCHER_NJOBS}\n" + end) for end in ("", "c"))
     assert dict(few[1].options.env) == {"LAUNCHER_JID": "2", "LAUNCHER_NJOBS": "2"}
     assert dict(more[1].options.env) == {"LAUNCHER_JID": "2", "LAUNCHER_NJOBS": "3"}

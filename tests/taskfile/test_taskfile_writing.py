@@ -163,7 +163,7 @@ def test_a_barrier_above_which_all_is_done_is_gone() -> None:
     assert as_lines(without(tasks, {"a", "b"}), {}) == ["c"]
 
 
-def test_a_barrier_is_none_when_something_below_does_not_wait_for_it() -> None:
+def test_a_barrier_is_not_one_when_something_below_does_not_wait_for_it() -> None:
     tasks = [*read(["a", "b", "#DWORK barrier", "c"]), Task("added", "d")]
     assert as_lines(tasks, {}) == ["a", "b", "c #DWORK after=a,b", "d #DWORK name=added"]
 

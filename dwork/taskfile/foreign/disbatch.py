@@ -30,13 +30,13 @@ _WORD: Final = re.compile(r"\w*")
 _MOST_DIGITS: Final = 18
 
 _REPEATED: Final = "write #DISBATCH REPEAT n [start s] [step t] [command]"
-_DIRECTIVES: Final = "write #DISBATCH followed by PREFIX, SUFFIX, REPEAT or BARRIER, with one space between"
+_DIRECTIVES: Final = "write #DISBATCH followed by PREFIX, SUFFIX, REPEAT or BARRIER, separated by one space"
 _ONCE: Final = "run it in the job script, for example with srun --ntasks-per-node=1 ..."
 _AS_CHECK: Final = (
     "BARRIER acts as BARRIER CHECK: when a task above fails, the tasks below are skipped; "
     "run the same command again to continue"
 )
-_PLACE: Final = "the worker is not known in advance; use DWORK_WORKER, the worker's name"
+_PLACE: Final = "use DWORK_WORKER, the worker's name: the worker is not known in advance"
 _UNSET: Final = Unset("DISBATCH_", {"DISBATCH_CYLINDER_RANK": _PLACE, "DISBATCH_ENGINE_RANK": _PLACE})
 
 

@@ -18,7 +18,7 @@ from dwork.taskfile.foreign.unset import Unset
 from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
 
 _JOBS: Final = "LAUNCHER_NJOBS"
-_PLACE: Final = "the worker is not known in advance; use DWORK_WORKER, the worker's name"
+_PLACE: Final = "use DWORK_WORKER, the worker's name: the worker is not known in advance"
 _UNSET: Final = Unset(
     "LAUNCHER_",
     {

@@ -148,7 +148,7 @@ def _members(table: dict[str, Any]) -> tuple[Collection[int], Collection[Env]]:
         raise ValueError('an array needs ids or entries; write, for example, ids = "1-100"')
     numbers = checked("ids", ids, table["ids"]) if "ids" in table else range(len(entries))
     if entries and len(entries) != len(numbers):
-        raise ValueError(f"{len(numbers)} ids but {len(entries)} entries; write as many of one as of the other")
+        raise ValueError(f"{len(numbers)} ids but {len(entries)} entries; make the numbers equal")
     return numbers, entries or [()] * len(numbers)
 
 
@@ -191,7 +191,7 @@ def _template(draft: Draft, line: int, table: dict[str, Any]) -> _Template:
 def _crash_limit(value: object) -> None:
     if value == "never-restart":
         raise ValueError(
-            "dwork retries a task that lost its worker; remove it, and start the pool with --max-attempts-lost 1"
+            "dwork retries a task that lost its worker; remove this key and start the pool with --max-attempts-lost 1"
         )
     if value != "unlimited":
         number(value, 0, 2**32 - 1)

@@ -81,13 +81,13 @@ def ids(value: object) -> list[int]:
         if match and match[3] is None:
             step = 1
         if not first <= last <= _MOST_ID or not step:
-            raise ValueError(f'"{shown(item)}" is not a range of numbers; write, for example, "1,2,50-100" or "0-10:2"')
+            raise ValueError(f'"{shown(item)}" is not a range of ids; write, for example, "1,2,50-100" or "0-10:2"')
         numbers = range(first, last + 1, step)
         if len(found) + len(numbers) > MOST:
             raise ValueError(f"more than {MOST:,} tasks; correct the numbers, or split the file")
         found += numbers
     if len(set(found)) < len(found):
-        raise ValueError("a number is given twice; use ranges that do not overlap")
+        raise ValueError("an id is given twice; use ranges that do not overlap")
     return found
 
 
