@@ -1,1 +1,1 @@
-"""How programs find a hub and reach it: connection files, addresses, and the hub's listening end."""
+"""Finding and reaching a hub: connection files, addresses, and the hub's listening end."""

@@ -1,4 +1,4 @@
-"""Where a hub is: addresses as people write them."""
+"""Hub addresses as people write them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _HOST = re.compile(r"(?:tcp://)?(\[[0-9A-Fa-f:.%\w]+\]|[\w.\-*]+)(?::(\d{1,5}))?
 
 
 def server_address(given: str | None = None) -> str:
-    """The address of a hub as somebody wrote it; by default tcp://localhost:6125.
+    """Return the full address of a hub; tcp://localhost:6125 by default.
 
-    HOST, HOST:PORT and tcp://HOST:PORT are understood, ipc:// addresses are taken as they are; anything else raises
+    HOST, HOST:PORT and tcp://HOST:PORT are completed, ipc:// addresses are returned unchanged; anything else raises
     UsageError.
     """
     text = given or DEFAULT_SERVER
@@ -24,5 +24,5 @@ def server_address(given: str | None = None) -> str:
         return text
     match = _HOST.fullmatch(text)
     if match is None or int(match[2] or DEFAULT_PORT) not in range(1, 65536):
-        raise UsageError(f"{text!r} is no address of a hub; write tcp://HOST:PORT")
+        raise UsageError(f"{text!r} is not a hub address; write tcp://HOST:PORT")
     return f"tcp://{match[1]}:{match[2] or DEFAULT_PORT}"

@@ -1,7 +1,7 @@
-"""The bridge: the hub's end of ZeroMQ, and the connection file that says where it is.
+"""The bridge: the hub's ZeroMQ socket, and the connection file that says where it is.
 
-Whoever can talk to a hub can run commands as its owner. So a bridge has keys of its own, which only its connection file
-tells, and listens on all interfaces; without keys it listens on loopback, unless somebody asks for more.
+Anyone who can talk to a hub can run commands as its owner. So a bridge has its own keys, which only its connection file
+contains, and listens on all interfaces; without keys it listens on loopback, unless another address is given.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ _LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 
 
 class Bridge:
-    """router: the hub's transport. connection: what others need to know; path: where the file that tells it is."""
+    """A listening hub. router: its transport. connection: what clients need to reach it. path: its connection file."""
 
     def __init__(self, endpoint: Endpoint, started: float, tell: Callable[[str], None]) -> None:
         host = endpoint.bind or ("127.0.0.1" if endpoint.insecure else "0.0.0.0")
         if endpoint.insecure and endpoint.public and not host.startswith(_LOOPBACK):
-            tell(f"whoever reaches {host} can run commands as you: --insecure asks nobody for a key")
+            tell(f"anyone who can reach {host} can run commands as you: --insecure disables authentication")
         ours, theirs = (None, PeerKeys("", "", "")) if endpoint.insecure else _keys(endpoint.keep)
         self.path = ""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection takes a descriptor
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a descriptor
         self.router = _listen(endpoint, host, ours)
         reachable: tuple[str, ...] = (endpoint.local,)
         if endpoint.public:
@@ -67,11 +67,11 @@ class Bridge:
 
     @property
     def server(self) -> str:
-        """The first address at which others may reach it."""
+        """The first address at which the hub can be reached."""
         return self.connection.addresses[0]
 
     def welcome(self, **more: Any) -> Welcome:
-        """A Welcome that tells tasks how to come in here, as far as others than workers may."""
+        """Return a Welcome with what tasks need to reach this hub; without it when the bridge is not public."""
         if not self.path:
             return Welcome(**more)
         if self.connection.keys is None:
@@ -85,7 +85,7 @@ class Bridge:
 
 
 def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
-    """New keys or, when they are to be kept under a name, those of before."""
+    """Return new keys or, given the name of stored keys, those; store new ones under a new name."""
     if not name:
         return make_keys()
     kept = read_private(name)

@@ -1,4 +1,4 @@
-"""Where a hub listens for others than its ranks, and who may come in."""
+"""Where a hub listens for peers other than its ranks, and who may connect."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a bridge listens, and who may come in.
+    """Where a bridge listens, and who may connect.
 
-    bind: an address; None for all with keys, for loopback without. port: None for the default one, or any free one
-    when that is taken. insecure: without keys. local: another address, for workers of this machine, or empty. public:
-    whether it listens to more than that at all. tasks: what the run is about, for people who choose among several.
-    keep: a name under which the keys outlive the run, for a hub that comes back; empty for none. record: the file
-    that the run keeps, for those who miss its end; empty for none.
+    bind: an address; None: all interfaces with keys, loopback without. port: None: the default port, or any free one
+    when that is taken. insecure: use no keys. local: an additional address for workers of this machine, or empty.
+    public: whether the bridge listens on anything but `local`. tasks: a description of the run, for people who choose
+    among several. keep: a name under which the keys are stored beyond the run, for a hub that is restarted; empty: not
+    stored. record: the file of the run's record, for clients that miss its end; empty: none.
     """
 
     bind: str | None = None

@@ -1,8 +1,8 @@
-"""Connection files: how a run says where it is, and whoever can read the file can get in.
+"""Connection files: where a run can be reached, with the keys; anyone who can read the file can connect.
 
-Each run makes keys of its own. The file that holds them belongs to one user alone from its first moment, in a directory
-that does, too: $DWORK_DIR, else ~/.dwork. It is gone when the run ends; one whose process has ended is cleaned up by
-whoever finds it.
+Each run creates its own keys. Only the user can access the file that holds them, from its creation on, and its
+directory: $DWORK_DIR, else ~/.dwork. The run removes the file at its end; a program that finds the file of an ended
+process removes it, too.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from typing import Any, Final
 
 from dwork.connection.address import server_address
 from dwork.core.errors import TransportError, UsageError
-from dwork.core.text import printable, shown
+from dwork.core.text import counted, printable, shown
 from dwork.host.batch_job import are_meant
 from dwork.transport.curve_keys import PeerKeys
 
-#: Seconds for one attempt to reach one address.
+#: Timeout of one attempt to reach one address, in seconds.
 _TRY: Final = 2.0
 #: The version of the file's format.
 FORMAT: Final = 1
@@ -33,11 +33,11 @@ _END: Final = ".json"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """Where a run is. addresses: tcp://HOST:PORT each, in the order in which they are worth trying.
+    """How to reach a run. addresses: tcp://HOST:PORT each, in the order in which to try them.
 
-    server_key: the hub's public key; public_key, secret_key: those of whoever may connect; all as ZeroMQ's text (Z85),
-    and empty when the hub asks for none. started: seconds since the epoch. job: number of the batch job, element: its
-    name in a job array, or empty. record: the file that it keeps, or empty.
+    server_key: the hub's public key; public_key, secret_key: the keys of its clients; all in ZeroMQ's text form (Z85),
+    and empty when the hub uses no keys. started: seconds since the epoch. job: number of the batch job; element: its
+    name in a job array; both may be empty. record: the file of the run's record, or empty.
     """
 
     addresses: tuple[str, ...]
@@ -55,20 +55,20 @@ class Connection:
     record: str = ""
 
     def to_json(self) -> str:
-        """The text of its file: one line."""
+        """Return the text of the connection file: one line of JSON."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Connection:
-        """ValueError when it is none."""
+        """Parse the text of a connection file; ValueError when it is not one."""
         values: Any = json.loads(text)
         if not isinstance(values, dict) or values.get("format") != FORMAT:
-            raise ValueError("it is no connection file, or one of another dwork")
+            raise ValueError("it is not a connection file, or it is from another version of dwork")
         known = {field.name for field in fields(cls)}
         values = {name: value for name, value in values.items() if name in known}
         addresses = values.get("addresses")
         if not isinstance(addresses, list) or not addresses or not all(isinstance(a, str) for a in addresses):
-            raise ValueError("it names no addresses")
+            raise ValueError("it has no addresses")
         texts = ("server_key", "public_key", "secret_key", "host", "job", "tasks", "version", "element", "record")
         numbers = (values.get("pid", 0), values.get("started", 0.0))
         if not all(isinstance(values.get(name, ""), str) for name in texts) or not all(
@@ -79,29 +79,29 @@ class Connection:
 
     @property
     def keys(self) -> PeerKeys | None:
-        """What ZeroMQ must be told; None when the hub has no keys."""
+        """The keys to connect with; None when the hub has no keys."""
         return PeerKeys(self.server_key, self.public_key, self.secret_key) if self.server_key else None
 
     @property
     def is_gone(self) -> bool:
-        """Whether its process has ended, as far as this machine can tell."""
+        """Whether the process of the run is known to have ended; always false for a process on another host."""
         return self.host == socket.gethostname() and not os.path.exists(f"/proc/{self.pid}")
 
 
 def directory() -> str:
-    """Where connection files are."""
+    """Return the directory of connection files."""
     return os.environ.get("DWORK_DIR") or os.path.join(os.path.expanduser("~"), ".dwork")
 
 
 def publish(connection: Connection) -> str:
-    """Write a connection file for others to find, and return its path. UsageError when there is no safe place."""
+    """Write a connection file where other programs find it, and return its path. UsageError when that is not safe."""
     path = _path(_own_directory(), connection)
     write(path, connection)
     return path
 
 
 def is_withdrawn(connection: Connection) -> bool:
-    """Whether a run that was published has ended in order, as far as its file tells."""
+    """Whether a published run has removed its connection file, as it does at its end."""
     return bool(connection.pid) and not os.path.exists(_path(directory(), connection))
 
 
@@ -110,17 +110,17 @@ def _path(place: str, connection: Connection) -> str:
 
 
 def write(path: str, connection: Connection) -> None:
-    """Write a connection file, which is never there by half and never readable for others."""
+    """Write a connection file atomically, and never readable by other users."""
     _write(path, connection.to_json())
 
 
 def write_private(name: str, text: str) -> None:
-    """Keep something for this user alone, under a name that may be any text."""
+    """Store text that only this user can read under a name, which may be any text."""
     _write(_private(_own_directory(), name), text)
 
 
 def read_private(name: str) -> str | None:
-    """What is kept under that name, or None."""
+    """Return the text that is stored under a name, or None."""
     path = _private(directory(), name)
     try:
         _refuse_others(path)
@@ -141,7 +141,9 @@ def _own_directory() -> str:
     try:
         os.makedirs(place, mode=0o700, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"{shown(place)} cannot be made: {error.strerror}; set $DWORK_DIR to another place") from None
+        raise UsageError(
+            f"{shown(place)} cannot be created: {error.strerror}; set $DWORK_DIR to another directory"
+        ) from None
     _refuse_others(place)
     return place
 
@@ -157,18 +159,18 @@ def _write(path: str, text: str) -> None:
         os.replace(hidden, path)
     except OSError as error:
         raise UsageError(
-            f"{shown(path)} cannot be written: {error.strerror}; set $DWORK_DIR to another place"
+            f"{shown(path)} cannot be written: {error.strerror}; set $DWORK_DIR to another directory"
         ) from None
 
 
 def choose(
     server: str | None = None, file: str | Connection | None = None, job: str | None = None, *, insecure: bool = False
 ) -> Connection:
-    """The run that is meant: by its address, file or job, $DWORK_CONNECTION, $DWORK_SERVER, or the only one.
+    """Find the run given by its address, file or job, by $DWORK_CONNECTION or $DWORK_SERVER, or the only known run.
 
-    file: one of `publish`, or what was read from it.
-    insecure, or $DWORK_INSECURE: the address is that of a hub without keys; by default one of this machine.
-    UsageError when none is found, or several are.
+    file: the path of a connection file, or its content.
+    insecure, or $DWORK_INSECURE: the address is that of a hub without keys; by default one on this machine.
+    UsageError when no run is found, or several are.
     """
     insecure = insecure or bool(os.environ.get("DWORK_INSECURE"))
     given = {"-s": server, "--connection": file, "--job": job}
@@ -188,19 +190,20 @@ def choose(
     found = with_address(address)
     if found is None:
         raise UsageError(
-            f"no run is known at {address}; give its file with --connection FILE, or --insecure if it has no keys"
+            f"no run is known at {address}; specify its connection file with --connection FILE, "
+            "or add --insecure if the hub has no keys"
         )
     return found
 
 
 def reach(connection: Connection, seconds: float) -> str:
-    """The first address that answers; TransportError says what each of them did, when none has in so many seconds."""
+    """Return the first address that answers; TransportError, with the failure of each, when none does in time."""
     mine = [address for address in connection.addresses if "//127." in address]
     tcp = [a for a in connection.addresses if a.startswith("tcp://")]
     if connection.host == socket.gethostname():
         tcp = [*mine, *(a for a in tcp if a not in mine)]
     elif len(tcp) > len(mine):
-        tcp = [a for a in tcp if a not in mine]  # loopback is another machine's here
+        tcp = [a for a in tcp if a not in mine]  # the loopback of another machine
     if not connection.server_key or len(tcp) < len(connection.addresses) - len(mine) or not tcp:
         return connection.addresses[0]  # nothing to choose from
     give_up = time.monotonic() + seconds
@@ -214,13 +217,14 @@ def reach(connection: Connection, seconds: float) -> str:
             failures.append(f"{address}: {failure}")
         if time.monotonic() >= give_up:
             raise TransportError(
-                f"nobody answers; {'; '.join(failures)}. Is the run still there, and reachable from here?"
+                f"no address of the run answers: {'; '.join(failures)}; "
+                "check that it has not ended and that this host can reach it"
             )
         time.sleep(min(0.2, seconds))
 
 
 def _failure(address: str, seconds: float) -> str | None:
-    """Why one cannot connect; None when one can."""
+    """Return why a connection fails; None when it succeeds."""
     host, _, port = address.removeprefix("tcp://").rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), seconds).close()
@@ -232,13 +236,16 @@ def _failure(address: str, seconds: float) -> str | None:
 
 
 def withdraw(path: str) -> None:
-    """The run has ended."""
+    """Remove the connection file of a run that has ended."""
     with contextlib.suppress(OSError):
         os.unlink(path)
 
 
 def read(path: str) -> Connection:
-    """UsageError when it cannot be read, is none, or others could read it. `-` is the first line of standard input."""
+    """Read a connection file; a path of `-` is the first line of standard input.
+
+    UsageError when it cannot be read, is not a connection file, or can be read by other users.
+    """
     try:
         if path == "-":
             return Connection.from_json(_first_line())
@@ -252,7 +259,7 @@ def read(path: str) -> Connection:
 
 
 def _first_line() -> str:
-    """What stands there, and no byte more: the rest is for others."""
+    """Read the first line of standard input, and no byte more: the rest is for another reader."""
     line = bytearray()
     while not line.endswith(b"\n") and (byte := os.read(0, 1)):
         line += byte
@@ -260,9 +267,9 @@ def _first_line() -> str:
 
 
 def find(job: str | None = None) -> Connection:
-    """The only run that is there, or that of a batch job; UsageError says what there is instead.
+    """Return the only known run, or the run of a batch job; UsageError, which lists the known runs, when there is none.
 
-    Files of runs of this machine that have ended are removed.
+    Files of runs on this machine that have ended are removed.
     """
     place = directory()
     found, gone = [], 0
@@ -277,18 +284,18 @@ def find(job: str | None = None) -> Connection:
     if len(chosen) == 1:
         return chosen[0][1]
     if chosen:
-        raise UsageError(f"several runs are there; choose one with --connection FILE: {'; '.join(map(_line, chosen))}")
+        raise UsageError(f"there are several runs; choose one with --connection FILE: {'; '.join(map(_line, chosen))}")
     what = f"no run of job {shown(job)}" if job is not None else "no run"
-    also = f" ({gone} had ended, and {'is' if gone == 1 else 'are'} cleaned up)" if gone else ""
-    others = f"; there is {'; '.join(map(_line, found))}" if found else ""
+    also = f" (removed the files of {counted(gone, 'run')} that had ended)" if gone else ""
+    others = f"; known runs: {'; '.join(map(_line, found))}" if found else ""
     raise UsageError(
-        f"{what} is known in {shown(place)}{also}{others}; give its file with --connection FILE, "
+        f"{what} is known in {shown(place)}{also}{others}; specify its connection file with --connection FILE, "
         "or the address of a hub without keys with -s ADDRESS --insecure"
     )
 
 
 def known() -> dict[str, Connection | UsageError]:
-    """The runs that have not ended, by the path of their files; of a file that cannot be used, why."""
+    """Return the runs that have not ended, by the path of their files; for an unusable file, the error."""
     found: dict[str, Connection | UsageError] = {}
     for path in _paths(directory()):
         try:
@@ -303,7 +310,7 @@ def known() -> dict[str, Connection | UsageError]:
 
 
 def successor(of: Connection, after: float) -> str | None:
-    """The file of a run that goes on with what that one did: begun after that time, of the same tasks or address."""
+    """Return the file of the latest run that continues this one: started after that time, same tasks or address."""
     found = {
         path: it
         for path, it in known().items()
@@ -315,7 +322,7 @@ def successor(of: Connection, after: float) -> str | None:
 
 
 def _without_the_dead(found: list[tuple[str, Connection]]) -> list[tuple[str, Connection]]:
-    """Of a job that was started again since its node had died the last run alone."""
+    """Keep only the last run of a job that was started again, since the node of the earlier one has died."""
     last: dict[object, float] = {}
     for path, c in found:
         which = (c.job, c.tasks) if c.job else path
@@ -324,18 +331,18 @@ def _without_the_dead(found: list[tuple[str, Connection]]) -> list[tuple[str, Co
 
 
 def _of_job(found: list[tuple[str, Connection]], text: str) -> list[tuple[str, Connection]]:
-    """Those that are this job; else those of its elements."""
+    """Return the runs of this job; if there are none, those of its array elements."""
     meant = [(entry, are_meant(text, entry[1].job, entry[1].element)) for entry in found]
     return [entry for entry, (it, _) in meant if it] or [entry for entry, (_, array) in meant if array]
 
 
 def is_only(path: str) -> bool:
-    """Whether no other run is known where this file is."""
+    """Whether no other run than that of this file is known."""
     return {os.path.basename(each) for each in known()} <= {os.path.basename(path)}
 
 
 def _all(place: str) -> Iterator[tuple[str, Connection]]:
-    """The path of each file, and what is in it; a run that has just ended has taken its own away."""
+    """Yield the path and content of each connection file; skip a file that its run has just removed."""
     for path in _paths(place):
         try:
             yield path, read(path)
@@ -345,7 +352,7 @@ def _all(place: str) -> Iterator[tuple[str, Connection]]:
 
 
 def with_address(address: str) -> Connection | None:
-    """The run that says it is at tcp://HOST:PORT."""
+    """Return the run whose connection file has this address, tcp://HOST:PORT; None when there is none."""
     for _, connection in _all(directory()):
         if address in connection.addresses and not connection.is_gone:
             return connection
@@ -371,9 +378,12 @@ def _line(found: tuple[str, Connection]) -> str:
 
 
 def _refuse_others(path: str) -> None:
-    """UsageError when others than this user could read or change it."""
+    """Raise UsageError when other users could read or change this path."""
     status = os.stat(path)
     if status.st_uid != os.geteuid():
         raise UsageError(f"{shown(path)} belongs to another user, who could run commands as you; it is not used")
     if stat.S_IMODE(status.st_mode) & 0o077:
-        raise UsageError(f"others can get at {shown(path)}, and so run commands as you; chmod go= it, then start anew")
+        raise UsageError(
+            f"other users can access {shown(path)}, and so run commands as you; "
+            "run chmod go= on it, then start the run again"
+        )

@@ -67,7 +67,7 @@ def test_a_connection_file_that_others_can_read_is_what_to_change(dquery: Any, h
     os.chmod(known(hub), 0o644)
     ran = dquery("doctor")
     assert ran.status == 1
-    assert "What to change:\n  1. others can get at " in ran.out
+    assert "What to change:\n  1. other users can access " in ran.out
 
 
 def test_the_hub_that_is_meant_is_the_only_one_asked(dquery: Any, hub: Any, tmp_path: Path) -> None:
