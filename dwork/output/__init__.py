@@ -1,1 +1,1 @@
-"""What a run prints and writes beside its record: the tasks' output, the summary, the joblog."""
+"""The output of a run apart from its record: the tasks' output, the summary, the joblog."""

@@ -1,7 +1,8 @@
 """A job log with GNU parallel's columns, for the tools that read it: a row for each attempt, when it ends.
 
-Seq is the task's number plus one. Send is always 0; Receive is how many bytes came on the attempt's standard output.
-Unlike GNU parallel's, it has a row for each task that was killed, too. Newlines in a command become NUL, as there.
+Seq is the task's number plus one. Send is always 0; Receive is the size of the attempt's standard output in bytes.
+Unlike GNU parallel's log, it also has a row for each task that was killed. As in GNU parallel's log, newlines in a
+command become NUL.
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ HEADER = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tComm
 
 
 class Joblog:
-    """A listener. command(id) is what a task runs. StoreError when it cannot be written.
+    """A listener that writes a job log. StoreError when the file cannot be written.
 
-    again: add to the file, if it is there; else it starts anew. `-` is standard output; before: called before rows are
-    printed there.
+    command(id): the command of a task. again: append to an existing file instead of replacing it. A path of `-` is
+    standard output; before: called before rows are printed there.
     """
 
     def __init__(
@@ -76,13 +77,13 @@ class Joblog:
             self._write("".join(rows))
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # what could not be written before cannot be now
+        with contextlib.suppress(OSError):  # a failed write has already been reported
             self._file.close()
 
     def _row(self, ended: Ended, location: str) -> str:
         result = ended.result
         received = self._received.pop(ended.id, 0) + len(result.stdout)
-        status = 0 if result.signal else result.exit_status  # as there: a signal's exit value is 0
+        status = 0 if result.signal else result.exit_status  # as in GNU parallel: 0 when a signal ended it
         return (
             f"{ended.id + 1}\t{location.partition(':')[0]}\t{result.started:.3f}\t{result.seconds:10.3f}\t0\t{received}"
             f"\t{status}\t{result.signal}\t{self._command(ended.id).replace(chr(10), chr(0))}\n"
@@ -95,10 +96,11 @@ class Joblog:
             self._file.flush()
         except OSError as error:
             raise StoreError(
-                f"--joblog {shown(self._path)} cannot be written: {error.strerror}; run it again to go on"
+                f"--joblog {shown(self._path)} cannot be written: {error.strerror}; "
+                "run the same command again to continue"
             ) from None
 
 
 def _opened(path: str, flags: int) -> int:
-    """A file of this user's own, or what he has said on purpose: a pipe, a terminal, his own link."""
+    """Open a file of this user, or a pipe, terminal or own link that the user named on purpose."""
     return open_mine(path, flags, links=True, special=True)

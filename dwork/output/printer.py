@@ -1,7 +1,7 @@
-"""Prints the output of tasks: each task's in one piece, in order of completion, or with `keep_order` of the file.
+"""Prints the output of tasks, one block per task, in order of completion or, with `keep_order`, of the file.
 
-Output that is too long to travel with a result arrives in pieces before it, and waits on disk until the result is
-there. So does, with `keep_order`, the output of tasks that ended before an earlier one.
+Output that is too long for a result arrives in pieces before it, and waits on disk for the result. With `keep_order`,
+the output of a task that ended before an earlier one waits there, too.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dwork.output.spool import Extent, Spool
 
 
 class Stream(Protocol):
-    """What it prints to: a binary file, or what takes the place of one."""
+    """Where output is printed: a binary file, or a replacement for one."""
 
     def write(self, data: bytes, /) -> int: ...
 
@@ -26,9 +26,9 @@ class Stream(Protocol):
 
 
 class _Block(NamedTuple):
-    """What one attempt has printed, by stream (stdout, stderr): what waits on disk, and what came with the result.
+    """The output of one attempt, by stream (stdout, stderr): the part on disk, and the part that came with the result.
 
-    mark stands before each line of a failed attempt; it is empty when the attempt was fine.
+    mark: printed before each line of a failed attempt; empty when the attempt succeeded.
     """
 
     mark: bytes
@@ -37,23 +37,23 @@ class _Block(NamedTuple):
 
 
 class Printer:
-    """A listener. `broken` says why output can no longer be written, and is empty while it can."""
+    """A listener that prints output. `broken`: why output can no longer be written; empty while it can."""
 
     def __init__(self, out: Stream, err: Stream, *, keep_order: bool = False) -> None:
         self.broken = ""
         self._streams = (out, err)
         self._keep_order = keep_order
         self._spool = Spool()
-        self._arriving: dict[int, tuple[list[Extent], list[Extent]]] = {}  # pieces of attempts that still run
-        self._order: deque[int] = deque()  # keep_order: ids whose turn it is, then will be
-        self._attempts: dict[int, list[_Block]] = {}  # keep_order: what waits to be printed
-        self._over: set[int] = set()  # keep_order: of those that wait, the ones that have ended
+        self._arriving: dict[int, tuple[list[Extent], list[Extent]]] = {}  # pieces of running attempts
+        self._order: deque[int] = deque()  # keep_order: ids in the order of printing, the current one first
+        self._attempts: dict[int, list[_Block]] = {}  # keep_order: blocks that wait to be printed
+        self._ended: set[int] = set()  # keep_order: ids in `_order` that have ended
 
     def hear(self, happened: Sequence[Event]) -> None:
         for event in happened:
             match event:
                 case events.Finished(tasks=tasks):
-                    for ended in tasks if self._keep_order else self._talkative(tasks):
+                    for ended in tasks if self._keep_order else self._with_output(tasks):
                         self._take(ended, b"")
                         self._end(ended.id)
                 case events.Failed(task=ended) | events.Killed(task=ended):
@@ -81,15 +81,15 @@ class Printer:
             self._guarded(file.flush)
 
     def close(self) -> None:
-        """Print what waits for an earlier task that will not end any more."""
+        """Print the output that waits for an earlier task, which will not end any more."""
         for id in self._order:
             for block in self._attempts.pop(id, ()):
                 self._print(block)
         for file in self._streams:
             self._guarded(file.flush)
 
-    def _talkative(self, tasks: Sequence[Ended]) -> list[Ended]:
-        """Those that have printed something: most have not, and they must cost next to nothing."""
+    def _with_output(self, tasks: Sequence[Ended]) -> list[Ended]:
+        """Return the tasks that have printed something. Most have not, and must cost next to nothing."""
         arriving = self._arriving
         return [e for e in tasks if e.result.stdout or e.result.stderr or (arriving and e.id in arriving)]
 
@@ -97,12 +97,12 @@ class Printer:
         self._arriving.setdefault(id, ([], []))[stream - 1].append(self._spool.write(data))
 
     def _forget(self, id: int) -> None:
-        """An attempt has no result: what came of its output must not be taken for a later attempt's."""
+        """Drop the output of an attempt without a result, so that it is not taken for that of a later attempt."""
         for extents in self._arriving.pop(id, ()):
             self._spool.forget(extents)
 
     def _take(self, ended: Ended, mark: bytes) -> None:
-        """An attempt has ended: print what it printed, or keep it until its turn."""
+        """Print the output of an ended attempt, or keep it until its turn."""
         result = ended.result
         block = _Block(mark, self._arriving.pop(ended.id, ([], [])), (result.stdout, result.stderr))
         if not self._keep_order or not self._order or ended.id == self._order[0]:
@@ -114,19 +114,19 @@ class Printer:
             self._attempts.setdefault(ended.id, []).append(block._replace(short=(b"", b"")))
 
     def _end(self, id: int) -> None:
-        """A task has ended for good: it may be the turn of others now."""
+        """Note that a task has ended for good, and print the tasks whose turn it is now."""
         if not self._keep_order:
             return
-        self._over.add(id)
-        while self._order and self._order[0] in self._over:
-            self._over.remove(self._order.popleft())
+        self._ended.add(id)
+        while self._order and self._order[0] in self._ended:
+            self._ended.remove(self._order.popleft())
             for block in self._attempts.pop(self._order[0], ()) if self._order else ():
                 self._print(block)
 
     def _again(self, id: int) -> None:
-        """A task that had ended is to run after all: in its place, or at the end when its turn is over."""
-        if id in self._over:
-            self._over.remove(id)
+        """Expect a task that had ended to run again: in its place, or at the end when its turn has passed."""
+        if id in self._ended:
+            self._ended.remove(id)
         else:
             self._order.append(id)
 
@@ -137,7 +137,7 @@ class Printer:
                 self._guarded(stream.write, data)
 
     def _guarded(self, write: Callable[..., Any], *arguments: object) -> None:
-        """A full disk or a closed pipe must not end the pool in the middle: its owner looks at `broken`."""
+        """Write, and set `broken` on failure: a full disk or closed pipe must not end the pool at once."""
         if not self.broken:
             try:
                 write(*arguments)
@@ -150,7 +150,7 @@ def _mark(ended: Ended) -> bytes:
 
 
 def _marked(pieces: Iterable[bytes], mark: bytes) -> Iterator[bytes]:
-    """The same with each line marked, and the last line ended."""
+    """Yield the data with the mark before each line and a newline after the last."""
     at_start = True
     for data in pieces:
         for line in data.splitlines(keepends=True):

@@ -1,9 +1,10 @@
-"""What this process prints goes through another one, so that it never waits for a terminal, or for who reads it.
+"""Passes the output of this process through another one, so that it never waits for a terminal or for a slow reader.
 
-From `start` on, descriptors 1 and 2 are pipes to that process (`relayprocess`), which has the true ones. The bar of a
-terminal is drawn through the same pipe, in its place among all else; only questions go to the terminal itself.
+From `start` on, descriptors 1 and 2 are pipes to that process (`relayprocess`), which has the original ones. The bar of
+a terminal is drawn through the same pipe, so that it stays in order with other output; only queries (its width) go to
+the terminal itself.
 
-`close` waits until all is written. Whoever must not be kept waiting (workers, a launcher) is to be sent home before.
+`close` waits until all output is written. Release workers and the launcher before calling it: they must not wait.
 """
 
 from __future__ import annotations
@@ -23,14 +24,14 @@ from dwork.core.text import signal_name
 from dwork.host.signals import ENDS, Signals
 
 _PROGRAM: Final = str(Path(__file__).with_name("relayprocess.py"))
-#: What may be sent to all of a job, a process group or a terminal: it is for us, and must not take the output along.
+#: Signals that may be sent to a whole job, process group or terminal: meant for us, they must not end the relay.
 _OURS: Final = {*ENDS, signal.SIGQUIT}
-#: Bytes that a pipe holds, where that can be had: the fewer turns are taken, the better.
+#: Capacity of a pipe in bytes, where the system allows it: a larger one needs fewer switches between the processes.
 _PIPE: Final = 1024 * 1024
 
 
 class Relay:
-    """out, err: descriptors of what is truly there. pid: of the process, 0 when there is none."""
+    """The relay. out, err: descriptors of the original streams. pid: of the relay process, 0 when there is none."""
 
     def __init__(self) -> None:
         self.out, self.err = 1, 2
@@ -38,14 +39,14 @@ class Relay:
         self._process: subprocess.Popen[bytes] | None = None
         self._signals: Signals | None = None
         self._status = -1
-        self._said = b""
-        self._targets = {1: 1, 2: 2}  # by which number the process knows what our descriptors lead to
+        self._reports = b""
+        self._targets = {1: 1, 2: 2}  # our descriptors: the number of each in the relay process
 
     def start(self) -> None:
-        """Put the process between; when none can be started, all stays as it is."""
+        """Start the process and redirect descriptors 1 and 2 to it; change nothing when it cannot be started."""
         for file in (sys.stdout, sys.stderr):
             file.flush()
-        self._targets[2] = 1 if _is_same(1, 2) else 2  # one pipe then, which keeps the order of what is printed
+        self._targets[2] = 1 if _is_same(1, 2) else 2  # one pipe keeps the order of both
         pipes = {target: os.pipe() for target in sorted(set(self._targets.values()))}
         self._status, status = os.pipe()
         try:
@@ -65,36 +66,36 @@ class Relay:
         for source in sources.values():
             try:
                 fcntl.fcntl(source, fcntl.F_SETPIPE_SZ, _PIPE)
-            except OSError:  # a user may have only so much
+            except OSError:  # the limit of this user is reached
                 pass
         words = [str(status), *(f"{source}:{target}" for target, source in sources.items())]
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)  # it inherits that, and keeps it
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)  # the process inherits the mask and keeps it
         try:
             return subprocess.Popen(
                 [sys.executable, "-I", "-S", _PROGRAM, *words],
                 stdin=subprocess.DEVNULL,
                 pass_fds=(status, *sources.values()),
                 cwd="/",
-                # Ctrl-Z must stop it with us; where no terminal is ours, what ends our group must not end it.
+                # Ctrl-Z must stop it with us; without a controlling terminal, a signal to our group must not end it.
                 start_new_session=not (_is_ours(1) or _is_ours(2)),
             )
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def catch(self, wanted: Iterable[signal.Signals]) -> Signals:
-        """Catch these until all is written: from now on none may end this process with a code that is not its own."""
+        """Catch these signals until all output is written, so that none of them decides the exit code."""
         if self._signals is None:
             self._signals = Signals(wanted, is_last=True)
         return self._signals
 
     def stream(self, number: int) -> Outlet:
-        """Where to print to: 1 or 2."""
+        """Return the stream to print to: 1 for stdout, 2 for stderr."""
         return Outlet(self, number, (sys.stdout if number == 1 else sys.stderr).buffer)
 
     def close(self, seconds: float | None = None) -> str:
-        """Wait until all is written, for so long at the most, or until a signal says to leave at once.
+        """Wait until all output is written, at most `seconds` between two reports, or until a signal of ENDS.
 
-        Return why something could not be written; empty when nothing is known of that.
+        Return why output could not be written; empty when no failure is known.
         """
         with self._signals or Signals(ENDS) as signals:
             self._signals = None
@@ -109,29 +110,29 @@ class Relay:
                 pass
         os.dup2(self.out, 1)
         os.dup2(self.err, 2)
-        while not self._is_over():
+        while not self._has_ended():
             ready, _, _ = select.select([self._status, signals.descriptor], (), (), seconds)
             if not ready or signals.take() & set(ENDS):
                 return ""
         if reasons := list(filter(None, map(self.reason, self._targets))):
             return reasons[0]
         code = self._process.wait()
-        return f"the process that writes it was ended by {signal_name(-code)}" if code < 0 else ""
+        return f"the process that writes it was killed by {signal_name(-code)}" if code < 0 else ""
 
-    def _is_over(self) -> bool:
-        """Take in what the process has said; whether it has ended."""
+    def _has_ended(self) -> bool:
+        """Read the reports of the process; return whether it has ended."""
         while select.select([self._status], (), (), 0)[0]:
-            said = os.read(self._status, 4096)
-            if not said:
+            report = os.read(self._status, 4096)
+            if not report:
                 return True
-            self._said += said
+            self._reports += report
         return False
 
     def reason(self, number: int) -> str:
-        """Why what is printed there cannot be written any more; empty when it can, or nobody knows."""
+        """Return why output to this descriptor cannot be written any more; empty when no failure is known."""
         if self._process is not None:
-            self._is_over()
-            for line in self._said.splitlines():
+            self._has_ended()
+            for line in self._reports.splitlines():
                 target, code = map(int, line.split())
                 if target == self._targets[number]:
                     return os.strerror(code)
@@ -148,7 +149,7 @@ class Relay:
 
 
 class Outlet:
-    """A standard stream that goes through the process: `fileno` and `isatty` are those of what is truly there."""
+    """A standard stream that goes through the relay; `fileno` and `isatty` are those of the original stream."""
 
     def __init__(self, relay: Relay, number: int, file: BinaryIO) -> None:
         self._relay = relay
@@ -178,12 +179,12 @@ class Outlet:
 
 
 def _is_same(one: int, other: int) -> bool:
-    """Whether both lead to the same file, pipe or terminal: ours may have two names."""
+    """Whether both are the same file, pipe or terminal; the controlling terminal may have two names."""
     return os.path.sameopenfile(one, other) or (_is_ours(one) and _is_ours(other))
 
 
 def _is_ours(descriptor: int) -> bool:
-    """Whether it is the terminal that controls us."""
+    """Whether it is our controlling terminal."""
     try:
         return os.tcgetpgrp(descriptor) > 0
     except OSError:

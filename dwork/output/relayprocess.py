@@ -1,11 +1,11 @@
-"""The process that writes what a pool prints: `relayprocess.py STATUS IN:OUT...`, by descriptors. See relay.py.
+"""The process that writes the output of a pool: `relayprocess.py STATUS IN:OUT...`, all descriptors. See relay.py.
 
-It takes in what comes at each IN at once, and a thread of its own writes it to OUT, so that a reader who stands still
-(`| less`, Ctrl-S, a file system that hangs) holds up that thread alone. What waits is in memory, then in unnamed
-temporary files; when their disk is full too, nothing more is taken in until something has been written.
+It reads each IN at once, and one thread per stream writes to OUT, so that a stalled reader (`| less`, Ctrl-S, a file
+system that hangs) blocks only that thread. Data that waits is kept in memory, then in unnamed temporary files; when
+their disk is full too, reading stops until something has been written.
 
-When OUT cannot be written any more, `OUT ERRNO` is said at STATUS, and then IN is closed. Signals are for whoever
-started this: they are blocked already. Only the standard library is used, and little of it: this starts with each pool.
+When OUT cannot be written any more, `OUT ERRNO` is written to STATUS, and then IN is closed. Signals are handled by the
+parent, which has blocked them here. Only a little of the standard library is used, since this starts with each pool.
 """
 
 import os
@@ -14,23 +14,23 @@ import sys
 import threading
 from collections import deque
 
-#: Bytes of a stream that wait in memory, that one file has, and that are read at a time.
+#: In bytes: what waits in memory per stream, the size of one temporary file, and what is read at a time.
 MEMORY = 4 * 1024 * 1024
 FILE = 64 * 1024 * 1024
 PIECE = 256 * 1024
 
 
 class _File:
-    """An unnamed temporary file, which is written and read once. Its disk is free again when it is closed."""
+    """An unnamed temporary file that is written and read once. Closing it frees its disk space."""
 
     def __init__(self) -> None:
-        from tempfile import TemporaryFile  # most never need it, and it takes longer than all the rest
+        from tempfile import TemporaryFile  # rarely needed, and slower than all other imports
 
         self.file = TemporaryFile(buffering=0)  # noqa: SIM115
         self.end = self.read = 0
 
     def put(self, data: bytes) -> bytes:
-        """Keep what there is room for, and return the rest; OSError when there is room for nothing."""
+        """Write what fits, and return the rest; OSError when nothing fits."""
         written = os.pwrite(self.file.fileno(), data, self.end)
         self.end += written
         return data[written:]
@@ -42,9 +42,10 @@ class _File:
 
 
 class Backlog:
-    """What has been read and not yet written, in order: memory first, then files, then `held`.
+    """Data that has been read and not yet written, in order: memory first, then files, then `held`.
 
-    held: what there is no room for; until there is, nothing more may be put in. wake: told when there is again.
+    held: data for which there is no room; nothing more may be put while it is not empty. wake: a descriptor that gets a
+    byte when there is room again.
     """
 
     def __init__(self, wake: int) -> None:
@@ -62,13 +63,13 @@ class Backlog:
             self._changed.notify()
 
     def end(self) -> None:
-        """Nothing more will come."""
+        """Mark the end of the data."""
         with self._changed:
             self._has_ended = True
             self._changed.notify()
 
     def take(self) -> bytes:
-        """Wait for the next piece; empty when there is none any more."""
+        """Wait for the next piece and return it; empty at the end."""
         with self._changed:
             while not (data := self._next()) and not (self._has_ended or self.held):
                 self._changed.wait()
@@ -80,7 +81,7 @@ class Backlog:
             return data
 
     def _stored(self, data: bytes) -> bytes:
-        """Keep it, and return what there is no room for."""
+        """Store data, and return the part for which there is no room."""
         if not self._files and (not self._size or self._size + len(data) <= MEMORY):
             self._memory.append(data)
             self._size += len(data)
@@ -105,7 +106,7 @@ class Backlog:
 
 
 class RelayedStream:
-    """One of the two that are passed on."""
+    """One of the two streams that are passed on."""
 
     def __init__(self, source: int, target: int, status: int, wake: int) -> None:
         self.source = source
@@ -118,7 +119,7 @@ class RelayedStream:
         self.writer.start()
 
     def read(self) -> bool:
-        """Take in what is there; False at the end."""
+        """Read what is available; return False at the end of the stream."""
         data = os.read(self.source, PIECE)
         if data:
             self.backlog.put(data)
@@ -141,12 +142,12 @@ def _write_all(target: int, data: bytes) -> None:
     while view:
         try:
             view = view[os.write(target, view) :]
-        except BlockingIOError:  # somebody who shares it wants it so
+        except BlockingIOError:  # another process has made it non-blocking
             select.select((), (target,), ())
 
 
 def pass_on(status: int, pairs: list[tuple[int, int]]) -> None:
-    """Do so until all that comes is written, or cannot be."""
+    """Pass on all streams until their ends are written, or cannot be."""
     woken, wake = os.pipe()
     streams = {source: RelayedStream(source, target, status, wake) for source, target in pairs}
     writers = [stream.writer for stream in streams.values()]

@@ -1,4 +1,4 @@
-"""Output that waits for its turn, in one unnamed temporary file, so that no amount of it fills the memory."""
+"""Output that waits to be printed, in one unnamed temporary file, so that it never fills the memory."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ PIECE = 256 * 1024
 
 
 class Extent(NamedTuple):
-    """Where in the file a piece of output is, in bytes."""
+    """The place of a piece of output in the file, in bytes."""
 
     offset: int
     length: int
 
 
 class Spool:
-    """Pieces of output, written behind one another. The file is emptied whenever nothing in it is waited for."""
+    """Pieces of output, appended to one file, which is truncated whenever no piece is left to be read."""
 
     def __init__(self) -> None:
         self._file: BinaryIO | None = None
         self._end = 0
-        self._waiting = 0  # bytes that are still to be read
+        self._waiting = 0  # bytes not read yet
 
     def write(self, data: bytes) -> Extent:
-        """Keep data; OSError when the disk is full."""
+        """Store data and return its place; OSError when the disk is full."""
         if self._file is None:
             self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115
         extent = Extent(self._end, len(data))
@@ -40,7 +40,7 @@ class Spool:
         return extent
 
     def read(self, extents: list[Extent]) -> Iterator[bytes]:
-        """What was written there, in pieces; it can be read once."""
+        """Yield the stored data in pieces. Each extent can be read once."""
         for offset, length in extents:
             assert self._file is not None
             for start in range(offset, offset + length, PIECE):
@@ -48,7 +48,7 @@ class Spool:
         self.forget(extents)
 
     def forget(self, extents: list[Extent]) -> None:
-        """Nobody will read this any more."""
+        """Drop these extents: they will not be read."""
         self._waiting -= sum(extent.length for extent in extents)
         if self._file is not None and not self._waiting and self._end:
             os.ftruncate(self._file.fileno(), 0)

@@ -1,4 +1,4 @@
-"""Counts what happens, tells of failures as they come, and sums up at the end."""
+"""Counts events, reports failures as they happen, and summarizes the run at its end."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from dwork.core.events import Ended, Event
 from dwork.core.task import State
 from dwork.core.text import counted, duration, shown
 
-#: Failed tasks that the summary names.
+#: How many failed tasks the summary names.
 NAMED = 50
 
 
 class Report:
-    """A listener. tell(text) prints a line for people; it is not called when quiet.
+    """A listener that reports failures and summarizes the run.
 
-    ran: how many tasks have ended in this run, well or not. seconds: the time of workers that was spent in tasks, for
-    each core that these asked for.
+    tell(text): prints a line for people; not called when quiet. ran: number of tasks that have ended in this run,
+    whether they succeeded or failed. seconds: run time of tasks times the cores that they requested (core seconds).
     """
 
     def __init__(self, tell: Callable[[str], None], *, quiet: bool = False) -> None:
         self._tell = tell
         self._quiet = quiet
-        self._begin: float | None = None  # when the first task was stolen
+        self._begin: float | None = None  # when a worker got the first task
         self._end = 0.0
         self._done = 0  # in this run
         self.ran = 0
         self.seconds = 0.0
-        self._cores: dict[int, int] = {}  # of tasks in somebody's hands that asked for more than one
+        self._cores: dict[int, int] = {}  # by task: of assigned tasks that request more than one
         self._slots = 0
-        self._capacity = 0.0  # slot seconds of workers that have left
+        self._capacity = 0.0  # slot seconds of the workers that have left
         self._workers: dict[str, tuple[float, int]] = {}
-        self._missed: set[str] = set()  # workers that were taken for dead
+        self._missed: set[str] = set()  # workers that were declared dead
         self._failed: dict[int, Ended] = {}
 
     def hear(self, happened: Sequence[Event]) -> None:
@@ -55,21 +55,21 @@ class Report:
                     self._say(f"{_named(ended)} failed: {ended.result.how}")
                 case events.Retried(task=ended, attempts_left=left, delay=delay):
                     self.seconds += self._spent(ended)
-                    times = "once more" if left == 1 else f"up to {left} times more"
-                    when = f", in {delay:g} s" if delay else ""
-                    self._say(f"{_named(ended)} failed: {ended.result.how}; it is tried {times}{when}")
+                    when = f" in {delay:g} s" if delay else ""
+                    attempts = counted(left, "attempt")
+                    self._say(f"{_named(ended)} failed: {ended.result.how}; retrying{when} ({attempts} left)")
                 case events.Interrupted(time=time, task=ended):
                     self._end = time
                     self.seconds += self._spent(ended)
-                    self._say(f"{_named(ended)} was interrupted: the next run runs it again")
+                    self._say(f"{_named(ended)} was interrupted; the next run will run it again")
                 case events.Revoked(tasks=tasks, was=was):
                     if was is State.DONE:
                         self._done -= len(tasks)
                     for named in tasks:
                         self._failed.pop(named.id, None)
                     self._say(
-                        f"{counted(len(tasks), 'task')} ended while the batch system ended the job, "
-                        "which proves nothing: the next run runs them again"
+                        f"{counted(len(tasks), 'task')} ended while the batch system was ending the job; "
+                        "their results are not trusted, and the next run will run them again"
                     )
                 case events.Killed(time=time, task=ended):
                     self._end = time
@@ -78,12 +78,12 @@ class Report:
                     for task in named:
                         self._failed.pop(task.id, None)
                 case events.Skipped(tasks=named, culprit=culprit):
-                    self._say(f"{counted(len(named), 'task')} skipped, since {shown(culprit)} did not end well")
+                    self._say(f"{counted(len(named), 'task')} skipped, because {shown(culprit)} did not succeed")
                 case events.Joined(time=time, location=location, slots=slots):
                     self._workers[location] = (time, max(1, slots))
                     if location in self._missed:
                         self._missed.discard(location)
-                        self._say(f"worker {shown(location)} has come back")
+                        self._say(f"worker {shown(location)} is back")
                 case events.Left(time=time, location=location, reason=reason, died=died):
                     if died:
                         self._missed.add(location)
@@ -91,7 +91,7 @@ class Report:
                     self._capacity += slots * (time - max(since, self._begin or time))
                     self._say(f"worker {shown(location)} has left: {reason}")
                 case events.Unmet(asked=asked, most=most):
-                    self._say(f"a task asks for {asked}, and no worker has that; of each the most is: {most}")
+                    self._say(f"a task requests {asked}, which no worker has; the largest amount of each: {most}")
                 case events.Stopping(reason=reason, now=now):
                     self._say(f"{reason}: no more tasks are started" + (", and running ones are ended" if now else ""))
 
@@ -99,7 +99,7 @@ class Report:
         return ended.result.seconds * (self._cores.pop(ended.id, 1) if self._cores else 1)
 
     def summary(self, counts: dict[State, int]) -> list[str]:
-        """The lines to print at the end."""
+        """Return the lines to print at the end: the failed tasks, then the totals."""
         done, failed, skipped = counts[State.DONE], counts[State.FAILED], counts[State.SKIPPED]
         rest = sum(counts.values()) - done - failed - skipped
         begin = self._begin if self._begin is not None else self._end

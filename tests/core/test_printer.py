@@ -204,7 +204,7 @@ def test_keep_order_prints_a_task_that_is_tried_again_last_if_its_turn_is_over()
     assert screen.hear(fine((2, "2\n"), (0, "0\n"))) == ""
     assert screen.hear(fine((1, "1\n"))) == "1\n2\n0\n"
     assert screen.waiting() == 0
-    assert not screen.printer._over
+    assert not screen.printer._ended
 
 
 def test_keep_order_prints_at_the_end_what_waits_for_tasks_that_never_ended() -> None:

@@ -68,7 +68,7 @@ def test_failures_are_marked_named_and_exit_1(pool: Callable, run: Callable, tmp
     assert sorted(ran.out.splitlines()) == ["[bad: exit status 5] some output", "fine"]
     assert "[bad: exit status 5] trouble" in ran.err
     assert "dwork: failed: #0 bad: exit status 5" in ran.own_err
-    assert "dwork: 1 task skipped, since bad did not end well" in ran.own_err
+    assert "dwork: 1 task skipped, because bad did not succeed" in ran.own_err
     assert ran.own_err[-1].startswith("dwork: 1 done, 1 failed, 1 skipped in ")
 
 

@@ -60,7 +60,7 @@ def test_a_rank_that_was_missed_comes_back_keeps_its_task_and_gets_more(
     (tmp_path / "tasks.txt").write_text(f"{HOLD}{HOLD}{MEET}{MEET}")
     run = stalled("--transport", transport)
     run.go_on()
-    run.wait_for(":2 has come back")
+    run.wait_for(":2 is back")
     (tmp_path / "go").touch()
     assert run.pool.wait(60) == 0, run.err
     assert run.err.splitlines()[-1].startswith("dwork: 4 done, 0 failed, 0 skipped in "), run.err

@@ -140,7 +140,7 @@ def test_an_error_leaves_its_line_and_no_bar(
     (tmp_path / "go").touch()
     lines = ended(pool, 3)
     assert not any(BAR.search(line) for line in lines)
-    assert lines[-2] == "dwork: --joblog log cannot be written: Broken pipe; run it again to go on"
+    assert lines[-2] == "dwork: --joblog log cannot be written: Broken pipe; run the same command again to continue"
 
 
 def test_rows_of_a_job_log_stand_above_the_bar(on: Callable, ended: Callable, pty: Pty, tmp_path: Path) -> None:

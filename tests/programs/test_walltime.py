@@ -33,7 +33,7 @@ def test_what_runs_when_the_job_ends_is_interrupted_and_runs_again(run: Callable
     ran = run(*POOL, "--walltime", "6s", "--drain-before", "2s", "--retries", "0", "tasks.txt")
     assert ran.code == 3, ran.err
     assert "the job ends in 2 s: no more tasks are started, and running ones are ended" in ran.err
-    assert "#0 long was interrupted: the next run runs it again" in ran.err
+    assert "#0 long was interrupted; the next run will run it again" in ran.err
     assert attempts(tmp_path) == [("long", "interrupted"), ("short", "done")]
     (tmp_path / "go").touch()
     ran = run(*POOL, "tasks.txt")

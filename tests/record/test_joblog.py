@@ -60,6 +60,6 @@ def test_a_full_disk_is_a_store_error_once(small_disk: Callable[[str], Any]) -> 
     disk = small_disk("64k")
     log = Joblog(str(disk.path / "log"), lambda id: "x" * 5000)
     disk.fill()
-    with pytest.raises(StoreError, match=r"--joblog .*/log cannot be written: No space left on device; run it again"):
+    with pytest.raises(StoreError, match=r"--joblog .*/log cannot be written: No space left on device; run the same"):
         log.hear([e.Finished(1.0, "w:1", [ended(0)])])
     log.close()
