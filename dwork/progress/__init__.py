@@ -1,1 +1,1 @@
-"""How far a run is, for those who wait for it: a live line on a terminal, or a plain line now and then."""
+"""The progress of a run, for people: a live line on a terminal, or a plain line now and then."""

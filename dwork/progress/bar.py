@@ -1,4 +1,4 @@
-"""Renders the line of a terminal with rich, which is imported with this module and nowhere else in a pool."""
+"""Renders the progress line of a terminal with rich, which a pool imports only with this module."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ _GREEN, _RED = "green", "red"
 
 
 class Bar:
-    """A console of rich's whose paper is read back. encoding: of the characters that the terminal knows."""
+    """A rich console that renders to memory. encoding: the character encoding of the terminal."""
 
     def __init__(self, encoding: str) -> None:
-        self._paper = io.BytesIO()
-        file = io.TextIOWrapper(self._paper, encoding, errors="replace", write_through=True)
+        self._buffer = io.BytesIO()
+        file = io.TextIOWrapper(self._buffer, encoding, errors="replace", write_through=True)
         self._console = Console(file=file, force_terminal=True, highlight=False, legacy_windows=False)
 
     def render(self, line: Line, width: int) -> bytes:
-        """The line, with the colours that the terminal has."""
+        """Return the line with the colours that the terminal supports."""
         console = self._console
         if line.bar:
             bar = ProgressBar(1.0, line.done, line.bar, complete_style=_GREEN, finished_style=_GREEN)
-            drawn = list(console.render(bar))  # without colours only as long as it is filled
+            drawn = list(console.render(bar))  # without colours only its filled part
             console.print(Segments(Segment.adjust_line_length(drawn, line.bar + len(GAP))), end="")
         parts = [Text(part.text, _RED if part.bad else "") for part in line.parts]
         console.print(Text(GAP).join(parts), end="", width=width, no_wrap=True, crop=True)
-        text = self._paper.getvalue()
-        self._paper.seek(0)
-        self._paper.truncate()
+        text = self._buffer.getvalue()
+        self._buffer.seek(0)
+        self._buffer.truncate()
         return text

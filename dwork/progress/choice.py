@@ -1,4 +1,4 @@
-"""Which way progress is shown on standard error."""
+"""How progress is shown on standard error."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ WAYS: Final = ("auto", "bar", "plain", "none")
 
 
 def choose(way: str, tell: Callable[[str], None], descriptor: int) -> tuple[Terminal | NoTerminal, Face]:
-    """What is drawn on, and what is shown; tell(text) prints a line for people. descriptor: of the true stderr."""
+    """Return what to draw on, and the view to show. tell(text) prints a line for people.
+
+    way: one of WAYS. descriptor: the original standard error.
+    """
     through = sys.stderr.fileno()
     if way == "bar" or (way == "auto" and can_redraw(descriptor)):
         terminal = Terminal(descriptor, through if through != descriptor else None)

@@ -1,4 +1,4 @@
-"""A plain line now and then, for logs: the longer a run has lasted, the rarer, so that no log is filled with them."""
+"""Plain progress lines for logs, printed less often the longer a run lasts, so that they do not fill the log."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
 from dwork.progress.words import sentence
 
-#: Seconds between two lines, at the least, and as a part of the time that the run has lasted: 20 lines in the first
-#: minutes, 80 in an hour, less than 200 in a week.
+#: Least time between two lines: in seconds, and as a part of the time that the run has lasted. That is 20 lines in the
+#: first minutes, 80 in an hour, fewer than 200 in a week.
 LEAST: Final = 10.0
 PART: Final = 1 / 20
-#: Seconds between two looks at how the run stands, for the sake of its pace.
+#: Seconds between two readings of the standing, from which the pace is measured.
 LOOK: Final = 1.0
 
 
-def due(began: float, told: float) -> float:
-    """When to tell again, at the earliest, after it was told so, or has begun."""
-    return told + max(LEAST, PART * (told - began))
+def due(began: float, printed: float) -> float:
+    """Return the earliest time of the next line, given the start of the run and the time of the last line."""
+    return printed + max(LEAST, PART * (printed - began))
 
 
 class Lines:
-    """A face of the progress. tell(text) prints a line for people."""
+    """Shows progress as lines. tell(text) prints a line for people."""
 
     def __init__(self, tell: Callable[[str], None]) -> None:
         self._tell = tell
         self._began = 0.0
         self._due = math.inf
-        self._told: object = None  # how it stood then
+        self._printed: object = None  # the counts in the last line
         self._is_news = False
 
     def begin(self, at: Standing) -> None:
         self._began = at.time
-        self._told = at.counts
+        self._printed = at.counts
         self._due = due(at.time, at.time)
 
     def next(self, looked: float, moved: bool) -> float:
@@ -44,8 +44,8 @@ class Lines:
         return self._due if self._is_news else math.inf
 
     def show(self, at: Standing, pace: Pace) -> None:
-        self._is_news = at.counts != self._told
+        self._is_news = at.counts != self._printed
         if self._is_news and at.time >= self._due:
             self._tell(sentence(at, pace, self._began))
-            self._told, self._is_news = at.counts, False
+            self._printed, self._is_news = at.counts, False
             self._due = due(self._began, at.time)

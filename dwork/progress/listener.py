@@ -1,6 +1,6 @@
-"""The progress of a run: hears that something has happened, and has it shown when it is time for that.
+"""The progress of a run: listens for events, and shows how the run stands when that is due.
 
-What is shown, and when, is up to its *face*: a live line of a terminal (`live`), lines of a log (`lines`), or nothing.
+What is shown, and when, is up to its *face*: a live line on a terminal (`live`), lines in a log (`lines`), or nothing.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from dwork.progress.standing import Standing
 
 
 class Face(Protocol):
-    """Where progress is shown."""
+    """One way of showing progress."""
 
     def begin(self, at: Standing) -> None:
-        """The run begins."""
+        """Note that the run begins."""
 
     def next(self, looked: float, moved: bool) -> float:
-        """When to look again how the run stands, after it was looked at; moved: something has happened since."""
+        """Return when to read the standing again. looked: the last time; moved: something has happened since."""
         ...
 
     def show(self, at: Standing, pace: Pace) -> None:
-        """This is how it stands now."""
+        """Show the current standing, if that is due."""
 
 
 class Silence:
@@ -40,7 +40,7 @@ class Silence:
 
 
 class Progress:
-    """A listener. stand(now) tells how the run stands."""
+    """A listener that shows progress. stand(now) returns the standing of the run."""
 
     def __init__(self, face: Face, stand: Callable[[float], Standing]) -> None:
         self._face = face
@@ -50,7 +50,7 @@ class Progress:
         self._moved = False
 
     def begin(self, now: float) -> None:
-        """The run begins."""
+        """Note that the run begins."""
         self._looked = now
         at = self._stand(now)
         self._pace.see(at)
@@ -61,11 +61,11 @@ class Progress:
 
     @property
     def next(self) -> float:
-        """When to call `look`; infinity when it can wait until something happens."""
+        """When to call `look`; infinity when that can wait until something happens."""
         return self._face.next(self._looked, self._moved)
 
     def look(self, now: float) -> None:
-        """See whether it is time to show something; most often it is not, and costs nothing."""
+        """Show the standing if that is due. Most often it is not, and the call costs nothing."""
         if now >= self.next:
             self._looked, self._moved = now, False
             at = self._stand(now)

@@ -12,16 +12,16 @@ from dwork.progress.words import line
 if TYPE_CHECKING:
     from dwork.progress.bar import Bar
 
-#: Seconds between two looks, while something happens and while nothing does; and from the first task to the first line.
+#: Seconds between two readings, while something happens and while nothing does; and from the first task to the line.
 MOVED: Final = 0.2
 UNMOVED: Final = 1.0
 FIRST: Final = 0.5
-#: And for each slot, while something happens: a look goes through all workers, and must not take their hub's time.
+#: Added pause for each slot, while something happens: a reading visits all workers, and must not slow the hub down.
 PER_SLOT: Final = 1 / 5000
 
 
 class Live:
-    """A face of the progress. encoding: of the characters that the terminal knows."""
+    """Shows progress as a line at the foot of a terminal. encoding: the character encoding of the terminal."""
 
     def __init__(self, terminal: Terminal, encoding: str) -> None:
         self._terminal = terminal
@@ -31,7 +31,7 @@ class Live:
         self._pause = MOVED
 
     def begin(self, at: Standing) -> None:
-        from dwork.progress.bar import Bar  # takes no longer than the first worker of our own takes to come
+        from dwork.progress.bar import Bar  # done before the first worker has joined
 
         self._began = at.time
         self._bar = Bar(self._encoding)
@@ -47,6 +47,6 @@ class Live:
             width = self._terminal.width
             try:
                 self._terminal.draw(self._bar.render(line(at, pace, width), width))
-            except Exception:  # no run ends for the sake of its picture
+            except Exception:  # a run must not end for its progress bar
                 self._bar = None
                 self._terminal.hide()

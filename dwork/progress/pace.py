@@ -1,16 +1,17 @@
-"""How quickly tasks end, and when the last one will.
+"""The rate at which tasks end, and an estimate of when the last one will.
 
-The rate is that of a *window*: the last ten seconds, or a twentieth of the run, or four run times of a task, whichever
-is longest; so it follows what changes, and is steady where tasks end in waves. A window begins when some task has
-ended: from there to another end it is a whole number of gaps.
+The rate is measured over a *window*: the last ten seconds, a twentieth of the run, or four run times of a task,
+whichever is longest. So it follows changes, and is steady where tasks end in waves. A window begins at the end of a
+task, so that it is a whole number of gaps between ends.
 
-What is left is so many tasks (what runs is half done, on average) times the time from one end to the next. When the
-window holds several run times, that is what was seen in it: it has in it all that slows a run, as idle slots and the
-way to a worker. Else it is the mean run time over the cores that are in use: the window may lie between two waves.
+The time left is the number of tasks left (a running task is half done, on average) times the gap from one end to the
+next. When the window is several run times long, the gap is measured in it, which includes all that slows a run, such as
+idle slots and the way to a worker. Otherwise it is the mean run time divided by the cores in use, since the window may
+lie between two waves.
 
-Nobody knows from a few tasks how long the others take, and the short ones end first: nothing is said until as many have
-ended as run. An estimate is made when something has ended, or tasks or slots have come or gone; from then on it is
-counted down, and when its time is over without another one, nothing is said either.
+A few tasks do not show how long the others take, and the short ones end first: there is no estimate until as many tasks
+have ended as are running. An estimate is made when something has ended, or tasks or slots have come or gone. It is then
+counted down; when it reaches zero before the next one is made, there is none.
 """
 
 from __future__ import annotations
@@ -21,29 +22,29 @@ from typing import Final
 
 from dwork.progress.standing import Standing
 
-#: The window: in seconds, as a part of the run, and in run times, at the least.
+#: Least length of the window: in seconds, as a part of the run, and in run times of a task.
 RECENT: Final = 10.0
 PART: Final = 1 / 20
 WAVES: Final = 4
-#: Standings that are kept of a window.
+#: How many standings are kept of a window.
 KEPT: Final = 16
-#: Tasks that must have ended before anything is said of the others.
+#: Tasks that must have ended before there is an estimate.
 ENOUGH: Final = 3
 
 
 class Pace:
-    """rate: tasks that end in a second; 0 when none does."""
+    """The pace of a run. rate: tasks that end per second; 0 when none does."""
 
     def __init__(self) -> None:
         self.rate = 0.0
         self._seen: deque[Standing] = deque()  # in the window, oldest first
         self._began = 0.0
         self._mean = 0.0  # run time of a task in the window, for each core
-        self._end = math.inf  # when all will be over
-        self._known: tuple[int, int, int] | None = None  # what that was concluded from
+        self._end = math.inf  # estimated end of the run
+        self._known: tuple[int, int, int] | None = None  # what the estimate is based on
 
     def see(self, at: Standing) -> None:
-        """Take in how the run stands. Until the first task runs, nothing has begun."""
+        """Take in the standing of the run. The run begins with its first task."""
         if not at.ended and not at.running:
             self._seen.clear()
         if not self._seen:
@@ -63,11 +64,11 @@ class Pace:
             self._end = at.time + (at.unstarted + at.running / 2) * gap if is_known else math.inf
 
     def left(self, now: float) -> float | None:
-        """Seconds until the end; None when nobody knows."""
+        """Return the estimated seconds until the end; None without an estimate."""
         return self._end - now if now < self._end < math.inf else None
 
     def _window(self, at: Standing) -> Standing:
-        """Where the window begins; `at` is its end."""
+        """Return the standing at which the window begins; `at` is its end."""
         seen = self._seen
         span = max(RECENT, PART * (at.time - self._began), WAVES * self._mean)
         while len(seen) > 1 and at.time - seen[1].time >= span:
@@ -78,7 +79,7 @@ class Pace:
         return first
 
     def _gap(self, at: Standing, length: float) -> float:
-        """Seconds from one end to the next; 0 when nobody knows."""
+        """Return the seconds from one end to the next; 0 when unknown."""
         if self.rate and length >= WAVES * self._mean:
             return 1 / self.rate
         return self._mean / at.cores if at.cores else 0.0

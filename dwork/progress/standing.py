@@ -1,4 +1,4 @@
-"""Where a run stands, read off what hub and report keep anyway: nothing is counted for it as things happen."""
+"""The standing of a run, read from what hub and report keep anyway: events need no extra counting."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A run at one moment.
+    """The state of a run at one moment.
 
-    time: seconds since the epoch. counts: tasks by state, where those in workers' hands are assigned; running: those of
-    them that run; cores: what these have. busy: slots that are, of `slots`. ended: tasks that have ended in this run,
-    well or not; seconds: what that took, for each core. stopping: nothing more is started.
+    time: seconds since the epoch. counts: number of tasks by state; those held by workers are assigned. running: number
+    of assigned tasks that run; cores: the cores that these use. busy: busy slots, of `slots`. ended: tasks that ended
+    in this run, whether they succeeded or failed; seconds: their run times times their cores (core seconds). stopping:
+    no more tasks are started.
     """
 
     time: float
@@ -37,7 +38,7 @@ class Standing:
 
     @property
     def ready(self) -> int:
-        """Tasks that could run now, also those that wait in a worker's hands."""
+        """Tasks that could run now, including those that wait at a worker."""
         return self.counts[State.READY] + self.counts[State.ASSIGNED] - self.running
 
     @property
@@ -46,12 +47,12 @@ class Standing:
 
     @property
     def over(self) -> int:
-        """Tasks that will not run any more, whatever became of them."""
+        """Tasks that will not run any more: done, failed, skipped or cancelled."""
         return self.total - self.unstarted - self.running
 
 
 def standing(hub: Hub, report: Report, now: float) -> Standing:
-    """How the run stands that they know."""
+    """Return the standing of the run of this hub and report. now: seconds since the epoch."""
     running = cores = busy = slots = 0
     for worker in hub.workers.values():
         slots += worker.slots or 1

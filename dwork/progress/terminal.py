@@ -1,10 +1,10 @@
-"""The foot of a terminal: one line that is drawn again and again, below what is printed.
+"""The foot of a terminal: one line that is redrawn below the printed output.
 
-It must never hold up the hub, nor end the run: the terminal is opened a second time, so as not to wait for one that
-nobody reads (Ctrl-S, a laptop that sleeps), and what cannot be written is not. When what is printed goes through a
-relay, the line goes the same way, so that it stays in its place; the terminal itself is only asked. A program in the
-background leaves the terminal to whoever is in front. There is one line and no more, and the cursor stays as it is, so
-that a program that is killed leaves nothing to be repaired.
+It must never block the hub, nor end the run. So the terminal is opened a second time, without blocking, in case nobody
+reads it (Ctrl-S, a laptop that sleeps), and a line that cannot be written is dropped. When output goes through a relay,
+the line goes through it, too, so that it stays in order; the terminal itself is only queried. A background process
+does not draw. There is only one line, and the cursor is not hidden or moved, so that a killed program leaves nothing to
+repair.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ERASE: Final = b"\r\x1b[K"
 
 
 def can_redraw(descriptor: int) -> bool:
-    """Whether it is a terminal on which a line can be drawn again."""
+    """Whether the descriptor is a terminal that can redraw a line."""
     return os.isatty(descriptor) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
@@ -34,9 +34,9 @@ class BinaryStream(Stream, Protocol):
 
 
 class Terminal:
-    """What is at the other end of a descriptor. It may also be a pipe to somebody who passes it on to a terminal.
+    """The terminal at the other end of a descriptor, which may also be a pipe to a program that writes to a terminal.
 
-    through: a descriptor whose reader passes on to that terminal what is printed, when there is one.
+    through: a descriptor whose reader passes output on to that terminal; None when there is none.
     """
 
     def __init__(self, descriptor: int, through: int | None = None) -> None:
@@ -45,12 +45,12 @@ class Terminal:
         self._through = through
         self._line = b""
         self._is_drawn = False
-        self._is_covered = False  # it was, and has made room for what is printed
-        self._is_midline = False  # what was printed last has no end of line
+        self._is_covered = False  # the line was erased to make room for output
+        self._is_midline = False  # the last output did not end with a newline
 
     @property
     def width(self) -> int:
-        """How many columns a line may have: the last one is left free, where some terminals go on to the next line."""
+        """The most columns of a line; the last column stays free, since some terminals wrap there."""
         try:
             columns = os.get_terminal_size(self._descriptor).columns
         except OSError:
@@ -58,25 +58,25 @@ class Terminal:
         return (columns or shutil.get_terminal_size().columns or 80) - 1
 
     def draw(self, line: bytes) -> None:
-        """Show this line at the foot from now on."""
+        """Show this line at the foot until the next one."""
         if line != self._line or not self._is_drawn:
             self._line = line
             self._draw()
 
     def hide(self) -> None:
-        """Somebody is about to print a line, or some."""
+        """Erase the line before output is printed."""
         if self._is_drawn:
             self._write(_ERASE, must=True)
             self._is_drawn, self._is_covered = False, True
         self._is_midline = False
 
     def restore(self) -> None:
-        """It is printed, perhaps."""
+        """Draw the line again after output was printed."""
         if self._is_covered:
             self._draw()
 
     def close(self) -> None:
-        """Leave nothing behind, and draw nothing more."""
+        """Erase the line, and draw nothing more."""
         self.hide()
         self._is_covered = False
         if self._descriptor >= 0:
@@ -84,12 +84,12 @@ class Terminal:
             self._descriptor = -1
 
     def above(self, file: BinaryStream) -> Stream:
-        """The file, or when that may be on the same screen, what prints to it above the line."""
+        """Return the file or, if it may be on the same screen, a stream that prints to it above the line."""
         is_here = file.isatty() if self._is_terminal else not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return _Above(self, file) if is_here else file
 
     def leave_midline(self) -> None:
-        """What was printed last has no end of line; it must not be drawn over."""
+        """Note that the last output did not end with a newline, and must not be drawn over."""
         self._is_midline = True
 
     def _draw(self) -> None:
@@ -100,22 +100,25 @@ class Terminal:
     def _is_behind(self) -> bool:
         try:
             return os.tcgetpgrp(self._descriptor) != os.getpgrp()
-        except OSError:  # it is not the terminal that controls us
+        except OSError:  # not our controlling terminal
             return False
 
     def _write(self, data: bytes, *, must: bool = False) -> bool:
-        """Write it, if that is possible now; return whether it was. must: also when that waits behind something."""
+        """Write data if that is possible without blocking; return whether it was written.
+
+        must: even if the terminal is busy, as long as the descriptor that is written to is not.
+        """
         target = self._descriptor if self._through is None else self._through
         needed = {target} if must else {target, self._descriptor}
         try:
             is_free = len(select.select((), needed, (), 0)[1]) == len(needed) and not self._is_behind()
             return is_free and os.write(target, data) > 0
-        except (OSError, ValueError):  # nobody is there any more
+        except (OSError, ValueError):  # the terminal is gone
             return False
 
 
 class NoTerminal:
-    """Nothing is drawn anywhere, and nothing is in the way."""
+    """A terminal that draws nothing."""
 
     def hide(self) -> None: ...
 
@@ -128,7 +131,7 @@ class NoTerminal:
 
 
 class _Above:
-    """A file on the screen of a terminal."""
+    """A file on the screen of a terminal, which is printed above the line."""
 
     def __init__(self, terminal: Terminal, file: BinaryStream) -> None:
         self._terminal = terminal
@@ -145,10 +148,10 @@ class _Above:
 
 
 def _open(descriptor: int) -> int:
-    """Another descriptor for the same, which does not block if it is a terminal."""
+    """Return another descriptor for the same file, which does not block if it is a terminal."""
     if os.isatty(descriptor):
         try:
             return os.open(f"/dev/fd/{descriptor}", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError:  # it is somebody else's
+        except OSError:  # the terminal of another user
             pass
     return os.dup(descriptor)

@@ -1,4 +1,4 @@
-"""How far a run is, in words: a whole line for a log, and as many parts as fit for a line of a terminal."""
+"""The progress of a run in words: a whole line for a log, and the parts that fit for the line of a terminal."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from dwork.core.text import duration
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
 
-#: Columns of the bar, at the least and at the most; it goes first on a line shorter than NARROW.
+#: Least and most columns of the bar, which is left out on a line shorter than NARROW.
 BAR: Final = (10, 40)
 NARROW: Final = 40
 GAP: Final = "  "
 
 
 class Part(NamedTuple):
-    """One thing to tell. rank: the higher, the sooner there is no room for it. bad: it should strike the eye."""
+    """One part of a line. rank: parts of higher rank are dropped first when there is no room. bad: shown in red."""
 
     text: str
     rank: int
@@ -26,7 +26,7 @@ class Part(NamedTuple):
 
 
 class Line(NamedTuple):
-    """A line of a terminal: a bar of so many columns, of which `done` (0 to 1) is filled, and the parts behind it."""
+    """A line of a terminal: a bar of `bar` columns, of which the fraction `done` (0 to 1) is filled, then the parts."""
 
     bar: int
     done: float
@@ -34,7 +34,7 @@ class Line(NamedTuple):
 
 
 def sentence(at: Standing, pace: Pace, began: float) -> str:
-    """One line for a log."""
+    """Return the progress as one line for a log. began: start of the run in seconds since the epoch."""
     counts = at.counts
     seconds = round(at.time - began)
     since = f"{seconds} s" if seconds < 60 else duration(seconds)
@@ -57,7 +57,7 @@ def sentence(at: Standing, pace: Pace, began: float) -> str:
 
 
 def line(at: Standing, pace: Pace, width: int) -> Line:
-    """One line of a terminal with so many columns."""
+    """Return the progress as one line of a terminal that has `width` columns."""
     counts = at.counts
     lost = counts[State.SKIPPED] + counts[State.CANCELLED]
     done = at.over / at.total if at.total else 1.0
@@ -81,7 +81,7 @@ def line(at: Standing, pace: Pace, width: int) -> Line:
 
 
 def fitting(parts: Sequence[Part], width: int) -> list[Part]:
-    """Those for which there is room, in their order; of the last one, what there is room for."""
+    """Return the parts that fit into `width` columns, in order; if only one is left, it is cut to fit."""
     kept = list(parts)
     while len(kept) > 1 and _width(kept) > width:
         kept.remove(max(kept, key=lambda part: part.rank))
@@ -93,7 +93,7 @@ def _width(parts: Sequence[Part]) -> int:
 
 
 def rate(a_second: float) -> tuple[str, str]:
-    """A rate and its unit: as `1,234` and `tasks/s`, or `3.4` and `tasks/h`; two empty texts for none."""
+    """Return a rate and its unit, as `1,234` and `tasks/s`, or `3.4` and `tasks/h`; two empty texts for none."""
     for factor, unit in ((1, "tasks/s"), (60, "tasks/min"), (3600, "tasks/h")):
         n = a_second * factor
         if n >= 1 or (n >= 0.1 and unit == "tasks/h"):
@@ -102,7 +102,7 @@ def rate(a_second: float) -> tuple[str, str]:
 
 
 def about(seconds: float) -> str:
-    """A time that is not known well: `15 s`, `53 min`, `1.5 h` or `3.2 days`."""
+    """Return a rough time as text: `15 s`, `53 min`, `1.5 h` or `3.2 days`."""
     if seconds < 90:
         return f"{5 * math.ceil(seconds / 5)} s"
     if seconds < 90 * 60:
