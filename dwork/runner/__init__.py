@@ -1,1 +1,1 @@
-"""Runs the commands of tasks as processes, and watches over them."""
+"""Runs the commands of tasks as processes, and monitors them."""

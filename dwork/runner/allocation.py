@@ -1,4 +1,4 @@
-"""Which CPUs and GPUs of a worker each of its tasks gets."""
+"""The allocation of a worker's CPUs and GPUs to its tasks."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 
 class Share(NamedTuple):
-    """What one task has for itself; no cpus: it shares them with the others."""
+    """The CPUs and GPUs of one task; no cpus: it shares them with other tasks."""
 
     cpus: tuple[int, ...] = ()
     gpus: tuple[str, ...] = ()
 
 
 class Allocation:
-    """The CPUs and GPUs that nobody has now. Without cpus tasks are not pinned."""
+    """The free CPUs and GPUs of a worker. Without cpus, tasks are not pinned."""
 
     def __init__(self, cpus: Sequence[int], gpus: Sequence[str]) -> None:
         self._cpus = sorted(cpus)
@@ -22,26 +22,29 @@ class Allocation:
         self._taken: dict[int, Share] = {}
 
     def __bool__(self) -> bool:
-        """Whether there is anything to give, now or later."""
+        """Whether there is anything to allocate, now or later."""
         return bool(self._cpus or self._gpus or self._taken)
 
     def take(self, task: int, cores: int, gpus: int) -> Share:
-        """A seat for a task; of GPUs, and of CPUs when there are enough."""
+        """Allocate GPUs to a task, and CPUs when enough are free."""
         cpus = self._run_of(cores) if cores <= len(self._cpus) else ()
-        seat = self._taken[task] = Share(cpus, tuple(self._gpus[:gpus]))
+        share = self._taken[task] = Share(cpus, tuple(self._gpus[:gpus]))
         self._cpus = [cpu for cpu in self._cpus if cpu not in cpus]
         del self._gpus[:gpus]
-        return seat
+        return share
 
     def give_back(self, task: int) -> None:
-        """The task has ended."""
-        seat = self._taken.pop(task, None)
-        if seat is not None:
-            self._cpus = sorted([*self._cpus, *seat.cpus])
-            self._gpus += seat.gpus
+        """Free the share of a task that has ended."""
+        share = self._taken.pop(task, None)
+        if share is not None:
+            self._cpus = sorted([*self._cpus, *share.cpus])
+            self._gpus += share.gpus
 
     def _run_of(self, n: int) -> tuple[int, ...]:
-        """The shortest gap that n neighbours fit into, since they share caches and memory; else the first n."""
+        """Return n CPUs from the shortest run of consecutive free ones that fits, since these share caches and memory.
+
+        If no run fits, return the first n.
+        """
         runs: list[list[int]] = []
         for cpu in self._cpus:
             if runs and runs[-1][-1] == cpu - 1:

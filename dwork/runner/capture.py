@@ -1,10 +1,10 @@
-"""What tasks print: each stream of an attempt is a pipe, and the worker reads it when something is there.
+"""The output of tasks: each stream of an attempt is a pipe, which the worker reads when there is data.
 
-Pipes, since a task may say `> /dev/stderr`, which empties a file. Fresh ones for each attempt, since what a task leaves
-behind still has the old ones: what that says is read, so that it need not wait, and thrown away.
+Pipes, since a task may use `> /dev/stderr`, which would truncate a file. New ones for each attempt, since processes
+that a task leaves behind still have the old ones: their output is read, so that they do not block, and discarded.
 
-What is short travels with the result, the rest in pieces through a sink. What a task prints that runs for some time is
-passed on meanwhile, so that it can be followed, and is not lost with the worker.
+Short output travels with the result, longer output in pieces through a sink. The output of a task that runs for some
+time is passed on while it runs, so that it can be followed, and is not lost with the worker.
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from typing import Final
 
 from dwork.runner.stream import SHORT, TaskStream
 
-#: The size of a piece of longer output, in bytes.
+#: Size of a piece of longer output, in bytes.
 PIECE: Final = 256 * 1024
-#: Bytes of a pipe that are read at a time, and at the most before something else is done.
+#: Bytes read from a pipe at a time, and at most before another pipe has its turn.
 READ, TURN = 64 * 1024, 1024 * 1024
-#: Seconds that a worker leaves pipes alone which fill slowly, from the first to the longest such pause.
+#: Shortest and longest pause in seconds between two readings of pipes that fill slowly.
 PAUSE: Final = (0.00025, 0.008)
-#: Seconds that it leaves new ones alone: the end of a short task would wake it twice.
+#: Seconds before a new pipe is watched: the end of a short task would wake the worker twice.
 FRESH: Final = 0.002
 
-#: sink(task id, attempt, stream 1 or 2, position in it, bytes) takes output that is too long for a result, before that
-#: is returned. attempt: 0 for the one that runs.
+#: sink(task id, attempt, stream 1 or 2, position in the stream, bytes) takes output that is too long for a result,
+#: before the result is returned. attempt: 0 for the running one.
 Sink = Callable[[int, int, int, int, bytes], None]
 
 
 class Captured:
-    """Of one attempt: its stdout and stderr, and the ends of the pipes that it writes to and that are read."""
+    """The output of one attempt. streams: its stdout and stderr; ends: the pipe ends it writes to; fds: those read."""
 
     __slots__ = ("ends", "fds", "streams")
 
@@ -44,30 +44,30 @@ class Captured:
 
     @property
     def sent(self) -> tuple[int, ...]:
-        """How many bytes of each stream have gone through the sink; empty when none has."""
+        """Bytes of each stream that went through the sink; empty when none did."""
         out, err = self.streams
         return (out.sent, err.sent) if out.sent or err.sent else ()
 
     def rewind(self) -> None:
-        """All of it is to go through the sink again."""
+        """Send all output through the sink again, from its start."""
         for stream in self.streams:
             stream.sent = 0
 
     def close(self) -> None:
-        """Nobody wants what it printed any more."""
+        """Discard the output."""
         for stream in self.streams:
             stream.close()
 
     @property
     def trouble(self) -> str:
-        """Why not all of it could be kept, or empty."""
+        """Why not all output could be stored, or empty."""
         return self.streams[0].trouble or self.streams[1].trouble
 
 
 class Capture:
-    """The pipes of one worker. limit: bytes of one stream that are passed on; 0: all.
+    """The pipes of one worker. limit: most bytes of one stream that are passed on; 0: all.
 
-    descriptor: readable when one of the pipes is, but for new ones. While it `rests`, `look` not before `rests_until`.
+    descriptor: readable when any of the pipes is, except new ones. While it `rests`, call `look` at `rests_until`.
     """
 
     def __init__(self, sink: Sink) -> None:
@@ -77,11 +77,11 @@ class Capture:
         self._pause = 0.0
         self._epoll = select.epoll()
         self.descriptor = self._epoll.fileno()
-        self._streams: dict[int, TaskStream | None] = {}  # by the end that is read; None: of something left behind
-        self._fresh: set[int] = set()  # those of them that wake nobody yet
+        self._streams: dict[int, TaskStream | None] = {}  # by the read end; None: only a process left behind has it
+        self._fresh: set[int] = set()  # new ones, which are not watched yet
 
     def begin(self) -> Captured:
-        """For an attempt that is about to start; OSError when there can be no pipe."""
+        """Create the pipes of an attempt that is about to start; OSError when that fails."""
         while True:
             fds: list[int] = []
             try:
@@ -93,13 +93,13 @@ class Capture:
                 left_behind = next((fd for fd, stream in self._streams.items() if stream is None), None)
                 if error.errno != errno.EMFILE or left_behind is None:
                     raise
-                self._close(left_behind)  # tasks come first
+                self._close(left_behind)  # a task is worth more
                 continue
             out, out_end, err, err_end = fds
             return Captured([out, err], (out_end, err_end))
 
     def started(self, captured: Captured, now: float) -> None:
-        """It runs, and has the other ends."""
+        """Watch the pipes of an attempt that has started, and close our copies of its ends."""
         for end in captured.ends:
             os.close(end)
         for fd, stream in zip(captured.fds, captured.streams, strict=True):
@@ -111,16 +111,16 @@ class Capture:
 
     @staticmethod
     def drop(captured: Captured) -> None:
-        """It could not start."""
+        """Close the pipes of an attempt that could not start."""
         for fd in (*captured.ends, *captured.fds):
             os.close(fd)
 
     def rests(self, now: float) -> bool:
-        """Whether it is not to be woken by a pipe: `look` when the rest is over, also when that has just been."""
+        """Whether to ignore `descriptor`, and to call `look` at `rests_until`, even if that has just passed."""
         return bool(self._fresh) or now < self.rests_until
 
     def look(self, now: float) -> None:
-        """Read what is there; while pipes fill slowly only now and then, or chatty tasks would keep the worker busy."""
+        """Read what is available. Slow pipes are read only now and then: small writes must not keep the worker busy."""
         if not self._streams or now < self.rests_until:
             return
         while self._fresh:
@@ -138,7 +138,7 @@ class Capture:
             self.rests_until = now + self._pause
 
     def pass_on(self, task: int, captured: Captured, attempt: int = 0) -> None:
-        """Pass on what it has printed so far."""
+        """Pass the output so far on through the sink."""
         for number, stream in enumerate(captured.streams, 1):
             while piece := stream.piece(PIECE):
                 self._sink(task, attempt, number, stream.sent, piece)
@@ -146,9 +146,12 @@ class Capture:
                 stream.is_ahead = True
 
     def end(self, task: int, captured: Captured) -> tuple[bytes, bytes]:
-        """It has ended: what it printed, when that is short; else that went through the sink, and may have to again."""
+        """Return stdout and stderr of an ended attempt, each if it is short; longer output went through the sink.
+
+        The sink may need that again: see `rewind`.
+        """
         for fd, stream in zip(captured.fds, captured.streams, strict=True):
-            if self._streams.get(fd) is stream:  # else it has been closed, and the number may be another's
+            if self._streams.get(fd) is stream:  # else it was closed, and the number may be reused
                 self._drain(fd)
         out, err = captured.streams
         if not out.size and not err.size:
@@ -158,7 +161,7 @@ class Capture:
         return short
 
     def _short(self, stream: TaskStream) -> bytes:
-        """All of it, when that can travel with the result."""
+        """Return the whole stream if it can travel with the result; else nothing."""
         stream.end(self.limit)
         if stream.is_ahead or stream.size > min(SHORT, self.limit or SHORT):
             return b""
@@ -167,13 +170,13 @@ class Capture:
         return short
 
     def close(self) -> None:
-        """Nothing runs any more."""
+        """Close all pipes, once nothing runs any more."""
         for fd in list(self._streams):
             self._close(fd)
         self._epoll.close()
 
     def _read(self, fd: int, most: int) -> int:
-        """Read what is there, or about so much of it; return how much it was."""
+        """Read what is available, about `most` bytes at most; return the number of bytes."""
         stream = self._streams[fd]
         n = 0
         while n < most:
@@ -190,7 +193,7 @@ class Capture:
         return n
 
     def _drain(self, fd: int) -> None:
-        """Its task has ended: read what it can have left there, and no more, since something else may go on writing."""
+        """Read what an ended task can have left in the pipe, and no more: processes it left behind may keep writing."""
         if self._read(fd, READ) >= READ and fd in self._streams:  # it may have made its pipe larger
             self._read(fd, fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ))
         if fd in self._streams:
@@ -200,6 +203,6 @@ class Capture:
         del self._streams[fd]
         if fd in self._fresh:
             self._fresh.remove(fd)
-        else:  # a child that is just being started may still have a copy, and would keep it in there
+        else:  # a child that is being started may have a copy, which would keep it registered
             self._epoll.unregister(fd)
         os.close(fd)

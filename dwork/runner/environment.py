@@ -1,7 +1,7 @@
-"""The environment that tasks get: that of the worker, without what its launcher has put there for the worker alone.
+"""The environment of tasks: that of the worker, without the variables that its launcher has set for the worker alone.
 
-A program that finds the launcher's variables takes itself for a rank of our job: `mpirun` in a task hangs, and so does
-a program that calls MPI_Init. What users set themselves for their MPI (`OMPI_MCA_*`, `MPIR_CVAR_*`, `I_MPI_*`) stays.
+A program with the launcher's variables takes itself for a rank of our job: `mpirun` in a task hangs, and so does a
+program that calls MPI_Init. Variables that users set for their MPI (`OMPI_MCA_*`, `MPIR_CVAR_*`, `I_MPI_*`) stay.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Final
 from dwork.core.glob import matcher
 from dwork.core.messages import Execution
 
-#: What launchers and process managers tell a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI, PALS, ALPS,
-#: MVAPICH, jsrun, Flux.
+#: Variables that launchers and process managers set for a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI,
+#: PALS, ALPS, MVAPICH, jsrun, Flux.
 _LAUNCHER: Final = re.compile(
     r"PMI_|PMIX_|PMI2_|HYDI_|HYDRA_BSTRAP_|MPI_LOCAL|PALS_(RANKID|NODEID|SIZE|LOCAL|APP|APINFO|SPOOL|STARTUP)"
     r"|PRTE_LAUNCHED|PRTE_SHARED|OPAL_|OMPI_(?!MCA_|ALLOW_)"
@@ -23,24 +23,24 @@ _LAUNCHER: Final = re.compile(
     r"|ALPS_APP_|MV2_COMM_WORLD_|JSM_NAMESPACE_|FLUX_(TASK_|JOB_(SIZE|NNODES)|KVS_NAMESPACE|PMI_)"
     r"|I_MPI_HYDRA_UUID|I_MPI_INFO|I_MPI_PIN_|GFORTRAN_UNBUFFERED_PRECONNECTED$|(HFI|IPATH)_NO_BACKTRACE$"
 )
-#: What Slurm tells about the step that a rank is; what it tells about the job is needed by an inner srun.
+#: Slurm's variables about the step of a rank; an inner srun needs those about the job.
 _STEP: Final = re.compile(
     r"SLURM_(STEP_|STEPID|STEPMGR|PROCID|LOCALID|NODEID|GTIDS|TASK_PID|SRUN_|LAUNCH_|PMI|CPU_BIND|MEM_BIND"
     r"|DISTRIBUTION|UMASK|PRIO_PROCESS|TOPOLOGY_ADDR)"
 )
-#: What lets an inner mpirun start its ranks here, and an inner srun share the cores of the step that it is in.
+#: Variables that make an inner mpirun start its ranks here, and an inner srun share the cores of its step.
 _IN_SLURM: Final = {
     "HYDRA_LAUNCHER": "fork",
     "PRTE_MCA_plm": "^slurm",
     "PRTE_MCA_ras": "^slurm",
     "SLURM_OVERLAP": "1",
 }
-#: What would send a task to another hub than that which it is from.
+#: Variables that would connect a task to another hub than its own.
 _OWN: Final = re.compile(r"DWORK_(SERVER|INSECURE|CONNECTION)$")
 
 
 def of_tasks(environ: Mapping[str, str], execution: Execution | None = None) -> dict[str, str]:
-    """The environment of tasks, from that of the worker. A kept variable stays whatever it is."""
+    """Return the environment of tasks, given that of the worker. `execution.keep` wins over all that is dropped."""
     execution = execution or Execution()
     kept, dropped = _any(execution.keep), _any(execution.drop)
     in_step = "SLURM_STEP_ID" in environ
@@ -65,7 +65,7 @@ def _any(globs: Sequence[str]) -> Callable[[str], bool]:
 def _without_launchers_libraries(
     environ: Mapping[str, str], clean: dict[str, str], kept: Callable[[str], bool]
 ) -> None:
-    """Open MPI's mpirun from PyPI puts its own libraries first: another MPI in a task would load them."""
+    """Remove the libraries that mpirun of Open MPI from PyPI puts first: another MPI in a task would load them."""
     prefix = environ.get("OPAL_PREFIX")
     path = clean.get("LD_LIBRARY_PATH")
     if not prefix or not path or kept("LD_LIBRARY_PATH"):

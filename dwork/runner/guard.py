@@ -1,11 +1,11 @@
-"""No task outlives its worker, whatever ends the worker.
+"""Ensures that no task outlives its worker, whatever ends the worker.
 
-Two nets. While a worker lives it is the *subreaper* of all that its tasks start: a process whose parent has ended
-becomes its child, so that it can be found and ended when the worker leaves. And beside each worker waits a *guard*,
-a small shell process at the other end of a pipe: when the pipe breaks without a farewell, since the worker was killed
-(an out-of-memory killer, a second Ctrl-C at mpirun), the guard ends every process that carries the worker's mark in
-its environment. The guard is in a session of its own and holds none of the worker's output, so no launcher waits for
-it or ends it with the worker's group.
+There are two mechanisms. A living worker is the *subreaper* of all processes that its tasks start: a process whose
+parent has ended becomes its child, so the worker can find and end it when it leaves. Each worker also has a *guard*, a
+small shell process at the other end of a pipe: when the pipe breaks without a farewell, since the worker was killed (by
+an out-of-memory killer, or a second Ctrl-C at mpirun), the guard ends every process that has the worker's mark in its
+environment. The guard has its own session and none of the worker's output streams, so no launcher waits for it, or ends
+it with the worker's process group.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ MARK: Final = "DWORK_GUARD"
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
-#: $1 is the mark, $2 the seconds between TERM and KILL, $3 a directory to remove, or nothing. A line on standard input
-#: is the farewell.
+#: $1 is the mark, $2 the seconds between TERM and KILL, $3 a directory to remove, or empty. A line on standard input is
+#: the farewell.
 _SCRIPT: Final = r"""
 trap '' HUP INT TERM USR1 USR2
 read -r farewell && exit
 [ "$3" ] && rm -rf -- "$3"
-tell() {
-    told=
+signal_all() {
+    signalled=
     for environ in $(grep -lszxF "$1" /proc/[0-9]*/environ 2>/dev/null); do
         process=${environ#/proc/}
-        kill -s "$2" "${process%/environ}" 2>/dev/null && told=yes
+        kill -s "$2" "${process%/environ}" 2>/dev/null && signalled=yes
     done
 }
-tell "$1" TERM
+signal_all "$1" TERM
 for second in $(seq "$2"); do
-    [ "$told" ] || exit
+    [ "$signalled" ] || exit
     sleep 1
-    tell "$1" CONT
+    signal_all "$1" CONT
 done
-tell "$1" KILL
+signal_all "$1" KILL
 """
 
 
 class Guard:
-    """Watches over the calling process; `mark` must be in the environment of all that it starts.
+    """The guard of the calling process. `mark` must be in the environment of all processes that it starts.
 
-    directory: what must not be left behind when it is killed, or empty.
+    grace: seconds between TERM and KILL. directory: removed when the calling process is killed; may be empty.
     """
 
     def __init__(self, grace: float, directory: str = "") -> None:
@@ -74,18 +74,18 @@ class Guard:
         return self._process.pid
 
     def close(self) -> None:
-        """Say farewell: all tasks have ended."""
+        """Dismiss the guard: all tasks have ended."""
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(b"farewell\n")
             self._process.stdin.close()
-        except BrokenPipeError:  # somebody has ended it
+        except BrokenPipeError:  # the guard was killed
             pass
         self._process.wait()
 
 
 def children() -> Iterator[int]:
-    """The living children of this process, adopted ones included."""
+    """Yield the living children of this process, including adopted ones."""
     me = os.getpid()
     for pid, fields in stats():
         if int(fields[PARENT]) == me and fields[STATE] != b"Z":
@@ -93,7 +93,7 @@ def children() -> Iterator[int]:
 
 
 def end(pids: Iterable[int], number: signal.Signals) -> list[int]:
-    """Return those that may not be signalled: they belong to somebody else, by sudo."""
+    """Send a signal to processes; return those that may not be signalled, as they run as another user (sudo)."""
     others = []
     for pid in pids:
         try:

@@ -1,8 +1,8 @@
-"""Control groups (version 2) that hold tasks to the memory they asked for: the kernel ends at once what takes more.
+"""Control groups (version 2) that limit tasks to the memory they requested: the kernel ends at once what uses more.
 
-A group whose members are to have groups of their own below it must have no members itself. So what is in the worker's
-group, mpirun and other ranks with it, moves into one below, REST. Where that is not allowed, or memory is not for this
-group to share out (most batch systems, all of version 1), there are no groups, and somebody else must watch.
+A group with subgroups that limit memory must not have members itself. So all processes in the worker's group, including
+mpirun and other ranks, move into a subgroup, REST. Where that is not allowed, or this group must not control memory
+(most batch systems, all of version 1), there are no groups, and memory is polled instead (`memory_poll`).
 """
 
 from __future__ import annotations
@@ -14,26 +14,26 @@ from typing import Final
 from dwork.host import cgroups
 
 REST: Final = "dwork-rest"
-#: Processes may start while others are being moved.
+#: Attempts to empty the group: processes may start while others are being moved.
 _TRIES: Final = 10
 
 
 class MemoryGroups:
-    """Those of one worker's tasks. group: the directory of its own group; empty when it has none."""
+    """The groups of one worker's tasks. group: the directory of the worker's own group; empty when it has none."""
 
     def __init__(self, group: str) -> None:
         self._group = group if _shares_memory(group) else ""
         self._open: dict[int, str] = {}
-        self._left: list[str] = []  # something that their tasks have left behind may still run in them
+        self._left: list[str] = []  # of ended tasks: processes they left behind may still run there
 
     def __bool__(self) -> bool:
-        """Whether there can be any."""
+        """Whether groups can be created."""
         return bool(self._group)
 
     def open(self, task: int, limit: int) -> str:
-        """A group for a task that may have so many bytes: the file that a process writes its number to, to enter.
+        """Create a group for a task; return the file to which a process writes its pid to enter the group.
 
-        Empty when there can be none.
+        limit: memory in bytes. Returns an empty text when the group cannot be created.
         """
         path = f"{self._group}/dwork-{os.getpid()}-{task}"
         try:
@@ -52,9 +52,9 @@ class MemoryGroups:
         return f"{path}/{_MEMBERS}"
 
     def events(self, task: int) -> dict[str, int] | None:
-        """What has happened in the task's group; None when it has none.
+        """Return the memory events of the task's group; None when it has none.
 
-        oom_kill: how many of its processes were ended for memory. oom: how often since it had no more of its own.
+        oom_kill: number of its processes that were killed for memory. oom: how often the group reached its own limit.
         """
         if task not in self._open:
             return None
@@ -62,13 +62,13 @@ class MemoryGroups:
         return {name: int(n) for name, _, n in (line.partition(" ") for line in lines)}
 
     def close(self, task: int) -> None:
-        """The task has ended."""
+        """Remove the group of a task that has ended."""
         if task in self._open:
             self._left.append(self._open.pop(task))
             self._tidy()
 
     def close_all(self) -> None:
-        """Nothing runs any more."""
+        """Remove all groups, once nothing runs any more."""
         self._left += self._open.values()
         self._open.clear()
         self._tidy()
@@ -82,7 +82,7 @@ _SHARED: Final = "cgroup.subtree_control"
 
 
 def _shares_memory(group: str) -> bool:
-    """Let the group share out memory to groups below it, if that is possible."""
+    """Let the group control the memory of its subgroups; return whether that is possible."""
     if "memory" not in cgroups.read(group, "cgroup.controllers").split() or not os.access(group, os.W_OK):
         return False
     try:
@@ -110,7 +110,7 @@ def _empty(group: str) -> None:
     for pid in cgroups.read(group, _MEMBERS).split():
         try:
             _write(f"{group}/{REST}", _MEMBERS, pid)
-        except ProcessLookupError:  # it has ended
+        except ProcessLookupError:  # the process has ended
             pass
 
 

@@ -1,4 +1,4 @@
-"""How much memory tasks use, each with all that it has started."""
+"""The memory use of tasks, each with all processes that it has started."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 
 
 def over(limits: Mapping[int, int]) -> dict[int, int]:
-    """Which of these session leaders' sessions use more than their limits, and how much; both in bytes.
+    """Return the sessions that use more memory than their limits, with their use; by session leader, in bytes.
 
-    What several processes share is counted for each of them at first, and divided only when that is too much:
-    it takes the kernel a hundred times as long.
+    Shared memory is first counted for each process, and divided among them only if that exceeds the limit: the division
+    takes the kernel a hundred times as long.
     """
     sessions: dict[int, list[int]] = {leader: [] for leader in limits}
     used = dict.fromkeys(limits, 0)
@@ -31,7 +31,7 @@ def over(limits: Mapping[int, int]) -> dict[int, int]:
 
 
 def _proportional(pid: int) -> int:
-    """Its own memory, and its part of what it shares; in bytes."""
+    """Return the memory of a process and its part of what it shares, in bytes."""
     try:
         with open(f"/proc/{pid}/smaps_rollup", "rb") as file:
             return next((int(line.split()[1]) * 1024 for line in file if line.startswith(b"Pss:")), 0)

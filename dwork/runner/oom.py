@@ -1,7 +1,7 @@
-"""When memory runs out, the kernel is to end a task and not its worker, and one is to know that it was so.
+"""Makes the kernel kill a task rather than its worker when memory runs out, and detects that it did.
 
-What a process starts inherits how likely it is to be chosen. So it is raised for the moment in which a task is started:
-whoever raised it himself may lower it again, without any privilege.
+A process inherits its OOM score, so the worker raises its own while it starts a task. A process that raised its own
+score may lower it again without privileges.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Final
 
 from dwork.host import cgroups
 
-#: How much more likely a task is to be chosen than its worker; 1000 is all of the memory.
+#: By how much the score of a task exceeds that of its worker; 1000 is all of the memory.
 MORE: Final = 500
-#: Where control groups count what they have ended: in version 2 without and with groups below, and in version 1.
+#: Files in which control groups count OOM kills: in version 2 without and with subgroups, and in version 1.
 _COUNTERS: Final = ("memory.events.local", "memory.events", "memory.oom_control")
 
 
 class Oom:
-    """For one worker. In a system without any of this it does nothing."""
+    """The OOM score and kill counter of one worker. Does nothing where the system has neither."""
 
     def __init__(self) -> None:
         self._adjust = -1
@@ -32,12 +32,12 @@ class Oom:
         self._seen = self._count()
 
     def raise_score(self) -> None:
-        """What is started now is the first to go."""
+        """Make processes that are started now the first to be killed."""
         if self._adjust >= 0:
             self._write(self._raised)
 
     def lower_score(self) -> None:
-        """This process is not."""
+        """Restore the score of this process."""
         if self._adjust >= 0:
             self._write(self._mine)
 
@@ -48,9 +48,9 @@ class Oom:
             self.close()
 
     def has_struck(self) -> bool:
-        """Whether something in this worker's control group was ended for memory since the last time."""
+        """Whether a process in this worker's control group was killed for memory since the last call."""
         counter = _counter_file()
-        if counter != self._counter:  # somebody has moved us to another group
+        if counter != self._counter:  # we were moved to another group
             self._counter, self._seen = counter, 0
         count = self._count()
         struck, self._seen = count > self._seen, count

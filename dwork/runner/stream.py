@@ -1,7 +1,7 @@
-"""One stream of an attempt: what a task has printed there, and how much of it is passed on.
+"""One output stream of an attempt: what a task has printed, and how much of it was passed on.
 
-Up to SHORT bytes are kept in memory, more in an unnamed temporary file (in $TMPDIR), so that no amount of it fills the
-memory. Of more than `limit` bytes the middle is not passed on: a mark stands in its place.
+Up to SHORT bytes are kept in memory, more in an unnamed temporary file (in $TMPDIR), so that output never fills the
+memory. Output longer than `limit` bytes loses its middle, which is marked.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ SHORT: Final = 32 * 1024
 
 
 class TaskStream:
-    """size: bytes that were printed. length: those of them, with the mark, that are to be passed on; sent: that are.
+    """A stream. size: bytes printed. length: bytes to pass on, with the mark; sent: bytes that were passed on.
 
-    is_ahead: some was passed on, so that no more of it goes with the result.
-    trouble: why no more of it can be kept, or empty.
+    is_ahead: some output was passed on, so none of it goes with the result.
+    trouble: why no more output can be stored, or empty.
     """
 
     __slots__ = ("_data", "_file", "_gap", "_head", "_mark", "is_ahead", "length", "sent", "size", "trouble")
@@ -30,10 +30,10 @@ class TaskStream:
         self._data = b""
         self._file: int | None = None
         self._mark = b""
-        self._head = self._gap = 0  # when a mark stands for it: where the gap begins, and how long it is
+        self._head = self._gap = 0  # what the mark replaces: position and length in bytes
 
     def add(self, data: bytes, limit: int) -> None:
-        """It has printed this. Once something could not be kept nothing more is, so that what is has no holes."""
+        """Store printed data. After a failure nothing more is stored, so that the stored output has no holes."""
         if self.trouble:
             return
         if self._file is None and self.size + len(data) <= SHORT:
@@ -48,15 +48,15 @@ class TaskStream:
         self.length = min(self.size, limit // 2) if limit else self.size
 
     def end(self, limit: int) -> None:
-        """It prints nothing more: now it is known what is left out."""
+        """Mark the end of the stream, which determines what is omitted."""
         self.length = self.size
         if limit and self.size > limit:
             self._head, self._gap = limit // 2, self.size - limit
-            self._mark = f"\n[dwork: {self._gap:,} bytes are left out here]\n".encode()
+            self._mark = f"\n[dwork: {self._gap:,} bytes omitted here]\n".encode()
             self.length = limit + len(self._mark)
 
     def piece(self, n: int) -> bytes:
-        """Up to n bytes of what comes next."""
+        """Return up to n bytes of what is to be passed on next."""
         position, n = self.sent, min(n, self.length - self.sent)
         if not self._mark:
             return self._read(position, n)
@@ -68,7 +68,7 @@ class TaskStream:
         return self._read(position - len(self._mark) + self._gap, n)
 
     def close(self) -> None:
-        """Nobody wants it any more."""
+        """Discard the output."""
         if self._file is not None:
             os.close(self._file)
             self._file = None

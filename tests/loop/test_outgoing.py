@@ -72,7 +72,7 @@ def test_the_middle_is_left_out_in_the_same_place(capture: Capture, sunk: list[S
     capture.limit = 1000
     captured = printed(capture, os.urandom(5 * SHORT))
     first = text_of(sunk)
-    assert captured.sent == (0, len(first)) and b"bytes are left out here" in first
+    assert captured.sent == (0, len(first)) and b"bytes omitted here" in first
     sunk.clear()
     captured.rewind()
     capture.pass_on(7, captured)

@@ -62,7 +62,7 @@ def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(benc
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert result is not None and result.exit_status == 126
-    assert result.error == "cannot be started: there is no pipe for what it prints: Too many open files"
+    assert result.error == "cannot be started: no pipe for its output: Too many open files"
     assert bench.run("true").exit_status == 0
 
 
@@ -86,7 +86,7 @@ def test_also_of_short_output_no_more_is_kept_than_the_limit(bench: Bench) -> No
     bench.runner.capture.limit = 100
     result = bench.run("seq 1000")
     assert result.stdout == b""
-    assert sum(len(piece) for _, _, piece in bench.sunk) < 200 and b"bytes are left out" in bench.sunk[1][2]
+    assert sum(len(piece) for _, _, piece in bench.sunk) < 200 and b"bytes omitted" in bench.sunk[1][2]
 
 
 def test_output_and_errors_come_apart_and_whole(bench: Bench) -> None:
@@ -141,7 +141,7 @@ def test_a_task_whose_output_cannot_be_kept_has_not_ended_well(bench: Bench) -> 
         result = bench.run("head -c 1000000 /dev/zero")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (result.exit_status, result.error) == (74, "what it printed cannot be kept: File too large")
+    assert (result.exit_status, result.error) == (74, "its output cannot be stored: File too large")
     assert b"".join(data for _, _, data in bench.sunk) == bytes(2 * SHORT)
     assert bench.run("echo well").stdout == b"well\n"
 
@@ -195,7 +195,7 @@ def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path,
     assert bench.wait()[0].stdout == b""
     printed = b"".join(data for _, _, data in bench.sunk)
     whole = b"".join(b"%05d\n" % i for i in range(1, 50001))
-    assert printed == whole[:50_000] + b"\n[dwork: 200,000 bytes are left out here]\n" + whole[-50_000:]
+    assert printed == whole[:50_000] + b"\n[dwork: 200,000 bytes omitted here]\n" + whole[-50_000:]
 
 
 def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:

@@ -52,7 +52,7 @@ def test_what_takes_more_than_it_asked_for_is_ended_with_all_that_it_has_started
     line = f"sleep 1000 & echo $! > {tmp_path}/child; {takes(200)} & wait; wait; echo alive"
     result = bench.run(line, Options(memory=100 * MIB))
     assert (result.exit_status, result.signal, result.stdout) == (137, 9, b"")
-    assert result.error == "out of memory: it needed more than the 100 MiB that it asked for"
+    assert result.error == "out of memory: it needed more than the 100 MiB that it requested"
     assert is_gone((tmp_path / "child").read_text().strip())
 
 
@@ -102,5 +102,5 @@ def test_a_pool_tells_what_took_too_much(group: Path, run: Callable, tmp_path: P
     )
     ran = run(sys.executable, "-m", "dwork.pool", "--enforce-memory", "--slots", 2, "tasks.txt", limit=200)
     assert ran.code == 1
-    reason = "out of memory: it needed more than the 100 MiB that it asked for"
+    reason = "out of memory: it needed more than the 100 MiB that it requested"
     assert f"dwork: failed: #0 large: {reason}" in ran.own_err
