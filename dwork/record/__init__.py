@@ -1,1 +1,1 @@
-"""The record of a run: an SQLite file that outlives whatever happens, and the log files beside it."""
+"""The record of a run: an SQLite file that survives crashes, and the log files beside it."""

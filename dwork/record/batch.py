@@ -1,8 +1,8 @@
-"""Batches of tasks that ended well: packed in a moment, entered in the tables later.
+"""Batches of tasks that succeeded: packed quickly, and entered in the tables later.
 
-A batch is columns of numbers, little-endian, one behind the other: task and when it was started, 8 bytes each; then, 4
-bytes each, the seconds before that when it was stolen, its seconds, user and system time, max_rss in KiB, and attempt.
-What is not known is 0.
+A batch consists of columns of little-endian numbers, one after the other: task and start time, 8 bytes each; then, 4
+bytes each, the seconds from the steal to the start, the run time in seconds, user and system time, max_rss in KiB, and
+attempt. Unknown values are 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dwork.record.transaction import transaction
 _KINDS: Final = "qdffffII"
 _SIZE: Final = sum(array(kind).itemsize for kind in _KINDS)
 _MOST: Final = 2**32 - 1
-#: Rows of one INSERT; SQLite before 3.32 takes no more than 999 values.
+#: Rows of one INSERT; SQLite before 3.32 accepts at most 999 values.
 _ROWS: Final = 64
 _VALUES: Final = f"({', '.join('?' * 10)})"
 _INSERTS: Final = [
@@ -30,16 +30,16 @@ _INSERTS: Final = [
 
 
 def pack(ids: Sequence[int], columns: Sequence[Any], hands: Sequence[tuple[int, str, float] | None]) -> bytes:
-    """The batch. columns: those of Result from `attempt` to `max_rss`; hands: who had each task, since when."""
+    """Pack a batch. columns: those of Result from `attempt` to `max_rss`; hands: the assignment of each task."""
     attempts, _, _, started, seconds, user, system, max_rss = columns
-    if not all(attempts):  # peers of the original dialect do not count
+    if not all(attempts):  # peers of the original dialect do not count attempts
         attempts = [a or (hand[0] if hand else 0) for a, hand in zip(attempts, hands, strict=True)]
     waited = [
-        begin - hand[2] if begin and hand and hand[0] == attempt else 0.0  # it may be another's, of a later attempt
+        begin - hand[2] if begin and hand and hand[0] == attempt else 0.0  # else it is that of a later attempt
         for begin, hand, attempt in zip(started, hands, attempts, strict=True)
     ]
     rss = [bytes >> 10 for bytes in max_rss]
-    if max(rss) > _MOST:  # somebody does not tell the truth
+    if max(rss) > _MOST:  # a peer reports nonsense
         rss = [min(kib, _MOST) for kib in rss]
     packed = [
         array(kind, column)
@@ -52,7 +52,7 @@ def pack(ids: Sequence[int], columns: Sequence[Any], hands: Sequence[tuple[int, 
 
 
 def unpack(batch: bytes) -> Iterable[tuple[Any, ...]]:
-    """The rows of a batch."""
+    """Return the rows of a packed batch."""
     n = len(batch) // _SIZE
     columns = []
     start = 0
@@ -74,7 +74,7 @@ def enter(connection: sqlite3.Connection, n: int) -> bool:
 
 
 def enter_within(connection: sqlite3.Connection, n: int) -> bool:
-    """As `enter`, within a transaction that has begun."""
+    """Do the same as `enter`, within a transaction that has begun."""
     found = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id LIMIT ?", (n,)).fetchall()
     for _, time, worker, columns in found:
         _enter(connection, time, worker, columns)
@@ -100,7 +100,7 @@ def _enter(connection: sqlite3.Connection, time: float, worker: str, batch: byte
 
 
 def ranges(ids: Iterable[int]) -> Iterable[tuple[int, int]]:
-    """Runs of consecutive numbers, first and last of each: most batches are few."""
+    """Yield first and last of each run of consecutive numbers: most batches consist of few."""
     first = last = None
     for id in sorted(ids):
         if last is None or id != last + 1:

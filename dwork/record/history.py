@@ -1,6 +1,6 @@
-"""Reads a whole record as a history, or just its graph, or its attempts one by one as they began.
+"""Reads a whole record as a history, or only its graph, or its attempts in the order of their starts.
 
-A file that is damaged may hold anything: what comes from here is of the right types, and numbers are finite.
+A damaged file may contain anything: all values returned from here have the right types, and numbers are finite.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dwork.record.reading import Archive
 from dwork.record.rows import options_of, untext
 from dwork.record.trouble import reading
 
-#: How far outside of all runs an attempt may seem to be, in seconds: clocks of hosts differ.
+#: How far outside all runs the times of an attempt may be, in seconds: clocks of hosts differ.
 _TOLERANCE: Final = 3600.0
 _LARGEST: Final = 2**62
 _ATTEMPT: Final = (
@@ -29,7 +29,7 @@ _ATTEMPT: Final = (
 
 
 def history(archive: Archive) -> History:
-    """All of it."""
+    """Return the whole record as a history."""
     with reading(archive.path):
         found = History()
         found.tasks = _tasks(archive)
@@ -49,33 +49,33 @@ def history(archive: Archive) -> History:
 
 
 def graph(archive: Archive) -> tuple[list[Entry], list[list[int]]]:
-    """The tasks that are still in the task files, and of each the positions of its predecessors."""
+    """Return the tasks that are still in the task files, and the positions of the predecessors of each."""
     with reading(archive.path):
         tasks = [entry for entry in _tasks(archive) if not entry.removed]
         return tasks, _predecessors(archive, {entry.id: i for i, entry in enumerate(tasks)})
 
 
 def sessions(archive: Archive) -> list[Session]:
-    """The runs; each ends with its last attempt if nothing else is known."""
+    """Return the runs; a run whose end is unknown ends with its last attempt."""
     with reading(archive.path):
         runs = _runs(archive)
-        first, last = _believed(runs)
+        first, last = _plausible(runs)
         query = "SELECT ended FROM attempts WHERE started IS NOT NULL AND ended BETWEEN ? AND ?"
         killed = not all(is_known for _, is_known in runs)
         return ended(runs, (_number(end) for (end,) in archive.connection.execute(query, (first, last)) if killed))
 
 
 def workers(archive: Archive) -> list[str]:
-    """All that ever had a task, in the order of their names, in which numbers count as such."""
+    """Return all workers that ever had a task, sorted by name, with numbers in numeric order."""
     with reading(archive.path):
         query = "SELECT DISTINCT worker FROM attempts"
         return sorted((str(worker) for (worker,) in archive.connection.execute(query)), key=in_order)
 
 
 def begun(archive: Archive) -> Iterator[tuple[int, str, Attempt]]:
-    """Number and name of the task, and the attempt, of all of which it is known when they ran or were lost."""
+    """Yield task id, task name and attempt for each attempt with known times, in order of start or loss."""
     with reading(archive.path):
-        first, last = _believed(_runs(archive))
+        first, last = _plausible(_runs(archive))
         query = (
             f"SELECT t.id, t.name, {_ATTEMPT} FROM attempts a JOIN tasks t ON t.id = a.task "
             f"WHERE (started IS NOT NULL OR outcome = '{LOST}') AND ifnull(started, ended) >= ? AND ended <= ? "
@@ -86,7 +86,7 @@ def begun(archive: Archive) -> Iterator[tuple[int, str, Attempt]]:
 
 
 def last_words(archive: Archive, n: int) -> dict[int, str]:
-    """The end of stderr of the first n tasks that failed, by their numbers."""
+    """Return the end of stderr of the first n failed tasks, by task id."""
     query = (
         "SELECT t.id, a.stderr FROM tasks t JOIN attempts a ON a.task = t.id "
         "AND a.attempt = (SELECT max(attempt) FROM attempts WHERE task = t.id) "
@@ -98,7 +98,7 @@ def last_words(archive: Archive, n: int) -> dict[int, str]:
 
 
 def _runs(archive: Archive) -> list[tuple[Session, bool]]:
-    """The runs, and whether it is known when they ended: not of a killed one, nor where the clock was set back."""
+    """Return the runs, each with whether its end is known: not if it was killed, or the clock was set back."""
     return [
         (Session(_number(start), _number(end or 0.0), outcome, str(host), job, str(command)), (end or 0.0) > start)
         for start, end, outcome, host, job, command in archive.connection.execute(
@@ -107,14 +107,14 @@ def _runs(archive: Archive) -> list[tuple[Session, bool]]:
     ]
 
 
-def _believed(runs: list[tuple[Session, bool]]) -> tuple[float, float]:
-    """Between which times an attempt can have been."""
+def _plausible(runs: list[tuple[Session, bool]]) -> tuple[float, float]:
+    """Return the earliest and the latest plausible time of an attempt."""
     first = min((session.started for session, _ in runs), default=0.0)
     return first - _TOLERANCE, max(time.time(), first) + _TOLERANCE
 
 
 def _tasks(archive: Archive) -> list[Entry]:
-    cores = {None: 1}  # of each text of options: they are few
+    cores = {None: 1}  # by options text: there are few different ones
     found = []
     for id, name, state, is_join, removed, reason, options in archive.connection.execute(
         "SELECT id, name, state, command IS NULL, removed IS NOT NULL, reason, options FROM tasks ORDER BY id"
@@ -136,8 +136,8 @@ def _predecessors(archive: Archive, positions: dict[int, int]) -> list[list[int]
 
 
 def _attempts(archive: Archive, positions: dict[int, int]) -> tuple[list[Attempt], int]:
-    """All attempts, and of how many the times are not believed."""
-    first, last = _believed(_runs(archive))
+    """Return all attempts, and the number of those with implausible times."""
+    first, last = _plausible(_runs(archive))
     found, odd = [], 0
     for id, *values in archive.connection.execute(f"SELECT task, {_ATTEMPT} FROM attempts a ORDER BY task, attempt"):
         attempt = _attempt(positions[id], values)
@@ -170,12 +170,12 @@ def _attempt(task: int, values: list[Any]) -> Attempt:
 def _number(value: Any) -> float:
     number = float(value)
     if not math.isfinite(number):
-        raise ValueError(f"{value!r} is no number")
+        raise ValueError(f"{value!r} is not a number")
     return number
 
 
 def _in_hand(archive: Archive, found: History, positions: dict[int, int]) -> int:
-    """How many tasks were in the hands of workers when the last run was killed."""
+    """Return the number of tasks that workers held when the last run was killed."""
     hands = in_hand(archive.connection)
     if not hands:
         return 0

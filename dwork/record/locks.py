@@ -1,4 +1,4 @@
-"""Who has a record: a lock of the file system, or where there are none a file beside it that only one can create."""
+"""Locks of a record: a file system lock or, where these are not supported, a lock file beside it."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from dwork.core.errors import StoreError, UsageError
 from dwork.core.text import shown
 from dwork.host.own_files import NotMine, open_mine, refuse
 
-#: What belongs to a record beside the file itself.
+#: Suffixes of the files that belong to a record besides the file itself.
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
-#: What a file system says that has no locks.
+#: Errors of a file system without locks.
 _NO_LOCKS: Final = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 class InUse(UsageError):
-    """Another process has the record."""
+    """Another process uses the record."""
 
 
 def in_use(path: str) -> InUse:
@@ -31,18 +31,18 @@ def in_use(path: str) -> InUse:
 
 def not_mine(path: str, error: NotMine) -> UsageError:
     return UsageError(
-        f"{shown(path)} is refused: {error.strerror}; a record can run commands as you: mend that, or choose another "
+        f"{shown(path)} is refused: {error.strerror}; a record can run commands as you: fix that, or choose another "
         "with -f"
     )
 
 
 def refuse_foreign(path: str) -> None:
-    """UsageError when somebody else has written, or could write, what belongs to a record beside the file itself."""
+    """Raise UsageError when another user has written, or could write, a companion file of a record."""
     for name in [f"{path}{end}" for end in (*COMPANIONS, ".lock")]:
         try:
             status = os.lstat(name)
             if not stat.S_ISREG(status.st_mode):
-                raise NotMine("it is no file")
+                raise NotMine("it is not a regular file")
             refuse(status)
         except FileNotFoundError:
             pass
@@ -51,9 +51,9 @@ def refuse_foreign(path: str) -> None:
 
 
 def has_locks(path: str) -> bool:
-    """Whether the file system has locks, no matter who has some; makes the file when it is not there.
+    """Whether the file system supports locks, even if the file is locked; creates the file if it does not exist.
 
-    UsageError when it cannot be written, or is not this user's own.
+    UsageError when the file cannot be written, or does not belong to this user.
     """
     try:
         fd = open_mine(path, os.O_RDWR | os.O_CREAT, links=True)
@@ -77,7 +77,7 @@ def has_locks(path: str) -> bool:
 
 
 def refuse_if_in_use(path: str) -> None:
-    """InUse when another process has the record, as far as can be told without writing there."""
+    """Raise InUse when another process uses the record, as far as that can be seen without writing."""
     if _by_whom(path):
         raise in_use(path)
     owner = _owner(f"{path}.lock")
@@ -86,7 +86,7 @@ def refuse_if_in_use(path: str) -> None:
 
 
 def _by_whom(path: str) -> str:
-    """Which process on this machine has the lock, as far as can be told; empty when nobody has."""
+    """Return which process has the lock, as text for an error; empty when no process on this machine has it."""
     try:
         with open(path, "rb") as file:
             # struct flock of 64-bit Linux: type, whence, start, length, pid.
@@ -110,7 +110,7 @@ def take_lock_file(path: str) -> str:
                 raise _locked_out(path, owner) from None
             continue
         except OSError as error:
-            raise UsageError(f"{shown(path)} cannot be made: {error.strerror}") from None
+            raise UsageError(f"{shown(path)} cannot be created: {error.strerror}") from None
         try:
             os.write(fd, me.encode())
         except OSError as error:
@@ -119,12 +119,12 @@ def take_lock_file(path: str) -> str:
         finally:
             os.close(fd)
         return path
-    raise UsageError(f"{shown(path)} comes back whenever it is deleted; is another pool starting?")
+    raise UsageError(f"{shown(path)} appears again each time it is deleted; check whether another pool is starting")
 
 
 def _owner(path: str) -> str | None:
-    """Who made a lock file, as host and process; None when there is none."""
-    try:  # a pipe that somebody has put there must not keep us
+    """Return who created a lock file, as host and process; None when there is no lock file."""
+    try:  # O_NONBLOCK: a pipe in its place must not block us
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), errors="replace") as file:
             return file.read(1000).strip()
     except OSError:
@@ -132,13 +132,13 @@ def _owner(path: str) -> str | None:
 
 
 def _is_gone(owner: str) -> bool:
-    """Whether it was a process of this machine that has ended."""
+    """Whether the owner was a process on this machine that has ended."""
     host, _, pid = owner.partition(" ")
     return host == socket.gethostname() and pid.isdecimal() and not os.path.exists(f"/proc/{pid}")
 
 
 def _take_away(path: str, owner: str) -> bool:
-    """Remove the lock file of one who is gone; False when it was another's, which can come between."""
+    """Remove the lock file of an ended process; return False if another process has created its own meanwhile."""
     aside = f"{path}.{os.getpid()}"
     with contextlib.suppress(FileNotFoundError):
         os.rename(path, aside)
@@ -152,4 +152,4 @@ def _take_away(path: str, owner: str) -> bool:
 def _locked_out(path: str, owner: str) -> InUse:
     host, _, pid = owner.partition(" ")
     who = f"process {pid} on {host}" if pid else "another process"
-    return InUse(f"{shown(path)} says that {who} has the record; if that has ended, delete the lock file")
+    return InUse(f"{shown(path)} says that {who} has the record; if that process has ended, delete the lock file")

@@ -1,7 +1,6 @@
-"""The log files of a run: what tasks print, one file per worker, as text that `less` can read.
+"""The log files of a run: the output of tasks, one file per worker, readable with `less`.
 
-Before each piece stands a line that says whose it is. The record knows where each piece is, so nothing in here needs
-to be understood to find it again.
+A line before each piece names its task. The record has the place of each piece, so the files never need to be parsed.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from dwork.core.text import shown
 from dwork.host.own_files import DIRECTORY_MODE, open_directory, open_mine
 from dwork.record.rows import untext
 
-#: Files that are kept open at a time.
+#: Most files that are kept open at a time.
 OPEN: Final = 128
 _ODD: Final = re.compile(r"[^\w.\-]+", re.ASCII)
 _LONGEST: Final = 200
@@ -26,7 +25,7 @@ _STREAMS: Final = {1: "stdout", 2: "stderr"}
 
 
 class Logs:
-    """Files for a record, in a directory that is made with the first. StoreError when they cannot be written."""
+    """The log files of a record; the first one creates the directory. StoreError when they cannot be written."""
 
     def __init__(self, directory: str, record: str) -> None:
         self.directory = directory
@@ -37,7 +36,7 @@ class Logs:
         self._files: OrderedDict[str, tuple[int, int]] = OrderedDict()  # descriptor, size
 
     def append(self, location: str, id: int, attempt: int, stream: int, data: bytes) -> tuple[str, int]:
-        """Write a piece of output, and return its file, as `read` takes it, and its offset in it."""
+        """Append a piece of output; return the file, as `read` expects it, and the offset of the piece in bytes."""
         name = _file_of(location)
         try:
             fd, size = self._open(name)
@@ -47,7 +46,9 @@ class Logs:
             _write(fd, head + data + tail)
         except OSError as error:
             path = shown(os.path.join(self.directory, name))
-            raise StoreError(f"{path} cannot be written: {error.strerror}; run it again to go on") from None
+            raise StoreError(
+                f"{path} cannot be written: {error.strerror}; run the same command again to continue"
+            ) from None
         self._files[name] = (fd, size + len(head) + len(data) + len(tail))
         return os.path.join(self._prefix, name), size + len(head)
 
@@ -75,7 +76,7 @@ class Logs:
 
 
 def _file_of(location: str) -> str:
-    """The name of a worker's file; no longer than a file system takes."""
+    """Return the file name of a worker, shortened to what file systems accept."""
     name = _ODD.sub("_", location)
     if len(name) > _LONGEST:
         name = f"{name[:_LONGEST]}-{zlib.crc32(location.encode()):08x}"
@@ -83,7 +84,7 @@ def _file_of(location: str) -> str:
 
 
 def read(record: str, file: str | bytes, offset: int, length: int) -> bytes:
-    """A piece of output as it was written; fewer bytes when the file is shorter. OSError when it is not there."""
+    """Return a piece of output, shorter if the file is. OSError when the file cannot be read."""
     try:
         fd = os.open(os.path.join(os.path.dirname(record), untext(file)), os.O_RDONLY | os.O_CLOEXEC)
     except (TypeError, ValueError):  # the record is damaged

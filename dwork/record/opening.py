@@ -1,4 +1,4 @@
-"""Opens the record of a run, with its log files; sets an earlier one aside when it is not to be gone on from."""
+"""Opens the record of a run and its log files; with --fresh, moves an earlier record aside first."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from dwork.record.schema import Foreign
 from dwork.record.store import Store
 from dwork.record.waiting import Wait
 
-#: What every SQLite file begins with.
+#: The first bytes of every SQLite file.
 _MAGIC = b"SQLite format 3\0"
-#: The record of who keeps none: it is gone with the process.
+#: The path of a record in memory, for a run that keeps none.
 MEMORY = ":memory:"
 
 
 def places(record: str, logs: str | None, no_logs: bool) -> tuple[str, str]:
-    """The file of a record and the directory of its log files, which is empty when there are to be none."""
+    """Return the file of a record and the directory of its log files, which is empty for no logs."""
     if no_logs or (record == MEMORY and not logs):
         return record, ""
     return record, logs or f"{record.removesuffix('.db')}.logs"
@@ -40,10 +40,10 @@ def open_store(
     fresh: bool = False,
     wait: Wait | None = None,
 ) -> Store:
-    """Open it for this process alone. number, tell: as for Store. fresh: keep what is there as `.1`, and start anew.
+    """Open a record for this process alone. number, tell: see Store. fresh: rename an existing record to `.1` first.
 
-    UsageError when it cannot be opened, or is not this user's own. wait: for somebody else who has it; without one that
-    is an error at once.
+    wait: called while another process uses the record; without it, InUse is raised at once. UsageError when the record
+    cannot be opened, or does not belong to this user.
     """
     while True:
         try:
@@ -54,7 +54,9 @@ def open_store(
                 raise
             wait(error)
     if record != MEMORY and (group := by_group(record)):
-        tell(f"who is in the group {group} can write {shown(record)}, and so run commands as you; chmod g-w ends that")
+        tell(
+            f"group {group} can write {shown(record)}, so its members can run commands as you; chmod g-w prevents that"
+        )
     return store
 
 
@@ -62,7 +64,7 @@ def _opened(
     record: str, logs: str, number: Callable[[str], int | None], now: float, tell: Callable[[str], None], *, fresh: bool
 ) -> Store:
     if record != MEMORY:
-        has_locks(record)  # whether it can be written at all
+        has_locks(record)  # raises if it cannot be written
         _refuse_others_records(record)
     if logs:
         _check_logs(logs)
@@ -70,12 +72,12 @@ def _opened(
         try:
             _set_aside(record, logs and os.path.abspath(logs))
         except OSError as error:
-            raise UsageError(f"--fresh cannot set {shown(record)} aside: {error.strerror}") from None
+            raise UsageError(f"--fresh cannot move {shown(record)} aside: {error.strerror}") from None
     return Store(record, this_run(now), number, Logs(logs, record) if logs else None, tell)
 
 
 def _refuse_others_records(record: str) -> None:
-    """UsageError when others have put something there to be run, or everybody could."""
+    """Raise UsageError when other users have put companion files of a record there, or everybody could."""
     refuse_foreign(record)
     try:
         refuse_open_directory(record)
@@ -84,20 +86,20 @@ def _refuse_others_records(record: str) -> None:
 
 
 def _check_logs(directory: str) -> None:
-    """UsageError when no log file can be made there, or the directory cannot: better now than with the first output."""
+    """Raise UsageError when the directory or files in it cannot be created: better now than at the first output."""
     there = os.path.abspath(directory)
     while not os.path.lexists(there):
         there = os.path.dirname(there)
     if not os.path.isdir(there) or not os.access(there, os.W_OK | os.X_OK):
         raise UsageError(
-            f"no log files can be made in {shown(directory)}; choose another directory with --logs, or --no-logs"
+            f"cannot create log files in {shown(directory)}; choose another directory with --logs, or use --no-logs"
         )
     if os.path.lexists(directory):
         _refuse_planted(directory)
 
 
 def _refuse_planted(logs: str) -> None:
-    """UsageError when the directory, or a log file in it, is somebody else's: output would go where he likes."""
+    """Raise UsageError when the directory or a log file in it is another user's, who would redirect the output."""
     name = logs
     try:
         os.close(open_directory(logs))
@@ -110,14 +112,14 @@ def _refuse_planted(logs: str) -> None:
                     refuse(entry.stat(follow_symlinks=False))
     except NotMine as error:
         raise UsageError(
-            f"{shown(name)} is refused: {error.strerror}; mend that, or choose another directory with --logs"
+            f"{shown(name)} is refused: {error.strerror}; fix that, or choose another directory with --logs"
         ) from None
 
 
 def _set_aside(record: str, logs: str) -> None:
-    """Keep a record as `.1`, also a damaged one, and its logs; an older `.1` is gone then.
+    """Rename a record, even a damaged one, and its logs to `.1`, replacing an older `.1`.
 
-    UsageError when it is in use, or when there is something else than a record and logs.
+    UsageError when the record is in use, or when the files are not a record and logs.
     """
     if os.path.lexists(logs):
         _refuse_others(logs, f"{logs}.1")
@@ -126,7 +128,7 @@ def _set_aside(record: str, logs: str) -> None:
     if record != MEMORY:
         _refuse_no_database(record)
         try:
-            Place(record, lambda text: None).close()  # for the lock: nobody else may have it
+            Place(record, lambda text: None).close()  # checks that no other process has the lock
         except (InUse, Foreign):
             raise
         except UsageError:  # damaged
@@ -144,20 +146,20 @@ def _set_aside(record: str, logs: str) -> None:
 
 
 def _refuse_no_database(record: str) -> None:
-    """UsageError when somebody has mistaken something else for a record: it is neither SQLite's nor called so."""
+    """Raise UsageError when the file is clearly not a record: it is not an SQLite file, nor named `.db`."""
     with open(record, "rb") as file:
         start = file.read(len(_MAGIC))
     if start and start != _MAGIC and not record.endswith(".db"):
-        raise UsageError(f"{shown(record)} is no record; choose another file with -f")
+        raise UsageError(f"{shown(record)} is not a record; choose another file with -f")
 
 
 def _refuse_others(logs: str, older: str) -> None:
-    """UsageError when there is something in one of two directories that no pool has written."""
+    """Raise UsageError when one of the two directories contains anything but log files."""
     for directory in (logs, older):
         if os.path.lexists(directory) and not (
             os.path.isdir(directory) and all(name.endswith(".log") for name in os.listdir(directory))
         ):
             raise UsageError(
-                f"--fresh would move {shown(logs)} to {shown(older)}, but there is more than log files in "
-                f"{shown(directory)}; move that away, or choose another directory with --logs"
+                f"--fresh would move {shown(logs)} to {shown(older)}, but {shown(directory)} has more than log files; "
+                "move the other files away, or choose another directory with --logs"
             )

@@ -1,6 +1,6 @@
-"""What tasks print: into the log files, with a row that tells where; and of those that fail, the end of their stderr.
+"""Records the output of tasks: in the log files, with a row for the place; for failed tasks also the end of stderr.
 
-Output comes in pieces while a task runs, or with its result, or both.
+Output comes in pieces while a task runs, with its result, or both.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dwork.core.task import Result
 from dwork.record.logs import Logs
 from dwork.record.rows import text
 
-#: Bytes of stderr that the record keeps of an attempt that did not end well.
+#: Bytes of stderr that the record keeps of an attempt that did not succeed.
 TAIL: Final = 4096
 
 
 class OutputRecorder:
-    """logs: None when only the ends of stderr are wanted."""
+    """Records output. logs: None to record only the ends of stderr."""
 
     def __init__(self, connection: sqlite3.Connection, logs: Logs | None) -> None:
         self._connection = connection
@@ -28,14 +28,14 @@ class OutputRecorder:
         self.tail, self.forget = self._tails.end, self._tails.forget
 
     def piece(self, id: int, hand: tuple[int, str, float] | None, stream: int, data: bytes) -> None:
-        """A piece, of the attempt that some worker holds."""
+        """Record a piece of output. hand: attempt, holder and time of the assignment; None: not assigned."""
         if stream == 2:
             self._tails.add(id, data)
         if hand is not None:
             self._log(id, hand[0], hand[1], stream, data)
 
     def result(self, id: int, attempt: int, location: str, result: Result) -> None:
-        """What came with the result."""
+        """Record the output that came with a result."""
         for stream, data in ((1, result.stdout), (2, result.stderr)):
             if data:
                 self._log(id, attempt, location, stream, data)
@@ -51,7 +51,7 @@ class OutputRecorder:
         )
 
     def size(self, id: int, attempt: int) -> tuple[int, int]:
-        """How many bytes of stdout and stderr of an attempt are there."""
+        """Return the recorded bytes of stdout and stderr of an attempt."""
         sizes = dict(
             self._connection.execute(
                 "SELECT stream, sum(length) FROM output WHERE task = ? AND attempt = ? GROUP BY stream", (id, attempt)
@@ -60,7 +60,7 @@ class OutputRecorder:
         return sizes.get(1, 0), sizes.get(2, 0)
 
     def drop(self, attempts: Iterable[tuple[int, int]]) -> None:
-        """What is there of these attempts (task, attempt) comes again from its start."""
+        """Forget the output of these attempts (task, attempt), which will be sent again from its start."""
         self._connection.executemany("DELETE FROM output WHERE task = ? AND attempt = ?", attempts)
 
     def close(self) -> None:

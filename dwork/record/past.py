@@ -1,4 +1,4 @@
-"""Reads back from a record what the hub needs to go on."""
+"""Reads from a record what the hub needs to resume a run."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
-#: Its worker died with it, or the whole run.
+#: The worker or the whole run died during the attempt.
 _IS_LOSS: Final = f"outcome = 'lost' AND reason NOT IN ('{GOODBYE}', '{NEVER_ARRIVED}', '{ELSEWHERE}')"
 
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:
-    """All tasks, by id; those that were in a worker's hands are ASSIGNED. A damaged file may raise anything."""
+    """Return all tasks by id; those that a worker held are ASSIGNED. A damaged file may raise any error."""
     after, extended = _predecessors(connection)
     attempts = {
         task: (int(attempt), worker, failures, losses, outcome)
@@ -40,13 +40,13 @@ def recorded(connection: sqlite3.Connection) -> list[Recorded]:
         attempt, holder, failures, losses, outcome = attempts.get(id, (0, None, 0, 0, ""))
         since = 0.0
         now = states[state]
-        if now is State.DONE and outcome != "done":  # a worker that was taken for lost did it in an earlier attempt
+        if now is State.DONE and outcome != "done":  # an earlier attempt succeeded, at a worker that was declared lost
             holder = _who_did(connection, id)
         hand = hands.get(id) if hands else None
         if hand is not None and now is State.WAITING and hand[0] > attempt:
             now, (attempt, holder, since) = State.ASSIGNED, hand
         if not isinstance(name, str):
-            raise TypeError(f"the name of task {id} is none")
+            raise TypeError(f"the name of task {id} is not text")
         task = task_of(name, command, arguments, options, origin, after.get(id, ()), cache)
         entries.append(
             Recorded(
@@ -63,7 +63,7 @@ def _who_did(connection: sqlite3.Connection, id: int) -> str | None:
 
 
 def _predecessors(connection: sqlite3.Connection) -> tuple[dict[int, tuple[str, ...]], dict[int, tuple[str, ...]]]:
-    """Of each task that has some, the names of all, and of those that it got later."""
+    """Return, by task, the names of all predecessors, and of those that were added later."""
     after: dict[int, list[str]] = {}
     extended: dict[int, list[str]] = {}
     query = (
@@ -80,9 +80,9 @@ def _predecessors(connection: sqlite3.Connection) -> tuple[dict[int, tuple[str, 
 
 
 def in_hand(connection: sqlite3.Connection) -> dict[int, tuple[int, str, float]]:
-    """Of each task, the attempt and worker that it was handed to last, and when; without those that were given back.
+    """Return, by task, the attempt, worker and time of its last assignment, except for tasks that were given back.
 
-    Those that ended since are among them: their attempts are in the record.
+    Tasks that have ended since are included: their attempts are in the record.
     """
     hands: dict[int, tuple[int, str, float]] = {}
     for worker, tasks, time in connection.execute("SELECT worker, tasks, time FROM hands ORDER BY id"):

@@ -1,8 +1,8 @@
-"""The file of a record: opened so that nobody else can, also where the file system has no locks.
+"""The file of a record, opened exclusively, even where the file system has no locks.
 
-SQLite's write-ahead log with an exclusive lock needs no shared memory, so it works on network file systems too. Where
-the file system refuses locks, SQLite is told to do without, and a lock file keeps others away. A file that is no record
-is left as it is.
+SQLite's write-ahead log with an exclusive lock needs no shared memory, so it works on network file systems, too. Where
+the file system does not support locks, SQLite uses none, and a lock file replaces them. A file that is not a record is
+not changed.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from dwork.record.locks import has_locks, refuse_foreign, take_lock_file
 from dwork.record.schema import version_of
 from dwork.record.trouble import opening
 
-#: Seconds that one who only looks waits for another who does.
+#: Seconds that one reader waits for another.
 _PATIENCE: Final = 1.0
-#: A checkpoint makes all wait for the disk, so the log may grow to 80 MB before; the cache takes 16 MB.
+#: A checkpoint blocks on the disk, so the log may grow to 80 MB before one; the cache takes 16 MB.
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=20000", "cache_size=-16384")
 
 
 class Place:
-    """A file that is open for this process alone, or `shared` with others who only look, where there are locks.
+    """The open file of a record; call `close` to release it.
 
-    UsageError when it is not this user's own, since what is in a record may be run. `close` lets go of it.
-    known_as: its name in errors.
+    shared: share it with other readers, where the file system has locks; otherwise this process alone has it. known_as:
+    the name of the file in errors. UsageError when the file does not belong to this user, since its tasks may be run.
     """
 
     def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "", *, shared: bool = False) -> None:
@@ -42,7 +42,7 @@ class Place:
         refuse_foreign(path)
         if not locks:
             self._lock = take_lock_file(f"{path}.lock")
-            tell(f"the file system of {shown(path)} has no locks; {shown(self._lock)} keeps others away instead")
+            tell(f"the file system of {shown(path)} has no locks; using the lock file {shown(self._lock)} instead")
         vfs = "" if locks else "&vfs=unix-none"
         try:
             with opening(known_as or path):
@@ -57,7 +57,7 @@ class Place:
                         version_of(self.connection, known_as or path)
                     else:
                         _claim(self.connection, known_as or path)
-                    refuse_foreign(path)  # nobody can have put anything there meanwhile
+                    refuse_foreign(path)  # again: they may have appeared meanwhile
                 except BaseException:
                     self.connection.close()
                     raise
@@ -66,8 +66,8 @@ class Place:
             raise
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file, and let go of it."""
-        if not self._shared:  # else the last one does
+        """Merge the write-ahead log into the file, and release it."""
+        if not self._shared:  # else the last process does this
             with contextlib.suppress(sqlite3.Error):
                 self.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
         self.connection.close()
@@ -82,7 +82,7 @@ class Place:
 def _claim(connection: sqlite3.Connection, path: str) -> None:
     connection.execute("PRAGMA locking_mode=EXCLUSIVE").fetchall()
     connection.execute("BEGIN EXCLUSIVE")
-    version_of(connection, path)  # before WAL, which would change a file that is not ours
+    version_of(connection, path)  # before WAL, which would change the file of another program
     connection.execute("COMMIT")
     for pragma in _PRAGMAS:
         connection.execute(f"PRAGMA {pragma}").fetchall()

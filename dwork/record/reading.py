@@ -1,7 +1,7 @@
-"""Questions to a record, and their answers as rows: dicts that go into JSON as they are.
+"""Queries of a record, with results as rows: dicts that can be written as JSON.
 
-A row of a task: id, name, state (waiting, ready, assigned, done, failed, skipped, cancelled; ready, assigned only of
-a living hub), held, command (None: a join), reason; and of the last attempt, as far as there is one, attempt, worker,
+A row of a task: id, name, state (waiting, ready, assigned, done, failed, skipped, cancelled; ready and assigned only
+from a running hub), held, command (None: a join), reason; and of the last attempt, if there is one, attempt, worker,
 started, ended, exit_status, signal. Times are seconds since the epoch.
 """
 
@@ -31,10 +31,10 @@ from dwork.record.trouble import reading
 
 Row = dict[str, Any]
 
-#: Predecessors and successors that one answer lists.
+#: Most predecessors or successors in one result.
 LISTED: Final = 100
-#: Names that are sought one by one before all are kept in mind.
-SOUGHT: Final = 8
+#: Names that are looked up one by one before all names are loaded.
+LOOKUPS: Final = 8
 #: Ids in one query.
 _AT_ONCE: Final = 500
 
@@ -55,7 +55,7 @@ _ATTEMPT: Final = (
 
 
 def rows(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Row]:
-    """The rows of these tasks, in this order."""
+    """Return the rows of these tasks, in this order."""
     found: dict[int, Row] = {}
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]
@@ -73,7 +73,10 @@ def _row(values: Sequence[Any]) -> Row:
 
 
 def find(connection: sqlite3.Connection, key: str) -> int | None:
-    """The id of the task of that name, or of `#id`. All names are looked at: an index would cost each new task."""
+    """Return the id of a task by name or `#id`; None when there is none.
+
+    This scans all names, since an index would make each new task slower.
+    """
     found = connection.execute("SELECT id FROM tasks WHERE name = ? ORDER BY removed IS NOT NULL", (key,)).fetchone()
     return _with_number(connection, key) if found is None else int(found[0])
 
@@ -86,9 +89,9 @@ def _with_number(connection: sqlite3.Connection, key: str) -> int | None:
 
 
 def task(connection: sqlite3.Connection, id: int) -> Row:
-    """All about a task: its row, and options, origin, queued, removed, arguments, its attempts, where their output is.
+    """Return all about a task: its row, options, origin, queued, removed, arguments, attempts, and places of output.
 
-    Its predecessors are given as how many there are, and the first hundred, those before others that are not done.
+    Its predecessors are given as their total and the first hundred, those that are not done first.
     """
     (row,) = rows(connection, [id])
     arguments, options, origin, queued, removed = connection.execute(
@@ -141,10 +144,10 @@ def _predecessors(connection: sqlite3.Connection, id: int) -> Row:
 def listing(
     connection: sqlite3.Connection, states: Collection[str], glob: str | None, after: int, n: int
 ) -> tuple[list[Row], int | None]:
-    """Up to n rows with ids above `after`, and where to go on, or None at the end.
+    """Return up to n rows with ids above `after`, and the `after` of the next call, which is None at the end.
 
-    Joins and removed tasks are left out. states: only these; empty for all. glob: only names that it matches, or just
-    that name; None for all.
+    Joins and removed tasks are left out. states: return only tasks in these; empty: in all. glob: return only tasks
+    whose names match or equal it; None: all.
     """
     where = "WHERE t.id > ? AND t.removed IS NULL AND t.command IS NOT NULL"
     if states:
@@ -160,7 +163,7 @@ def listing(
 
 
 def matching(glob: str | None) -> Callable[[str], object]:
-    """A test of names; a glob matches itself, too. UsageError when it is none."""
+    """Return a test of names against a glob, which matches itself, too. UsageError when the glob is malformed."""
     if glob is None:
         return lambda name: True
     try:
@@ -171,20 +174,20 @@ def matching(glob: str | None) -> Callable[[str], object]:
 
 
 def counts(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many tasks are in each state."""
+    """Return the number of tasks in each state."""
     query = "SELECT state, count(*) FROM tasks WHERE removed IS NULL AND command IS NOT NULL GROUP BY state"
     return dict(connection.execute(query).fetchall())
 
 
 class Archive:
-    """A record that nobody works on, read by us and others; `with` closes it. UsageError when it cannot be used."""
+    """A record that no pool or hub uses, open for reading; `with` closes it. UsageError when it cannot be used."""
 
     def __init__(self, path: str) -> None:
         if not os.path.isfile(path):
-            raise UsageError(f"there is no record {shown(path)}; a pool's is the name of its task file with .db")
+            raise UsageError(f"there is no record {shown(path)}; a pool's record is its task file's name plus .db")
         self.path = path
-        self._sought = 0
-        self._ids: dict[str, int] = {}  # of all names, once many were sought
+        self._lookups = 0
+        self._ids: dict[str, int] = {}  # by name: loaded after many lookups
         self._stack = contextlib.ExitStack()
         try:
             self.connection = self._open()
@@ -193,7 +196,7 @@ class Archive:
             raise
 
     def _open(self) -> sqlite3.Connection:
-        """Where it stands, if it can be written: what a killed pool left is still to be entered. Else a copy."""
+        """Open the record itself if it is writable, to enter what a killed pool left in `finished`; else a copy."""
         path = self.path
         directory = os.path.dirname(os.path.abspath(path))
         if self._is_mine() and os.access(path, os.W_OK) and os.access(directory, os.W_OK):
@@ -204,7 +207,7 @@ class Archive:
         return self._enter_all(self._copy())
 
     def _is_mine(self) -> bool:
-        """A record of somebody else's, or that others could write, may be read, but nothing is left beside it."""
+        """Whether the record is this user's own and safe from other users; any other is read from a copy."""
         try:
             os.close(open_mine(self.path, os.O_RDONLY, links=True))
             refuse_foreign(self.path)
@@ -222,7 +225,7 @@ class Archive:
                     os.chmod(f"{copy}{end}", FILE_MODE)
         except OSError as error:
             raise UsageError(f"{shown(self.path)} cannot be read: {error.strerror}") from None
-        refuse_if_in_use(self.path)  # what was written meanwhile is in a part of the copy
+        refuse_if_in_use(self.path)  # else the copy may be inconsistent
         return copy
 
     def _enter_all(self, path: str) -> sqlite3.Connection:
@@ -230,7 +233,9 @@ class Archive:
         try:
             with reading(self.path):
                 if version_of(place.connection, self.path) < VERSION:
-                    raise UsageError(f"{shown(self.path)} is empty or of an older dwork; run the pool once more")
+                    raise UsageError(
+                        f"{shown(self.path)} is empty or from an older dwork; run the pool again to update it"
+                    )
                 while enter(place.connection, 100):
                     pass
         except BaseException:
@@ -251,7 +256,7 @@ class Archive:
         self._stack.close()
 
     def tasks(self, states: Collection[str] = (), glob: str | None = None) -> Iterator[Row]:
-        """As Client.tasks."""
+        """Yield rows of tasks, as Client.tasks does."""
         after: int | None = -1
         while after is not None:
             with reading(self.path):
@@ -259,14 +264,14 @@ class Archive:
             yield from found
 
     def task(self, key: str) -> Row | None:
-        """As Client.task."""
+        """Return all about a task, as Client.task does."""
         with reading(self.path):
             id = self._find(key)
             return None if id is None else task(self.connection, id)
 
     def _find(self, key: str) -> int | None:
-        self._sought += 1
-        if self._sought <= SOUGHT:
+        self._lookups += 1
+        if self._lookups <= LOOKUPS:
             return find(self.connection, key)
         if not self._ids:
             names = self.connection.execute("SELECT name, id FROM tasks ORDER BY removed IS NULL, id DESC")
@@ -275,11 +280,11 @@ class Archive:
         return _with_number(self.connection, key) if id is None else id
 
     def output(self, row: Row, piece: Row) -> bytes:
-        """As Client.output."""
+        """Return a piece of output, as Client.output does."""
         return read(self.path, piece["file"], piece["offset"], piece["length"])
 
     def last_run(self) -> Row | None:
-        """Who worked on it last: host, pid, ended (None: it was killed). None when nobody ever has."""
+        """Return host, pid and end (None: it was killed) of the last run; None when there was no run."""
         with reading(self.path):
             query = "SELECT host, pid, ended FROM runs ORDER BY id DESC LIMIT 1"
             found = self.connection.execute(query).fetchone()

@@ -1,8 +1,8 @@
-"""What of a recorded run need not be run again: the task files as they are now, beside the record.
+"""Decides what of a recorded run need not run again, by comparing the current task files with the record.
 
-A task stays done when the record says so, what it runs is the same (command, directory, environment), and all that it
-comes after stays done. So a changed command runs again, and so does all that follows. Tasks that were added while the
-pool ran are in no file, and go on as they were; lines that are gone from the files stay in the record, and do not run.
+A task stays done when the record says so, what it runs has not changed (command, directory, environment), and all its
+predecessors stay done. So a changed command runs again, and so do all its successors. Tasks that were added while the
+pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in the record, and do not run.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dwork.hub.graph import Restored
 
 
 class Recorded(NamedTuple):
-    """A task as the record has it. removed: the files had it no more; extended: predecessors that it got later.
+    """A task as recorded. removed: it was no longer in the files; extended: predecessors that were added later.
 
-    attempt, holder: the last attempt, and who made it or was making it; since: when that took it, if it has it still.
-    failures: attempts that ended badly; losses: those that were lost with their worker, or with a whole run.
+    attempt, holder: the last attempt and its worker; since: when that worker got the task, if it still has it.
+    failures: number of attempts that failed; losses: number of attempts lost with their worker or a whole run.
     """
 
     id: int
@@ -38,18 +38,19 @@ class Recorded(NamedTuple):
 
     @property
     def all_losses(self) -> int:
-        """With the one that the end of the last run was, if somebody had the task then."""
+        """The losses, with the one at the end of the last run if a worker had the task then."""
         return self.losses + (self.state is State.ASSIGNED)
 
 
 @dataclass(slots=True)
 class Plan:
-    """What is to be done to run task files beside a record.
+    """What to do to run task files with an existing record.
 
-    entries: all tasks of the graph. new: those that the record lacks. changed: those that it has otherwise. again:
-    ids of those that it calls ended and that run again. removed: ids of those that are in no file any more. done: how
-    many are done before; failed: how many failed and are tried again; lost: how many others a worker or a whole run
-    died with; known: whether there was anything before; next_id: the first id that no task ever had.
+    entries: all tasks of the graph. new: tasks that are not in the record. changed: tasks that differ from the record.
+    again: ids of tasks that ended according to the record, and run again. removed: ids of tasks that are in no file any
+    more. done: number of tasks that were done before; failed: number of failed tasks that are retried; lost: number of
+    other tasks that were lost with a worker or a whole run; known: whether the record had any tasks; next_id: the first
+    id that no task ever had.
     """
 
     entries: list[Restored] = field(default_factory=list)
@@ -65,10 +66,10 @@ class Plan:
 
 
 def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
-    """Compare; UsageError when they do not fit together.
+    """Compare tasks with their record; UsageError when they contradict each other.
 
-    That is when a task waits for one that is gone from the files undone, since it was added or made to wait while the
-    pool ran, or when tasks now wait for one another for such a reason.
+    That is when a task that was added or made to wait while the pool ran waits for one that is gone from the files and
+    was not done, or when such dependencies now form a cycle.
     """
     before = {entry.task.name: entry for entry in recorded}
     result = Plan(known=bool(before))
@@ -116,10 +117,10 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
 
 
 def _suspects(tasks: Iterable[Task], before: Mapping[str, Recorded], done: Mapping[str, bool]) -> dict[str, int]:
-    """Of the tasks that went wrong, and run the same still, their places among those that go last, from 1.
+    """Return, by name, the places from 1 of the unchanged tasks that failed or were lost: these run last.
 
-    What was handed out last is the likeliest to have killed its worker or run, and comes last of all. Of what was
-    handed out in the same second, which tells nothing, the first comes last: most often that is what a run begins with.
+    The task that was assigned last is the likeliest to have killed its worker or run, and comes last. Of tasks assigned
+    in the same second, where the time decides nothing, the first comes last: most often, a run begins with it.
     """
     found = []
     for task in tasks:
@@ -132,7 +133,7 @@ def _suspects(tasks: Iterable[Task], before: Mapping[str, Recorded], done: Mappi
 
 
 def _extended(task: Task, known: Recorded | None, there: set[str], before: Mapping[str, Recorded]) -> Task:
-    """The task with the predecessors that it got while the pool ran."""
+    """Return the task with the predecessors that it got while the pool ran."""
     if known is None or not known.extended:
         return task
     extended = _still_there(known.extended, known, there, before)
@@ -142,26 +143,26 @@ def _extended(task: Task, known: Recorded | None, there: set[str], before: Mappi
 def _still_there(
     names: tuple[str, ...], entry: Recorded, there: set[str], before: Mapping[str, Recorded]
 ) -> tuple[str, ...]:
-    """Of what a task came to wait for while the pool ran, what there is; the rest was done, or unknown even then."""
+    """Return which predecessors that were added while the pool ran still exist; others were done, or never existed."""
     kept = tuple(name for name in names if name in there)
     if len(kept) < len(names) and entry.state is not State.DONE:
         for name in names:
             if name not in there and name in before and before[name].state is not State.DONE:
                 raise UsageError(
-                    f"task {entry.task.name!r} came to wait for {name!r} while the pool ran, "
-                    "which is in the task files no more and was not done; put it back, or start over with --fresh"
+                    f"while the pool ran, task {entry.task.name!r} was made to wait for {name!r}, which was not done "
+                    "and is no longer in the task files; put it back, or start over with --fresh"
                 )
     return names if len(kept) == len(names) else kept
 
 
 def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bool]:
-    """Of each task, whether it stays done. A join does when all that it stands for does."""
+    """Return, by name, whether each task stays done. A join does when all its predecessors do."""
     done: dict[str, bool] = {}
     order, cycle = _in_order(tasks)
     if cycle:
         raise UsageError(
-            f"these tasks would wait for one another: {' -> '.join(cycle)}, since some came to wait for others "
-            "while the pool ran; change the task files, or start over with --fresh"
+            f"these tasks would wait for one another: {' -> '.join(cycle)}, because some were made to wait "
+            "for others while the pool ran; change the task files, or start over with --fresh"
         )
     for task in order:
         known = before.get(task.name)
@@ -171,7 +172,7 @@ def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bo
 
 
 def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
-    """Of tasks that are in no file, those that were done after something that runs again: should they come back."""
+    """Return the removed tasks that were done after a task that runs again: they must run if they are put back."""
     stays: dict[str, bool] = {}
     order, _ = _in_order([e.task for e in gone])
     for task in order:
@@ -180,7 +181,7 @@ def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
 
 
 def _same(task: Task, known: Task) -> bool:
-    """Whether they run the same."""
+    """Whether both tasks run the same command in the same directory and environment."""
     if task.command != known.command:
         return False
     now, then = task.options, known.options
@@ -188,7 +189,7 @@ def _same(task: Task, known: Task) -> bool:
 
 
 def _in_order(tasks: Sequence[Task]) -> tuple[Sequence[Task], list[str]]:
-    """The tasks, sorted when some stand before what they come after; and the names on a way round, if there is one."""
+    """Return the tasks with predecessors first, and the names on a cycle, if there is one."""
     position = {task.name: i for i, task in enumerate(tasks)}
     if all(position.get(name, -1) < i for i, task in enumerate(tasks) for name in task.after):
         return tasks, []

@@ -1,4 +1,4 @@
-"""Tasks as rows of a record, and back."""
+"""Conversion of tasks to rows of a record, and back."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEFAULTS: Final = {field.name: field.default for field in fields(Options)}
 
 
 def text(value: str) -> str | bytes:
-    """What SQLite can keep: bytes when the text holds some that are not UTF-8."""
+    """Return text as SQLite can store it: as bytes if it contains bytes that are not UTF-8."""
     if value.isascii():
         return value
     try:
@@ -29,7 +29,7 @@ def untext(value: Any) -> Any:
 
 
 def task_row(task: Task) -> tuple[Any, ...]:
-    """name, command, arguments, options, origin."""
+    """Return name, command, arguments, options, origin."""
     name, command, _, options, origin = task
     asked = None if options is PLAIN else _options(options)
     if command is None or isinstance(command, str):
@@ -46,7 +46,7 @@ def task_of(
     after: tuple[str, ...],
     cache: dict[str, Options],
 ) -> Task:
-    """The task of a row; cache keeps equal options one object."""
+    """Return the task of a row; cache makes equal options one object."""
     what: Command = name if command == name else untext(command)
     if arguments is not None:
         what = tuple(json.loads(arguments))
@@ -63,7 +63,7 @@ def _options(options: Options) -> str | None:
 
 
 def options_of(asked: str) -> Options:
-    """The options of a row that has some."""
+    """Parse the options of a row."""
     values = json.loads(asked)
     if "env" in values:
         values["env"] = tuple((name, value) for name, value in values["env"])

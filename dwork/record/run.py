@@ -1,4 +1,4 @@
-"""Who works on a record."""
+"""The process that uses a record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Run(NamedTuple):
 
 
 def this_run(now: float) -> Run:
-    """This process."""
-    words = [sys.argv[0], *map(shlex.quote, sys.argv[1:])]  # the first may be two, `dwork pool`
+    """Return the run of this process. now: seconds since the epoch."""
+    words = [sys.argv[0], *map(shlex.quote, sys.argv[1:])]  # the first may be two words: `dwork pool`
     command = " ".join(words).encode("utf-8", "backslashreplace").decode()
     return Run(now, socket.gethostname(), os.getpid(), job() or None, __version__, command)

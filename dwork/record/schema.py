@@ -1,7 +1,7 @@
-"""The tables of a record: what they hold, how they are made, and how older ones are brought up to date.
+"""The tables of a record: their columns, how they are created, and how older ones are migrated.
 
-docs/record.md is the manual for people who query them. Only what SQLite 3.24 has is used here (2018, what the oldest
-clusters' systems bring), so no generated columns, STRICT tables or RETURNING.
+docs/record.md is the manual for people who query them. This uses only what SQLite 3.24 has (2018, the version of the
+oldest clusters), so no generated columns, STRICT tables or RETURNING.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from dwork.core.errors import UsageError
 from dwork.core.text import shown
 from dwork.record.transaction import transaction
 
-#: What file(1) and SQLite's application_id say: "dwrk".
+#: SQLite's application_id, which file(1) shows: "dwrk".
 APPLICATION_ID: Final = 0x6477726B
 
-#: One entry per version, oldest first: what brings the version before to it. Never change one that was released.
+#: One script per version, oldest first, which migrates from the version before. Never change one that was released.
 MIGRATIONS: Final = (
     """
     CREATE TABLE runs (              -- each time that a pool or dhub worked on this record
@@ -106,11 +106,11 @@ VERSION: Final = len(MIGRATIONS)
 
 
 class Foreign(UsageError):
-    """The file is a database, but no record."""
+    """The file is a database, but not a record."""
 
 
 def prepare(connection: sqlite3.Connection, path: str) -> None:
-    """Make the tables, or bring those of an older version up to date; UsageError when that cannot be."""
+    """Create the tables, or migrate those of an older version; UsageError when that is not possible."""
     version = version_of(connection, path)
     if version == VERSION:
         return
@@ -123,7 +123,7 @@ def prepare(connection: sqlite3.Connection, path: str) -> None:
 
 
 def version_of(connection: sqlite3.Connection, path: str) -> int:
-    """The version of a record, 0 for an empty file; UsageError when it is none, or one of a newer dwork."""
+    """Return the version of a record, 0 for an empty file; UsageError if it is not a record, or from a newer dwork."""
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
@@ -132,15 +132,15 @@ def version_of(connection: sqlite3.Connection, path: str) -> int:
     if version > VERSION:
         raise UsageError(
             f"{shown(path)} was written by a newer dwork (format {version}, this one knows {VERSION}); "
-            "use that one, or another file with -f"
+            "use that version, or choose another file with -f"
         )
     if version < 0 or bool(version) != bool(tables):
-        raise sqlite3.DatabaseError(f"it says that its format is {version}, and has {tables} tables")
+        raise sqlite3.DatabaseError(f"its format is {version}, but it has {tables} tables")
     return int(version)
 
 
 def _statements(script: str) -> list[str]:
-    """`executescript` would commit before it starts, and half a migration must not stay."""
+    """Split a script, since `executescript` commits first, and half a migration must not be kept."""
     statements = []
     text = ""
     for line in script.splitlines(keepends=True):

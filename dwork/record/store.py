@@ -1,17 +1,16 @@
-"""The record: hears what happens and makes it durable, and brings back what was.
+"""The record: makes events durable, and restores the state of an earlier run.
 
 Theory of operation. All events of one turn of the hub's loop are one transaction, which is committed before anything is
-sent. A crash of the process, of all processes or of the machine costs what was not committed, and nobody had been told
-of that. SQLite need not wait for the disk at each commit, since a crash of the machine only takes back the latest ends
-of tasks, which then run once more; it does wait when somebody is told that something is kept: tasks that were added, or
-changed by request.
+sent. A crash of the process, of all processes or of the machine loses only what was not committed, and no peer has been
+informed of that. SQLite need not wait for the disk at each commit, since a crash of the machine only loses the latest
+ends of tasks, which then run again; it does wait before a request is confirmed that adds or changes tasks.
 
-The usual end, a good one, must cost little, since a pool has hundreds of thousands a second: a batch of them is kept as
-one row in `finished`, and entered in the tables that people read when there is nothing else to do (`idle`), or when the
-record is opened.
+A successful end of a task must be cheap, since a pool has hundreds of thousands per second: a batch of them is stored
+as one row in `finished`, and entered in the tables that people read when there is nothing else to do (`idle`), or when
+the record is opened.
 
-What is running is not written task by task: a row in `hands` for each batch that is handed out or given back is enough
-to find it, and costs a twentieth.
+Running tasks are not recorded one by one: a row in `hands` for each batch that is assigned or given back is enough to
+find them, and costs a twentieth.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from dwork.record.transaction import transaction
 from dwork.record.trouble import damaged, opening, reading, writing
 
 _MOST: Final = 2**63 - 1
-#: Rows of `hands` that are left until nobody holds anything.
+#: Rows of `hands` above which they are deleted as soon as no worker holds a task.
 FORGET: Final = 1000
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
@@ -51,14 +50,15 @@ _INSERT_TASK: Final = (
 _CHANGE_TASK: Final = (
     "UPDATE tasks SET name = ?2, command = ?3, arguments = ?4, options = ?5, origin = ?6, removed = NULL WHERE id = ?1"
 )
-#: Who added a task while the pool ran, when it did not say.
+#: Origin of a task that was added while the pool ran by a client that did not specify one.
 _UNKNOWN_ORIGIN: Final = "?"
 
 
 class Store:
-    """A listener that keeps all. number(name) is the hub's id of a task. `:memory:` is a record that is not kept.
+    """A listener that records all events. A path of `:memory:` is a record that is not kept.
 
-    UsageError when the file cannot be used, StoreError when it cannot be written: nothing may be sent then.
+    number(name): returns the hub's id of a task. tell(text): prints a line for people. UsageError when the file cannot
+    be used; StoreError when it cannot be written, and then nothing may be sent.
     """
 
     def __init__(
@@ -74,11 +74,11 @@ class Store:
         self._place = Place(path, tell)
         self.connection = self._place.connection
         self._output = OutputRecorder(self.connection, logs)
-        self._hands: dict[int, tuple[int, str, float]] = {}  # what workers hold: attempt, location, since when
-        self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may be found again
+        self._hands: dict[int, tuple[int, str, float]] = {}  # tasks that workers hold: attempt, location, since when
+        self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may reappear
         self._handed = 0  # rows of `hands`
-        self._backlog = True  # something may be still to be entered
-        self._is_safe = False  # each commit waits for the disk
+        self._backlog = True  # whether `finished` may have rows to enter
+        self._is_safe = False  # whether each commit waits for the disk
         self._handlers: dict[type, Callable[[Any], None]] = {
             events.Added: self._added,
             events.Extended: self._extended,
@@ -103,7 +103,7 @@ class Store:
             with opening(path):
                 schema.prepare(self.connection, path)
                 last = self.connection.execute("SELECT ended IS NULL FROM runs ORDER BY id DESC LIMIT 1").fetchone()
-                self.was_killed = bool(last and last[0])  # the run before this one
+                self.was_killed = bool(last and last[0])  # the previous run
                 self._run = self.connection.execute(
                     "INSERT INTO runs(started, host, pid, job, version, command) VALUES (?, ?, ?, ?, ?, ?)", run
                 ).lastrowid
@@ -116,7 +116,7 @@ class Store:
             raise
 
     def close(self, now: float, outcome: str) -> None:
-        """Write how the run ended, and let go of the file. StoreError when that cannot be written."""
+        """Record how the run ended, and release the file. StoreError when it cannot be written."""
         try:
             self.settle()
             with writing(self.path), transaction(self.connection):
@@ -130,12 +130,12 @@ class Store:
             self._place.close()
             self._output.close()
 
-    # -- what was ----------------------------------------------------------------------------------------------
+    # -- restoring ---------------------------------------------------------------------------------------------
 
     def resume(self, tasks: Sequence[Task], now: float) -> Plan:
-        """Compare the tasks of files with the record, make it agree, and return what is to be run.
+        """Compare the tasks of files with the record, update the record, and return what to run.
 
-        What was running when the last run was killed has lost that attempt.
+        The attempts that were running when the last run was killed are recorded as lost.
         """
         with reading(self.path):
             recorded = past.recorded(self.connection)
@@ -156,7 +156,9 @@ class Store:
             self._forgive(
                 known.id
                 for known in recorded
-                if known.failures and known.state is not State.DONE and not known.all_losses  # these go on counting
+                if known.failures
+                and known.state is not State.DONE
+                and not known.all_losses  # failures of lost tasks still count
             )
             self._lost.update((known.id, known.attempt) for known in recorded if known.all_losses)
             self._move([(id, None) for id in result.again], "waiting")
@@ -164,7 +166,7 @@ class Store:
         return result
 
     def recover(self, now: float) -> list[Restored]:
-        """All tasks as they were, those in workers' hands included, and those not that a pool's files had no more."""
+        """Return all tasks as they were, with those that workers held, except those removed from a pool's files."""
         with reading(self.path):
             recorded = [entry for entry in past.recorded(self.connection) if not entry.removed]
         if len({entry.task.name for entry in recorded}) < len(recorded):
@@ -189,19 +191,19 @@ class Store:
         ]  # fmt: skip
 
     def next_id(self) -> int:
-        """The first id that no task ever had."""
+        """Return the first id that no task ever had."""
         with reading(self.path):
             return int(self.connection.execute("SELECT ifnull(max(id), -1) + 1 FROM tasks").fetchone()[0])
 
     def slots(self) -> dict[str, int]:
-        """How many slots each worker has or had last; 0 for those that speak the original dialect."""
+        """Return the slots of each worker, by location; 0 for workers that speak the original dialect."""
         with reading(self.path):
             return dict(self.connection.execute("SELECT location, slots FROM workers ORDER BY id").fetchall())
 
-    # -- what happens ------------------------------------------------------------------------------------------
+    # -- recording ---------------------------------------------------------------------------------------------
 
     def hear(self, happened: Sequence[Event]) -> None:
-        """Make it durable, before this returns."""
+        """Record events; they are durable when this returns."""
         with writing(self.path):
             self._be_safe(any(isinstance(event, _PROMISES) for event in happened))
             with transaction(self.connection):
@@ -211,21 +213,21 @@ class Store:
                         handler(event)
 
     def hand(self, id: int) -> tuple[int, str, float] | None:
-        """Which attempt of a task some worker holds, who, and since when."""
+        """Return attempt, worker and time of a task's assignment; None when no worker holds it."""
         return self._hands.get(id)
 
     def since(self, id: int) -> float | None:
-        """When the attempt began that some worker holds."""
+        """Return when a task was assigned to the worker that holds it; None when no worker does."""
         hand = self._hands.get(id)
         return None if hand is None else hand[2]
 
     def idle(self) -> bool:
-        """Enter some of what is still to be entered; return whether there may be more."""
+        """Enter a batch of `finished` in the tables; return whether there may be more."""
         if self._backlog:
             with writing(self.path):
                 self._be_safe(False)
                 self._backlog = enter(self.connection, 1)
-        elif self._handed > FORGET and not self._hands:  # of no use any more, and a long run has millions
+        elif self._handed > FORGET and not self._hands:  # not needed any more, and a long run has millions
             with writing(self.path):
                 self._be_safe(False)
                 self.connection.execute("DELETE FROM hands")
@@ -233,7 +235,7 @@ class Store:
         return self._backlog
 
     def settle(self) -> None:
-        """Enter all that is still to be entered."""
+        """Enter all batches of `finished` in the tables."""
         while self.idle():
             pass
 
@@ -257,7 +259,7 @@ class Store:
         extended: Mapping[int, tuple[str, ...]] = MappingProxyType({}),
         now: float = 0.0,
     ) -> None:
-        """Write what tasks come after; `extended` tells what of it they got later."""
+        """Write the predecessors of tasks; `extended` names those that were added later, by task."""
         self.connection.executemany(
             "INSERT INTO predecessors VALUES (?, ?, ?, ?, ?)",
             (
@@ -339,7 +341,7 @@ class Store:
         self._move([(event.task.id, event.reason)], "cancelled")
 
     def _attempt(self, ended: Ended, location: str, now: float, outcome: str) -> None:
-        """One attempt that did not end well. One that is lost stays so: nobody knows how it ended."""
+        """Record an attempt that did not succeed. A lost attempt stays lost: how it ended is unknown."""
         id, _, result = ended
         hand = self._hands.pop(id, None)
         attempt = result.attempt or (hand[0] if hand else 1)
@@ -361,7 +363,7 @@ class Store:
     def _requeued(self, event: events.Requeued) -> None:
         ids = [task.id for task in event.tasks]
         self._output.forget(ids)
-        if not event.lost:  # else their attempts are over, which is enough
+        if not event.lost:  # else their attempts are recorded as ended
             self._hand(event.time, None, ids, [])
         for id in ids:
             hand = self._hands.pop(id, None)
@@ -373,7 +375,7 @@ class Store:
     def _lose(
         self, id: int, attempt: int, location: str, since: float | None, now: float, reason: str, outcome: str = "lost"
     ) -> None:
-        """One attempt of whose end nothing is known."""
+        """Record an attempt whose end is unknown."""
         self.connection.execute(
             _INSERT_ATTEMPT,
             (
@@ -400,7 +402,7 @@ class Store:
         self._output.forget([task.id for task in event.tasks])
         for task in event.tasks:
             hand = self._hands.pop(task.id, None)
-            if hand is not None:  # its worker is not asked, and may not know
+            if hand is not None:  # its worker may not know of the cancellation
                 self._lose(task.id, hand[0], hand[1], hand[2], event.time, event.reason, "cancelled")
         self._move([(task.id, event.reason) for task in event.tasks], "cancelled")
 
@@ -410,7 +412,7 @@ class Store:
         self._move([(id, None) for id in ids], "waiting")
 
     def _forgive(self, ids: Iterable[int]) -> None:
-        """These start anew: their failures do not count any more."""
+        """Stop counting the earlier failures of these tasks."""
         self.connection.executemany(
             "UPDATE tasks SET forgiven = (SELECT coalesce(max(attempt), 0) FROM attempts WHERE task = ?1) "
             "WHERE id = ?1 AND state != 'skipped'",

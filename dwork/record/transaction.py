@@ -1,4 +1,4 @@
-"""A transaction: what is done in it is kept as a whole, or not at all."""
+"""Transactions of the record's database."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """What is done in it is kept at its end; nothing of it when something is raised."""
+    """Commit the changes of the `with` block at its end; roll them back when it raises."""
     connection.execute("BEGIN")
     try:
         yield
         connection.execute("COMMIT")
     except BaseException:
-        with contextlib.suppress(sqlite3.Error):  # SQLite may have done so itself
+        with contextlib.suppress(sqlite3.Error):  # SQLite may have rolled back itself
             connection.execute("ROLLBACK")
         raise

@@ -1,7 +1,7 @@
-"""What can go wrong with the file of a record, in words that say what to do.
+"""Turns errors of SQLite into errors of dwork that say what to do.
 
-Before anything depends on the record (`opening`, and `reading` where rows are taken apart), most of it is a matter of
-the command line: UsageError. When a run is under way (`writing`), it is a StoreError: the run cannot go on.
+Before anything depends on the record (`opening`, and `reading` where rows are parsed), most of them are mistakes on the
+command line: UsageError. During a run (`writing`) they are StoreErrors: the run cannot continue.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dwork.core.errors import StoreError, UsageError
 from dwork.core.text import shown
 from dwork.record.locks import in_use
 
-#: What SQLite says in an OperationalError when it is not the file that is wrong.
+#: Texts of an OperationalError that does not mean that the file is damaged.
 _INNOCENT: Final = ("full", "disk I/O error", "out of memory", "interrupted")
 
 
 @contextlib.contextmanager
 def opening(path: str) -> Iterator[None]:
-    """SQLite's errors as ours, each with what to do, before anything depends on the record."""
+    """Turn SQLite's errors into ours, each with what to do, before anything depends on the record."""
     name = shown(path)
     try:
         yield
@@ -42,7 +42,7 @@ def opening(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(path: str) -> Iterator[None]:
-    """As `opening`, where the rows of a file that may be damaged are taken apart: anything may be in them."""
+    """Do the same as `opening` where rows are parsed: those of a damaged file may contain anything."""
     try:
         with opening(path):
             yield
@@ -52,7 +52,7 @@ def reading(path: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def writing(path: str) -> Iterator[None]:
-    """SQLite's errors as ours while a run depends on the record: whatever it is, the run cannot go on."""
+    """Turn SQLite's errors into StoreErrors during a run, which cannot continue after any of them."""
     try:
         yield
     except sqlite3.ProgrammingError:  # a bug
@@ -65,13 +65,13 @@ def _unwritten(path: str, error: Exception) -> StoreError:
     text = str(error)
     if "full" in text:
         text = "the disk is full"
-    elif "disk I/O error" in text:  # also what SQLite makes of a used up quota
-        text = "the disk fails, or the quota is used up (disk I/O error)"
-    return StoreError(f"{shown(path)} cannot be written: {text}; run it again to go on when that is mended")
+    elif "disk I/O error" in text:  # SQLite's error for an exceeded quota, too
+        text = "the disk is failing, or the quota is used up (disk I/O error)"
+    return StoreError(f"{shown(path)} cannot be written: {text}; fix that, then run the same command again to continue")
 
 
 def damaged(path: str, error: Exception) -> UsageError:
     advice = "move it away, or start over with --fresh, which keeps it as .1"
     if not path.endswith(".db"):
         advice = "choose another file with -f"
-    return UsageError(f"{shown(path)} is damaged or no record ({error}); {advice}")
+    return UsageError(f"{shown(path)} is damaged or not a record ({error}); {advice}")

@@ -1,7 +1,7 @@
-"""Waits for a record that somebody else has: who looks has it for a moment, and a pool that ends for some seconds more.
+"""Waits for a record that another process uses: a reader has it for a moment, a pool that is ending for some seconds.
 
-A batch system that requeues a job may start it again while the pool of its first run still ends what runs. That must
-not look like bad input to the job's script, which would give up: after some minutes the exit code says to come again.
+A batch system that requeues a job may start it again while the pool of its first run is still ending its tasks. That
+must not look like bad input to the job script, which would give up: after some minutes the exit code says to run again.
 """
 
 from __future__ import annotations
@@ -15,18 +15,20 @@ from dwork.core.errors import StoreError
 from dwork.host.batch_job import is_restarted
 from dwork.record.locks import InUse
 
-#: Seconds to wait at the most, in general and in a job that was started before.
+#: Most seconds to wait, in general and in a job that was started before.
 PATIENCE: Final = 30.0
 RESTARTED: Final = 300.0
-#: Seconds between two looks, and until it is said that one waits.
+#: Seconds between two attempts, and until the wait is reported.
 _LOOK: Final = 0.05
 _QUIET: Final = 0.5
 
 
 class Wait:
-    """Called with each refusal: returns when it is time to try again, and raises what to say when it is not.
+    """Call this with each refusal: it returns when it is time to try again, and raises an error when to give up.
 
-    pause(seconds) sleeps, and says whether we have been told to end. tell(text) prints a line for people.
+    pause(seconds): sleeps, and returns whether a signal asks this process to end. tell(text): prints a line for people.
+    patience: most seconds to wait. restarted: whether the batch job was started before; by default, as its environment
+    says.
     """
 
     def __init__(
@@ -41,7 +43,7 @@ class Wait:
         self._is_restarted = is_restarted(os.environ) if restarted is None else restarted
         self._patience = patience or (RESTARTED if self._is_restarted else PATIENCE)
         self._begin: float | None = None
-        self._is_told = False
+        self._is_reported = False
 
     def __call__(self, refusal: InUse) -> None:
         now = time.monotonic()
@@ -49,10 +51,10 @@ class Wait:
         why = str(refusal).partition("; ")[0]
         if now >= self._begin + self._patience:
             if self._is_restarted:
-                raise StoreError(f"{refusal} (it was so for {self._patience:g} s; run it again to go on)")
+                raise StoreError(f"{refusal} (waited for {self._patience:g} s; run the same command again to continue)")
             raise refusal
-        if not self._is_told and now >= self._begin + _QUIET:
-            self._is_told = True
+        if not self._is_reported and now >= self._begin + _QUIET:
+            self._is_reported = True
             self._tell(f"{why}; waiting up to {self._patience:g} s for it")
         if self._pause(_LOOK):
-            raise StoreError(f"{why}, and this run was told to end; run it again to go on")
+            raise StoreError(f"{why}, and a signal ended the wait; run the same command again to continue")

@@ -21,7 +21,7 @@ def test_a_file_that_is_no_record_is_never_set_aside(run: Callable, tmp_path: Pa
     for name in ("notes.md", "tasks.txt"):
         for _ in range(2):
             ran = run(*POOL, "--fresh", "-f", name, "tasks.txt")
-            assert (ran.code, ran.own_err) == (2, [f"dwork: {name} is no record; choose another file with -f"])
+            assert (ran.code, ran.own_err) == (2, [f"dwork: {name} is not a record; choose another file with -f"])
     assert (tmp_path / "notes.md").read_text() == "my notes\n"
     assert (tmp_path / "tasks.txt").read_text() == "true\n"
 

@@ -247,7 +247,7 @@ def test_a_damaged_record_can_be_set_aside(sound: tuple[bytes, bytes], tmp_path:
     for i in range(3):
         damaged = b"no database at all, by its header" + sound[0][i * 100 + 40 :]
         path.write_bytes(damaged)
-        with pytest.raises(UsageError, match=r"is damaged or no record \(file is not a database\); move it away, or "):
+        with pytest.raises(UsageError, match=r"is damaged or not a record \(file is not a database\); move it away"):
             Store(str(path), RUN, lambda name: None)
         open_store(str(path), "", lambda name: None, 1.0, print, fresh=True).close(1.0, "done")
         assert look(path, "SELECT count(*) FROM runs") == [1]
@@ -295,7 +295,7 @@ def test_a_record_of_a_newer_dwork_is_refused_and_may_be_set_aside(desk: Desk) -
 def test_an_empty_file_is_a_new_record_and_nothing_to_ask(tmp_path: Path) -> None:
     path = tmp_path / "empty.db"
     path.touch()
-    with pytest.raises(UsageError, match="is empty or of an older dwork; run the pool once more"):
+    with pytest.raises(UsageError, match="is empty or from an older dwork; run the pool again to update it"):
         Archive(str(path))
     assert reopened_states(path) == []
 
@@ -306,7 +306,7 @@ def test_what_is_no_file_is_refused_and_left_as_it_is(tmp_path: Path, make: Call
     make(path)
     for fresh in (False, True):
         with pytest.raises(
-            UsageError, match=r"it is no file; .* choose another|cannot be opened for writing: Is a directory"
+            UsageError, match=r"it is (no|not a regular) file; .* choose|cannot be opened for writing: Is a directory"
         ):
             open_store(str(path), "", lambda name: None, 1.0, print, fresh=fresh)
     with pytest.raises(UsageError, match="there is no record"):
@@ -356,7 +356,7 @@ def test_fresh_touches_no_directory_that_has_more_than_logs(tmp_path: Path, wher
     (tmp_path / "run.logs").mkdir()
     (tmp_path / where).mkdir(exist_ok=True)
     (tmp_path / where / "thesis.tex").touch()
-    with pytest.raises(UsageError, match="there is more than log files in"):
+    with pytest.raises(UsageError, match="has more than log files"):
         open_store(path, logs, lambda name: None, 1.0, print, fresh=True)
     assert (tmp_path / where / "thesis.tex").exists() and not (tmp_path / "run.db.1").exists()
 
@@ -379,7 +379,7 @@ def test_a_read_only_directory_is_refused_with_advice_and_its_record_can_be_read
         for fresh in (False, True):
             with pytest.raises(UsageError, match=r"cannot be opened for writing|cannot set .* aside: Read-only file"):
                 open_store(str(place / name), "", lambda name: None, 1.0, print, fresh=fresh)
-    with pytest.raises(UsageError, match=r"no log files can be made in .*/new.logs; choose another directory with"):
+    with pytest.raises(UsageError, match=r"cannot create log files in .*/new.logs; choose another directory with"):
         open_store(str(tmp_path / "x.db"), str(place / "new.logs"), lambda name: None, 1.0, print)
     for path in (Path(desk.path), copy):
         with Archive(str(path)) as archive:
@@ -430,7 +430,7 @@ def test_on_a_full_disk_nothing_is_promised_and_later_it_goes_on(
         message = m.Complete("w:1", results, 0, native(2))
     before = states(world.store)
     disk.fill()
-    with pytest.raises(StoreError, match=r"run\.db cannot be written: the disk is full; run it again to go on when"):
+    with pytest.raises(StoreError, match=r"run\.db cannot be written: the disk is full; fix that, then run the same"):
         world.ask(message)
     assert world.answers() == []
     world.loop.abandon()
@@ -468,7 +468,7 @@ def test_log_files_on_a_full_disk_stop_the_run_and_the_record_agrees(
     desk.resume(task("t0"), task("t1"))
     desk.hear(e.Stolen(1.0, "w:1", [given(0), given(1)]), e.Finished(2.0, "w:1", [ended(0, stdout=b"text")]))
     disk.fill()
-    with pytest.raises(StoreError, match=r"logs/w_1.log cannot be written: No space left on device; run it again to"):
+    with pytest.raises(StoreError, match=r"logs/w_1.log cannot be written: No space left on device; run the same"):
         desk.hear(e.Finished(2.0, "w:1", [ended(1, stdout=b"text" * 10_000)]))
     assert desk.ask("SELECT state FROM tasks ORDER BY id") == ["done", "waiting"]
     desk.close()
@@ -494,7 +494,7 @@ class Refusing:
 @pytest.mark.parametrize(
     ("error", "says"),
     [
-        ("disk I/O error", "the disk fails, or the quota is used up"),
+        ("disk I/O error", "the disk is failing, or the quota is used up"),
         ("database or disk is full", "the disk is full"),
         ("database is locked", "database is locked"),
         ("attempt to write a readonly database", "attempt to write a readonly database"),
@@ -504,7 +504,7 @@ def test_a_commit_that_fails_is_a_store_error_and_leaves_nothing_behind(desk: De
     desk.resume(task("t0"), task("t1"))
     connection = desk.store.connection
     desk.store.connection = Refusing(connection, error)  # type: ignore[assignment]
-    with pytest.raises(StoreError, match=rf"run\.db cannot be written: {says}.*; run it again to go on"):
+    with pytest.raises(StoreError, match=rf"run\.db cannot be written: {says}.*; fix that, then run the same"):
         desk.hear(e.Finished(2.0, "w:1", [ended(0)]))
     with pytest.raises(StoreError, match=says):
         desk.store.idle() or desk.hear(e.Cancelled(2.0, [named(1)], "on request"))
@@ -609,7 +609,7 @@ def test_a_record_is_brought_up_to_date_whole_or_not_at_all(desk: Desk, monkeypa
         monkeypatch.setattr(schema, "VERSION", 2)
         Store(desk.path, RUN, lambda name: None).close(1.0, "done")
 
-    with pytest.raises(UsageError, match=r"run\.db is damaged or no record"):
+    with pytest.raises(UsageError, match=r"run\.db is damaged or not a record"):
         migrate("ALTER TABLE tasks ADD COLUMN colour TEXT;\nCREATE INDEX oops ON nowhere(x);")
     assert look(desk.path, "SELECT sql FROM sqlite_master") == before
     assert look(desk.path, "PRAGMA user_version") == [1]

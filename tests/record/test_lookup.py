@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.record.reading import SOUGHT, Archive
+from dwork.record.reading import LOOKUPS, Archive
 from tests.record.desk import Desk, task
 
 MANY = 3000
@@ -29,7 +29,7 @@ def test_a_task_is_found_in_the_same_way_however_many_were_sought_before(archive
     keys = ("t1", "t7", "#7", "#3", "#0", f"#{MANY}", "nothing", "#99999", "#", "#x")
     ids = [row and row["id"] for row in map(archive.task, keys)]
     assert ids == [1, 7, 7, MANY, 0, MANY, None, None, None, None]
-    for _ in range(SOUGHT):
+    for _ in range(LOOKUPS):
         archive.task("t9")
     assert [row and row["id"] for row in map(archive.task, keys)] == ids
 
@@ -45,6 +45,6 @@ def test_the_names_are_not_looked_through_for_each_of_many_tasks(archive: Archiv
     archive.connection.set_progress_handler(stepped, 100)
     archive.task("t1")
     once, steps = steps, 0
-    for i in range(10 * SOUGHT):
+    for i in range(10 * LOOKUPS):
         archive.task(f"t{i + 5}")
-    assert steps < 3 * SOUGHT * once
+    assert steps < 3 * LOOKUPS * once

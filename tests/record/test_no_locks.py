@@ -52,7 +52,7 @@ def test_a_pool_says_so_works_and_goes_on(pool: Callable[..., Any], tmp_path: Pa
     ran = pool()
     assert ran.code == 1, ran.err
     assert ran.own_err[0] == (
-        "dwork: the file system of tasks.txt.db has no locks; tasks.txt.db.lock keeps others away instead"
+        "dwork: the file system of tasks.txt.db has no locks; using the lock file tasks.txt.db.lock instead"
     )
     (tmp_path / "go").touch()
     ran = pool(number=errno.ENOSYS)
@@ -144,7 +144,7 @@ def test_that_of_whoever_may_live_is_left(tmp_path: Path, text: str, who: str) -
     lock = tmp_path / "x.lock"
     lock.write_bytes(text.encode("latin-1"))
     for attempt in (lambda: take_lock_file(str(lock)), lambda: refuse_if_in_use(str(tmp_path / "x"))):
-        with pytest.raises(InUse, match=rf"{who}.* has the record; if that has ended, delete the lock file"):
+        with pytest.raises(InUse, match=rf"{who}.* has the record; if that process has ended, delete the lock file"):
             attempt()
     assert lock.read_bytes() == text.encode("latin-1")
 

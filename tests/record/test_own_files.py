@@ -65,7 +65,7 @@ def test_a_record_of_somebody_else_is_not_run(
 ) -> None:
     os.chown(kept / f"tasks.txt.db{end}", other, -1)
     assert refused(run, kept, *fresh) == (
-        f"dwork: tasks.txt.db{end} is refused: it belongs to nobody; a record can run commands as you: mend that, or "
+        f"dwork: tasks.txt.db{end} is refused: it belongs to nobody; a record can run commands as you: fix that, or "
         "choose another with -f"
     )
 
@@ -90,7 +90,7 @@ def test_companions_that_are_planted_where_there_are_none_are_not_run(tmp_path: 
     for end in ("-wal", "-journal", "-shm", ".lock"):
         planted = tmp_path / f"tasks.txt.db{end}"
         planted.symlink_to("elsewhere")
-        assert f"tasks.txt.db{end} is refused: it is no file; " in refused(run, tmp_path)
+        assert f"tasks.txt.db{end} is refused: it is not a regular file; " in refused(run, tmp_path)
         planted.unlink()
 
 
@@ -112,7 +112,7 @@ def test_one_that_a_group_can_write_is_run_and_that_is_said(kept: Path, run: Cal
     assert ran.code == 0
     if not os.geteuid():
         assert ran.own_err[0] == (
-            "dwork: who is in the group 12345 can write tasks.txt.db, and so run commands as you; chmod g-w ends that"
+            "dwork: group 12345 can write tasks.txt.db, so its members can run commands as you; chmod g-w prevents that"
         )
 
 
@@ -169,9 +169,9 @@ def test_output_goes_into_no_planted_link(tmp_path: Path, other: int) -> None:
     logs = tmp_path / "x.logs"
     logs.mkdir()
     (logs / "w_1.log").symlink_to(precious)
-    with pytest.raises(UsageError, match=r"w_1\.log is refused: it is a link; mend that, or choose another directory"):
+    with pytest.raises(UsageError, match=r"w_1\.log is refused: it is a link; fix that, or choose another directory"):
         open_store(str(tmp_path / "x.db"), str(logs), lambda name: None, 1.0, print)
-    with pytest.raises(StoreError, match=r"w_1\.log cannot be written: it is a link; run it again to go on"):
+    with pytest.raises(StoreError, match=r"w_1\.log cannot be written: it is a link; run the same command again"):
         Logs(str(logs), str(tmp_path / "x.db")).append("w:1", 0, 1, 1, b"data")  # it came when the run had begun
     (logs / "w_1.log").unlink()
     (logs / "w_1.log").touch()

@@ -174,7 +174,7 @@ def test_a_damaged_record_is_told_and_fresh_sets_it_aside(kept: Kept) -> None:
     (kept.path / "tasks.txt.db").write_bytes(b"nonsense" * 1000)
     ran = kept.pool(code=2)
     assert len(ran.own_err) == 1
-    assert "tasks.txt.db is damaged or no record (file is not a database); move it away, or start over" in ran.err
+    assert "tasks.txt.db is damaged or not a record (file is not a database); move it away, or start over" in ran.err
     kept.pool("--fresh", "--no-logs")
     assert (kept.path / "tasks.txt.db.1").read_bytes() == b"nonsense" * 1000
     assert kept.ask(STATES) == [("echo text", "done")]
@@ -217,7 +217,7 @@ def test_record_and_logs_are_where_they_are_wanted(kept: Kept) -> None:
         (["-f", "."], ". cannot be opened for writing: Is a directory; choose another file with -f"),
         (["--joblog", "no/such/x"], "--joblog no/such/x cannot be written: No such file or directory"),
         (["--joblog", "/dev/full"], "--joblog /dev/full cannot be written: No space left on device"),
-        (["--logs", "tasks.txt"], "no log files can be made in tasks.txt; choose another directory with --logs"),
+        (["--logs", "tasks.txt"], "cannot create log files in tasks.txt; choose another directory with --logs"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_runs(
@@ -349,7 +349,8 @@ def test_a_signal_ends_the_wait_for_a_record(
     second.send_signal(number)
     _, err = second.communicate(timeout=20)
     told = (
-        f"dwork: tasks.txt.db is in use by process {process.pid}, and this run was told to end; run it again to go on\n"
+        f"dwork: tasks.txt.db is in use by process {process.pid}, and a signal ended the wait; "
+        "run the same command again to continue\n"
     )
     assert (second.returncode, err) == (3, told)
 
@@ -373,7 +374,8 @@ def test_somebody_who_looks_all_the_time_keeps_no_pool_from_starting(kept: Kept,
         (
             True,
             StoreError,
-            "x is in use; wait for it, or choose another file with -f (it was so for 0.2 s; run it again to go on)",
+            "x is in use; wait for it, or choose another file with -f "
+            "(waited for 0.2 s; run the same command again to continue)",
         ),
     ],
 )
@@ -422,7 +424,7 @@ def test_a_full_disk_stops_the_pool_in_one_line_and_later_it_goes_on(
     assert ran.code == 3, ran.err
     errors = [line for line in ran.own_err if "cannot be written" in line]
     assert errors == [
-        "dwork: tasks.txt.db cannot be written: the disk is full; run it again to go on when that is mended"
+        "dwork: tasks.txt.db cannot be written: the disk is full; fix that, then run the same command again to continue"
     ]
     assert "Traceback" not in ran.err
     disk.free()

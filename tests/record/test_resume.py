@@ -207,7 +207,7 @@ def test_what_was_added_after_a_line_that_is_gone_goes_on_if_that_was_done() -> 
 
 def test_what_was_added_after_a_line_that_is_gone_undone_is_refused() -> None:
     before = recorded(*CHAIN, task("added", "c", origin="vm"), c=FAILED, added=WAITING)
-    with pytest.raises(UsageError, match=r"'added' came to wait for 'c'.*put it back"):
+    with pytest.raises(UsageError, match=r"task 'added' was made to wait for 'c'.*put it back"):
         plan(CHAIN[:2], before)
 
 
@@ -234,7 +234,7 @@ def test_a_predecessor_that_came_later_and_is_gone_from_the_files_was_done_or_is
     result = plan(CHAIN, [a, extended(b, "x"), c, x])
     assert runs(result) == {"b", "c"}
     assert [entry.task for entry in result.changed] == [task("b", "a")]
-    with pytest.raises(UsageError, match="'b' came to wait for 'x'"):
+    with pytest.raises(UsageError, match="'b' was made to wait for 'x'"):
         plan(CHAIN, [a, extended(b, "x"), c, x._replace(state=FAILED)])
 
 
@@ -245,7 +245,7 @@ def test_a_predecessor_that_came_later_and_was_unknown_even_then_counts_as_done(
 
 def test_a_file_that_makes_a_circle_with_what_came_later_is_refused_and_the_circle_named() -> None:
     a, b = recorded(task("a"), task("b"))
-    with pytest.raises(UsageError, match=r"(a -> b -> a|b -> a -> b), since some came to wait"):
+    with pytest.raises(UsageError, match=r"(a -> b -> a|b -> a -> b), because some were made to wait"):
         plan([task("a", "b"), task("b")], [a, extended(b, "a")])
 
 
