@@ -1,7 +1,7 @@
 """dwork: run a graph of shell commands on every core of an HPC allocation.
 
-What a Python program may rely on is `__all__`, and nothing else; the program is `dwork`, with a verb for each thing it
-does. A name is imported when it is first used: neither MPI nor a socket is touched before.
+Python programs may rely on the names in `__all__`, and on nothing else. The command-line program is `dwork`, which has
+a verb for each thing it does. A name is imported at its first use: `import dwork` touches neither MPI nor sockets.
 """
 
 import os
@@ -9,24 +9,24 @@ import sys
 
 
 def _leave_out_working_directory() -> None:
-    """Take the working directory off the path of `python -m dwork.x`, which puts it first.
+    """Remove the working directory from the module path, where `python -m dwork.x` puts it first.
 
-    A user's `random.py` there would be imported in place of Python's own. dwork itself is found without it: this
-    package is there by now. Another program's `python -m` keeps what it has.
+    Otherwise a user's `random.py` there would be imported in place of Python's own. dwork itself does not need the
+    entry: this package is already imported. The path of another program's `python -m` stays unchanged.
     """
-    if sys.argv[:1] != ["-m"] or getattr(sys.flags, "safe_path", False):  # it is so while the module is looked for
+    if sys.argv[:1] != ["-m"] or getattr(sys.flags, "safe_path", False):  # argv[0] is "-m" during the search
         return
     module = sys.orig_argv[-len(sys.argv)].removeprefix("-m")
     try:
         if module.partition(".")[0] == "dwork" and sys.path[:1] == [os.getcwd()]:
             del sys.path[0]
-    except OSError:  # it is gone, and so not on the path
+    except OSError:  # the working directory was removed, so it is not on the path
         pass
 
 
 _leave_out_working_directory()  # before anything else is imported
 
-TYPE_CHECKING = False  # of `typing`, which is slow to import
+TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
     from dwork.client.client import Client, End, Found, Status
     from dwork.connection.file import Connection
@@ -73,7 +73,7 @@ _MODULES = {
 }
 
 
-if not TYPE_CHECKING:  # to a type checker, it would be any name's
+if not TYPE_CHECKING:  # a type checker would accept any name
 
     def __getattr__(name: str) -> object:
         if name not in __all__:

@@ -1,7 +1,7 @@
 """dwork: one program with a verb for each thing it does; `python -m dwork` is the same.
 
-A verb is imported when it is known, and nothing before: a thousand ranks may start at once with `dwork pool`, and a
-script asks `dwork status` again and again. So even the list of verbs is looked at only when it must be.
+Nothing is imported before the verb is known, and then only that verb: a thousand ranks may start at once with
+`dwork pool`, and a script may call `dwork status` again and again. Even the list of verbs is imported only when needed.
 """
 
 from __future__ import annotations
@@ -9,17 +9,17 @@ from __future__ import annotations
 import os
 import sys
 
-TYPE_CHECKING = False  # of `typing`, which is slow to import
+TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-#: The programs that are verbs: module, and the name of the click command there.
+#: The programs that are verbs, and their modules, each with a click command named `command`.
 PROGRAMS = {"pool": "dwork.pool.command", "hub": "dwork.dhub", "worker": "dwork.kworker"}
 USAGE = 2
 
 
 def main() -> int:
-    """The console script: run the verb of the command line, and return its exit status."""
+    """Run the verb on the command line and return its exit status; this is the console script."""
     words = sys.argv[1:]
     first = words[0] if words else ""
     if "_DWORK_COMPLETE" in os.environ:
@@ -34,14 +34,14 @@ def main() -> int:
         return _help(words[1:], status=0 if first else USAGE)
     from dwork.cli import verbs
 
-    # An option before a verb says which hub is meant: dquery knows these.
+    # An option before the verb chooses the hub; dquery parses those.
     if first not in verbs.NAMES and not first.startswith("-"):
         return _say(verbs.unknown(first, is_file=os.path.exists(first)))
     return _dquery(words)
 
 
 def _program(verb: str, words: Sequence[str]) -> int:
-    """Become one of the programs that ran under names of their own before there was one for all."""
+    """Run one of the programs that also have a name of their own, such as dhub."""
     sys.argv[:] = [f"{sys.argv[0]} {verb}", *words]
     typed = f"dwork {verb}"
     if verb == "pool":
@@ -66,7 +66,7 @@ def _dquery(words: Sequence[str]) -> int:
 
 
 def _help(words: Sequence[str], status: int) -> int:
-    """That of a verb, or the list of verbs."""
+    """Print the help of a verb, or the list of verbs."""
     from dwork.cli import verbs
 
     verb = words[0] if words else ""
@@ -78,7 +78,7 @@ def _help(words: Sequence[str], status: int) -> int:
 
 
 def _complete() -> int:
-    """Answer a shell that asks how the line goes on."""
+    """Answer a shell's request for completions."""
     from dwork.cli.program import prepare_completion
     from dwork.dquery._group import Commands, group
 
@@ -88,10 +88,10 @@ def _complete() -> int:
 
 
 def _print(text: str, status: int = 0) -> int:
-    """On standard output, or on standard error when it is no answer to a question."""
+    """Print the text and return the status: on standard output, or on standard error if the status is an error."""
     try:
         print(text, end="", file=sys.stderr if status else sys.stdout, flush=True)
-    except OSError:  # nobody listens any more
+    except OSError:  # the reader is gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     return status

@@ -1,4 +1,4 @@
-"""dhub: a hub alone. Tasks come with dquery or dwork.Client, workers with kworker, in any order."""
+"""dhub: a stand-alone hub. dquery and dwork.Client add tasks, kworkers run them; they may connect in any order."""
 
 from __future__ import annotations
 
@@ -41,19 +41,20 @@ from dwork.transport.waiting import clock
     metavar="FILE",
     shell_complete=files,
     default=MEMORY,
-    help="Keep the record there, and go on from it after a restart.  [default: in memory]",
+    help="Keep the record in FILE, and continue from it after a restart.  [default: in memory]",
 )
 @click.option(
     "--logs",
     metavar="DIRECTORY",
     shell_complete=directories,
-    help="Keep what tasks print there.  [default: the name of FILE with .logs for .db; without FILE kworker prints it]",
+    help="Store the output of tasks in DIRECTORY.  [default: the name of FILE with .logs in place of .db; "
+    "without FILE, kworker prints the output]",
 )
-@click.option("--no-logs", is_flag=True, help="Do not keep what tasks print: kworker prints it.")
+@click.option("--no-logs", is_flag=True, help="Do not store the output of tasks; kworker prints it.")
 @execution_options
 @max_output_option
 @policy_options
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.version_option(__version__)  # fmt: skip
 def command(
     port: int,
@@ -67,18 +68,17 @@ def command(
     policy: Policy,
     quiet: bool,
 ) -> int:
-    """Hold a graph of tasks and hand them to workers, until Ctrl-C or SIGTERM.
+    """Serve a graph of tasks to workers until Ctrl-C or SIGTERM.
 
-    Then the workers are sent away; with -f they are not, but keep what they hold and wait for a minute for the hub to
-    come back.
+    Workers then leave. With -f they stay instead: they keep their tasks and wait a minute for the hub to come back.
 
     \b
     Examples:
-      dhub &                                  for those who can read its connection file (in ~/.dwork)
-      dhub --insecure &                       for all on this machine, and for C++ peers
-      dhub -f run.db &                        what is added and done survives a crash of the hub
-      dquery create 'echo hello'              give it something to do
-      kworker                                 do it
+      dhub &                                  for users who can read its connection file in ~/.dwork
+      dhub --insecure &                       for everyone on this machine, and for C++ peers
+      dhub -f run.db &                        tasks and results survive a crash of the hub
+      dquery create 'echo hello'              add a task
+      kworker                                 run it
     """
 
     def tell(text: str) -> None:
@@ -98,7 +98,7 @@ def command(
         )
         wait = Wait(lambda seconds: signals.pause(seconds, ENDS), lambda text: say("dhub", text))
         store = open_store(file, directory, hub.graph.number, clock(), tell, wait=wait)
-        stack.callback(lambda: store.close(clock(), "told to end"))
+        stack.callback(lambda: store.close(clock(), "stopped"))
         report = Report(tell, quiet=quiet)
         overview = Overview(hub, report, tasks, clock, store.since)
         loop = HubLoop(hub, [bridge.router], [store, report, overview], lambda text: say("dhub", text))
@@ -122,7 +122,7 @@ def _recovered(hub: Hub) -> str:
 
 
 def main(typed: str = "dhub") -> None:
-    """The console script. typed: what people type to start it."""
+    """Run the console script. typed: the command that users type to start it."""
     leave(click_main("dhub", command, typed=typed))
 
 

@@ -1,4 +1,4 @@
-"""kworker: a worker over ZeroMQ, for the hub of a pool or a dhub, ours or the C++ one."""
+"""kworker: a worker that connects over ZeroMQ to the hub of a pool, a dhub, or the C++ hub."""
 
 from __future__ import annotations
 
@@ -32,16 +32,19 @@ from dwork.worker_loop import work
     metavar="N|auto",
     default="1",
     show_default=True,
-    help="Tasks to run at a time; auto: as many as it has cores.",
+    help="Number of tasks to run at a time; auto: one per core.",
 )
 @click.option(
     "--cores",
     type=click.IntRange(1, 65536),
     metavar="N",
-    help="Cores that its tasks have in all.  [default: those that it may use]",
+    help="Cores for all its tasks together.  [default: those it may use]",
 )
 @click.option(
-    "--memory", type=MEMORY, metavar="SIZE", help="Memory that its tasks have in all, as 16G.  [default: the job's]"
+    "--memory",
+    type=MEMORY,
+    metavar="SIZE",
+    help="Memory for all its tasks together, such as 16G.  [default: the job's]",
 )
 @gpus_option
 @click.option(
@@ -50,11 +53,9 @@ from dwork.worker_loop import work
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="Give up when the hub has not answered for so long.",
+    help="Give up when the hub has not answered for SECONDS.",
 )
-@click.option(
-    "--idle-timeout", type=DURATION, metavar="TIME", help="Leave when there was nothing to do for so long, as 10m."
-)
+@click.option("--idle-timeout", type=DURATION, metavar="TIME", help="Leave after TIME without work, such as 10m.")
 @job_end_options
 @click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
 @click.version_option(__version__)  # fmt: skip
@@ -70,26 +71,27 @@ def command(
     drain_before: float,
     until_eof: bool,
 ) -> int:
-    """Run tasks of a hub, until all are finished.
+    """Run tasks from a hub until all are finished.
 
-    Ctrl-C or SIGTERM: finish what runs, give back the rest, and leave. Twice: end what runs, too. The output of tasks
-    goes to a hub that keeps or prints it (a pool, a dhub with -f); that of another dhub is printed here.
+    On Ctrl-C or SIGTERM, kworker finishes its running tasks, gives back the rest, and leaves; on a second one it ends
+    the running tasks. The output of tasks goes to a hub that stores or prints it (a pool, or dhub with -f); otherwise
+    kworker prints it.
 
-    Exit code: 0 when the hub has nothing more to do, or it was idle or told to leave; 3 when its own job ends before;
-    1 when the hub is gone.
+    Exit code: 0 when the hub has no more tasks, or the worker was idle or asked to leave; 3 when its own job ends
+    first; 1 when the hub is gone.
 
     \b
     Examples:
-      kworker                                 help the only hub of yours that is known here
-      kworker --job 4711 --slots auto         that of a batch job, a task on each core of this machine
-      kworker -s tcp://node17:6125 --insecure one without keys
+      kworker                                 work for your only hub that is known here
+      kworker --job 4711 --slots auto         the hub of a batch job, one task per core of this machine
+      kworker -s tcp://node17:6125 --insecure a hub without keys
     """
     equipment = found(cores, memory, gpus)
     n = equipment.cores if slots == AUTO else int(slots)
     connection = which.connection()
     transport = Dealer(reach(connection, hub_timeout), keys=connection.keys, patience=hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
-    # A pool that has started this one knows itself when the job ends, and it passes on what is printed here.
+    # With --until-eof a pool has started this worker: that pool watches the end of the job and relays the output.
     job = None if until_eof else Walltime(walltime, clock(), drain_before)
     relay = Relay()
     if not until_eof:
@@ -113,7 +115,7 @@ def command(
 
 
 def main(typed: str = "kworker") -> None:
-    """The console script. typed: what people type to start it."""
+    """Run the console script. typed: the command that users type to start it."""
     leave(click_main("kworker", command, typed=typed))
 
 

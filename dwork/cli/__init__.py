@@ -1,1 +1,1 @@
-"""What the programs share: options, exit codes, errors of one line, shell completion."""
+"""What the programs share: options, exit codes, one-line errors, shell completion."""

@@ -1,4 +1,4 @@
-"""How a run has ended, as an exit code: for the pool itself, and for whoever waits for it."""
+"""How a run has ended, as an exit code: for the pool itself, and for programs that wait for it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from dwork.core.task import ACTIVE, State
 
 
 def verdict(counts: Mapping[State, int], *, is_stopped: bool) -> ExitCode:
-    """counts: tasks by state, at the end. is_stopped: somebody or something kept the run from going on to its end."""
+    """Return the exit code of a run.
+
+    counts: tasks by state, at the end. is_stopped: whether the run was stopped before its end, for whatever reason.
+    """
     active = sum([counts.get(state, 0) for state in ACTIVE])
     cancelled = counts.get(State.CANCELLED, 0)
     if is_stopped and active + cancelled:

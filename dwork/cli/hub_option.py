@@ -1,4 +1,4 @@
-"""Which hub is meant: the options of the programs that talk to one."""
+"""How the hub is chosen: the options of the programs that connect to one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HubOption:
-    """What somebody has said of it, as for `connection.choose`."""
+    """The hub that the command line names; the fields are the arguments of `connection.file.choose`."""
 
     server: str | None = None
     file: str | None = None
@@ -26,37 +26,37 @@ class HubOption:
 
     @classmethod
     def take(cls, parameters: Mapping[str, Any]) -> HubOption:
-        """That of the parameters of a command with these options."""
+        """Build a HubOption from the parameters of a command that has these options."""
         return cls(**{name: parameters[name] for name in cls.__slots__})
 
     @property
     def is_said(self) -> bool:
-        """Whether one is named; insecure names none."""
+        """Whether the command line names a hub; `insecure` alone does not."""
         return any(said is not None for said in (self.server, self.file, self.job))
 
     def connection(self) -> Connection:
-        """UsageError when there is none, or more than one."""
+        """Return the connection of the hub; UsageError when there is none, or more than one to choose from."""
         from dwork.connection.file import choose
 
         return choose(self.server, self.file, self.job, insecure=self.insecure)
 
 
 _OPTIONS = (
-    click.option("-s", "--server", metavar="ADDRESS", help="The hub, as HOST:PORT or tcp://HOST:PORT."),
+    click.option("-s", "--server", metavar="ADDRESS", help="Address of the hub: HOST:PORT or tcp://HOST:PORT."),
     click.option(
         "--connection",
         "file",
         metavar="FILE",
         shell_complete=files,
-        help="Its connection file.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
+        help="Connection file of the hub.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
     ),
-    click.option("--job", metavar="ID", shell_complete=jobs, help="The hub of that batch job."),
-    click.option("--insecure", is_flag=True, help="The hub at ADDRESS has no keys, as that of the C++ dwork."),
+    click.option("--job", metavar="ID", shell_complete=jobs, help="Use the hub of batch job ID."),
+    click.option("--insecure", is_flag=True, help="The hub at ADDRESS uses no keys, like that of the C++ dwork."),
 )
 
 
 def hub_option(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which hub is meant; it gets what they say as `which`."""
+    """Add the options that choose a hub to a command, which gets their values as `which`."""
 
     @wraps(command)
     def with_which(*arguments: Any, **parameters: Any) -> Any:

@@ -21,10 +21,10 @@ def load(
     known: Collection[str] | None = (),
     tell: Callable[[str], None] = lambda text: None,
 ) -> list[Task]:
-    """The tasks of all files as one graph, without those that the `.rescue` file of a dag says are done.
+    """Return the tasks of all files as one graph, without those that the `.rescue` file of a dag lists as done.
 
-    `-` is standard input. format: one of taskfile.FORMATS, or None to go by each file's ending. known: as for
-    taskfile.parse. tell(text) hears what a user should know. TaskFileError says what cannot be used and why.
+    `-` is standard input. format: one of taskfile.FORMATS, or None to choose by each file's extension. known: as for
+    taskfile.parse. tell(text) prints a notice for the user. TaskFileError names what cannot be used and why.
     """
     sources = []
     done: set[str] = set()
@@ -33,10 +33,10 @@ def load(
         sources.append(taskfile.Source(path, _read(path), form))
         if form == "dag" and os.path.exists(f"{path}.rescue"):
             rescued = taskfile.rescued(_read(f"{path}.rescue"), f"{path}.rescue")
-            tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} done before")
+            tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} already done")
             done |= rescued
     collects = gc.isenabled()
-    gc.disable()  # a million tasks would be looked through again and again, and none is garbage
+    gc.disable()  # it would scan a million tasks again and again, none of which is garbage
     try:
         tasks = taskfile.parse(sources, known=known, tell=tell, bash=shell.is_bash())
     finally:
@@ -54,4 +54,4 @@ def _read(path: str) -> bytes:
     except OSError as error:
         raise TaskFileError(f"{shown(path)}: cannot be read: {error.strerror}") from None
     except ValueError:
-        raise TaskFileError(f"{shown(path)}: this is no name of a file") from None
+        raise TaskFileError(f"{shown(path)}: not a valid file name") from None

@@ -21,9 +21,9 @@ from dwork.taskfile import duration, memory
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A type by a function that raises ValueError or UsageError with a text for people.
+    """A parameter type made from a function, which raises ValueError or UsageError with a message for the user.
 
-    offers: values that a shell offers, of the many that can be.
+    offers: some of the possible values, which shell completion suggests.
     """
 
     def __init__(self, name: str, parse: Any, offers: Sequence[str] = ()) -> None:
@@ -44,7 +44,7 @@ class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def _decorated(command: Callable[..., Any], options: Sequence[Callable[..., Any]]) -> Callable[..., Any]:
-    """The command with these options, which its help lists in this order."""
+    """Return the command with these options, listed in this order in its help."""
     for option in reversed(options):
         command = option(command)
     return command
@@ -53,7 +53,7 @@ def _decorated(command: Callable[..., Any], options: Sequence[Callable[..., Any]
 def _positive(text: str) -> float:
     seconds = duration(text)
     if seconds <= 0:
-        raise ValueError("it must be more than nothing")
+        raise ValueError("a duration must be greater than 0")
     return seconds
 
 
@@ -62,7 +62,7 @@ def _min_time(text: str) -> MinTime:
     if number != text and number.isdecimal() and int(number):
         return MinTime(part=int(number) / 100)
     if number != text:
-        raise ValueError(f'"{text}" is no part of the mean run time; write 120%')
+        raise ValueError(f'"{text}" is not a percentage; write for example 120%')
     return MinTime(_positive(text))
 
 
@@ -71,13 +71,13 @@ def _gpus(text: str) -> str:
     return text
 
 
-#: Seconds, more than 0, from `90s`, `2h`, `1:30:00`.
+#: Seconds, greater than 0, from `90s`, `2h` or `1:30:00`.
 DURATION = _Parsed("duration", _positive)
 #: A MinTime.
 MIN_TIME = _Parsed("min-time", _min_time)
 #: Bytes, from `2G`.
 MEMORY = _Parsed("memory", memory)
-#: `N` or `auto`, as text: what auto is differs from rank to rank.
+#: `N` or `auto`, as text, since the value of auto differs between ranks.
 SLOTS = _Parsed("slots", lambda text: str(slots(text)) if text != AUTO else text, (AUTO,))
 #: `N` or `id,id,...`, as text.
 GPUS = _Parsed("gpus", _gpus)
@@ -88,7 +88,7 @@ gpus_option = click.option(
     "--gpus",
     type=GPUS,
     metavar="N|ID,...",
-    help="GPUs of each node that tasks can have.  [default: those that the batch system's variables tell, or all]",
+    help="GPUs of each node that tasks may use.  [default: those in the batch system's variables, or all]",
 )
 
 max_output_option = click.option(
@@ -97,14 +97,15 @@ max_output_option = click.option(
     metavar="SIZE",
     default="64M",
     show_default=True,
-    help="Of more than that on stdout or stderr of a task leave out the middle, with a mark; 0 for no limit.",
+    help="Keep at most SIZE of each output stream of a task; longer output loses its middle, which is marked. "
+    "0: no limit.",
 )
 
 
 def _variable(text: str) -> tuple[str, str]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise ValueError(f'"{text}" is no NAME=VALUE')
+        raise ValueError(f'"{text}" does not have the form NAME=VALUE')
     return name, value
 
 
@@ -113,36 +114,36 @@ def _glob(text: str) -> str:
     return text
 
 
-_WISHES = (
+_EXECUTION = (
     click.option(
         "--pin/--no-pin", default=None,
-        help="Give each task CPUs of its own.  [default: where a worker runs several tasks]",
+        help="Pin each task to its own CPUs.  [default: pin if a worker runs several tasks]",
     ),
     click.option(
         "--enforce-memory", is_flag=True,
-        help="End a task that uses more memory than it has asked for: at once where workers may make control groups, "
-        "else within a second.",
+        help="End a task that uses more memory than it requested: at once if workers can create control groups, "
+        "otherwise within a second.",
     ),
     click.option(
         "--env", "variables", type=_Parsed("variable", _variable), multiple=True, metavar="NAME=VALUE",
-        help="Give tasks this variable; repeatable.",
+        help="Set a variable in the environment of tasks; repeatable.",
     ),
     click.option(
         "--env-keep", type=_Parsed("glob", _glob), multiple=True, metavar="GLOB",
-        help="Let tasks have variables of the launcher, as 'SLURM_PROCID', that they would not get; repeatable.",
+        help="Keep variables of the launcher that tasks do not get by default, such as 'SLURM_PROCID'; repeatable.",
     ),
     click.option(
         "--env-drop", type=_Parsed("glob", _glob), multiple=True, metavar="GLOB",
-        help="Do not give tasks such variables, as 'SLURM_*'; repeatable.",
+        help="Remove variables from the environment of tasks, such as 'SLURM_*'; repeatable.",
     ),
 )  # fmt: skip
 
 
 def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options about how tasks are run; it gets them as `wishes`."""
+    """Add the options for how tasks are run to a command, which gets them as `execution`."""
 
     @wraps(command)
-    def with_wishes(
+    def with_execution(
         *arguments: Any,
         variables: tuple[tuple[str, str], ...],
         env_keep: tuple[str, ...],
@@ -154,27 +155,28 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
         execution = Execution(env_keep, env_drop, variables, pin, enforce_memory)
         return command(*arguments, execution=execution, **others)
 
-    return _decorated(with_wishes, _WISHES)
+    return _decorated(with_execution, _EXECUTION)
 
 
-_DOOR = (
+_ENDPOINT = (
     click.option(
         "--bind",
         metavar="ADDRESS",
         envvar="DWORK_BIND",
-        help="Address to listen on.  [default: $DWORK_BIND, or all; with --insecure 127.0.0.1]",
+        help="Address to listen on.  [default: $DWORK_BIND, or all addresses; with --insecure 127.0.0.1]",
     ),
     click.option(
         "--insecure",
         is_flag=True,
-        help="Ask nobody for a key, as the C++ dwork needs it: whoever reaches the port gets in.",
+        help="Disable authentication and encryption: anyone who can reach the port can run commands as you. "
+        "The C++ dwork needs this.",
     ),
 )
 
 
 def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say where its hub listens, `bind`, and for whom, `insecure`."""
-    return _decorated(command, _DOOR)
+    """Add the options for where the hub listens (`bind`) and who may connect (`insecure`) to a command."""
+    return _decorated(command, _ENDPOINT)
 
 
 _JOB_END = (
@@ -182,7 +184,7 @@ _JOB_END = (
         "--walltime",
         type=DURATION,
         metavar="TIME",
-        help="The job ends after so long from now.  [default: what Slurm or PBS says]",
+        help="Assume the job ends in TIME.  [default: the time left that Slurm or PBS reports]",
     ),
     click.option(
         "--drain-before",
@@ -190,13 +192,13 @@ _JOB_END = (
         metavar="TIME",
         default="60s",
         show_default=True,
-        help="So long before the job ends nothing more is started, and what runs is ended, to run again.",
+        help="Stop starting tasks TIME before the end of the job, and end the running ones; they run again later.",
     ),
 )
 
 
 def job_end_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options about the end of the job that it is in, `walltime` and `drain_before`."""
+    """Add the options for the end of the batch job, `walltime` and `drain_before`, to a command."""
     return _decorated(command, _JOB_END)
 
 
@@ -207,7 +209,7 @@ _POLICY = (
         default=0,
         show_default=True,
         metavar="N",
-        help="Try a failed task up to N times more, if it does not say itself.",
+        help="Retry a failed task up to N times, unless the task sets `retries`.",
     ),
     click.option(
         "--retry-delay",
@@ -215,7 +217,7 @@ _POLICY = (
         default="1s",
         show_default=True,
         metavar="TIME",
-        help="Wait so long before the first retry of a task; twice as long before each further one, up to a minute.",
+        help="Wait TIME before the first retry of a task; each further retry waits twice as long, up to a minute.",
     ),
     click.option(
         "--max-attempts-lost",
@@ -223,7 +225,7 @@ _POLICY = (
         default=5,
         show_default=True,
         metavar="N",
-        help="Fail a task after its worker or the whole run has died N times while it ran, also in earlier runs.",
+        help="Fail a task after its worker or the whole run has died N times while running it; earlier runs count.",
     ),
     click.option(
         "--worker-timeout",
@@ -231,13 +233,13 @@ _POLICY = (
         metavar="TIME",
         default="60s",
         show_default=True,
-        help="A kworker that has not been heard for so long is lost; what it held runs elsewhere.",
+        help="Treat a kworker as lost after TIME without a message from it; its tasks run elsewhere.",
     ),
     click.option(
         "--timeout",
         type=DURATION,
         metavar="TIME",
-        help="End a task after so long, as 90s, 2h or 1:30:00, if it does not say itself.",
+        help="End a task after TIME, such as 90s, 2h or 1:30:00, unless the task sets `timeout`.",
     ),
     click.option(
         "--halt",
@@ -245,20 +247,21 @@ _POLICY = (
         metavar="WHEN",
         default="never",
         show_default=True,
-        help="Stop when tasks fail: never, or soon or now with fail=N or fail=N%.",
+        help="When failed tasks stop the run: never; soon (running tasks finish) or now (they are ended), with fail=N "
+        "or fail=N%, as in soon,fail=3.",
     ),
     click.option(
         "--unknown-pred",
         type=click.Choice(["error", "done"]),
         default="error",
         show_default=True,
-        help="What a predecessor is that does not exist; the C++ dwork takes it as done.",
+        help="How to treat a predecessor that does not exist; the C++ dwork treats it as done.",
     ),
 )
 
 
 def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say how its hub decides; it gets them as `policy`."""
+    """Add the options for the hub's decisions to a command, which gets them as `policy`."""
 
     @wraps(command)
     def with_policy(

@@ -1,4 +1,4 @@
-"""What all programs share: exit codes, one line for every error, and what happens on a bug."""
+"""What all programs share: exit codes, one-line error messages, and the handling of bugs."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """Exit codes of the pool, which scripts can tell apart; the other programs use a part of them."""
+    """Exit codes of the pool, which scripts can distinguish; the other programs use some of them."""
 
-    DONE = 0  # all is done
-    FAILED = 1  # some tasks failed or were skipped; of a client: the hub refused, or nobody answers
+    DONE = 0  # all tasks are done
+    FAILED = 1  # some tasks failed or were skipped; in a client: the hub refused or did not answer
     USAGE = 2  # bad usage or input; nothing was run
-    STOPPED = 3  # stopped before the end: run it again to go on
-    BUG = 70  # dwork itself is broken (EX_SOFTWARE)
-    INTERRUPTED = 130  # Ctrl-C, as shells say it
+    STOPPED = 3  # stopped before the end; run the same command again to continue
+    BUG = 70  # a bug in dwork (EX_SOFTWARE)
+    INTERRUPTED = 130  # Ctrl-C, as shells report it
 
 
 _CODES: dict[type[DworkError], ExitCode] = {
@@ -38,12 +38,12 @@ _CODES: dict[type[DworkError], ExitCode] = {
 
 
 def hold_streams() -> None:
-    """Let standard streams that are closed be /dev/null, before another file gets their number, and what is printed."""
+    """Open /dev/null for closed standard streams, before another file gets their number and receives the output."""
     for number in range(3):
         try:
             os.fstat(number)
         except OSError:
-            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # the lowest number that is free
+            os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)  # gets the lowest free number
     if sys.stdout is None:
         sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
@@ -51,15 +51,15 @@ def hold_streams() -> None:
 
 
 def say(program: str, text: str) -> None:
-    """One line on standard error."""
+    """Print one line on standard error."""
     try:
         print(f"{program}: {text}", file=sys.stderr, flush=True)
-    except OSError:  # nobody listens any more
+    except OSError:  # the reader is gone
         pass
 
 
 def guarded(program: str, body: Callable[[], int]) -> int:
-    """Run body and return its exit code; an error becomes one line, never a traceback (but with $DWORK_DEBUG)."""
+    """Run body and return its exit code; print an error as one line, without a traceback unless $DWORK_DEBUG is set."""
     try:
         return body()
     except DworkError as error:
@@ -68,19 +68,19 @@ def guarded(program: str, body: Callable[[], int]) -> int:
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
-        # Python would complain at exit about what it cannot flush.
+        # Otherwise Python complains at exit about output that it cannot flush.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.FAILED
     except Exception as error:
         if os.environ.get("DWORK_DEBUG"):
             traceback.print_exc()
         text = printable(f"{type(error).__name__}: {error}")
-        say(program, f"this is a bug in dwork, please report it: {text} (DWORK_DEBUG=1 shows where)")
+        say(program, f"this is a bug in dwork, please report it: {text} (DWORK_DEBUG=1 prints a traceback)")
         return ExitCode.BUG
 
 
 def prepare_completion(typed: str) -> None:
-    """Let click answer a shell that asks how the line goes on. typed: the program, as it is typed."""
+    """Let click answer a shell's request for completions. typed: the program as users type it."""
     if f"_{typed}_COMPLETE".replace("-", "_").upper() in os.environ:
         from dwork.cli.shell_completion import register
 
@@ -88,9 +88,9 @@ def prepare_completion(typed: str) -> None:
 
 
 def click_main(program: str, command: Command, given: object = None, *, typed: str = "") -> int:
-    """Run a click command as the program and return its exit code; `given` is its context's object.
+    """Run a click command as the program and return its exit code; `given` becomes the object of its context.
 
-    typed: what people type to start it, when that is not the name that begins its lines.
+    typed: the command that users type to start it, if it differs from the name that begins its messages.
     """
     import click
 
@@ -101,7 +101,7 @@ def click_main(program: str, command: Command, given: object = None, *, typed: s
         try:
             return int(command.main(prog_name=typed, standalone_mode=False, obj=given) or 0)
         except click.ClickException as error:
-            raise UsageError(f"{error.format_message()} ({typed} --help tells more)") from None
+            raise UsageError(f"{error.format_message()} (see {typed} --help)") from None
         except click.Abort:
             raise KeyboardInterrupt from None
 
@@ -109,7 +109,7 @@ def click_main(program: str, command: Command, given: object = None, *, typed: s
 
 
 def leave(code: int, *, at_once: bool = False) -> NoReturn:
-    """End the process with its output written. at_once: without any clean-up of Python's or of libraries."""
+    """Flush the output and end the process. at_once: skip the clean-up of Python and of libraries."""
     signals.ignore()
     for stream in (sys.stdout, sys.stderr):
         try:

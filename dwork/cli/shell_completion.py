@@ -1,8 +1,8 @@
-"""What a shell offers on TAB, beside the options and choices that click knows: files, directories, batch jobs.
+"""Shell completions beyond the options and choices that click knows: files, directories, batch jobs.
 
-click asks for the words of a program when a variable such as _DQUERY_COMPLETE is set, which the shell's own function
-does. In bash that function is ours: bash cuts words at `:` and `=`, of which names of tasks and workers are full, and
-inserts what it is given as it is, so blanks must be escaped. (zsh and fish see to both by themselves.)
+The shell's completion function sets a variable such as _DQUERY_COMPLETE, which makes click print completions. In bash
+that function is ours: bash splits words at `:` and `=`, which are common in names of tasks and workers, and inserts
+completions as they are, so blanks must be escaped. (zsh and fish handle both themselves.)
 """
 
 from __future__ import annotations
@@ -16,23 +16,23 @@ from click.shell_completion import BashComplete, CompletionItem, add_completion_
 
 from dwork.core.errors import UsageError
 
-#: Is cut there by bash.
-_CUT: Final = ":="
+#: Characters at which bash splits words.
+_SEPARATORS: Final = ":="
 _SPECIAL: Final = re.compile(r"([^\w@%+,./:=#-])|^(#)")
 
 
 def files(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The shell completes the name of a file."""
+    """Let the shell complete a file name."""
     return [CompletionItem(incomplete, type="file")]
 
 
 def directories(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The shell completes the name of a directory."""
+    """Let the shell complete a directory name."""
     return [CompletionItem(incomplete, type="dir")]
 
 
 def jobs(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Batch jobs whose runs are known, with their task files."""
+    """Return the batch jobs whose runs are known, with their task files."""
     from dwork.connection.file import Connection, known
 
     try:
@@ -44,17 +44,17 @@ def jobs(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[Completi
 
 
 def variable(program: str) -> str:
-    """By which a shell tells the program that it asks."""
+    """Return the name of the environment variable by which a shell requests completions from the program."""
     return f"_{program}_COMPLETE".replace("-", "_").upper()
 
 
 def register() -> None:
-    """From now on click speaks to bash in our way."""
+    """Make click use our completion for bash."""
     add_completion_class(Bash)
 
 
 class Bash(BashComplete):
-    """Gets the line up to the cursor, and answers with what is to stand after bash's last cut."""
+    """Reads the line up to the cursor, and prints what should follow the last separator of bash."""
 
     source_template = """\
 %(complete_func)s() {
@@ -73,7 +73,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
     def get_completion_args(self) -> tuple[list[str], str]:
         line = os.environ["COMP_LINE"]
-        words = split_arg_string(f"{line}.")  # so that the last word is there, also when nothing of it is
+        words = split_arg_string(f"{line}.")  # so that there is a last word even if it is empty
         self._incomplete = words[-1][:-1]
         self._is_quoted = _opening_quote(line) != ""
         return words[1:-1], self._incomplete
@@ -81,7 +81,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
     def format_completion(self, item: CompletionItem) -> str:
         value = item.value
         if item.type == "plain" and not self._is_quoted:
-            cut = 1 + max(self._incomplete.rfind(mark) for mark in _CUT)
+            cut = 1 + max(self._incomplete.rfind(mark) for mark in _SEPARATORS)
             if value.startswith(self._incomplete[:cut]):
                 value = value[cut:]
             value = _SPECIAL.sub(r"\\\1\2", value)
@@ -89,7 +89,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 def _opening_quote(line: str) -> str:
-    """The quote that is open at its end, or nothing."""
+    """Return the quote that is still open at the end of the line, or an empty string."""
     quote, escaped = "", False
     for character in line:
         if escaped:

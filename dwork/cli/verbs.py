@@ -1,18 +1,18 @@
 """The verbs of the program `dwork`, in groups, as its help lists them.
 
-What each does is said once more here, in the words with which its own help begins (a test compares), so that nothing
-must be imported to list them.
+Each one-line description repeats the beginning of the verb's own help (a test compares them), so that listing the verbs
+imports nothing.
 """
 
 from __future__ import annotations
 
 GROUPS = {
     "Run tasks": {
-        "pool": "Run the tasks of FILEs",
-        "hub": "Hold a graph of tasks and hand them to workers",
-        "worker": "Run tasks of a hub, until all are finished",
+        "pool": "Run the tasks in FILEs",
+        "hub": "Serve a graph of tasks to workers",
+        "worker": "Run tasks from a hub until all are finished",
     },
-    "See how a run is": {
+    "Inspect a run": {
         "status": "Tell how many tasks are in which state",
         "watch": "Watch a run",
         "list": "List tasks",
@@ -27,7 +27,7 @@ GROUPS = {
         "rest": "Print what is left to do as a task file",
         "doctor": "Tell what dwork sees of this machine",
     },
-    "Change what is to run": {
+    "Control a run": {
         "create": "Add a task",
         "addfile": "Add all tasks of a file",
         "cancel": "Take out tasks that have not ended, and end those that run",
@@ -37,7 +37,7 @@ GROUPS = {
         "drain": "Let a pool come to an end",
         "stop-worker": "Tell workers to leave",
     },
-    "Take tasks in a script": {
+    "Act as a worker in a script": {
         "steal": "Take ready tasks in the name of HOST",
         "complete": "Report that a task has ended",
         "transfer": "Give back a task unfinished",
@@ -51,15 +51,15 @@ GROUPS = {
 }
 NAMES = frozenset(name for group in GROUPS.values() for name in group)
 
-ABOUT = "Run a graph of shell commands on every core of an HPC allocation, and see how far it is."
+ABOUT = "Run a graph of shell commands on every core of an HPC allocation, and watch it."
 DETAILS = (
-    "`dwork VERB --help` tells more of a verb. Options before it say which hub is asked,",
+    "`dwork VERB --help` shows the help of a verb. Options before the verb choose the hub,",
     "as in `dwork --job 4711 status`; `dquery --help` lists them.",
 )
 
 
 def overview() -> str:
-    """What `dwork --help` prints."""
+    """Return the text of `dwork --help`."""
     wide = max(map(len, NAMES))
     lines = ["Usage: dwork VERB [OPTIONS] [ARGUMENTS]", "", f"  {ABOUT}", "", *(f"  {line}" for line in DETAILS)]
     for title, verbs in GROUPS.items():
@@ -68,7 +68,7 @@ def overview() -> str:
 
 
 def unknown(word: str, *, is_file: bool = False) -> str:
-    """What to say of a word that is no verb."""
+    """Return the error message for a word that is not a verb."""
     from difflib import get_close_matches
 
     from dwork.core.text import shown

@@ -1,7 +1,7 @@
 """dwork-pool: run task files on all ranks of an MPI job, or on this machine alone.
 
-Rank 0 is the hub, the others are workers; they get by with few imports, since a thousand of them start at once. MPI is
-brought up before anything can go wrong, so that whatever rank 0 finds (a typo, a bad file) it can send the others home.
+Rank 0 is the hub, the others are workers, which import little because a thousand of them start at once. MPI is started
+before anything can fail, so that rank 0 can dismiss the other ranks after any error (a typo, a bad file).
 """
 
 from __future__ import annotations
@@ -20,39 +20,39 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 PROGRAM = "dwork"
-#: A rank says something every so many seconds, at the least.
+#: Seconds between two messages of a rank to the hub, at most.
 BEAT = 15.0
-#: Seconds of silence after which a rank takes the hub for dead.
+#: Seconds of silence after which a rank considers the hub dead.
 HUB_TIMEOUT = 120.0
-#: Asked for these, only rank 0 answers.
-_QUESTIONS = {"-h", "--help", "--version"}
-#: Asked for this, all ranks say what they see, and none runs anything.
+#: With these options rank 0 prints its answer, and no other rank does anything.
+_INFO_OPTIONS = {"-h", "--help", "--version"}
+#: With this option all ranks report what they see, and none runs tasks.
 DOCTOR = "--doctor"
 
 
 def main(typed: str = "dwork-pool") -> None:
-    """The console script, and `python -m dwork.pool`. typed: what people type to start it."""
+    """Run the console script, or `python -m dwork.pool`. typed: the command that users type to start it."""
     first = mpi.rank_hint() in (None, 0)
     if first:
         signals.hold()
-    else:  # mpirun passes signals on to all ranks; rank 0 knows what they mean
+    else:  # mpirun forwards signals to all ranks; rank 0 handles them
         signals.ignore()
     hold_streams()
     world: MPI.Intracomm | None = None
     trouble: UsageError | None = None
     launched = mpi.launched()[0]
     if launcher.tells_deaths():
-        # Also of ranks that end as they should, and at times when nobody listens: before the run, and after it.
+        # The launcher also signals normal ends of ranks, and does so before and after the run, when nothing handles it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    if launched and _QUESTIONS & set(sys.argv[1:]):  # answered without MPI; and then by no rank with it
+    if launched and _INFO_OPTIONS & set(sys.argv[1:]):  # answered without MPI, so no rank may start MPI
         if not first:
             leave(ExitCode.DONE)
-        trouble = UsageError(f"{' and '.join(_QUESTIONS)} do not go with task files")
+        trouble = UsageError(f"{', '.join(sorted(_INFO_OPTIONS))} cannot be combined with task files; drop one")
     elif launched:
         try:
             world = mpi.start()
         except UsageError as error:
-            if not first:  # rank 0 says it; a failure here could end the job before
+            if not first:  # rank 0 reports it; a failure here could end the job first
                 leave(ExitCode.DONE)
             trouble = error
     if world is not None and world.rank > 0:
@@ -105,14 +105,14 @@ def _be_examined(world: MPI.Intracomm) -> NoReturn:
 
 
 def _end(transport: mpi.Mpi, code: int) -> NoReturn:
-    """Part from the hub, if it is still there."""
+    """Disconnect from the hub, if it is still there, and end the process."""
     if code == ExitCode.BUG:
         transport.abort(code)
-    if code != ExitCode.DONE:  # the hub or the launcher is gone: there is nobody to part from, and MPI_Abort may hang
+    if code != ExitCode.DONE:  # the hub or the launcher is gone, and MPI_Abort may hang
         leave(code, at_once=True)
     try:
         transport.close()
-    except TransportError:  # the hub has died meanwhile
+    except TransportError:  # the hub has died in the meantime
         leave(code, at_once=True)
     leave(code, at_once=not transport.is_whole)
 

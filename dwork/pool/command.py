@@ -1,4 +1,4 @@
-"""The command line of a pool, as rank 0 sees it, and how it sends the other ranks home."""
+"""The command line of a pool, which rank 0 parses, and the dismissal of the other ranks at the end."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
     from mpi4py import MPI
 
 PROGRAM = "dwork"
-#: Seconds that the last words of a pool which is about to end all ranks may take.
-_LAST_WORDS = 2.0
+#: Seconds to flush the output of a pool that is about to abort all ranks.
+_LAST_FLUSH = 2.0
 
 
 @dataclass
 class Given:
-    """What the command line finds there. trouble: why there are no ranks though there should be.
+    """What the command line starts from. trouble: why there are no ranks though there should be.
 
-    unwritten: what to say when all is done, and then not all can be written that was printed.
+    unwritten: the message for a run whose tasks are all done, but whose output could not be written completely.
     """
 
     ranks: mpi.Mpi | None
@@ -56,7 +56,7 @@ class Given:
 
 
 def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> None:
-    """In the place of all else, as --help."""
+    """Run the doctor instead of the pool; like --help, it ignores the other options."""
     if wanted and not ctx.resilient_parsing:
         from dwork.doctor.visit import examine_ranks
 
@@ -66,7 +66,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", shell_complete=files)
 @click.option(
-    "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their ending]"
+    "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their extension]"
 )
 @policy_options
 @click.option(
@@ -75,56 +75,58 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     "record",
     metavar="FILE",
     shell_complete=files,
-    help="Keep the record there, and go on from it.  [default: the first task file's name with .db]",
+    help="Record the run in FILE, and continue from it.  [default: the first task file's name plus .db]",
 )
-@click.option("--no-record", is_flag=True, help="Keep no record: a rerun starts from nothing.")
-@click.option("--fresh", is_flag=True, help="Start over; an earlier record and its logs are kept with .1 at the end.")
+@click.option("--no-record", is_flag=True, help="Keep no record; a rerun starts from scratch.")
+@click.option(
+    "--fresh", is_flag=True, help="Start over; an earlier record and its logs are renamed, with .1 at the end."
+)
 @click.option(
     "--logs",
     metavar="DIRECTORY",
     shell_complete=directories,
-    help="Keep what tasks print there.  [default: the record's name with .logs for .db]",
+    help="Store the output of tasks in DIRECTORY.  [default: the name of the record with .logs in place of .db]",
 )
-@click.option("--no-logs", is_flag=True, help="Do not keep what tasks print.")
+@click.option("--no-logs", is_flag=True, help="Do not store the output of tasks.")
 @execution_options
 @max_output_option
 @click.option(
     "--joblog",
     metavar="FILE",
     shell_complete=files,
-    help="Write a row per attempt, with GNU parallel's columns; - for stdout.",
+    help="Write one row per attempt, with GNU parallel's columns; - is stdout.",
 )
 @click.option("-k", "--keep-order", is_flag=True, help="Print the output of tasks in the order of the file.")
-@click.option("-q", "--quiet", is_flag=True, help="Print the output of tasks and errors, nothing else.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only errors and the output of tasks.")
 @click.option(
     "--progress",
     type=click.Choice(WAYS),
     default="auto",
     show_default=True,
-    help="Show on stderr how far it is: with a bar, plain lines now and then, or not; auto: a bar on a terminal, else "
-    "plain. mpirun passes a bar on, but is no terminal itself.",
+    help="Show progress on stderr: as a bar, as plain lines now and then, or not at all; auto: a bar on a terminal, "
+    "otherwise plain lines. Under mpirun, stderr is not a terminal, but --progress bar works.",
 )
 @click.option(
     "-p",
     "--port",
     type=click.IntRange(1, 65535),
     metavar="PORT",
-    help="Port for dquery and kworker.  [default: 6125, or any free one]",
+    help="Port for dquery and kworker.  [default: 6125, or any free port]",
 )
 @endpoint_options
 @click.option(
     "--slots",
     type=SLOTS,
     metavar="N|auto",
-    help="Tasks that each rank runs at a time; auto: the cores that it may use, shared with other ranks of its node. "
-    "Spare cores beside rank 0 run tasks, too.  [default: 1; without mpirun the cores of this machine]",
+    help="Number of tasks that each rank runs at a time; auto: one per core it may use, which it shares with the other "
+    "ranks of its node. Spare cores of rank 0 run tasks, too.  [default: 1; without mpirun, the cores of this machine]",
 )
 @gpus_option
 @click.option(
     "--elastic",
     is_flag=True,
-    help="Other workers will join: a task that asks for more than any rank has waits for them.  "
-    "[default: it is refused at the start]",
+    help="Expect more workers to join: a task that requests more than any rank has waits for them.  "
+    "[default: such a task is refused at the start]",
 )
 @job_end_options
 @click.option(
@@ -132,15 +134,15 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     type=MIN_TIME,
     metavar="TIME|N%",
     default=UNKNOWN,
-    help="Start no task when less than this is left of the job, if it does not say itself; "
-    "N%: so much of the mean run time so far.",
+    help="Do not start a task when less than TIME is left of the job, unless the task sets `min-time`; "
+    "N%: N percent of the mean run time so far.",
 )
 @click.option(
     "--transport",
     type=click.Choice(["mpi", "zmq"]),
     default="mpi",
     show_default=True,
-    help="How ranks talk; zmq uses MPI only to start, needs TCP between the nodes, and no rank ever polls.",
+    help="How ranks communicate; zmq uses MPI only to start, needs TCP between the nodes, and ranks never poll.",
 )
 @click.option("--no-bridge", is_flag=True, help="Do not listen for dquery and kworker.")
 @click.option(
@@ -149,7 +151,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     is_eager=True,
     expose_value=False,
     callback=_doctor,
-    help="Run nothing; tell what the ranks see and what should be changed. Exit code 1 when something should.",
+    help="Run nothing; report what the ranks see and what should be changed. Exit code 1 if anything should.",
 )
 @click.version_option(__version__)
 @click.pass_obj  # fmt: skip
@@ -181,29 +183,29 @@ def command(
     transport: str,
     no_bridge: bool,
 ) -> int:
-    """Run the tasks of FILEs: shell commands that may depend on one another, on every rank but the first.
+    """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
 
-    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has a command on each line, or is
-    .csv, .jsonl, .dag, or HyperQueue's .toml; with --format also of disBatch, GREASY or the TACC launcher. `-` is
-    standard input. Each task's output is printed in one piece when it ends, the lines of a failed one marked with its
-    name. Ctrl-C lets running tasks finish; a second one ends them.
+    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is a
+    .csv, .jsonl, .dag, or HyperQueue .toml file; with --format it can also be a task file of disBatch, GREASY or the
+    TACC launcher. `-` is standard input. The output of a task is printed in one piece when the task ends; each line
+    from a failed task is marked with its name. Ctrl-C lets running tasks finish; a second Ctrl-C ends them.
 
     \b
     Examples:
       mpirun -n 17 dwork-pool tasks.txt           16 workers, one task at a time each
       srun --ntasks-per-node 1 dwork-pool --slots auto tasks.txt    all cores of all nodes
       dwork-pool --retries 2 tasks.txt            this machine
-      dquery status                               from another terminal: how far is it?
+      dquery status                               from another terminal: show the progress
 
-    What is done is recorded (tasks.txt.db), so the same command again goes on where it stopped. Only what ended well
-    counts as done: what was running when the pool was killed runs again.
+    Results are recorded (in tasks.txt.db), so the same command, run again, continues where the pool stopped. Only tasks
+    that succeeded count as done; tasks that were running when the pool was killed run again.
 
     \b
     Exit code:
       0  all tasks are done
-      1  some failed, were skipped or cancelled
+      1  some tasks failed, were skipped or cancelled
       2  bad usage or input; nothing was run
-      3  stopped before the end: run it again to go on
+      3  stopped before the end; run the same command again to continue
     """
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
@@ -213,7 +215,7 @@ def command(
         raise UsageError(f"--quiet and --progress {progress} contradict each other; drop one")
     file, directory = _places(files, record, no_record, logs, no_logs)
     if fresh and not file:
-        raise UsageError("--fresh is about a record, and there is none; drop it")
+        raise UsageError("--fresh needs a record, but this run keeps none; drop --fresh")
 
     def tell(text: str) -> None:
         if not quiet:
@@ -258,7 +260,7 @@ def command(
 def _places(
     files: tuple[str, ...], record: str | None, no_record: bool, logs: str | None, no_logs: bool
 ) -> tuple[str, str]:
-    """The file of the record and the directory of the logs; empty where there is to be none."""
+    """Return the file of the record and the directory of the logs; empty for those not wanted."""
     for one, other, given in (("-f", "--no-record", record), ("--logs", "--no-record", logs)):
         if given and no_record:
             raise UsageError(f"{one} and {other} contradict each other; drop one")
@@ -272,7 +274,7 @@ def _places(
 
 
 def main(world: MPI.Intracomm | None, trouble: UsageError | None, typed: str = "dwork-pool") -> None:
-    """Run the command line; world is None when there is no MPI, trouble why there should be one and is none."""
+    """Run the command line. world: None without MPI. trouble: why MPI could not start, when it should have."""
     ranks = None if world is None else mpi.Mpi(world)
     given = Given(ranks, trouble)
 
@@ -286,10 +288,10 @@ def main(world: MPI.Intracomm | None, trouble: UsageError | None, typed: str = "
     code = guarded(PROGRAM, body)
     if ranks is not None:
         if code == ExitCode.BUG:
-            given.relay.close(_LAST_WORDS)
+            given.relay.close(_LAST_FLUSH)
             ranks.abort(code)
         send_home(ranks)
-    if given.relay.close() and code == ExitCode.DONE:  # who reads it may have taken hours, and nobody else waited
+    if given.relay.close() and code == ExitCode.DONE:  # flushing may have taken hours
         say(PROGRAM, given.unwritten)
         code = ExitCode.FAILED
     leave(code, at_once=ranks is not None and not ranks.is_whole)

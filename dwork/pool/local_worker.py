@@ -1,4 +1,4 @@
-"""A worker process beside the hub, which runs the tasks of a pool that has no ranks, or has cores to spare."""
+"""A worker process beside the hub, for a pool without ranks or with spare cores beside the hub."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from typing import Final
 
 from dwork.connection.file import Connection
 
-#: Seconds that it may take to leave.
+#: Seconds that the worker process may take to leave.
 LEAVE: Final = 10.0
-#: As `python -m dwork.kworker`, but the working directory is not on the path: a user's `random.py` there would be
-#: imported. It imports this dwork, wherever that is: in a checkout that is not installed, too.
+#: Like `python -m dwork.kworker`, but without the working directory on the module path, where a user's `random.py`
+#: would be imported. It imports the same dwork as this process, even from a checkout that is not installed.
 _KWORKER: Final = (
     "import sys; sys.path[:1] = filter(None, sys.path[:1]); root = sys.argv.pop(1); "
     "sys.path[:0] = added = [root] if root not in sys.path else []; import dwork; del sys.path[:len(added)]; "
@@ -26,7 +26,7 @@ _KWORKER: Final = (
 
 @contextlib.contextmanager
 def private_directory() -> Iterator[str]:
-    """A directory for a socket, whose whole path may have no more than some hundred characters."""
+    """Create a directory for a socket, whose path is limited to about 100 characters; remove it at the end."""
     base = tempfile.gettempdir()
     directory = tempfile.mkdtemp(prefix="dwork-", dir=base if len(base) < 70 else "/tmp")
     try:
@@ -37,9 +37,9 @@ def private_directory() -> Iterator[str]:
 
 @contextlib.contextmanager
 def local_worker(connection: Connection, options: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A worker process of our own. It ends when its standard input does, so it cannot outlive us.
+    """Start a worker process, which ends when its standard input does, so it cannot outlive this process.
 
-    It is told the connection over that pipe, so the keys are in no file.
+    It reads the connection from that pipe, so that the keys are in no file.
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     command = [sys.executable, "-c", _KWORKER, root, "--connection", "-", "--until-eof", *options]

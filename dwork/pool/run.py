@@ -1,4 +1,4 @@
-"""One run of a pool: the hub with all that listens to it, its workers, and what signals mean."""
+"""One run of a pool: the hub with its listeners, its workers, and the handling of signals."""
 
 from __future__ import annotations
 
@@ -56,27 +56,26 @@ if TYPE_CHECKING:
     from dwork.record.store import Store
 
 _CAUGHT: Final = (*ENDS, signal.SIGCHLD)
-_LEAVE_FOR: Final = {signal.SIGINT, signal.SIGHUP}
-#: A terminal and mpirun may both pass on the same Ctrl-C: the same signal twice within so many seconds is one.
+_INTERRUPTS: Final = {signal.SIGINT, signal.SIGHUP}
+#: A terminal and mpirun may both deliver one Ctrl-C: the same signal twice within this many seconds counts once.
 _ONE_SIGNAL: Final = 0.2
-#: Seconds for which a pool outside a batch job waits after its last task for a signal that was meant for all.
-_MOMENT: Final = 0.05
-#: Seconds that ranks may take to come over ZeroMQ; who is not there by then is dead.
-_COME: Final = 60.0
+#: Seconds after its last task for which a pool outside a batch job waits for a signal sent to all processes.
+_SIGNAL_DELAY: Final = 0.05
+#: Seconds that ranks may take to connect over ZeroMQ; a rank that has not by then is dead.
+_ARRIVAL_TIMEOUT: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The options of a pool that are not about single tasks.
+    """The options of a pool that do not concern single tasks.
 
-    door: where and for whom the hub listens besides MPI. record: the file to keep, empty for none; logs: the directory
-    of log files, empty for none; joblog: a file for GNU parallel's columns, or empty. max_output: bytes that are kept
-    and printed of each stream of an attempt; 0 for all. transport: mpi or zmq, of the ranks. wishes: for
-    the environment of tasks. slots: how many tasks each rank runs at a time, N or auto; None: one, and
-    without ranks as many as there are cores. gpus: of each node, as for gpus.share. walltime: seconds until the job
-    ends; None: ask the batch system.
-    drain_before: seconds before that when what runs is ended. min_time: what a task takes at the least which does
-    not say itself. progress: one of progress.choice.WAYS.
+    endpoint: where the hub listens besides MPI, and who may connect. record: the file of the record, empty for none.
+    logs: the directory of log files, empty for none. joblog: a file with GNU parallel's columns, empty for none.
+    max_output: bytes to keep and print of each stream of an attempt; 0: all. transport: mpi or zmq, for the ranks.
+    execution: how tasks are run. slots: tasks that each rank runs at a time, N or auto; None: one or, without ranks,
+    one per core. gpus: those of each node, as for gpus.share. walltime: seconds until the job ends; None: ask the batch
+    system. drain_before: seconds before the end of the job at which running tasks are ended. min_time: the least time
+    of a task that does not set it. progress: one of progress.choice.WAYS.
     """
 
     endpoint: Endpoint
@@ -100,7 +99,7 @@ class Settings:
 def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | None, relay: Relay) -> int:
     """Run the tasks to their end and return the pool's exit code. ranks: None, or of size 1, to run them here.
 
-    relay: what is printed goes through it, and until the caller closes it signals do not end the process.
+    relay: carries all output; until the caller closes it, signals do not end the process.
     """
     relay.start()
     signals = relay.catch(_CAUGHT)
@@ -108,12 +107,12 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
         run = _Run(policy, settings, ranks, signals, stack, relay)
         run.load(tasks)
         if run.hub.over:
-            return run.nothing()
-        run.begin()
+            return run.finish_early()
+        run.start()
         try:
             while not run.hub.over:
                 run.loop.turn()
-                if refusal := run.gather():
+                if refusal := run.check_feasibility():
                     raise UsageError(refusal)
                 run.handle_signals(signals.take())
                 run.check_walltime()
@@ -123,11 +122,11 @@ def run(tasks: Sequence[Task], policy: Policy, settings: Settings, ranks: Mpi | 
                     run.loop.sleep(signals.descriptor, run.next)
         except (StoreError, UsageError) as error:
             run.loop.abandon()
-            run.part()
+            run.dismiss_workers()
             run.conclude(ExitCode.STOPPED if isinstance(error, StoreError) else ExitCode.USAGE)
             raise
-        code = run.conclude(run.depart(run.end()))
-        signals.take()  # what has come up to here was for the run
+        code = run.conclude(run.leave_ranks(run.end()))
+        signals.take()  # signals up to here were for the run
         return code
 
 
@@ -144,11 +143,11 @@ class _Run:
         self._settings = settings
         self._signals = signals
         self._stack = stack
-        self._screen, face = choose(settings.progress, self._tell, relay.err)
+        self._screen, face = choose(settings.progress, self._print, relay.err)
         stack.callback(self._screen.close)
         self._store: Store | None = None
-        self._outcome, self._is_closed = "it broke off", False
-        if settings.record:  # before anybody can find this run: it may have to wait for an earlier one
+        self._outcome, self._is_closed = "aborted", False
+        if settings.record:  # before clients can find this run: it may have to wait for an earlier one
             self._store = self._open_record()
             stack.callback(self._close_record)
         self._ranks = ranks if ranks is not None and ranks.peers else None
@@ -166,24 +165,24 @@ class _Run:
             "execution": settings.execution,
         }
         if settings.endpoint.public or self._local:
-            from dwork.connection.bridge import Bridge  # no zmq where nobody asks for it
+            from dwork.connection.bridge import Bridge  # import zmq only when it is needed
 
             local = f"ipc://{self._local}/hub" if self._local else ""
-            self._bridge = Bridge(replace(settings.endpoint, local=local), clock(), self._tell_always)
+            self._bridge = Bridge(replace(settings.endpoint, local=local), clock(), self._print_always)
             stack.callback(self._bridge.close)
-            stack.callback(self._close_record)  # who finds the bridge gone looks there
+            stack.callback(self._close_record)  # clients that find the bridge gone read the record
             transports.append(self._bridge.router)
             self.hub = Hub(policy, self._bridge.welcome(**welcome))
         else:
             self.hub = Hub(policy, Welcome(**welcome))
         streams = map(self._screen.above, (relay.stream(1), relay.stream(2)))
         self._printer = Printer(*streams, keep_order=settings.keep_order)
-        self._report = Report(self._tell, quiet=settings.quiet)
+        self._report = Report(self._print, quiet=settings.quiet)
         self.progress = Progress(face, lambda now: standing(self.hub, self._report, now))
         listeners: list[Listener] = [self._printer, self._report, self.progress]
         if self._store is not None:
-            listeners.insert(0, self._store)  # before anybody is told
-        self.loop = HubLoop(self.hub, transports, listeners, self._tell_always)
+            listeners.insert(0, self._store)  # events must be stored before they are shown
+        self.loop = HubLoop(self.hub, transports, listeners, self._print_always)
         if self._store is not None:
             from dwork.server.queries import Inquiries
 
@@ -195,45 +194,45 @@ class _Run:
         self.loop.listen(overview)
         self.walltime = Walltime(settings.walltime, clock())
         stack.callback(self.walltime.close)
-        self._tell_end()
-        self._roll: RankArrivals | None = None  # of ranks that talk over ZeroMQ
+        self._expect_end()
+        self._arrivals: RankArrivals | None = None  # of ranks that communicate over ZeroMQ
         self._worker: subprocess.Popen[bytes] | None = None
         self.feasibility = Feasibility(())
         self._absence = Absence((), policy.silence, clock())
-        self._look_again = math.inf  # whether anybody can be expected still
-        self._waits = ""  # what people were told that it waits for
+        self._next_check = math.inf  # when to check again whether workers can still come
+        self._waiting_for = ""  # the last notice about what the run waits for
         self._interrupted = 0
-        #: The signal that most often tells of a rank's death, not of the job's end.
-        self._told_deaths = {signal.SIGUSR1} if self._ranks is not None and launcher.tells_deaths() else set()
+        #: A signal that usually reports the death of a rank, not the end of the job.
+        self._death_signals = {signal.SIGUSR1} if self._ranks is not None and launcher.tells_deaths() else set()
         self._last: dict[int, float] = {}  # when each signal came last
 
     def _local_slots(self) -> int:
-        """How many tasks run beside the hub: with ranks, what it leaves of its own share when slots were asked for."""
+        """Return how many tasks run beside the hub: with ranks, its slots but one, if slots are set at all."""
         wanted = self._settings.slots
         if self._ranks is None:
             return share() if wanted is None else slots(wanted)
         return 0 if wanted is None else slots(wanted) - 1
 
-    def _tell_always(self, text: str) -> None:
+    def _print_always(self, text: str) -> None:
         self._screen.hide()
         say("dwork", text)
 
-    def _tell(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         if not self._settings.quiet:
-            self._tell_always(text)
+            self._print_always(text)
 
     def _open_record(self) -> Store:
-        from dwork.record.opening import open_store  # no sqlite where nobody asks for it
+        from dwork.record.opening import open_store  # import sqlite only when it is needed
         from dwork.record.waiting import Wait
 
         settings = self._settings
-        wait = Wait(lambda seconds: self._signals.pause(seconds, ENDS), self._tell_always)
+        wait = Wait(lambda seconds: self._signals.pause(seconds, ENDS), self._print_always)
         return open_store(
             settings.record,
             settings.logs,
             lambda name: self.hub.graph.number(name),
             clock(),
-            self._tell,
+            self._print,
             fresh=settings.fresh,
             wait=wait,
         )
@@ -244,11 +243,11 @@ class _Run:
             self._store.close(clock(), self._outcome)
 
     def load(self, tasks: Sequence[Task]) -> None:
-        """Put the tasks of the files into the graph, and say what of them is done before."""
+        """Put the tasks of the files into the graph, and print how many are already done."""
         gc.disable()
         plan = self._store.resume(tasks, clock()) if self._store else resume.plan(tasks)
         self.loop.carry_out(self.hub.restore(plan.entries, clock(), next_id=plan.next_id))
-        gc.freeze()  # a million tasks would be looked through again and again, and none is garbage
+        gc.freeze()  # it would scan a million tasks again and again, none of which is garbage
         gc.enable()
         self.feasibility = Feasibility(self.hub.graph.names.values())
         if self._settings.joblog:
@@ -256,21 +255,21 @@ class _Run:
             self._stack.callback(log.close)
             self.loop.listen(log)
         if plan.known:
-            self._tell(_resumed(plan, self.hub.graph.counts, self._settings.record))
+            self._print(_resumed(plan, self.hub.graph.counts, self._settings.record))
 
     def _command(self, id: int) -> str:
         node = self.hub.graph.find(id)
         command = node.task.command if node is not None else None
         return shlex.join(command) if isinstance(command, tuple) else command or ""
 
-    def begin(self) -> None:
-        """Say what is going to happen, and see to it that there is somebody to do it."""
+    def start(self) -> None:
+        """Start the workers that the pool runs itself, and print what is going to run where."""
         n = self.hub.graph.active
         ranks = map(str, self._ranks.peers) if self._ranks is not None else ()
         self._absence = Absence(ranks, self.hub.policy.silence, clock())
         self.loop.listen(self._absence)
         if self._ranks is not None and self._settings.transport == "zmq":
-            self._roll = self._move(self._ranks)
+            self._arrivals = self._move_to_zmq(self._ranks)
         if self.feasibility.is_needed and not self.hub.policy.elastic:
             self.feasibility.begin(clock())
             self.loop.carry_out(self.hub.open(clock(), is_open=False))
@@ -285,26 +284,26 @@ class _Run:
         hint = ""
         if self._bridge is not None and self._bridge.path:
             only = "" if is_only(self._bridge.path) else f"--connection {shlex.quote(self._bridge.path)} "
-            hint = f"; to look in: dquery {only}status"
+            hint = f"; to inspect it: dquery {only}status"
         was_killed = self._store is not None and self._store.was_killed
         if was_killed and self._ranks is not None and (how := launcher.advice()):
-            self._tell(f"the run before was killed; if that was since a rank died: with {how} the others would go on")
-        self._tell(f"{counted(n, 'task')} {where}{hint}")
+            self._print(f"the previous run was killed; if a rank died: start with {how}, and the other ranks continue")
+        self._print(f"{counted(n, 'task')} {where}{hint}")
         self.progress.begin(clock())
 
-    def _move(self, ranks: Mpi) -> RankArrivals:
-        """Have the ranks talk over ZeroMQ: they look at MPI no more until they are sent home."""
+    def _move_to_zmq(self, ranks: Mpi) -> RankArrivals:
+        """Make the ranks communicate over ZeroMQ; they do not use MPI again until they are dismissed."""
         assert self._bridge is not None
         move = encode(Move(self._bridge.connection.to_json()))
         for rank in ranks.peers:
             ranks.send(rank, move)
-        ranks.flush(_COME)
-        roll = RankArrivals(map(str, ranks.peers), clock() + _COME)
-        self.loop.listen(roll)
-        return roll
+        ranks.flush(_ARRIVAL_TIMEOUT)
+        arrivals = RankArrivals(map(str, ranks.peers), clock() + _ARRIVAL_TIMEOUT)
+        self.loop.listen(arrivals)
+        return arrivals
 
-    def gather(self) -> str:
-        """When workers are waited for, begin as soon as all are there; why not, when none can ever run something."""
+    def check_feasibility(self) -> str:
+        """Open the hub once all expected workers are there; return the refusal if none can ever run some task."""
         if not self.feasibility.is_on:
             return ""
         n = (len(self._ranks.peers) if self._ranks is not None else 0) + bool(self._local)
@@ -317,9 +316,9 @@ class _Run:
         return ""
 
     def _local_worker(self) -> contextlib.AbstractContextManager[subprocess.Popen[bytes]]:
-        # The end of its standard input tells it that we are gone; when both were stopped for long, we are not.
+        # The worker leaves when its standard input ends, and not after silence: both processes may have been stopped.
         options = ["--slots", str(self._spare), "--hub-timeout", "1e6"]
-        if self._ranks is not None:  # a core is the hub's
+        if self._ranks is not None:  # the hub uses one core
             options += ["--cores", str(max(self._spare, share() - 1))]
         if self._settings.gpus is not None:
             options += ["--gpus", self._settings.gpus]
@@ -328,73 +327,76 @@ class _Run:
         return local_worker(connection, options)
 
     def show(self) -> None:
-        """Show how far it is, if it is time for that, below what has been printed."""
+        """Show the progress below the printed output, when it is due."""
         self.progress.look(clock())
         self._screen.restore()
 
     def check_walltime(self) -> None:
-        """See whether the job ends at another time than was thought."""
+        """Check whether the end of the job has changed."""
         is_time = clock() >= self.walltime.next or self.walltime.is_asking
         if is_time and self.walltime.poll(clock()):
-            self._tell_end()
+            self._expect_end()
 
-    def _tell_end(self) -> None:
+    def _expect_end(self) -> None:
         end = self.walltime.end
         if end < math.inf:
             settings = self._settings
             self.loop.carry_out(self.hub.expect_end(end, settings.drain_before, settings.min_time, clock()))
             at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end))
-            self._tell(f"the job ends at {at}; {settings.drain_before:g} s before that running tasks are ended")
+            self._print(f"the job ends at {at}; running tasks are ended {settings.drain_before:g} s before")
 
     @property
     def next(self) -> float:
-        """When to look again, whatever happens."""
-        return min(self.walltime.next, self.feasibility.until, self.progress.next, self._look_again)
+        """The time of the next check, even if nothing happens until then."""
+        return min(self.walltime.next, self.feasibility.until, self.progress.next, self._next_check)
 
     def check_absence(self) -> None:
-        """Stop when nobody can do what is left; say it once when it waits for somebody who may."""
-        self._look_again = math.inf
+        """Stop when no worker can run the remaining tasks; print a notice once while waiting for one that can."""
+        self._next_check = math.inf
         if self.hub.stopping or self.hub.over or self.feasibility.is_on:
             return
-        stops, waits = self._held_up() if self.hub.waits_for_release else self._deserted()
+        stops, waits = self._all_held() if self.hub.waits_for_release else self._without_workers()
         if stops:
             self._give_up(stops)
-        elif waits != self._waits:
-            self._waits = waits
+        elif waits != self._waiting_for:
+            self._waiting_for = waits
             if waits:
-                self._tell(waits)
+                self._print(waits)
 
-    def _held_up(self) -> tuple[str, str]:
-        """All that is left is held: why to stop for that, or else that it waits."""
+    def _all_held(self) -> tuple[str, str]:
+        """All remaining tasks are held: return the reason to stop, or else a notice that the run waits."""
         if self._settings.endpoint.public:
-            return "", "what is left is held; it waits for `dquery release`"
-        return "what is left is held; run it without --no-bridge, and `dquery release` lets it go on", ""
+            return "", "all remaining tasks are held; waiting for `dquery release`"
+        return (
+            "all remaining tasks are held; run again without --no-bridge, so that `dquery release` can start them",
+            "",
+        )
 
-    def _deserted(self) -> tuple[str, str]:
-        """Why to stop when no worker is there, or for whom it waits; both are empty when one is."""
+    def _without_workers(self) -> tuple[str, str]:
+        """Return the reason to stop without workers, or a notice about the wait for one; both empty if one is there."""
         dead = [str(rank) for rank in self._ranks.dead] if self._ranks is not None else []
         until = math.inf if self._worker else self._absence.until(self.hub.workers.values(), dead)
         if until == math.inf:
             return "", ""
         if clock() < until:
-            self._look_again = until
+            self._next_check = until
             return "", self._absence.text
         if self._settings.endpoint.public and self.hub.policy.elastic:
-            return "", "no worker is left; it waits for others to join"
+            return "", "no worker is left; waiting for others to join"
         return "no worker is left" + (" (--elastic waits for others)" if self._settings.endpoint.public else ""), ""
 
     def _give_up(self, reason: str) -> None:
-        if self._settings.quiet:  # or nobody would know why
-            self._tell_always(reason)
+        if self._settings.quiet:  # a stop needs its reason even with --quiet
+            self._print_always(reason)
         self._stop(reason, running=False)
 
     def handle_signals(self, numbers: set[int]) -> None:
-        """Act on signals and on what went wrong meanwhile."""
+        """Act on signals and on failures since the last call."""
         now = clock()
-        if numbers & self._told_deaths:
+        if numbers & self._death_signals:
             self.hub.suspect_deaths(now)
-        numbers = numbers - self._told_deaths
-        fresh = {n for n in numbers & _LEAVE_FOR if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
+        numbers = numbers - self._death_signals
+        fresh = {n for n in numbers & _INTERRUPTS if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
         if number := end_of_job(numbers):
             self._interrupted = 2
             self._end_of_job(number)
@@ -403,7 +405,7 @@ class _Run:
             self._interrupted += 1
             reason = "SIGHUP" if signal.SIGHUP in fresh else "interrupted"
             if self._interrupted < 2:
-                self._stop(f"{reason} (once more: end running tasks)", running=False)
+                self._stop(f"{reason} (repeat to end running tasks)", running=False)
             elif not self.hub.cancelling:
                 self._stop(reason, running=True)
         if self._printer.broken and not self.hub.stopping:
@@ -413,7 +415,7 @@ class _Run:
             self._lose_worker(self._worker.returncode)
 
     def _end_of_job(self, number: int) -> None:
-        """A signal says that the job ends. Only what tasks may have heard as well puts their ends in doubt."""
+        """Handle a signal that ends the job. Recent ends of tasks are in doubt only if tasks may have received it."""
         name = signal.Signals(number).name
         if number == signal.SIGTERM and not job() and launcher.ends_ranks_alone(os.environ):
             if not self.hub.cancelling:
@@ -425,8 +427,8 @@ class _Run:
         self.loop.carry_out(self.hub.stop(clock(), reason, running=running))
 
     def _lose_worker(self, code: int) -> None:
-        how = f"was ended by {signal_name(-code)}" if code < 0 else f"has ended with exit status {code}"
-        if self._ranks is None:  # nobody else is there
+        how = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit status {code}"
+        if self._ranks is None:  # there is no other worker
             self._interrupted = 1
             self._stop(f"the worker process {how}", running=False)
         for peer in self._local_peers():
@@ -434,42 +436,42 @@ class _Run:
         self._worker = None
 
     def _local_peers(self) -> list[Any]:
-        """The worker process of our own, as the hub knows it; none when it has not come yet."""
+        """Return the peer of the pool's own worker process; none before it has connected."""
         location = f"{socket.gethostname()}:{self._worker.pid}" if self._worker else ""
         return [worker.peer for worker in self.hub.workers.values() if worker.location == location]
 
-    def nothing(self) -> int:
-        """Nothing can be run: all was done before, or what is left has failed by now."""
+    def finish_early(self) -> int:
+        """End a run with nothing to run: all tasks were already done, or the remaining ones have failed."""
         counts = self.hub.graph.counts
         if counts[State.DONE] < sum(counts.values()):
             return self.conclude(self.end())
-        self._outcome = "all was done before"
+        self._outcome = "all tasks were already done"
         return ExitCode.DONE
 
-    def part(self) -> None:
-        """Send the workers home. Ranks that talk over ZeroMQ, and are gone, are dead for MPI as well."""
+    def dismiss_workers(self) -> None:
+        """Dismiss the workers. Ranks that were to communicate over ZeroMQ, and are gone, are dead for MPI as well."""
         self._screen.close()
-        if self._ranks is not None and self._roll is not None:
-            while self._interrupted < 2 and self._roll.awaits(self.hub.workers, clock()):
+        if self._ranks is not None and self._arrivals is not None:
+            while self._interrupted < 2 and self._arrivals.awaits(self.hub.workers, clock()):
                 self.loop.turn()
-                self.loop.sleep(self._signals.descriptor, self._roll.until)
+                self.loop.sleep(self._signals.descriptor, self._arrivals.until)
                 self.handle_signals(self._signals.take())
-            there = self._roll.alive(self.hub.workers)
+            there = self._arrivals.alive(self.hub.workers)
             for rank in self._ranks.peers:
                 if str(rank) not in there:
-                    self._ranks.bury(rank)  # it does not look at MPI, so there it cannot come back
+                    self._ranks.bury(rank)  # it does not use MPI, so it cannot come back there
         self.loop.dismiss()
 
     def end(self) -> int:
-        """Send the workers home, sum up, and return the exit code."""
-        self.part()
+        """Dismiss the workers, print the summary, and return the exit code."""
+        self.dismiss_workers()
         if self._worker is not None and self._worker.stdin is not None and not self._local_peers():
-            self._worker.stdin.close()  # it comes too late to be told otherwise
+            self._worker.stdin.close()  # it had not connected, so only this dismisses it
         self._printer.close()
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
         lines = self._report.summary(counts)
-        for line in lines[:-1] if self._settings.quiet else lines:  # what failed is told in any case
+        for line in lines[:-1] if self._settings.quiet else lines:  # failures are printed in any case
             say("dwork", line)
         code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.is_drained)
         if code is ExitCode.DONE and self._printer.broken:
@@ -477,15 +479,15 @@ class _Run:
             return ExitCode.FAILED
         return code
 
-    def depart(self, code: int) -> int:
-        """Part from the ranks, and see whether the batch system was ending the job: then what ended last is in doubt.
+    def leave_ranks(self, code: int) -> int:
+        """Disconnect the ranks, and check whether the batch system was ending the job: then the last ends are in doubt.
 
-        Outside a job hardly anybody signals tasks before the pool, and a moment is enough.
+        Outside a job hardly anything signals tasks before the pool, so a short wait is enough.
         """
         if self._ranks is not None:
             send_home(self._ranks)
-        until = self.hub.last_end + (DOUBT if job() else _MOMENT)
-        while not (number := end_of_job(self._signals.take() - self._told_deaths)) and (left := until - clock()) > 0:
+        until = self.hub.last_end + (DOUBT if job() else _SIGNAL_DELAY)
+        while not (number := end_of_job(self._signals.take() - self._death_signals)) and (left := until - clock()) > 0:
             select.select([self._signals.descriptor], (), (), left)
         if not number or self.hub.in_doubt:
             return code
@@ -498,13 +500,13 @@ class _Run:
         return verdict(counts, is_stopped=True)
 
     def conclude(self, code: int) -> int:
-        """Tell those who wait for it how the run ends, and return that."""
+        """Send the exit code of the run to the clients that wait for it, and return it."""
         self.loop.conclude(code, self._bridge.router if self._bridge is not None else None)
         return code
 
 
 def send_home(ranks: Mpi) -> None:
-    """Tell all ranks that nothing more comes, and part from them; who has been told already does not mind."""
+    """Dismiss all ranks and disconnect from them; a second dismissal does no harm."""
     farewell = encode(Exit())
     for rank in ranks.peers:
         ranks.send(rank, farewell)
@@ -512,18 +514,18 @@ def send_home(ranks: Mpi) -> None:
 
 
 def unwritten(logs: str) -> str:
-    """What to say when all is done, and not all that was printed has come to where it should."""
-    where = f"; it is in {shown(logs)}" if logs else ""
-    return f"all is done, but not all output of tasks could be written{where}"
+    """Return the message for a run whose tasks are all done, but whose output could not be written completely."""
+    where = f"; all of it is in {shown(logs)}" if logs else ""
+    return f"all tasks are done, but some of their output could not be written{where}"
 
 
 def _resumed(plan: Plan, counts: Mapping[State, int], record: str) -> str:
     total = sum(counts.values())
-    text = f"{plan.done:,} of {total:,} done before"
+    text = f"{plan.done:,} of {total:,} already done"
     if plan.failed:
-        text += f"; {plan.failed:,} failed will be tried again"
-    if lost := plan.lost - counts[State.FAILED]:  # these have been lost too often
-        text += f"; {lost:,} lost will be tried last"
+        text += f"; {plan.failed:,} failed will be retried"
+    if lost := plan.lost - counts[State.FAILED]:  # those have been lost too often
+        text += f"; {lost:,} lost will be retried last"
     if plan.done == total:
-        text += f", as {shown(record)} says: nothing is left to do (--fresh starts over)"
+        text += f", according to {shown(record)}: nothing is left to do (--fresh starts over)"
     return text

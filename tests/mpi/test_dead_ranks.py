@@ -164,12 +164,12 @@ def test_how_to_survive_a_dead_rank_is_told_when_a_run_was_killed_and_not_before
     (tmp_path / "tasks.txt").write_text(f"{KILLER}\n")
     pool = [*mpirun, "-n", 2, sys.executable, "-m", "dwork.pool", "tasks.txt"]
     first, second, third = run(*pool), run(*pool), run(*pool, "--fresh")
-    assert first.code != 0 and "the run before" not in first.err
+    assert first.code != 0 and "the previous run" not in first.err
     assert first.own_err[0].startswith("dwork: 1 task on 1 worker rank")  # it opens without a warning
-    (advice,) = [line for line in second.own_err if "the run before was killed" in line]
+    (advice,) = [line for line in second.own_err if "the previous run was killed" in line]
     assert ("--with-ft ulfm" if is_open_mpi(mpirun) else "-disable-auto-cleanup") in advice
     assert second.code == third.code == 0
-    assert "the run before" not in third.err
+    assert "the previous run" not in third.err
 
 
 def test_when_the_hub_is_killed_no_rank_and_no_task_is_left(

@@ -57,7 +57,7 @@ def test_when_all_workers_were_told_to_leave_it_stops(pool: Pool, tmp_path: Path
 def test_an_elastic_one_waits_for_others_to_join(pool: Pool, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text(f"{DQUERY} stop-worker '*' > told #DWORK name=a\ntrue #DWORK after=a\n")
     process = pool.starts("--elastic")
-    pool.wait_for("dwork: no worker is left; it waits for others to join")
+    pool.wait_for("dwork: no worker is left; waiting for others to join")
     pool.run("kworker", "--slots", "1")
     assert process.wait(60) == 0, pool.err
     assert pool.err.count("waits for") == 1
@@ -71,9 +71,11 @@ def test_what_is_held_from_an_earlier_run_keeps_no_pool_that_nobody_can_reach(po
     assert pool.ends()[0] == 3
     code, err = pool.ends("--no-bridge")
     assert code == 3, err
-    assert "what is left is held; run it without --no-bridge, and `dquery release` lets it go on: " in err
+    assert (
+        "all remaining tasks are held; run again without --no-bridge, so that `dquery release` can start them: " in err
+    )
     process = pool.starts()
-    pool.wait_for("dwork: what is left is held; it waits for `dquery release`")
+    pool.wait_for("dwork: all remaining tasks are held; waiting for `dquery release`")
     pool.run("dquery", "release", "b")
     assert process.wait(60) == 0, pool.err
-    assert pool.err.count("what is left is held") == 1
+    assert pool.err.count("all remaining tasks are held") == 1

@@ -44,4 +44,4 @@ def test_variables_are_kept_dropped_and_given_as_wished(mpirun: list[str], run: 
 def test_what_is_no_variable_is_refused(run: Callable) -> None:
     for words in (["--env", "novalue"], ["--env", "=x"]):
         ran = run(sys.executable, "-m", "dwork.pool", *words, "x")
-        assert ran.code == 2 and "is no NAME=VALUE" in ran.err and ran.err.count("\n") == 1
+        assert ran.code == 2 and "does not have the form NAME=VALUE" in ran.err and ran.err.count("\n") == 1

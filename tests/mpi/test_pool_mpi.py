@@ -75,7 +75,7 @@ def test_failures_are_marked_named_and_exit_1(pool: Callable, run: Callable, tmp
 def test_a_name_that_is_no_text_costs_its_task_and_no_worker(pool: Callable, run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_bytes(b"echo a #DWORK cwd=/no/such\xff\necho b\n")
     (tmp_path / "more.jsonl").write_text('{"command": ["/no/such\\udcff"]}\n')
-    for before in "", "1 of 3 done before; 2 failed will be tried again":
+    for before in "", "1 of 3 already done; 2 failed will be retried":
         ran = run(*pool(2, "--joblog", "log", "tasks.txt", "more.jsonl"))
         assert ran.code == 1, ran.err
         assert "dwork: failed: #0 echo a: cannot start /no/such\\xff: no such directory" in ran.own_err

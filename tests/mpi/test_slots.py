@@ -38,7 +38,7 @@ def test_a_wrong_number_of_slots_is_refused_by_all_ranks(mpirun: list[str], run:
     ran = run(*mpirun, "-n", 3, sys.executable, "-m", "dwork.pool", "--slots", "many", "tasks.txt")
     assert ran.own_err == [
         "dwork: Invalid value for '--slots': \"many\" is no number of slots; give 1 to 65536, or auto "
-        "(dwork-pool --help tells more)"
+        "(see dwork-pool --help)"
     ]
 
 

@@ -52,7 +52,7 @@ def test_help_lists_the_verbs_in_lines_that_a_terminal_has_room_for(run: Callabl
     for words in (["--help"], ["-h"], ["help"]):
         ran = run(*DWORK, *words)
         assert (ran.code, ran.err) == (0, "")
-        assert "\nRun tasks:\n  pool         Run the tasks of FILEs\n" in ran.out
+        assert "\nRun tasks:\n  pool         Run the tasks in FILEs\n" in ran.out
         assert max(map(len, ran.out.splitlines())) <= 90
     assert (alone := run(*DWORK)).code == 2 and alone.out == "" and alone.err == ran.out
 
@@ -71,7 +71,7 @@ def test_each_verb_has_help_of_its_own(run: Callable, verb: str) -> None:
         (["help", "pol"], "there is no verb 'pol'; did you mean `dwork pool`?"),
         (["xyzzy\n"], "there is no verb 'xyzzy\\n'; `dwork --help` lists all"),
         (["tasks.txt"], "tasks.txt is a file; `dwork pool tasks.txt` runs the tasks in it"),
-        (["pool"], "Missing argument 'FILE...'. (dwork pool --help tells more)"),
+        (["pool"], "Missing argument 'FILE...'. (see dwork pool --help)"),
         (["list", "x"], "Got unexpected extra argument (x); see dwork list -h"),
     ],
 )

@@ -66,7 +66,7 @@ def test_a_rescue_file_beside_a_dag_is_honoured(run: Callable, tmp_path: Path) -
     (tmp_path / "d.dag.rescue").write_text("\nDONE a")
     ran = run(*POOL, "d.dag")
     assert (ran.code, ran.out) == (0, "b\n")
-    assert "d.dag.rescue: 1 task done before" in ran.own_err[0]
+    assert "d.dag.rescue: 1 task already done" in ran.own_err[0]
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,7 @@ def test_ctrl_c_leaves_the_summary_and_no_bar(
     wait_until(lambda: BAR.search(pty.lines[-1]))
     pty.type(b"\x03")
     wait_until(lambda: "stopping" in pty.lines[-1])
-    assert "dwork: interrupted (once more: end running tasks): no more tasks are started" in pty.lines
+    assert "dwork: interrupted (repeat to end running tasks): no more tasks are started" in pty.lines
 
     def is_heard() -> bool:  # soon after the first one it is taken for the same
         pty.type(b"\x03")  # each takes what nobody has read yet off the terminal, so not one after the other

@@ -38,7 +38,8 @@ def test_output_that_could_not_be_written_is_no_success(start: Callable, run: Ca
     ran = run("sh", "-c", f"{sys.executable} -m dwork.pool tasks.txt > /dev/full")
     assert ran.code == 1
     assert (
-        ran.own_err[-1] == "dwork: all is done, but not all output of tasks could be written; it is in tasks.txt.logs"
+        ran.own_err[-1]
+        == "dwork: all tasks are done, but some of their output could not be written; all of it is in tasks.txt.logs"
     )
     assert run(sys.executable, "-m", "dwork.dquery", "log", "#0", "-f", "tasks.txt.db").out == "hi\n"
 

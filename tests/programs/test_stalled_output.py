@@ -111,7 +111,7 @@ def test_a_reader_who_leaves_at_the_end_gets_no_success(start: Callable, all_don
     err = pool.stderr.read()
     assert (pool.wait(30), err.splitlines()[-1]) == (
         1,
-        "dwork: all is done, but not all output of tasks could be written; it is in tasks.txt.logs",
+        "dwork: all tasks are done, but some of their output could not be written; all of it is in tasks.txt.logs",
     )
 
 

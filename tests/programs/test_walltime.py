@@ -37,7 +37,7 @@ def test_what_runs_when_the_job_ends_is_interrupted_and_runs_again(run: Callable
     assert attempts(tmp_path) == [("long", "interrupted"), ("short", "done")]
     (tmp_path / "go").touch()
     ran = run(*POOL, "tasks.txt")
-    assert ran.code == 0 and "1 of 2 done before" in ran.err
+    assert ran.code == 0 and "1 of 2 already done" in ran.err
     assert attempts(tmp_path) == [("long", "interrupted"), ("long", "done"), ("short", "done")]
 
 

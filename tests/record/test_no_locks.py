@@ -56,7 +56,7 @@ def test_a_pool_says_so_works_and_goes_on(pool: Callable[..., Any], tmp_path: Pa
     )
     (tmp_path / "go").touch()
     ran = pool(number=errno.ENOSYS)
-    assert (ran.code, ran.own_err[1]) == (0, "dwork: 1 of 2 done before; 1 failed will be tried again")
+    assert (ran.code, ran.own_err[1]) == (0, "dwork: 1 of 2 already done; 1 failed will be retried")
     assert (tmp_path / "a").read_text() == "ran\n"
     assert sorted(os.listdir(tmp_path)) == ["a", "go", "tasks.txt", "tasks.txt.db"]
     assert look(tmp_path / "tasks.txt.db", "SELECT state FROM tasks") == ["done", "done"]
@@ -100,7 +100,7 @@ def test_a_second_pool_waits_and_dquery_is_refused_and_after_a_kill_it_goes_on(
     assert ran.code == 0 and "done" in ran.out and "waiting" in ran.out, ran.err
     (tmp_path / "go").touch()
     ran = pool()
-    assert (ran.code, ran.own_err[1]) == (0, "dwork: 1 of 2 done before; 1 lost will be tried last"), ran.err
+    assert (ran.code, ran.own_err[1]) == (0, "dwork: 1 of 2 already done; 1 lost will be retried last"), ran.err
     assert (tmp_path / "a").read_text() == "ran\n"
     assert not (tmp_path / "tasks.txt.db.lock").exists()
 

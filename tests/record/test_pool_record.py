@@ -96,20 +96,20 @@ def test_a_rerun_leaves_out_what_is_done_says_so_and_tries_the_rest(five: Kept) 
     (five.path / "code").write_text("0")
     five.write(FIVE.replace("exit 3", "exit 0"))
     ran = five.pool()
-    assert ran.own_err[0] == "dwork: 2 of 5 done before; 2 failed will be tried again"
+    assert ran.own_err[0] == "dwork: 2 of 5 already done; 2 failed will be retried"
     assert ran.own_err[-1].startswith("dwork: 5 done (2 before), 0 failed, 0 skipped in")
     assert five.times() == {"a": 1, "b": 1, "c": 2, "d": 1, "e": 2}
     ran = five.pool()
     assert ran.own_err == [
-        "dwork: 5 of 5 done before, as tasks.txt.db says: nothing is left to do (--fresh starts over)"
+        "dwork: 5 of 5 already done, according to tasks.txt.db: nothing is left to do (--fresh starts over)"
     ]
     assert five.times() == {"a": 1, "b": 1, "c": 2, "d": 1, "e": 2}
-    assert five.ask("SELECT count(*), count(ended), min(outcome) FROM runs") == [(3, 3, "all was done before")]
+    assert five.ask("SELECT count(*), count(ended), min(outcome) FROM runs") == [(3, 3, "all tasks were already done")]
 
 
 def test_a_changed_command_runs_again_with_what_follows_and_lines_may_come_and_go(five: Kept) -> None:
     five.write(FIVE.replace("echo from a", "echo from another a").replace("exit $(cat code)", "exit 0"))
-    assert "dwork: 0 of 5 done before; 2 failed will be tried again" in five.pool(code=1).own_err
+    assert "dwork: 0 of 5 already done; 2 failed will be retried" in five.pool(code=1).own_err
     assert five.times() == {"a": 2, "b": 2, "c": 2, "e": 2}
     five.write("echo ran >> n #DWORK name=n after=b\n" + "".join(FIVE.splitlines(keepends=True)[:2]))
     five.pool()
@@ -134,7 +134,7 @@ def test_a_task_that_is_added_while_the_pool_runs_gets_a_number_that_no_line_eve
         (2, "true 2", 0, 1),
         (3, "echo ran >> x", 1, 0),
     ]
-    assert kept.pool().own_err[0].startswith("dwork: 2 of 2 done before, as tasks.txt.db says: nothing is left to do")
+    assert kept.pool().own_err[0].startswith("dwork: 2 of 2 already done, according to tasks.txt.db: nothing is left")
 
 
 def test_a_file_that_makes_a_circle_with_the_record_is_a_mistake_in_one_line(kept: Kept) -> None:
@@ -209,7 +209,7 @@ def test_record_and_logs_are_where_they_are_wanted(kept: Kept) -> None:
         (["-f", "x.db", "--no-record"], "-f and --no-record contradict each other"),
         (["--logs", "x", "--no-record"], "--logs and --no-record contradict each other"),
         (["--logs", "x", "--no-logs"], "--logs and --no-logs contradict each other"),
-        (["--fresh", "--no-record"], "--fresh is about a record, and there is none"),
+        (["--fresh", "--no-record"], "--fresh needs a record, but this run keeps none"),
         (
             ["-f", "no/such/x.db"],
             "no/such/x.db cannot be opened for writing: No such file or directory; choose another",
@@ -309,7 +309,7 @@ def test_a_pool_that_was_killed_with_all_its_processes_goes_on(
         assert archive.counts() == {"done": 10, "waiting": 2}
     (kept.path / "go").touch()
     ran = kept.pool()
-    assert ran.own_err[0] == "dwork: 10 of 12 done before; 1 lost will be tried last"
+    assert ran.own_err[0] == "dwork: 10 of 12 already done; 1 lost will be retried last"
     assert kept.times() == dict.fromkeys("abcdefghijkl", 1)
     assert kept.ask("SELECT task, attempt, outcome, reason FROM attempts WHERE task = 10") == [
         (10, 1, "lost", "the pool ended while it ran"),
@@ -317,7 +317,7 @@ def test_a_pool_that_was_killed_with_all_its_processes_goes_on(
     ]
 
 
-@pytest.mark.parametrize(("words", "then"), [([], "1 of 1 done before"), (["--fresh"], "1 task on")])
+@pytest.mark.parametrize(("words", "then"), [([], "1 of 1 already done"), (["--fresh"], "1 task on")])
 def test_a_pool_waits_for_the_record_of_one_that_runs(
     kept: Kept, start: Callable, wait_until: Callable, words: list[str], then: str
 ) -> None:

@@ -63,4 +63,4 @@ def test_when_the_first_is_drained_all_go_back_into_the_queue_and_go_on(
     for element in elements:
         element.start()
     assert [ends(element) for element in elements] == ["COMPLETED"] * 2, elements[1].output
-    assert "0 of 4 done before" in elements[0].output
+    assert "0 of 4 already done" in elements[0].output

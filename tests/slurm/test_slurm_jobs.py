@@ -58,7 +58,7 @@ def test_it_is_looked_at_and_drained_from_a_login_node_and_then_requeued(
     job.start()
     assert ends(job) == "COMPLETED", job.output
     assert [outcome for _, outcome in outcomes(tmp_path)].count("interrupted") == 3
-    assert "0 of 4 done before" in job.output
+    assert "0 of 4 already done" in job.output
 
 
 def test_what_the_time_limit_interrupts_is_run_after_a_requeue(
