@@ -1,4 +1,4 @@
-"""What is known of a rank, and of the job that the ranks are."""
+"""The facts about a rank, and about the job that the ranks form."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from dwork.host.mounts import Mount
 
 
 class Facts(NamedTuple):
-    """What one rank finds at its place. Sizes are in bytes, and 0 or empty is what is not known.
+    """What one rank finds on its node. Sizes are in bytes; 0 or empty means unknown.
 
-    bound: the CPUs that the rank itself may use; allowed: those of its tasks, of which `cores` count; cpus: how many
-    its job has on the node. gpus: the ids of its tasks' GPUs, as the variable has them; devices: how many GPUs the node
-    has. files, processes: how many it may have, and what it could raise that to; negative: any number. shm: the size of
-    /dev/shm.
+    bound: the CPUs that the rank itself may use; allowed: those that its tasks may use, of which they get `cores`;
+    cpus: the number that its job has on the node. gpus: the ids of the GPUs for its tasks, as the variable has them;
+    devices: the number of GPUs of the node. files, processes: soft and hard limit; negative: unlimited. shm: the size
+    of /dev/shm.
     """
 
     rank: int = 0
@@ -43,17 +43,17 @@ class Facts(NamedTuple):
 
     @classmethod
     def from_json(cls, frame: bytes) -> Facts:
-        """WireError when it is none."""
+        """Decode what `to_json` has made; WireError when the frame is something else."""
         try:
-            told: list[tuple[str, Any]] = json.loads(frame)
-            values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in told}
+            pairs: list[tuple[str, Any]] = json.loads(frame)
+            values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in pairs}
             return cls()._replace(**{**values, "mount": Mount(*values["mount"])})
         except (ValueError, TypeError, KeyError):
-            raise WireError("a rank has sent something else than its facts; is it of another dwork?") from None
+            raise WireError("a rank sent something other than its facts; is its dwork another version?") from None
 
 
 class Record(NamedTuple):
-    """Whether a record can be kept at rank 0's directory. locks: None when that cannot be told; free: bytes."""
+    """Whether rank 0's directory can hold a record. locks: None if unknown; free: bytes."""
 
     trouble: str = ""
     locks: bool | None = None
@@ -61,14 +61,15 @@ class Record(NamedTuple):
 
 
 class Job(NamedTuple):
-    """What rank 0 knows beside.
+    """What rank 0 knows besides the facts of the ranks.
 
-    ranks: 0 without MPI. library: MPI's own name; mpirun: the one on PATH. launcher: what has started the ranks, empty
-    when nothing has; unbound: how to start them unbound. trouble: why MPI is not up, though it should be.
+    ranks: 0 without MPI. library: the name and version of MPI; mpirun: the one on PATH. launcher: the program that
+    started the ranks, empty if none; unbound: how to start them unbound. trouble: why MPI could not start, though it
+    should have.
 
-    dies: whether the death of a rank ends all of them (None: not known), and how to start them so that it does not.
-    silent: ranks that did not answer. skew: by how many seconds the clock of a host is ahead of rank 0's. apart: hosts
-    whose ranks are in another directory than rank 0. left: seconds to the end of the batch job `number`.
+    dies: whether the death of a rank ends all of them (None: unknown); survives_with: how to start them so that it does
+    not. silent: ranks that did not answer. skew: seconds by which the clock of a host is ahead of rank 0's. apart:
+    hosts whose ranks are in another directory than rank 0. left: seconds to the end of the batch job `number`.
     """
 
     ranks: int = 0

@@ -1,4 +1,4 @@
-"""What this process finds at its place: about itself as a rank, and as the one that keeps the record."""
+"""Gathers the facts of this process: as a rank, and as the process that writes the record."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _SHM: Final = "/dev/shm"
 
 
 def facts(rank: int = 0) -> Facts:
-    """Of a rank; of a process that is none, as if it were the only one."""
+    """Return the facts of a rank; those of a process without MPI as if it were the only rank."""
     mine = gpus.share()
     directory = _directory()
     return Facts(
@@ -49,7 +49,7 @@ def facts(rank: int = 0) -> Facts:
 
 
 def job(record: Record) -> Job:
-    """What rank 0 knows of its job before it has heard of the others."""
+    """Return what rank 0 knows of its job before the other ranks have answered."""
     by = launcher.of(os.environ)
     better = launcher.advice()
     return Job(
@@ -67,12 +67,12 @@ def job(record: Record) -> Job:
 def _directory() -> str:
     try:
         return os.getcwd()
-    except OSError:  # somebody has removed it
+    except OSError:  # the directory was removed
         return os.environ.get("PWD", "?")
 
 
 def _left() -> float:
-    """Seconds to the end of the batch job, which may take some to be told; infinity when nobody tells."""
+    """Return the seconds to the end of the batch job, infinity if unknown; wait for the batch system's answer."""
     walltime = Walltime(None, time.time())
     until = time.monotonic() + PATIENCE
     walltime.poll(time.time())
@@ -85,7 +85,7 @@ def _left() -> float:
 
 @contextlib.contextmanager
 def record() -> Iterator[tuple[Record, str]]:
-    """Whether one can be kept here, tried with a file that is gone at the end, and that file's name, or nothing."""
+    """Test with a temporary file whether this directory can hold a record; yield that, and the file's name if any."""
     from dwork.record.locks import has_locks
 
     try:
@@ -112,7 +112,7 @@ def _limits(which: int) -> tuple[int, int]:
 
 
 def _processes() -> tuple[int, int]:
-    """By the user's limit or that of a control group, whichever is less; -1 when there is none."""
+    """Return the soft and hard limit: the user's or that of a control group, whichever is less; -1 if unlimited."""
     groups = [int(text) for d in cgroups.directories("pids") if (text := cgroups.read(d, "pids.max")).isdecimal()]
     soft, hard = (min([n if n >= 0 else math.inf, *groups]) for n in _limits(resource.RLIMIT_NPROC))
     return (-1 if soft == math.inf else int(soft)), (-1 if hard == math.inf else int(hard))

@@ -1,7 +1,7 @@
-"""Judges facts: lines that say what there is, however many ranks there are, and what should be changed.
+"""Judges the facts: a few lines that describe them, for any number of ranks, and advice on what to change.
 
-Each check sees all facts and says one line, and advice: what is wrong, and what to type. Of what merely could be better
-only the line tells. Nothing here looks at the world.
+Each check gets all facts and returns one line, and advice: what is wrong, and what to type. What merely could be better
+is mentioned only in the line. Nothing here reads the state of the machine.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from dwork.doctor.facts import Facts, Job
 
 #: Seconds by which two clocks may differ before a record's times are hard to read.
 SKEW: Final = 1.0
-#: Seconds of the job that a pool ends before, by default.
+#: Seconds before the end of the job at which a pool ends, by default.
 DRAIN: Final = 60.0
-#: What one rank of MPICH takes in /dev/shm, and the least that should be free for a record, in bytes.
+#: Bytes that one rank of MPICH takes in /dev/shm, and bytes that should be free for a record.
 SHM_OF_RANK: Final = 5_400_000
 ROOM: Final = 100 * 2**20
 _EACH: Final = " for the tasks of each rank"
-#: The width of what a line is about.
+#: The width of the first column, the topic of a line.
 _WIDTH: Final = 10
 
 
 class Finding(NamedTuple):
-    """What one check says: about what, in a line (none when it is empty), and what to change."""
+    """The result of one check: its topic, the text of its line (no line if empty), and what to change."""
 
     about: str
     text: str
@@ -35,13 +35,13 @@ class Finding(NamedTuple):
 
 
 class Diagnosis(NamedTuple):
-    """lines: about what, and what there is."""
+    """lines: pairs of a topic and a text."""
 
     lines: tuple[tuple[str, str], ...]
     advice: tuple[str, ...]
 
     def text(self) -> list[str]:
-        """As it is printed."""
+        """Return the printed lines."""
         lines = [f"{about:{_WIDTH}} {what}" for about, what in self.lines]
         if not self.advice:
             return [*lines, "Nothing needs to be changed."]
@@ -55,7 +55,7 @@ def examine(ranks: Sequence[Facts], job: Job) -> Diagnosis:
     return Diagnosis(lines, tuple(printable(one) for found in findings for one in found.advice))
 
 
-# -- what starts them ----------------------------------------------------------------------------------------------
+# -- launch --------------------------------------------------------------------------------------------------------
 
 
 def _mpi(ranks: Sequence[Facts], job: Job) -> Finding:
@@ -64,14 +64,14 @@ def _mpi(ranks: Sequence[Facts], job: Job) -> Finding:
     advice = [job.trouble] if job.trouble else []
     if len(versions) > 1:
         advice.append(
-            f"{_who(others, ranks)} {_has(others)} another dwork ({others[0].version}) than rank 0 "
-            f"({ranks[0].version}): install the same one everywhere"
+            f"{_who(others, ranks)} {_has(others)} a different dwork ({others[0].version}) from rank 0 "
+            f"({ranks[0].version}): install the same version everywhere"
         )
     if not job.ranks:
         mpirun = f"mpirun is {job.mpirun}" if job.mpirun else "there is no mpirun on PATH"
-        return Finding("MPI", f"{'not up' if job.trouble else 'not used here'}; {mpirun}", tuple(advice))
+        return Finding("MPI", f"{'not initialized' if job.trouble else 'not used here'}; {mpirun}", tuple(advice))
     by = job.launcher or "something unknown"
-    return Finding("MPI", f"{job.library}, started by {by}; they fit", tuple(advice))
+    return Finding("MPI", f"{job.library}, started by {by}; compatible", tuple(advice))
 
 
 def _ranks(ranks: Sequence[Facts], job: Job) -> Finding:
@@ -86,20 +86,20 @@ def _ranks(ranks: Sequence[Facts], job: Job) -> Finding:
     if job.silent:
         advice.append(
             f"{_names([f'rank {rank}' for rank in job.silent], 'ranks')} did not answer: "
-            "run this again, and leave out the hosts of those that stay silent"
+            "run this again without the hosts of ranks that stay silent"
         )
-    # One more than cores is right: the hub's rank only waits.
+    # One more rank than cores is fine: the hub's rank only waits.
     crowded = [f for f in _first_of_hosts(ranks) if hosts[f.host] > f.cpus + 1]
     if crowded:
         n = sum(f.cpus for f in _first_of_hosts(ranks)) + 1
         advice.append(
             f"{_hosts(crowded)} {_has(crowded)} more ranks than cores ({hosts[crowded[0].host]} on {crowded[0].cpus}): "
-            f"start {n}, or one on each host with --slots auto"
+            f"start {n} ranks, or one per host with --slots auto"
         )
     return Finding("ranks", text, tuple(advice))
 
 
-# -- what they have ------------------------------------------------------------------------------------------------
+# -- resources -----------------------------------------------------------------------------------------------------
 
 
 def _cores(ranks: Sequence[Facts], job: Job) -> Finding:
@@ -111,19 +111,19 @@ def _cores(ranks: Sequence[Facts], job: Job) -> Finding:
         text += f", {(theirs & Counter({f.host: f.cpus for f in ranks})).total():,} in all"
     bound = [f for f in ranks if len(f.bound) < len(f.allowed)]
     if bound:
-        text += f"; {_who(bound, ranks)} {_is(bound)} bound to fewer ({len(bound[0].bound)}), but not the tasks"
+        text += f"; {_who(bound, ranks)} {_is(bound)} bound to fewer ({len(bound[0].bound)}), but the tasks are not"
     return Finding("cores", text, _binding(ranks, job))
 
 
 def _binding(ranks: Sequence[Facts], job: Job) -> tuple[str, ...]:
-    """The first trap that tasks have been caught in by what their ranks are bound to: the same cores, or too few."""
-    if not job.launcher:  # who binds himself knows why
+    """Return advice on the first harm that binding does to tasks: shared cores, or too few cores."""
+    if not job.launcher:  # users who bind the process themselves know why
         return ()
     users = Counter((f.host, cpu) for f in ranks for cpu in f.allowed)
     same = [f for f in ranks if f.neighbours <= f.cpus and any(users[f.host, cpu] > 1 for cpu in f.allowed)]
     if same:
         return (
-            f"{_who(same, ranks)} are bound to the same cores as others of their host, which has enough for all: "
+            f"{_who(same, ranks)} share cores with other ranks of their host, which has enough for all: "
             f"start them with `{job.unbound}`",
         )
     used = {f.host: set[int]() for f in ranks}
@@ -152,7 +152,7 @@ def _gpus(ranks: Sequence[Facts], job: Job) -> Finding:
 
 def _gpus_of(f: Facts) -> str:
     if not f.gpus:
-        return f"none of the {f.devices} at the node" if f.devices else "none"
+        return f"none of the {f.devices} on the node" if f.devices else "none"
     how = "number" if all(one[0].isdecimal() for one in f.gpus) else "name"
     return f"{len(f.gpus)} by {how} ({f.variable})"
 
@@ -173,18 +173,24 @@ def _limits(ranks: Sequence[Facts], job: Job) -> Finding:
         one = small[0]
         advice += (
             f"/dev/shm of {_hosts(small)} ({size(one.shm)}) is too small for {one.neighbours} ranks of MPICH: "
-            f"start {max(1, one.shm // SHM_OF_RANK)} there, with --slots, or a container with --shm-size=1g",
+            f"start {max(1, one.shm // SHM_OF_RANK)} there, with --slots, or use a container with --shm-size=1g",
         )
     return Finding("limits", text, advice)
 
 
 def files_needed(f: Facts, ranks: int) -> int:
-    """MPI has one for each neighbour, and a worker two or three for each task; the hub may have one for each rank."""
+    """Return how many open files a rank needs.
+
+    MPI uses one per rank of the node, a worker two or three per task, and the hub up to one per rank.
+    """
     return 64 + f.neighbours + 3 * f.cores + (0 if f.rank else ranks)
 
 
 def processes_needed(f: Facts) -> int:
-    """All ranks of the node count together, as threads do; a task is a shell and a few programs."""
+    """Return how many processes a rank needs.
+
+    All ranks of the node count together, and so do threads; a task is a shell and a few programs.
+    """
     return 64 + f.neighbours * (8 + 4 * f.cores)
 
 
@@ -200,24 +206,25 @@ def _too_few(
         return ()
     one = max(few, key=need)
     wanted, (soft, hard) = need(one), of(one)
-    do = f"`{command} {1 << (wanted - 1).bit_length()}` in the job script, before the ranks start"
+    do = f"put `{command} {1 << (wanted - 1).bit_length()}` into the job script, before the ranks start"
     if 0 <= hard < wanted:
-        do = f"ask your site for more than {hard:,}, or start fewer ranks on each host"
+        do = f"ask your site to raise the hard limit of {hard:,}, or start fewer ranks per host"
     return (
-        f"{_who(few, ranks)} may have {soft:,} {what}, and {'needs' if len(few) == 1 else 'need'} {wanted:,}: {do}",
+        f"{_who(few, ranks)} {_is(few)} limited to {soft:,} {what} but "
+        f"{'needs' if len(few) == 1 else 'need'} {wanted:,}: {do}",
     )
 
 
-# -- where and how long --------------------------------------------------------------------------------------------
+# -- place and time ------------------------------------------------------------------------------------------------
 
 
 def _time(ranks: Sequence[Facts], job: Job) -> Finding:
     if job.left == math.inf:
-        where = f"job {job.number}, of which no end is told" if job.number else "no batch job"
-        return Finding("time", f"{where}; --walltime tells when to end")
+        where = f"job {job.number}, whose end is not known" if job.number else "no batch job"
+        return Finding("time", f"{where}; --walltime sets an end")
     text = f"job {job.number} ends in {duration(max(0.0, job.left))}"
     if job.left < 2 * DRAIN:
-        return Finding("time", text, (f"{text}, and nothing is started in its last minute: ask for more time",))
+        return Finding("time", text, (f"{text}, and no task is started in its last minute: request more time",))
     return Finding("time", text)
 
 
@@ -228,22 +235,24 @@ def _directory(ranks: Sequence[Facts], job: Job) -> Finding:
     advice = []
     if record.trouble:
         advice.append(
-            f"no record can be kept in {first.directory} ({record.trouble}): give -f FILE, or start elsewhere"
+            f"{first.directory} cannot hold a record ({record.trouble}): use -f FILE, or start in another directory"
         )
     else:
         text += f", {size(record.free)} free, " + (
-            "has locks" if record.locks else "has no locks: a lock file guards the record"
+            "supports file locks" if record.locks else "no file locks: a lock file guards the record"
         )
         if record.free < ROOM:
             advice.append(
-                f"{first.directory} has room for {size(record.free)} only: start elsewhere, or give -f and --logs"
+                f"{first.directory} has only {size(record.free)} free: start in another directory, or use -f and --logs"
             )
     if first.mount.is_in_memory and job.number:
-        advice.append(f"{first.directory} is in the memory of {first.host}, gone after the job: start elsewhere")
+        advice.append(
+            f"{first.directory} is in the memory of {first.host} and lost after the job: start in another directory"
+        )
     if job.apart:
         advice.append(
-            f"{_names(job.apart, 'hosts')} {'does' if len(job.apart) == 1 else 'do'} not see the {first.directory} of "
-            f"{first.host}: start in a directory that all hosts share, as your home or scratch"
+            f"{_names(job.apart, 'hosts')} cannot see the {first.directory} of {first.host}: "
+            "start in a directory that all hosts share, such as your home or scratch directory"
         )
     return Finding("directory", text, tuple(advice))
 
@@ -258,9 +267,9 @@ def _clocks(ranks: Sequence[Facts], job: Job) -> Finding:
         return Finding("clocks", text)
     host = max(off, key=lambda name: abs(off[name]))
     way = "ahead of" if off[host] > 0 else "behind"
-    wrong = f"the clock of {_names(list(off), 'hosts')} is wrong, by {_short(abs(off[host]))} {way} {ranks[0].host}'s"
+    wrong = f"the clock of {_names(list(off), 'hosts')} is wrong, {_short(abs(off[host]))} {way} {ranks[0].host}'s"
     return Finding(
-        "clocks", text, (f"{wrong}: have your site start chronyd there; times in the record are off till then",)
+        "clocks", text, (f"{wrong}: ask your site to start chronyd there; until then, times in the record are off",)
     )
 
 
@@ -268,24 +277,24 @@ def _death(ranks: Sequence[Facts], job: Job) -> Finding:
     if job.ranks < 2:
         return Finding("dead rank", "")
     if job.dies is None:
-        return Finding("dead rank", "whether it ends the others is not known here; if so, run the pool again to go on")
+        return Finding("dead rank", "it is not known here whether it ends the others; if so, run again to continue")
     if not job.dies:
-        # Hydra's proxy ends all ranks of its node, whatever it was told.
+        # Hydra's proxy ends all ranks of its node, whatever its options.
         alone = job.launcher != "MPICH's mpirun" or all(f.neighbours == 1 for f in ranks)
-        return Finding("dead rank", "the others go on" if alone else "the others go on, but not those of its host")
+        return Finding("dead rank", "the others continue" if alone else "the others continue, except those on its host")
     return Finding(
-        "dead rank", f"ends all the others, and you run the pool again to go on; not with {job.survives_with}"
+        "dead rank", f"ends all the others, unless you start with {job.survives_with}; run again to continue"
     )
 
 
 CHECKS: Final = (_mpi, _ranks, _cores, _memory, _gpus, _limits, _time, _directory, _clocks, _death)
 
 
-# -- in few words --------------------------------------------------------------------------------------------------
+# -- wording -------------------------------------------------------------------------------------------------------
 
 
 def _grouped(ranks: Sequence[Facts], of: Callable[[Facts], str], each: str = "") -> str:
-    """What all have; or what most have, and who has something else. each: what is said behind it of several."""
+    """Return what all ranks have, or what most have and which have something else. each: added if there are several."""
     kinds: dict[str, list[Facts]] = {}
     for f in ranks:
         kinds.setdefault(of(f), []).append(f)
@@ -293,13 +302,15 @@ def _grouped(ranks: Sequence[Facts], of: Callable[[Facts], str], each: str = "")
     text = most + (each if len(ranks) > 1 else "")
     if not others:
         return text
-    told = [f"{other} for {_who(kinds[other], ranks)}" for other in others[:2]]
+    exceptions = [f"{other} for {_who(kinds[other], ranks)}" for other in others[:2]]
     rest = sum(len(kinds[other]) for other in others[2:])
-    return f"{text}, but " + " and ".join([*told, *([f"something else for {counted(rest, 'other')}"] if rest else [])])
+    return f"{text}, but " + " and ".join(
+        [*exceptions, *([f"other values for {counted(rest, 'other')}"] if rest else [])]
+    )
 
 
 def _who(some: Sequence[Facts], ranks: Sequence[Facts]) -> str:
-    """`all 1,000 ranks`, `rank 7 on node03`, `12 ranks (node03, node04)`."""
+    """Name ranks, as in `all 1,000 ranks`, `rank 7 on node03`, `12 ranks (node03, node04)`."""
     if len(ranks) == 1:
         return "this process"
     if len(some) == len(ranks):

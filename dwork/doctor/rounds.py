@@ -1,7 +1,8 @@
-"""How rank 0 hears what the others have found: they say it unasked, and then one of each host is asked some more.
+"""Collects the facts on rank 0: every rank sends its own, then rank 0 questions one rank of each host.
 
-Point to point, so that a rank which does not answer keeps nobody else from it. A question is `?` and the name of a file
-that rank 0 has made; the answer tells the time, and whether that file is there. Any other frame from rank 0 is the end.
+All messages are point to point, so that a rank which does not answer does not block the others. A question is `?` and
+the name of a file that rank 0 has created; the answer has the time and whether the file exists there. Any other frame
+from rank 0 ends the exchange.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from dwork.transport.waiting import clock as wall
 from dwork.transport.waiting import sleep
 
 _QUESTION: Final = b"?"
-#: Questions to a host; the answer that came soonest tells best how its clock goes.
+#: Questions to a host; the fastest answer gives the best estimate of its clock.
 _TIMES: Final = 3
 
 
 class RankAnswers(NamedTuple):
-    """ranks: rank 0 first, in their order. silent, skew, apart: as in a Job."""
+    """ranks: in rank order, from rank 0. silent, skew, apart: as in a Job."""
 
     ranks: list[Facts]
     silent: tuple[int, ...]
@@ -32,7 +33,10 @@ class RankAnswers(NamedTuple):
 
 
 def tell(transport: Transport, facts: Facts, patience: float, clock: Callable[[], float] = wall) -> None:
-    """A rank's part, to the end. TransportError when rank 0 says nothing for so many seconds."""
+    """Send this rank's facts and answer questions until the end.
+
+    patience: seconds without a message from rank 0 after which it raises TransportError.
+    """
     transport.send(HUB, facts.to_json())
     until = wall() + patience
     while wall() < until:
@@ -43,13 +47,14 @@ def tell(transport: Transport, facts: Facts, patience: float, clock: Callable[[]
             transport.send(HUB, json.dumps([clock(), os.path.exists(name)]).encode())
             until = wall() + patience
         sleep([transport], (), until)
-    raise TransportError(f"rank 0 has said nothing for {patience:g} s")
+    raise TransportError(f"rank 0 has not answered for {patience:g} s")
 
 
 def hear(transport: Transport, mine: Facts, peers: list[Peer], file: str, patience: float) -> RankAnswers:
-    """Rank 0's part. Who says nothing while nobody else does for so many seconds is silent, and dropped.
+    """Collect the facts of all peers on rank 0, and question one peer of each host.
 
-    file: what is in this directory, and must be in that of each host.
+    patience: seconds without a message from any peer after which the missing ones count as silent and are dropped.
+    file: a file in this directory, which each host must see in its own.
     """
     found = _facts(transport, peers, patience)
     first = {f.host: peer for peer, f in reversed(found.items()) if f.host != mine.host}
@@ -78,7 +83,7 @@ def _facts(transport: Transport, peers: list[Peer], patience: float) -> dict[Pee
             try:
                 found[peer] = Facts.from_json(frame)
                 until = wall() + patience
-            except WireError:  # it does what it was started for, which is something else
+            except WireError:  # it runs another program than the doctor
                 pass
         gone |= set(transport.lost()) - set(found)
         if len(found) + len(gone) >= len(peers):
@@ -88,7 +93,7 @@ def _facts(transport: Transport, peers: list[Peer], patience: float) -> dict[Pee
 
 
 def _asked(transport: Transport, peer: Peer, file: str, patience: float) -> tuple[float, bool] | None:
-    """By how many seconds its clock is ahead, and whether the file is there; None when it does not answer."""
+    """Return the seconds by which the peer's clock is ahead, and whether it sees the file; None without an answer."""
     best: tuple[float, float, bool] | None = None
     for _ in range(_TIMES):
         asked = wall()

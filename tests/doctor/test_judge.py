@@ -63,16 +63,16 @@ def test_a_thousand_ranks_that_are_well_are_ten_lines() -> None:
     skew = {f"node{i:02}": 0.0003 * i for i in range(1, 63)}
     report = judged(cluster(63, 16)[:1000], OPEN_MPI, skew=skew)
     assert report.text() == [
-        "MPI        Open MPI v5.0.11, started by Open MPI's mpirun; they fit",
+        "MPI        Open MPI v5.0.11, started by Open MPI's mpirun; compatible",
         "ranks      1,000 ranks on 63 hosts, 8 to 16 on each",
         "cores      1 for the tasks of each rank, 1,000 in all",
         "memory     4.0 GiB for the tasks of each rank",
         "GPUs       none",
         "limits     65,536 open files, unlimited processes, 32 GiB in /dev/shm",
         "time       job 4711 ends in 2:00:00",
-        "directory  /scratch/me on lustre, 1.0 GiB free, has locks",
+        "directory  /scratch/me on lustre, 1.0 GiB free, supports file locks",
         "clocks     62 hosts within 18.6 ms of node00's",
-        "dead rank  ends all the others, and you run the pool again to go on; not with `mpirun --with-ft ulfm`",
+        "dead rank  ends all the others, unless you start with `mpirun --with-ft ulfm`; run again to continue",
         "Nothing needs to be changed.",
     ]
 
@@ -84,14 +84,14 @@ def test_a_thousand_ranks_that_are_well_are_ten_lines() -> None:
             cluster(63, 16, lambda i: (0,), allowed=(0,)),
             SRUN,
             {},
-            "all 1,008 ranks are bound to the same cores as others of their host, which has enough for all: "
+            "all 1,008 ranks share cores with other ranks of their host, which has enough for all: "
             "start them with `srun --cpu-bind=none`",
         ),
         (
             [*cluster(3, 2)[:4], *(f._replace(allowed=(0, 1)) for f in cluster(3, 2)[4:])],
             SRUN,
             {},
-            "2 ranks (node02) are bound to the same cores as others of their host, which has enough for all: "
+            "2 ranks (node02) share cores with other ranks of their host, which has enough for all: "
             "start them with `srun --cpu-bind=none`",
         ),
         (
@@ -112,92 +112,93 @@ def test_a_thousand_ranks_that_are_well_are_ten_lines() -> None:
             cluster(2, 32),
             OPEN_MPI,
             {},
-            "node00 and node01 have more ranks than cores (32 on 16): start 33, or one on each host with --slots auto",
+            "node00 and node01 have more ranks than cores (32 on 16): "
+            "start 33 ranks, or one per host with --slots auto",
         ),
         (
             cluster(2, 16),
             OPEN_MPI,
             {"silent": (7,)},
-            "rank 7 did not answer: run this again, and leave out the hosts of those that stay silent",
+            "rank 7 did not answer: run this again without the hosts of ranks that stay silent",
         ),
         (
             cluster(2, 16),
             OPEN_MPI,
             {"silent": tuple(range(30))},
             "rank 0, rank 1 and 28 other ranks did not answer: "
-            "run this again, and leave out the hosts of those that stay silent",
+            "run this again without the hosts of ranks that stay silent",
         ),
         (
             [*cluster(2, 1)[:1], cluster(2, 1)[1]._replace(version="0.9")],
             OPEN_MPI,
             {},
-            "rank 1 on node01 has another dwork (0.9) than rank 0 (1.0): install the same one everywhere",
+            "rank 1 on node01 has a different dwork (0.9) from rank 0 (1.0): install the same version everywhere",
         ),
         (
             cluster(63, 16, files=(1024, 65536)),
             OPEN_MPI,
             {},
-            "rank 0 on node00 may have 1,024 open files, and needs 1,091: "
-            "`ulimit -n 2048` in the job script, before the ranks start",
+            "rank 0 on node00 is limited to 1,024 open files but needs 1,091: "
+            "put `ulimit -n 2048` into the job script, before the ranks start",
         ),
         (
             cluster(2, 16, files=(64, 64)),
             OPEN_MPI,
             {},
-            "all 32 ranks may have 64 open files, and need 115: "
-            "ask your site for more than 64, or start fewer ranks on each host",
+            "all 32 ranks are limited to 64 open files but need 115: "
+            "ask your site to raise the hard limit of 64, or start fewer ranks per host",
         ),
         (
             cluster(2, 16, processes=(128, -1)),
             OPEN_MPI,
             {},
-            "all 32 ranks may have 128 processes, and need 256: "
-            "`ulimit -u 256` in the job script, before the ranks start",
+            "all 32 ranks are limited to 128 processes but need 256: "
+            "put `ulimit -u 256` into the job script, before the ranks start",
         ),
         (
             cluster(1, 16, shm=64 * 2**20),
             MPICH,
             {},
             "/dev/shm of node00 (64 MiB) is too small for 16 ranks of MPICH: "
-            "start 12 there, with --slots, or a container with --shm-size=1g",
+            "start 12 there, with --slots, or use a container with --shm-size=1g",
         ),
         (
             cluster(2, 16),
             OPEN_MPI,
             {"left": 90.0},
-            "job 4711 ends in 1:30, and nothing is started in its last minute: ask for more time",
+            "job 4711 ends in 1:30, and no task is started in its last minute: request more time",
         ),
         (
             cluster(2, 16),
             OPEN_MPI,
             {"record": Record("Read-only file system")},
-            "no record can be kept in /scratch/me (Read-only file system): give -f FILE, or start elsewhere",
+            "/scratch/me cannot hold a record (Read-only file system): use -f FILE, or start in another directory",
         ),
         (
             cluster(2, 16),
             OPEN_MPI,
             {"record": Record(locks=True, free=2**20)},
-            "/scratch/me has room for 1.0 MiB only: start elsewhere, or give -f and --logs",
+            "/scratch/me has only 1.0 MiB free: start in another directory, or use -f and --logs",
         ),
         (
             cluster(2, 16, mount=Mount("tmpfs", "tmpfs")),
             OPEN_MPI,
             {},
-            "/scratch/me is in the memory of node00, gone after the job: start elsewhere",
+            "/scratch/me is in the memory of node00 and lost after the job: start in another directory",
         ),
         (
             cluster(3, 16),
             OPEN_MPI,
             {"apart": ("node01", "node02")},
-            "node01 and node02 do not see the /scratch/me of node00: "
-            "start in a directory that all hosts share, as your home or scratch",
+            "node01 and node02 cannot see the /scratch/me of node00: "
+            "start in a directory that all hosts share, such as your home or scratch directory",
         ),
         (
             cluster(3, 16),
             OPEN_MPI,
             {"skew": {"node01": -3.5, "node02": 0.001}},
-            "the clock of node01 is wrong, by 3.50 s behind node00's: "
-            "have your site start chronyd there; times in the record are off till then",
+            "the clock of node01 is wrong, 3.50 s behind node00's: "
+            "ask your site to start chronyd there; until then, times in the record are off",
         ),
         (cluster(1, 1), Job(record=OPEN_MPI.record, trouble="each is alone"), {}, "each is alone"),
     ],
@@ -235,14 +236,14 @@ def test_ranks_that_differ_are_told_apart() -> None:
     assert line(report, "memory") == "64 GiB for the tasks of each rank, but 8.0 GiB for rank 1 on node01"
     assert line(report, "GPUs") == (
         "none for the tasks of each rank, but 2 by number (CUDA_VISIBLE_DEVICES) for rank 1 on node01 "
-        "and none of the 4 at the node for rank 2 on node02"
+        "and none of the 4 on the node for rank 2 on node02"
     )
 
 
 def test_ranks_that_mpirun_has_bound_where_their_tasks_are_not_are_told_and_well() -> None:
     report = judged(cluster(63, 1, lambda i: (0,)), OPEN_MPI)
     assert line(report, "cores") == (
-        "16 for the tasks of each rank, 1,008 in all; all 63 ranks are bound to fewer (1), but not the tasks"
+        "16 for the tasks of each rank, 1,008 in all; all 63 ranks are bound to fewer (1), but the tasks are not"
     )
     assert report.advice == ()
 
@@ -255,16 +256,17 @@ def test_gpus_are_told_by_name_where_they_have_one() -> None:
 def test_what_is_not_known_is_said_so() -> None:
     report = judged(cluster(2, 1, memory=0, mount=Mount()), SRUN, left=float("inf"), record=Record(locks=False))
     assert line(report, "memory") == "unknown for the tasks of each rank"
-    assert line(report, "time") == "job 4711, of which no end is told; --walltime tells when to end"
+    assert line(report, "time") == "job 4711, whose end is not known; --walltime sets an end"
     assert "an unknown file system" in line(report, "directory")
-    assert "has no locks: a lock file guards the record" in line(report, "directory")
-    assert line(report, "dead rank").startswith("whether it ends the others is not known here")
+    assert "no file locks: a lock file guards the record" in line(report, "directory")
+    assert line(report, "dead rank").startswith("it is not known here whether it ends the others")
 
 
 def test_under_mpich_a_dead_rank_takes_its_neighbours_along() -> None:
-    assert line(judged(cluster(2, 1), MPICH, dies=False), "dead rank") == "the others go on"
-    assert line(judged(cluster(2, 2), MPICH, dies=False), "dead rank") == "the others go on, but not those of its host"
-    assert line(judged(cluster(2, 2), OPEN_MPI, dies=False), "dead rank") == "the others go on"
+    assert line(judged(cluster(2, 1), MPICH, dies=False), "dead rank") == "the others continue"
+    taken = line(judged(cluster(2, 2), MPICH, dies=False), "dead rank")
+    assert taken == "the others continue, except those on its host"
+    assert line(judged(cluster(2, 2), OPEN_MPI, dies=False), "dead rank") == "the others continue"
 
 
 def test_names_that_others_have_chosen_move_no_cursor() -> None:

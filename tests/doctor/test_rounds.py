@@ -91,7 +91,7 @@ def test_who_says_something_else_has_not_answered() -> None:
 
 @pytest.mark.parametrize("frame", [b"", b"\xff", b"[]", b"{}", b"7", b'[["nonsense", 1]]', b'[["mount", 7]]'])
 def test_what_are_no_facts_is_refused(frame: bytes) -> None:
-    with pytest.raises(WireError, match="something else than its facts"):
+    with pytest.raises(WireError, match="something other than its facts"):
         Facts.from_json(frame)
 
 
@@ -115,5 +115,5 @@ def test_a_rank_whose_rank_0_says_nothing_gives_up() -> None:
     hub, rank = Inproc(), Inproc()
     rank.connect(hub, 1)
     assert rank.nap() == math.inf
-    with pytest.raises(TransportError, match=r"rank 0 has said nothing for 0\.2 s"):
+    with pytest.raises(TransportError, match=r"rank 0 has not answered for 0\.2 s"):
         tell(rank, Facts(), PATIENCE)

@@ -33,9 +33,9 @@ def test_ranks_that_are_well_are_told_in_ten_lines(
     assert len(lines) <= 10
     told = facts(ran.out)
     assert told["MPI"].startswith("Open MPI v" if is_open_mpi else "MPICH ")
-    assert told["MPI"].endswith(f"{'Open MPI' if is_open_mpi else 'MPICH'}'s mpirun; they fit")
+    assert told["MPI"].endswith(f"{'Open MPI' if is_open_mpi else 'MPICH'}'s mpirun; compatible")
     assert told["ranks"] == f"{ranks} rank{'s' * (ranks > 1)} on 1 host"
-    assert str(tmp_path) in told["directory"] and "has locks" in told["directory"]
+    assert str(tmp_path) in told["directory"] and "supports file locks" in told["directory"]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -54,15 +54,15 @@ def test_a_rank_that_is_bound_to_one_core_of_many_is_told(mpirun: list[str], run
         pytest.skip("this machine has one core")
     ran = run(*mpirun, "-n", 1, "--bind-to" if is_open_mpi else "-bind-to", "core", *DOCTOR)
     assert ran.code == 0, ran.out + ran.err
-    assert facts(ran.out)["cores"] == f"{cores}; this process is bound to fewer (1), but not the tasks"
+    assert facts(ran.out)["cores"] == f"{cores}; this process is bound to fewer (1), but the tasks are not"
 
 
 def test_whether_a_dead_rank_is_survived_is_told(mpirun: list[str], run: Callable, is_open_mpi: bool) -> None:
     plain = facts(run(*mpirun, "-n", 2, *DOCTOR).out)["dead rank"]
-    assert plain.startswith("ends all the others, and you run the pool again to go on; not with `mpirun -")
+    assert plain.startswith("ends all the others, unless you start with `mpirun -")
     flags = ["--with-ft", "ulfm"] if is_open_mpi else ["-disable-auto-cleanup"]
     told = facts(run(*mpirun, *flags, "-n", 2, *DOCTOR).out)["dead rank"]
-    assert told == ("the others go on" if is_open_mpi else "the others go on, but not those of its host")
+    assert told == ("the others continue" if is_open_mpi else "the others continue, except those on its host")
 
 
 def test_a_rank_that_does_not_answer_is_named(mpirun: list[str], run: Callable, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_rank_that_does_not_answer_is_named(mpirun: list[str], run: Callable, 
 def test_an_mpirun_of_another_mpi_is_what_to_change(run: Callable) -> None:
     ran = run(*DOCTOR, SLURM_STEP_NUM_TASKS="3", SLURM_PROCID="0")
     assert ran.code == 1
-    assert facts(ran.out)["MPI"].startswith("not up; ")
+    assert facts(ran.out)["MPI"].startswith("not initialized; ")
     assert "the launcher has started 3 processes (SLURM_STEP_NUM_TASKS=3), but each is alone" in ran.out
 
 
