@@ -32,7 +32,7 @@ class HubOption:
     @property
     def is_said(self) -> bool:
         """Whether the command line names a hub; `insecure` alone does not."""
-        return any(said is not None for said in (self.server, self.file, self.job))
+        return any(value is not None for value in (self.server, self.file, self.job))
 
     def connection(self) -> Connection:
         """Return the connection of the hub; UsageError when there is none, or more than one to choose from."""

@@ -60,7 +60,7 @@ def test_an_elastic_one_waits_for_others_to_join(pool: Pool, tmp_path: Path) -> 
     pool.wait_for("dwork: no worker is left; waiting for others to join")
     pool.run("kworker", "--slots", "1")
     assert process.wait(60) == 0, pool.err
-    assert pool.err.count("waits for") == 1
+    assert pool.err.count("waiting for") == 1
 
 
 def test_what_is_held_from_an_earlier_run_keeps_no_pool_that_nobody_can_reach(pool: Pool, tmp_path: Path) -> None:
