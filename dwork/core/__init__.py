@@ -1,1 +1,1 @@
-"""The words that everything else is made of: tasks, messages, events, errors. Values in, values out."""
+"""The types that everything else is built on: tasks, messages, events, errors. Pure values, no side effects."""

@@ -1,7 +1,7 @@
-"""Which processes a command needs: none, the program itself, or a shell.
+"""Decide which process a command needs: none, the program itself, or a shell.
 
-A line without shell syntax means the same when its program is started directly, and costs half: no `sh` is executed
-on the way. In doubt the shell gets it. The line `:`, with words or without, needs no process at all.
+A line without shell syntax does the same when its program is started directly, at half the cost, since no `sh` is
+executed first. When in doubt, the line goes to the shell. The line `:`, with or without arguments, needs no process.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Final
 from dwork.core.task import Command
 
 SHELL: Final = "/bin/sh"
-#: The shell of systems that promise their users this one.
+#: The shell of systems that promise bash to their users.
 BASH: Final = "/bin/bash"
 
-#: Words of nothing but characters that no shell takes for more than itself, between blanks.
+#: Words separated by blanks, made only of characters that have no special meaning in any shell.
 _PLAIN: Final = re.compile(r"[\w@%+=:,./-]+(?:[ \t]+[\w@%+=:,./-]+)*", re.ASCII)
 
 #: First words that a shell does not look up in PATH: its keywords, and its built-in commands (POSIX, dash, bash).
@@ -31,12 +31,12 @@ _OWN_WORDS: Final = frozenset(
 
 
 def as_path(name: str) -> str:
-    """A file's name as one that neither `cd` (CDPATH, OLDPWD) nor a shell (PATH, options) takes for something else."""
+    """Return a file name that neither `cd` (CDPATH, OLDPWD) nor a shell (PATH, options) can misread."""
     return name if name.startswith(("/", "./", "../")) else f"./{name}"
 
 
 def arguments(command: Command) -> tuple[str, ...]:
-    """The argument list to start for a command; empty when there is nothing to run."""
+    """Return the argument list to start for a command; empty when no process is needed."""
     if command is None:
         return ()
     if not isinstance(command, str):

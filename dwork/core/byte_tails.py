@@ -1,4 +1,4 @@
-"""What running tasks said last on stderr, of as much as comes before they end."""
+"""The last bytes that running tasks have printed on stderr, as far as they arrive before the tasks end."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class Tails:
-    """most: bytes that are kept of each task."""
+    """The end of each task's stderr. most: bytes kept per task."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -16,15 +16,15 @@ class Tails:
         return bool(self._of)
 
     def add(self, id: int, data: bytes) -> None:
-        """A piece has come."""
+        """Append a piece that has arrived."""
         self._of[id] = (self._of.get(id, b"") + data)[-self._most :]
 
     def end(self, id: int, last: bytes = b"") -> bytes:
-        """The end of what it said, `last` included. The attempt is over."""
+        """Return the end of the attempt's stderr, `last` included, and drop it: the attempt has ended."""
         return (self._of.pop(id, b"") + last)[-self._most :]
 
     def forget(self, ids: Iterable[int]) -> None:
-        """These attempts are over, and nobody wants to know what they said last."""
+        """Drop the tails of attempts that have ended and whose stderr is not needed."""
         if self._of:
             for id in ids:
                 self._of.pop(id, None)

@@ -1,21 +1,21 @@
-"""Every error that dwork raises, sorted by whose fault it is.
+"""Every error that dwork raises, grouped by who caused it.
 
-What happens to each is decided in one place per program: a WireError or a GraphError is answered with Error and
-forgotten, a TransportError becomes an input of the hub, a StoreError stops the pool with nothing lost, and an
-AssertionError is a bug of dwork's own and aborts.
+Each program handles each of them in one place: a WireError or a GraphError is answered with Error and otherwise
+ignored, a TransportError becomes an input of the hub, a StoreError stops the pool without losing anything, and an
+AssertionError is a bug in dwork and aborts.
 """
 
 from dwork.core.task import TaskKey
 
 
 class DworkError(Exception):
-    """Anything that dwork reports in one line; its text says what to do."""
+    """Base of all errors that dwork reports in one line; the text says what to do."""
 
 
 class WireError(DworkError):
-    """A peer sent something that is not a message, or a message that its type forbids.
+    """A peer sent bytes that are not a message, or a message with fields that its type forbids.
 
-    answers: the number of the request, as far as it could be read; 0 when it had none.
+    answers: the sequence number of the request; 0 when it had none or it could not be read.
     """
 
     def __init__(self, text: str, answers: int = 0) -> None:
@@ -24,11 +24,11 @@ class WireError(DworkError):
 
 
 class GraphError(DworkError):
-    """A request that is illegal now: a duplicate name, an unknown predecessor, a cycle. The state is unchanged."""
+    """A request is illegal in the current state: duplicate name, unknown predecessor, cycle. Nothing has changed."""
 
 
 class NotHeld(GraphError):
-    """Tasks that were reported or given back are not in that worker's hands; `tasks` has their names."""
+    """A worker reported or gave back tasks that it does not hold; `tasks` has their names or ids."""
 
     def __init__(self, text: str, tasks: tuple[TaskKey, ...] = ()) -> None:
         super().__init__(text)
@@ -36,11 +36,11 @@ class NotHeld(GraphError):
 
 
 class AllDone(DworkError):
-    """Nobody's fault: all tasks are finished, or no more are handed out, so a worker may leave."""
+    """Not a fault: all tasks are finished, or no more are handed out, so a worker may leave."""
 
 
 class TaskFileError(DworkError):
-    """A task file that cannot be used; the text starts with `file:line:`."""
+    """A task file cannot be used; the text starts with `file:line:`."""
 
 
 class TransportError(DworkError):
@@ -48,12 +48,12 @@ class TransportError(DworkError):
 
 
 class StoreError(DworkError):
-    """The record cannot be written: the pool must stop, since it could not remember."""
+    """The record cannot be written: the pool must stop, since results would be lost."""
 
 
 class InterruptError(DworkError):
-    """A signal came before anything was run."""
+    """A signal arrived before anything ran."""
 
 
 class UsageError(DworkError):
-    """The command line or the surroundings do not make sense."""
+    """The command line or the environment is invalid."""

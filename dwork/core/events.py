@@ -1,7 +1,7 @@
-"""What has happened, as values: the one stream that record, log, progress and report listen to.
+"""Events: what has happened in the hub, the single stream that record, log, progress and report listen to.
 
-An event tells of all that one message caused at once, so that a batch of a thousand completions is one event.
-`time` is the hub's clock in seconds since the epoch; ids are the hub's; locations are workers' names.
+One event covers everything of its kind that one message caused, so a batch of a thousand completions is one event.
+`time` is the hub's clock in seconds since the epoch; ids are the hub's; locations are the names of workers.
 """
 
 from __future__ import annotations
@@ -13,19 +13,20 @@ from typing import NamedTuple
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, State, Task
 
-#: Why a task is requeued whose worker has not died with it.
+#: Reasons of a Requeued that does not count as a loss, since no worker died. They are compared in records: never change
+#: the texts.
 GOODBYE, NEVER_ARRIVED, ELSEWHERE = "it said goodbye", "it never arrived", "it was finished elsewhere"
 
 
 class Named(NamedTuple):
-    """A task as an event refers to it."""
+    """The id and name by which an event refers to a task."""
 
     id: int
     name: str
 
 
 class Ended(NamedTuple):
-    """One task with how its attempt ended."""
+    """A task and the result of its attempt."""
 
     id: int
     name: str
@@ -34,7 +35,7 @@ class Ended(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """Tasks have joined the graph; ids are consecutive from `first`. Joins (nothing to run) are among them."""
+    """Tasks were added to the graph, with consecutive ids from `first` on. Joins (nothing to run) are included."""
 
     time: float
     first: int
@@ -43,7 +44,7 @@ class Added:
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Tasks of an earlier run are to be run now, in this order; those that are done already are not among them."""
+    """Tasks of an earlier run are to run now, in this order; tasks that are already done are not included."""
 
     time: float
     ids: Sequence[int]
@@ -51,7 +52,7 @@ class Resumed:
 
 @dataclass(frozen=True, slots=True)
 class Extended:
-    """A task has got further predecessors."""
+    """A task got additional predecessors."""
 
     time: float
     task: Named
@@ -60,7 +61,7 @@ class Extended:
 
 @dataclass(frozen=True, slots=True)
 class Stolen:
-    """Tasks are in a worker's hands."""
+    """Tasks were assigned to a worker."""
 
     time: float
     location: str
@@ -69,7 +70,7 @@ class Stolen:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Tasks have ended as they should."""
+    """Tasks have succeeded."""
 
     time: float
     location: str
@@ -87,7 +88,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """An attempt has failed, and the task is tried again, `delay` seconds later at the earliest."""
+    """An attempt has failed, and the task will be retried after at least `delay` seconds."""
 
     time: float
     location: str
@@ -98,7 +99,7 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Tasks will not run, since `culprit` (a name) failed or was cancelled before them."""
+    """Tasks will not run because `culprit` (a name), which they depend on, failed or was cancelled."""
 
     time: float
     tasks: Sequence[Named]
@@ -107,7 +108,7 @@ class Skipped:
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """Tasks were taken out before they ran, on request."""
+    """Tasks were cancelled on request, before they ran or without a result."""
 
     time: float
     tasks: Sequence[Named]
@@ -116,7 +117,7 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Killed:
-    """A running task was ended on request, and is cancelled."""
+    """A running task was killed on request; it is cancelled."""
 
     time: float
     location: str
@@ -126,7 +127,7 @@ class Killed:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """A running task was ended since the pool stops; it has not failed, and the next run runs it again."""
+    """A running task was killed since the pool stops or a predecessor must run again; it will run again."""
 
     time: float
     location: str
@@ -136,7 +137,7 @@ class Interrupted:
 
 @dataclass(frozen=True, slots=True)
 class Revoked:
-    """The last attempts of these tasks, which were `was` (done or failed), prove nothing: they are to run again."""
+    """The last results of these tasks, whose state was `was` (done or failed), do not count: they will run again."""
 
     time: float
     tasks: Sequence[Named]
@@ -147,10 +148,10 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """Tasks left a worker's hands unfinished and are ready (or waiting) again.
+    """Tasks were taken back from a worker unfinished, and are ready (or waiting) again.
 
-    lost: they may have run, and their attempts count; else they were given back before they had started.
-    interrupted: they did run, and their worker has ended them, since it had to leave.
+    lost: they may have run, and their attempts count; otherwise they were given back before they started.
+    interrupted: they ran, and their worker killed them because it had to leave.
     """
 
     time: float
@@ -171,7 +172,7 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """Held tasks may start again."""
+    """Held tasks may start."""
 
     time: float
     tasks: Sequence[Named]
@@ -179,7 +180,7 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """Tasks that had failed or were cancelled, and tasks that were skipped for them, are to run after all."""
+    """Failed or cancelled tasks, and tasks that were skipped because of them, will run after all."""
 
     time: float
     tasks: Sequence[Named]
@@ -187,7 +188,7 @@ class Revived:
 
 @dataclass(frozen=True, slots=True)
 class Joined:
-    """A worker has asked for work for the first time."""
+    """A worker has contacted the hub for the first time, or again after it was lost or the hub was restarted."""
 
     time: float
     location: str
@@ -196,7 +197,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """A worker is gone; died: without a word."""
+    """A worker is gone; died: without signing off."""
 
     time: float
     location: str
@@ -206,7 +207,7 @@ class Left:
 
 @dataclass(frozen=True, slots=True)
 class Unmet:
-    """Something is ready that asks for more than any worker could give it; most: of each the most that one has."""
+    """A ready task asks for more than any worker has; most: the maximum of each resource over all workers."""
 
     time: float
     asked: Resources
@@ -215,7 +216,7 @@ class Unmet:
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """No more tasks are handed out; with `now`, the running ones are being ended."""
+    """No more tasks are handed out; with `now`, the running ones are being killed."""
 
     time: float
     reason: str
@@ -224,7 +225,7 @@ class Stopping:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """A piece of a task's output has arrived ahead of its result; stream is 1 or 2."""
+    """A piece of a task's output has arrived before its result; stream is 1 (stdout) or 2 (stderr)."""
 
     time: float
     id: int

@@ -1,4 +1,4 @@
-"""When failures should stop the pool: GNU parallel's `--halt`, for failures."""
+"""When failures stop the pool: GNU parallel's `--halt`, for failures."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FORM = re.compile(r"(soon|now),fail=(\d+)(%?)")
 class Halt:
     """Stop after `limit` failed tasks, or when `limit` percent of all tasks have failed.
 
-    now: end the running tasks too, instead of letting them finish.
+    now: also kill the running tasks instead of letting them finish.
     """
 
     now: bool = False
@@ -23,7 +23,7 @@ class Halt:
 
     @classmethod
     def parse(cls, text: str) -> Halt | None:
-        """`never` gives None; `soon|now,fail=N|N%` a Halt; anything else raises UsageError."""
+        """Return None for `never`, a Halt for `soon|now,fail=N|N%`; raise UsageError for anything else."""
         if text == "never":
             return None
         match = _FORM.fullmatch(text)
@@ -32,5 +32,5 @@ class Halt:
         return cls(match[1] == "now", int(match[2]), bool(match[3]))
 
     def reached(self, failed: int, total: int) -> bool:
-        """Whether so many failed tasks, of so many in all, are enough to stop."""
+        """Whether `failed` of `total` tasks are enough to stop."""
         return failed * 100 >= self.limit * total if self.percent else failed >= self.limit

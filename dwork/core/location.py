@@ -1,8 +1,8 @@
-"""Where a task runs: `host:rank`, or `host:pid` of a kworker; so workers are called."""
+"""Locations, the names of workers: `host:rank`, or `host:pid` for a kworker."""
 
 from __future__ import annotations
 
 
 def host_of(location: str) -> str:
-    """The host of a worker."""
+    """Return the host of a worker."""
     return location.partition(":")[0]

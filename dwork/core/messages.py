@@ -1,12 +1,12 @@
 """The messages that hub, workers and clients exchange, as values.
 
-Theory of operation. A message is one of the protocol's verbs; `wire` turns it into a frame and back and knows the
-numbers; nothing here does. proto/dwork.proto is the manual. Two dialects share these classes:
+Theory of operation. Each class is one message of the protocol. Only `wire` knows field numbers; it encodes messages
+into frames and decodes them. proto/dwork.proto is the manual. Two dialects share these classes:
 
-- The *original* dialect is what the C++ peers speak: each request gets exactly one reply, at once.
-- The *native* dialect is what our own workers speak. A native worker says how many slots it has in each Steal, and
-  numbers its requests; the hub may then let a Steal wait, answer a Complete and hand out tasks in the same message,
-  and send Welcome, Recall and Cancel unasked. The hub never sends those to a peer that did not say `slots`.
+- The *original* dialect is what the C++ peers speak: each request gets exactly one reply, immediately.
+- The *native* dialect is what dwork's own workers speak. A native worker sends its number of slots in each Steal and
+  numbers its requests. The hub may then let a Steal wait, answer a Complete with a Transfer of new tasks, and send
+  Welcome, Recall and Cancel unasked. The hub never sends these to a peer that has not sent `slots`.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from typing import Final, NamedTuple
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, Task, TaskKey
 
-#: Seconds by which a process must be late to have stood still: what came meanwhile is still to be read.
+#: A process that is this many seconds late was suspended, so messages that arrived meanwhile are still unread.
 STANDSTILL: Final = 1.0
 
 
 class Returned(NamedTuple):
-    """A task that a worker gives back unfinished, with further predecessors that it must now wait for."""
+    """A task that a worker gives back unfinished, with additional predecessors that it must now wait for."""
 
     task: TaskKey
     after: tuple[str, ...] = ()
@@ -31,13 +31,13 @@ class Returned(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Native:
-    """What a native worker adds to a Steal or a Complete.
+    """The fields that a native worker adds to its requests.
 
-    slots: how many tasks it can run at a time. wait: how long a Steal may wait for work, in seconds.
-    sequence: the number of this request, which its reply repeats. held: all tasks in its hands, as id and attempt, sent
-    when an answer seems lost or the hub asks, so that both can make good; None when there is nothing to compare.
-    hello: the hub has not said Welcome yet. beat: it will say something every so many seconds; 0 when it need not.
-    has: what its tasks can have in all; None: as it said before.
+    slots: how many tasks it can run at a time. wait: how many seconds a Steal may wait for work. sequence: the number
+    of this request, which the reply repeats. held: id and attempt of all tasks that the worker holds, sent when an
+    answer seems lost or the hub asks, so that both sides can reconcile; None when there is nothing to compare. hello:
+    the worker has not received a Welcome yet. beat: the longest interval between two of its messages, in seconds; 0:
+    no limit. has: the resources of the worker in total; None: unchanged.
     """
 
     slots: int = 1
@@ -51,14 +51,14 @@ class Native:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """Adds tasks; all of them or, on Error, none."""
+    """A request to add tasks: all of them or, on Error, none."""
 
     tasks: tuple[Task, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Steal:
-    """Asks for up to n ready tasks."""
+    """A request for up to n ready tasks."""
 
     location: str
     n: int = 1
@@ -67,7 +67,7 @@ class Steal:
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """Reports how tasks ended; with steal > 0 it is a Steal for so many as well (native only)."""
+    """A report of how tasks ended; with steal > 0 it is also a Steal of that many tasks (native only)."""
 
     location: str
     results: tuple[Result, ...]
@@ -77,7 +77,7 @@ class Complete:
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """A worker has nothing to say but that it lives. OK is the answer; Welcome when the hub does not know it."""
+    """A sign of life from a worker with nothing else to send; answered with OK, or Welcome to an unknown worker."""
 
     location: str
     native: Native
@@ -85,10 +85,10 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """From the hub: these tasks are yours. `answers` repeats the number of the request.
+    """From the hub: tasks assigned to the worker. `answers` repeats the number of the request.
 
-    time: when they were stolen, in seconds since the epoch; told in the original dialect, else 0.
-    awaited: other tasks wait for some of these, so their ends are urgent.
+    time: when they were stolen, in seconds since the epoch; sent in the original dialect, else 0.
+    awaited: other tasks wait for some of these, so their results are urgent.
     """
 
     tasks: tuple[Assigned, ...]
@@ -99,7 +99,7 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class GiveBack:
-    """A Transfer to the hub: I hold these, and will not finish them."""
+    """A Transfer to the hub: the worker holds these tasks and will not finish them."""
 
     location: str
     tasks: tuple[Returned, ...]
@@ -108,14 +108,14 @@ class GiveBack:
 
 @dataclass(frozen=True, slots=True)
 class Lookup:
-    """Asks for the state of one task, by name or by `#id`."""
+    """A request for the state of one task, by name or `#id`."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Exit:
-    """To the hub: location leaves, or is gone. From the hub (no location): all is finished, leave."""
+    """To the hub: the worker at location leaves or is gone. From the hub (no location): nothing is left, leave."""
 
     location: str | None = None
     answers: int = 0
@@ -124,8 +124,8 @@ class Exit:
 class Verb(Enum):
     """What a Control does to tasks.
 
-    CANCEL takes out what has not ended, and ends what runs. RETRY lets failed and cancelled tasks run again, and with
-    them what was skipped for them. HOLD keeps tasks from starting until RELEASE.
+    CANCEL cancels tasks that have not ended and kills those that run. RETRY runs failed and cancelled tasks again,
+    together with the tasks that were skipped because of them. HOLD keeps tasks from starting until RELEASE.
     """
 
     CANCEL = "cancel"
@@ -136,7 +136,7 @@ class Verb(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Does something to tasks, told by name, by `#id` or by a glob over names."""
+    """A request to apply a verb to tasks, given by name, by `#id` or by a glob over names."""
 
     verb: Verb
     tasks: tuple[str, ...]
@@ -144,7 +144,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """Asks for up to n tasks with ids from `first` on, in these states (none: any), with names that a glob matches."""
+    """A request for up to n tasks with ids from `first` on, in these states (empty: all), whose names match glob."""
 
     states: tuple[str, ...] = ()
     glob: str | None = None
@@ -154,10 +154,10 @@ class List:
 
 @dataclass(frozen=True, slots=True)
 class Show:
-    """Asks for all about one task, by name or by `#id`.
+    """A request for all details of one task, by name or `#id`.
 
-    first: tell its predecessors in order from this position on, as many as fit in an answer; None: some, those first
-    that are not done.
+    first: list its predecessors in order from this position on, as many as fit in an answer; None: list some of them,
+    unfinished ones first.
     """
 
     name: str
@@ -166,7 +166,7 @@ class Show:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Asks for one piece of a task's output: which attempt, stream 1 or 2, and which piece of it, from 0 on."""
+    """A request for one piece of a task's output: attempt, stream (1 or 2), and the number of the piece, from 0."""
 
     task: int
     attempt: int
@@ -176,9 +176,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """To List: JSON, a list of rows, and where to go on (None: that was all). To Read: the bytes.
+    """The answer to an inquiry.
 
-    To Show: JSON, a row; and where its predecessors go on, when Show said `first`.
+    To List: JSON, a list of rows; next: the `first` to continue with, or None at the end. To Show: JSON, a row; next:
+    where its predecessors continue, when Show set `first`. To Read: the bytes. To Workers and Watch: JSON.
     """
 
     data: bytes
@@ -187,7 +188,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class OK:
-    """As a request: how far are you? As a reply: done; with name and n for status, name and location for Lookup."""
+    """As a request: a status query. As a reply: success; name and n for status; name, n and location for Lookup."""
 
     name: str | None = None
     n: int | None = None
@@ -199,7 +200,7 @@ class OK:
 
 @dataclass(frozen=True, slots=True)
 class NotFound:
-    """Nothing ready now, or: you do not hold these, or: there is no such task or worker."""
+    """Nothing is ready now, or the worker does not hold these tasks, or there is no such task or worker."""
 
     tasks: tuple[TaskKey, ...] = ()
     answers: int = 0
@@ -207,7 +208,7 @@ class NotFound:
 
 @dataclass(frozen=True, slots=True)
 class Error:
-    """The request was ill-formed or is illegal now; nothing has changed, and its number is not used up.
+    """The request was malformed or is illegal now; nothing has changed, and its number can be used again.
 
     answers: repeats the number of the request; 0 when it had none.
     """
@@ -218,11 +219,11 @@ class Error:
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """How tasks are to be run.
+    """How workers run tasks.
 
-    keep, drop: globs over names of variables of their environment that stay, or go. set: (name, value) pairs, which
-    come last. pin: whether each gets CPUs of its own; None: when its worker runs several. enforce_memory: whether a
-    task is ended that uses more memory than it asked for.
+    keep, drop: globs over environment variables that tasks keep, or do not get. set: (name, value) pairs, applied
+    last. pin: whether each task gets its own CPUs; None: only when its worker has several slots. enforce_memory:
+    whether to kill a task that uses more memory than it asked for.
     """
 
     keep: tuple[str, ...] = ()
@@ -232,19 +233,19 @@ class Execution:
     enforce_memory: bool = False
 
 
-#: Nothing special.
+#: No special settings.
 DEFAULT_EXECUTION = Execution()
 
 
 @dataclass(frozen=True, slots=True)
 class Welcome:
-    """The hub's first word to a native worker: where tasks can reach it, and whether it wants their output.
+    """The hub's first message to a native worker: where tasks can reach the hub, and whether it wants their output.
 
-    server: an address that asks for no key, or empty. connection: the text of a connection file, or empty. limit: how
-    many bytes of each stream of an attempt it wants at the most; 0 for all. beat: a worker that beats should do so
-    every so many seconds; 0: as it likes. again: the hub does not know what this worker holds, since it was restarted
-    or had taken it for lost, and has not heeded the request, or output is missing that was sent: tell all. wishes: how
-    to run tasks.
+    server: an address that needs no key, or empty. connection: the text of a connection file, or empty. limit: the
+    most bytes of each stream of an attempt that the hub wants; 0: all. beat: the interval at which a worker that sends
+    beats should send them, in seconds; 0: the worker's choice. again: the hub ignored the request, because it does not
+    know what the worker holds (the hub was restarted, or had taken the worker for lost), or output that the worker has
+    sent did not arrive: the worker must send everything again. execution: how to run tasks.
     """
 
     server: str = ""
@@ -258,16 +259,16 @@ class Welcome:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """To a rank: from now on talk over ZeroMQ; connection is the text of a connection file."""
+    """To a rank: use ZeroMQ from now on; connection is the text of a connection file."""
 
     connection: str
 
 
 @dataclass(frozen=True, slots=True)
 class Leave:
-    """To the hub: these workers (locations, or globs) are to leave; OK tells how many. From the hub: leave.
+    """To the hub: these workers (locations or globs) should leave; the OK has their number. From the hub: leave.
 
-    A worker that is told finishes what it runs, gives back the rest, and says goodbye.
+    A worker that gets it finishes its running tasks, gives back the others, and sends Exit.
     """
 
     locations: tuple[str, ...] = ()
@@ -275,26 +276,27 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Asks the hub to hand out nothing more; now: and to end what runs, which the next run runs again."""
+    """A request to hand out no more tasks; now: also kill the running ones, which the next run runs again."""
 
     now: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Asks for all workers; the Answer is JSON, a list of rows."""
+    """A request for all workers; the Answer is JSON, a list of rows."""
 
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Asks how far the run is, who works, what runs and what failed; the Answer is JSON, an object (see `overview`)."""
+    """A request for progress, workers, running tasks and failures; the Answer is a JSON object (see `overview`)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Await:
-    """Asks to be told when the run is over: NotFound when `wait` seconds are over.
+    """A request to be notified when the run has ended.
 
-    OK when it is, with the exit code of the run as n, and as data what the answer to Watch would be.
+    The reply is OK when it has, with the exit code of the run as n and the answer to Watch as data; or NotFound after
+    `wait` seconds.
     """
 
     wait: float = 0.0
@@ -302,14 +304,14 @@ class Await:
 
 @dataclass(frozen=True, slots=True)
 class Recall:
-    """The hub asks a worker to give back up to n tasks that it has not started."""
+    """From the hub: give back up to n tasks that have not started."""
 
     n: int
 
 
 @dataclass(frozen=True, slots=True)
 class Cancel:
-    """The hub asks a worker to end these tasks, running or not."""
+    """From the hub: kill these tasks, or drop those that have not started."""
 
     tasks: tuple[int, ...]
 
@@ -319,7 +321,7 @@ class Output:
     """A piece of a running or ended task's output that is too large to travel with its result.
 
     stream is 1 for stdout, 2 for stderr; pieces of a stream are sent in order and before the result. position: how many
-    bytes of the stream come before this piece; attempt: whose it is, or 0 when the worker tells neither.
+    bytes of the stream precede this piece. attempt: the attempt that printed it; 0 when the worker sends neither.
     """
 
     location: str

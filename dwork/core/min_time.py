@@ -1,4 +1,4 @@
-"""How long a task is expected to take at the least that does not say so itself."""
+"""The minimum run time to expect of a task that does not set `min_time`."""
 
 from __future__ import annotations
 
@@ -6,14 +6,15 @@ from typing import NamedTuple
 
 
 class MinTime(NamedTuple):
-    """So many seconds, or so large a part of the mean run time of the tasks that have ended well."""
+    """A number of seconds, or a fraction (`part`) of the mean run time of the tasks that have succeeded."""
 
     seconds: float = 0.0
     part: float = 0.0
 
     def expected(self, mean: float) -> float:
+        """Return the minimum in seconds, given the mean run time."""
         return self.part * mean if self.part else self.seconds
 
 
-#: Nothing is expected.
+#: No minimum is expected.
 UNKNOWN = MinTime()

@@ -1,4 +1,4 @@
-"""What a task asks of a worker, and what a worker has: cores, memory, GPUs."""
+"""The resources that a task asks for and that a worker has: cores, memory, GPUs."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dwork.core.text import counted, size
 
 
 class Resources(NamedTuple):
-    """cores and gpus are counts. memory is in bytes; 0 when a task does not say, or nobody knows it of a worker."""
+    """cores and gpus are counts. memory is in bytes; 0 when a task does not set it or a worker does not know it."""
 
     cores: int = 1
     memory: int = 0
     gpus: int = 0
 
     def suffices(self, asked: Resources) -> bool:
-        """Whether a worker with these could run a task that asks for those, if it did nothing else."""
+        """Whether an idle worker with these resources could run a task that asks for `asked`."""
         return (
             asked.cores <= self.cores and asked.gpus <= self.gpus and (asked.memory <= self.memory or not self.memory)
         )
@@ -29,6 +29,6 @@ class Resources(NamedTuple):
         return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
-#: What most tasks ask for; and what nobody has.
+#: What most tasks ask for; and no resources at all.
 ONE_CORE = Resources()
 NOTHING = Resources(0)

@@ -1,11 +1,11 @@
-"""What a task is: its definition, its states, and how one run of it ended.
+"""A task: its definition, its states, and the result of one run of it.
 
-The per-task values are NamedTuples, not frozen dataclasses: they are as immutable, and four times quicker to make,
-which counts when each of a million tasks makes several.
+The per-task values are NamedTuples, not frozen dataclasses: they are just as immutable and four times faster to create,
+which matters when each of a million tasks creates several.
 
-Text that came from a file or a command line is `str` with undecodable bytes as surrogate escapes (PEP 383), as
-Python itself keeps arguments and file names, so every command reaches the shell byte by byte. Names are proper
-Unicode: they are printed, typed and put on the wire.
+Text from a file or a command line is `str` with undecodable bytes as surrogate escapes (PEP 383), as in Python's own
+arguments and file names, so every command reaches the shell byte for byte. Names are valid Unicode: they are printed,
+typed and sent.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from typing import NamedTuple
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.text import signal_name
 
-#: A command: a line for `/bin/sh -c`, an argument list started without a shell, or None for a join, which has
+#: A command: a line for `/bin/sh -c`, an argument list that is started without a shell, or None for a join, which has
 #: nothing to run and is done as soon as its predecessors are (a barrier, or a glob over many tasks).
 Command = str | tuple[str, ...] | None
 
-#: How a request names a task: by its name, or by the id that the hub gave it.
+#: How a request refers to a task: by its name, or by the id that the hub has assigned.
 TaskKey = str | int
 
 
 class State(Enum):
-    """Where a task stands: waiting -> ready -> assigned -> done | failed | skipped | cancelled."""
+    """The state of a task: waiting -> ready -> assigned -> done | failed | skipped | cancelled."""
 
     WAITING = "waiting"
     READY = "ready"
@@ -36,7 +36,7 @@ class State(Enum):
     SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
-    __hash__ = object.__hash__  # Enum's own is a Python function, and the graph counts tasks by state
+    __hash__ = object.__hash__  # Enum's own is a slow Python function, and the graph counts tasks by state
 
 
 #: States that a task can still leave.
@@ -45,9 +45,9 @@ ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What a task asks for. None means "not said": the pool's own default holds.
+    """What a task asks for. None means "not set": the pool's default applies.
 
-    cores and gpus are counts, memory is in bytes, timeout and min_time in seconds, priority is higher first,
+    cores and gpus are counts, memory is in bytes, timeout and min_time are in seconds. Higher priorities go first.
     env is a tuple of (name, value) pairs that are added to the task's environment.
     """
 
@@ -63,20 +63,20 @@ class Options:
 
     @property
     def asks(self) -> Resources:
-        """What a worker must have for it; ONE_CORE itself when that is all."""
+        """The resources that a worker must have; the object ONE_CORE itself when one core is enough."""
         if self.cores == 1 and not self.memory and not self.gpus:
             return ONE_CORE
         return Resources(self.cores, self.memory, self.gpus)
 
 
-#: The options of a task that asks for nothing; one shared object, so a million plain tasks cost no memory for it.
+#: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.
 PLAIN = Options()
 
 
 class Task(NamedTuple):
-    """The definition of a task, as a file or a Create gives it.
+    """The definition of a task, from a task file or a Create.
 
-    name: globally unique. command: what runs. after: names of the predecessors. origin: the host that made it.
+    name: unique in the hub. command: what to run. after: names of the predecessors. origin: the host that created it.
     """
 
     name: str
@@ -87,7 +87,7 @@ class Task(NamedTuple):
 
 
 class Assigned(NamedTuple):
-    """A task in a worker's hands: the hub's id, which attempt this is (1 is the first), and what to run."""
+    """A task assigned to a worker: the hub's id, the attempt (1 is the first), and what to run."""
 
     id: int
     attempt: int
@@ -97,23 +97,23 @@ class Assigned(NamedTuple):
     origin: str = ""
 
 
-#: Signals with which batch systems end jobs or say that the end is near (HUP, INT, USR1, USR2, TERM, XCPU of Linux).
+#: Linux signals that batch systems use to end a job or to announce its end (HUP, INT, USR1, USR2, TERM, XCPU).
 TERM, USR1 = 15, 10
 END_SIGNALS = frozenset({1, 2, USR1, 12, TERM, 24})
 
-#: What `error` of a Result starts with when its time was up.
+#: The start of a Result's `error` when the attempt exceeded its timeout.
 TIMED_OUT = "timed out"
 
 
 class Result(NamedTuple):
     """How one attempt of a task ended.
 
-    exit_status is what a shell would say in `$?` (0 to 255; 127 not found, 126 not executable, 128 + signal when a
-    signal ended it); signal is that signal or 0. started is in seconds since the epoch; seconds, user and system
-    are durations in seconds; max_rss is in bytes. error is text of dwork's own: why it was killed or did not start.
-    stdout and stderr hold output that was small enough to travel with the result; sent tells how many bytes of each
-    stream went ahead in Output messages, and is empty when none did.
-    attempt is 0 when the reporting peer does not count attempts (the C++ ones).
+    exit_status is the value of `$?` in a shell (0 to 255; 127 not found, 126 not executable, 128 + signal when killed
+    by a signal); signal is that signal or 0. started is in seconds since the epoch; seconds, user and system are
+    durations in seconds; max_rss is in bytes. error is set by dwork: why the attempt was killed or did not start.
+    stdout and stderr hold output that was short enough to be sent with the result; sent has the number of bytes of each
+    stream that were sent before it in Output messages, and is empty when there were none. attempt is 0 when the peer
+    does not count attempts (the C++ ones).
     """
 
     task: TaskKey
@@ -132,22 +132,22 @@ class Result(NamedTuple):
 
     @property
     def ok(self) -> bool:
-        """Whether the task did what it should: exit status 0."""
+        """Whether the task succeeded: exit status 0."""
         return self.exit_status == 0
 
     @property
     def may_be_the_end(self) -> bool:
-        """Whether a batch system that ends the job may have ended it, or something in it that its shell waited for."""
+        """Whether a batch system that ends the job may have killed it, or a process that its shell waited for."""
         return not self.error and (self.signal in END_SIGNALS or self.exit_status - 128 in END_SIGNALS)
 
     @property
     def timed_out(self) -> bool:
-        """Whether it was ended since its time was up."""
+        """Whether it was killed because it exceeded its timeout."""
         return self.error.startswith(TIMED_OUT)
 
     @property
     def how(self) -> str:
-        """How a failed attempt ended, in few words."""
+        """A short description of how a failed attempt ended."""
         if self.error:
             return self.error
         return signal_name(self.signal) if self.signal else f"exit status {self.exit_status}"

@@ -1,4 +1,4 @@
-"""What is printed for people: names and commands escaped, no longer than a line can bear; numbers with their units."""
+"""Text for people: names and commands escaped and cut to fit a line; numbers with their units."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 WIDTH = 80
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
-#: Of Linux, whose first 31 are the same on all processors that clusters have.
+#: Linux signals; the 31 numbers are the same on all processors used in clusters.
 _SIGNALS: Final = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG "
     "XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
@@ -14,7 +14,7 @@ _SIGNALS: Final = (
 
 
 def shown(text: str, width: int = WIDTH) -> str:
-    """Return text fit for one line: control characters escaped, and cut in the middle when it is long."""
+    """Return text that fits on one line: control characters escaped, and the middle cut out when it is long."""
     if len(text) > width:
         tail = width // 4 + 1
         text = f"{text[: width - tail - 3]}...{text[-tail:]}"
@@ -22,7 +22,7 @@ def shown(text: str, width: int = WIDTH) -> str:
 
 
 def printable(text: str) -> str:
-    """Return text with control characters escaped, so that it is one line and a terminal only shows it."""
+    """Return text with control characters escaped, so that it is a single line and harmless on a terminal."""
     return text if text.isprintable() else "".join(map(_visible, text))
 
 
@@ -35,12 +35,12 @@ def _visible(character: str) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """`1 task`, `1,234 tasks`."""
+    """Return `1 task`, `1,234 tasks`."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
 
 
 def duration(seconds: float) -> str:
-    """Seconds as `0.12 s`, `2:03` or `1:02:03`; days are hours."""
+    """Return seconds as `0.12 s`, `2:03` or `1:02:03`; days are given in hours."""
     if not abs(seconds) < 1e12:
         return f"{seconds:g} s"
     if seconds < 60:
@@ -51,14 +51,14 @@ def duration(seconds: float) -> str:
 
 
 def signal_name(number: int) -> str:
-    """`SIGKILL`; `signal 34` where there is no better name."""
+    """Return `SIGKILL`, or `signal 34` for a signal without a name."""
     return f"SIG{_SIGNALS[number - 1]}" if 0 < number <= len(_SIGNALS) else f"signal {number}"
 
 
 def size(n: float) -> str:
-    """Bytes as `812 B`, `1.5 KiB` or `12 GiB`."""
+    """Return bytes as `812 B`, `1.5 KiB` or `12 GiB`."""
     for unit in _UNITS:
         if n < 1024 or unit == _UNITS[-1]:
             return f"{n:.1f} {unit}" if n < 10 and unit != "B" else f"{n:.0f} {unit}"
         n /= 1024
-    raise AssertionError("the last unit is never too small")
+    raise AssertionError("the last unit always fits")

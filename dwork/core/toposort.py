@@ -1,4 +1,4 @@
-"""Topological order of tasks that refer to one another by position, or the cycle that forbids one."""
+"""Topological order of tasks that refer to one another by position, or the cycle that prevents one."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 
 def topological(predecessors: Sequence[Sequence[int]]) -> tuple[list[int], list[int]]:
-    """Return (order, cycle): every position after its predecessors, first come first; or a way round.
+    """Return (order, cycle): every position after its predecessors, in the given order where possible; or a cycle.
 
-    predecessors[i] lists positions that must come before i. When there is a cycle, `order` holds what comes before
-    it and `cycle` the positions on it, each a predecessor of the next, the last one a predecessor of the first.
+    predecessors[i] lists the positions that must come before i. When there is a cycle, `order` holds the positions that
+    depend on no cycle, and `cycle` the positions on one, each a predecessor of the next, the last one of the first.
     Time and memory are linear in positions plus predecessors.
     """
     waiting = [len(p) for p in predecessors]
@@ -33,7 +33,7 @@ def topological(predecessors: Sequence[Sequence[int]]) -> tuple[list[int], list[
 
 
 def _cycle(predecessors: Sequence[Sequence[int]], waiting: Sequence[int]) -> list[int]:
-    """Walk back from any position that never came free: each such has a predecessor that did not either."""
+    """Walk back from any position that never became free: each has a predecessor that did not either."""
     i = next(i for i, n in enumerate(waiting) if n)
     seen: dict[int, int] = {}
     path: list[int] = []

@@ -1,3 +1,3 @@
-"""The version of dwork: here and nowhere else."""
+"""The version of dwork, defined only here."""
 
 __version__ = "0.1.0"
