@@ -1,1 +1,1 @@
-"""What the hub decides: the task graph, the workers, who gets which task. Pure: no socket, clock or disk."""
+"""The hub's decisions: the task graph, the workers, which worker gets which task. Pure: no socket, clock or disk."""

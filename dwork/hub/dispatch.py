@@ -1,14 +1,15 @@
-"""Handing out: which ready task goes to which worker that asks for one, and who waits.
+"""Dispatch: which ready task goes to which worker that asks for one, and which Steals wait.
 
-Parking. A native Steal with nothing ready for it waits here until something is, or its time is up, so idle workers cost
-nothing and hear at once. `settle` runs after each message: it serves parked Steals, idle workers first, and when
-none can be served calls unstarted tasks back from those who have more than they can run.
+Parking. A native Steal for which nothing is ready is parked here until something is, or until its wait time has passed,
+so idle workers cost nothing and get tasks immediately. `settle` runs after each input: it serves parked Steals, idle
+workers first, and when some remain parked it recalls unstarted tasks from workers that hold more than they can run.
 
-Sharing. A native worker gets what its free slots need, and of what is beyond that half of an even share, so that
-the last tasks spread over all workers; a peer that tells no slots gets what it asks for. Beyond its free slots it gets
-tasks of one core only, and none while something is ready that it could run and that asks for more (`reservations`).
+Sharing. A native worker gets enough tasks for its free slots, or half of an even share of all ready tasks if that is
+more, so that the last tasks spread over all workers; a peer that does not report its slots gets as many as it asks for.
+Beyond its free slots a worker gets only tasks of one core, and none while a larger task is ready that it could run
+(`reservations`).
 
-Time. A task that would not end before the job does is set aside, until the job's end is another one.
+Time. A task that would not end before the batch job does is set aside, until the job's end changes.
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ from dwork.hub.reservations import Kept, WorkerRoom
 from dwork.hub.retries import Retries
 from dwork.hub.workers import Peer, Step, WorkerState
 
-#: Beats that may be missing.
+#: A worker whose last message is older than this many beats may be dead.
 BEATS = 2.5
-#: Seconds that something may be ready which no worker could run, until that is told.
+#: Seconds that a task which no worker could run may be ready before this is reported.
 UNMET_DELAY = 5.0
 
 
 @dataclass(slots=True)
 class Parked:
-    """A Steal that waits for work."""
+    """A Steal that waits for work. n: tasks asked for. answers: the number of the request."""
 
     worker: WorkerState
     n: int
@@ -47,60 +48,60 @@ class Parked:
 
 
 class Dispatch:
-    """See the module's text. timeout: of tasks that do not say; None for ever. elastic: other workers may join."""
+    """See the module docstring. timeout: of tasks that set none, None: no limit. elastic: other workers may join."""
 
     def __init__(self, graph: Graph, trials: Retries, timeout: float | None, elastic: bool) -> None:
         self._graph = graph
         self._trials = trials
         self._timeout = timeout
         self._elastic = elastic
-        self.closed = False  # nothing more is handed out
-        self.waits = False  # nor is now
-        self.job_end = math.inf  # when the job ends in which this is
+        self.closed = False  # no more tasks are handed out
+        self.waits = False  # no tasks are handed out yet
+        self.job_end = math.inf  # when the batch job ends
         self.min_time = UNKNOWN
-        self._mean, self._ended = 0.0, 0  # run time of the tasks that have ended well, and how many these are
-        self.unfit: set[Node] = set()  # what would not end before that
+        self._mean, self._ended = 0.0, 0  # mean run time of the tasks that have succeeded, and their number
+        self.unfit: set[Node] = set()  # tasks that would not end before job_end
         self.parked: dict[Peer, Parked] = {}
-        self.loaded: dict[str, WorkerState] = {}  # those that hold more than they can run
+        self.loaded: dict[str, WorkerState] = {}  # workers that hold more than they can run
         self.kept = Kept()
-        self.slots = 0  # of all workers
+        self.slots = 0  # of all workers together
         self._deadlines: list[tuple[float, int, Peer, Parked]] = []
         self._serial = count()
         self._resolved: dict[Options, Options] = {}
-        self._stuck: dict[Resources, int] = {}  # what is ready, and nobody who is parked has room for
-        self._touched: set[Peer] = set()  # those who are parked, and may have room now
-        self._unmet: dict[Resources, float] = {}  # what no worker could run, and when to tell so; infinity: was told
+        self._stuck: dict[Resources, int] = {}  # the ready kinds for which no parked worker has room
+        self._touched: set[Peer] = set()  # parked peers that may have room now
+        self._unmet: dict[Resources, float] = {}  # what no worker could run, and when to report it; infinity: done
 
     @property
     def over(self) -> bool:
-        """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
+        """Whether nothing runs and nothing will, unless tasks are added. False before the first task."""
         if self.closed:
             return not self._graph.counts[State.ASSIGNED]
         return bool(self._graph.nodes) and not self._graph.active
 
     @property
     def deadline(self) -> float:
-        """When `tick` is due, at the latest; infinity when nothing waits for time."""
+        """When `tick` is due at the latest; infinity when nothing waits for time."""
         deadline = self._deadlines[0][0] if self._deadlines else math.inf
         return min(deadline, min(self._unmet.values())) if self._unmet else deadline
 
     def expect_end(self, end: float, min_time: MinTime) -> None:
-        """The job ends then; a task that does not say how long it takes takes min_time."""
+        """Set when the batch job ends, and the minimum run time of tasks that set none."""
         self.job_end, self.min_time = end, min_time
         unfit, self.unfit = self.unfit, set()
         self._graph.release(unfit)
 
     def ended(self, seconds: float, n: int) -> None:
-        """So many tasks have ended well after so many seconds in all."""
+        """Count n more successful tasks, which ran `seconds` in total."""
         self._ended += n
         self._mean += (seconds - n * self._mean) / self._ended
 
-    # -- who is there ------------------------------------------------------------------------------------------
+    # -- workers -----------------------------------------------------------------------------------------------
 
     def join(self, worker: WorkerState, slots: int, has: Resources | None) -> None:
-        """It has so many slots now, and may have other means."""
+        """Register the slots of a worker, and its resources when `has` is given."""
         self.slots += slots - worker.slots
-        if slots and not worker.slots:  # what it took before it told them was handed out without a look at its room
+        if slots and not worker.slots:  # tasks from before it reported slots were handed out without regard to its room
             for node in list(worker.held.values()):
                 worker.hold(node)
         worker.slots = slots
@@ -111,8 +112,10 @@ class Dispatch:
         self.update_load(worker)
 
     def update_load(self, worker: WorkerState) -> None:
-        """What a worker holds has changed. The list of those that hold too much is kept: the end of a run must not
-        search all."""
+        """Update the load of a worker after a change of its tasks.
+
+        `loaded` is kept up to date here, so that the end of a run need not search all workers.
+        """
         worker.recount()
         if worker.surplus:
             self.loaded[worker.location] = worker
@@ -122,13 +125,14 @@ class Dispatch:
             self._touched.add(worker.peer)
 
     def leave(self, worker: WorkerState) -> None:
-        """It is gone."""
+        """Remove a worker that is gone."""
         self.loaded.pop(worker.location, None)
         self.slots -= worker.slots
         self.kept.reconsider(worker)
         self.unpark(worker)
 
     def unpark(self, worker: WorkerState) -> None:
+        """Drop the parked Steal of a worker, if there is one."""
         parked = self.parked.get(worker.peer)
         if parked is not None and parked.worker is worker:
             del self.parked[worker.peer]
@@ -152,7 +156,7 @@ class Dispatch:
             self.parked.pop(peer, None)
         elif native and native.wait > 0:
             parked = self.parked[peer] = Parked(worker, n, answers)
-            self._touched.add(peer)  # it may have given way to one that has no room
+            self._touched.add(peer)  # it may have had to wait for one that has no room
             if native.wait < math.inf:
                 heapq.heappush(self._deadlines, (now + native.wait, next(self._serial), peer, parked))
             return False
@@ -161,7 +165,7 @@ class Dispatch:
         return True
 
     def tick(self, workers: Collection[WorkerState], now: float, step: Step) -> None:
-        """Time has passed: answer the Steals that have waited long enough, and tell what cannot be met."""
+        """Answer the Steals that have waited long enough, and report tasks that no worker could run."""
         while self._deadlines and self._deadlines[0][0] <= now:
             _, _, peer, parked = heapq.heappop(self._deadlines)
             if self.parked.get(peer) is parked:
@@ -172,7 +176,7 @@ class Dispatch:
             step.events.append(events.Unmet(now, asked, most(workers)))
 
     def settle(self, workers: dict[str, WorkerState], now: float, step: Step) -> None:
-        """Serve who waits; when that is not possible, see to it that it will be."""
+        """Serve parked Steals; when some remain, recall tasks and reserve workers so that they can be served later."""
         if self.over:
             step.sends += [(peer, messages.Exit()) for peer in self.parked]
             self.parked.clear()
@@ -191,11 +195,11 @@ class Dispatch:
             self._recall(now, step)
 
     def _pack(self, workers: dict[str, WorkerState], now: float, step: Step) -> None:
-        """Serve those for whom something has changed, and keep room for what fits nowhere."""
+        """Serve the workers for which something has changed, and reserve workers for tasks that fit nowhere."""
         kinds = self._graph.kinds()
         for location in self.kept.drop_idle(kinds):
             self._touched.add(workers[location].peer)
-        if kinds != self._stuck or self._trials.lost:  # a suspect may have waited for a task of somebody else to end
+        if kinds != self._stuck or self._trials.lost:  # a suspect may have waited for another task to end
             self._serve(self._next_parked, now, step)
         elif self._touched:
             self._serve(self._next_touched, now, step)
@@ -214,13 +218,13 @@ class Dispatch:
             tried.add(peer)
             if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step):
                 self.parked[peer] = parked
-                if self._graph.is_plain:  # what this one cannot get yet, no other can
+                if self._graph.is_plain:  # what this worker cannot get yet, no other can
                     return
 
     def _must_wait(self, worker: WorkerState) -> bool:
-        """Whether an idle one that waits goes first, or this one must show first what its task does to it.
+        """Whether a worker gets nothing now: an idle worker goes first, or it must survive its suspect task first.
 
-        An idle one goes before a busy one, and before one on which all has failed that it could get.
+        An idle worker that waits goes before a busy one, and before one on which all tasks it could get have failed.
         """
         trials = self._trials
         if trials.fills(worker.held.values(), worker.slots):
@@ -231,9 +235,9 @@ class Dispatch:
         return any(not worker.free or not trials.avoids(other.location) for other in idle)
 
     def _next_parked(self, tried: set[Peer]) -> Peer | None:
-        """Whose Steal is to be served next: an idle worker's, or else any that may have more.
+        """Return the peer whose Steal to serve next: an idle worker, or else any worker that may get more.
 
-        An idle one on which all has failed that it could get comes after the other idle ones.
+        An idle worker on which all tasks it could get have failed comes after the other idle ones.
         """
         second = spare = None
         for peer, parked in self.parked.items():
@@ -253,14 +257,14 @@ class Dispatch:
         return min(parked, key=lambda p: self._trials.avoids(p.worker.location)).worker.peer if parked else None
 
     def _recall(self, now: float, step: Step) -> None:
-        """Somebody idles while others hold more than they can run: call back what the idle could run."""
+        """Recall as many surplus tasks from loaded workers as the idle ones could run."""
         if not self.loaded:
             return
         wanted = sum([p.worker.free for p in self.parked.values() if p.worker.location not in self.kept.by_location])
         for worker in self.loaded.values():
             if wanted <= 0:
                 return
-            if worker.beat and now - worker.heard > BEATS * worker.beat:  # perhaps it is dead
+            if worker.beat and now - worker.heard > BEATS * worker.beat:  # it may be dead
                 continue
             n = min(wanted, worker.surplus)
             wanted -= n
@@ -271,7 +275,7 @@ class Dispatch:
     # -- what goes out -----------------------------------------------------------------------------------------
 
     def _transfer(self, worker: WorkerState, n: int, answers: int, now: float, step: Step) -> bool:
-        """Hand out up to n tasks; False when there is no room for any that is ready, or none can end in time."""
+        """Hand out up to n tasks; return False when none that is ready fits the worker, or can end before the job."""
         room = None
         if worker.slots:
             n = min(n, max(1, worker.free, self._graph.ready // (2 * self.slots) * worker.slots))
@@ -300,7 +304,7 @@ class Dispatch:
         return True
 
     def _room(self, worker: WorkerState, spare: int) -> WorkerRoom | None:
-        """What there is room for; None when only tasks of one core are ready, and it may have some in spare."""
+        """Return the room of a worker; None when all ready tasks are of one core: it may get them beyond its slots."""
         kept = self.kept.for_what(worker)
         if kept is None and self._graph.is_plain:
             return None
@@ -319,7 +323,7 @@ class Dispatch:
                     self.kept.forget(worker)
 
     def _that_fit(self, nodes: list[Node], n: int, location: str, room: WorkerRoom | None, now: float) -> list[Node]:
-        """Those that can end before the job does, and others in place of the rest, which wait for another run."""
+        """Return the nodes that can end before the job does, and others in place of the rest, which are set aside."""
         left = self.job_end - now
         expected = self.min_time.expected(self._mean)
         fit: list[Node] = []
@@ -338,52 +342,52 @@ class Dispatch:
         return fit
 
     def _resolve(self, options: Options) -> Options:
-        """The options with the pool's defaults where the task says nothing; cached, since most tasks share them."""
+        """Return options with the pool's default timeout filled in; cached, since most tasks share their options."""
         timeout = self._timeout if options.timeout is None else options.timeout
         resolved = options if timeout == options.timeout else replace(options, timeout=timeout)
         self._resolved[options] = resolved
         return resolved
 
     def misses(self, node: Node, workers: Collection[WorkerState]) -> str:
-        """What a ready task asks for that no worker has, or has free; empty when that is not what it waits for."""
+        """Return which resources a ready task waits for, as text; empty when it does not wait for resources."""
         asked = node.task.options.asks
         if asked is ONE_CORE or node.state is not State.READY:
             return ""
         if any(worker.could(asked) for worker in workers):
             return f"no worker has {asked} free"
-        return f"it asks for {asked}, and no worker has that (the most: {most(workers)})" if workers else ""
+        return f"it asks for {asked}, but no worker has that (maximum: {most(workers)})" if workers else ""
 
     def why_stop(self) -> str:
-        """Why nothing more will be handed out, though something is left; empty while something may be."""
+        """Return why no more tasks will be handed out although some are left; empty while some may be."""
         counts = self._graph.counts
         if not (self.unfit or self._unmet) or counts[State.ASSIGNED] or self._trials.deadline < math.inf:
             return ""
         if self._unmet and not self._elastic:
             if all(self._unmet.get(asked) == math.inf for asked in self._graph.kinds()):
-                return "what is left asks for more than any worker has"
+                return "the remaining tasks ask for more than any worker has"
         elif self.unfit and not counts[State.READY]:
-            return f"what is left would not end before the job does ({len(self.unfit):,} say so)"
+            return f"the remaining tasks would not finish before the job ends ({len(self.unfit):,} too long)"
         return ""
 
     def check(self, workers: dict[str, WorkerState]) -> None:
         """Raise AssertionError unless this agrees with the workers."""
         assert self.slots == sum(worker.slots for worker in workers.values()), "slots add up"
-        assert self.loaded == {w.location: w for w in workers.values() if w.surplus}, "the loaded are known"
-        assert all(p.worker is workers.get(p.worker.location) for p in self.parked.values()), "parked are known"
-        assert self.kept.by_location.keys() <= workers.keys(), "who is kept is there"
+        assert self.loaded == {w.location: w for w in workers.values() if w.surplus}, "loaded workers are known"
+        assert all(p.worker is workers.get(p.worker.location) for p in self.parked.values()), "parked workers are known"
+        assert self.kept.by_location.keys() <= workers.keys(), "reserved workers are known"
         for worker in workers.values():
             heavy = [node for node in worker.held.values() if node.task.options.asks is not ONE_CORE]
-            assert list(worker.heavy.values()) == heavy or not worker.slots, "the heavy are known"
+            assert list(worker.heavy.values()) == heavy or not worker.slots, "heavy tasks are known"
         if not self.closed and not self.waits:
             others = self._graph.counts[State.ASSIGNED]
             ready = list(self._graph.upcoming(self._graph.ready))
             kinds = {n.task.options.asks for n in ready if not self._trials.must_wait(n, others, self.slots)}
             for parked in self.parked.values():
                 room = WorkerRoom(parked.worker, 0, self.kept.for_what(parked.worker))
-                assert not any(room.fit(asked) for asked in kinds), "nobody idles while something fits"
+                assert not any(room.fit(asked) for asked in kinds), "no worker idles while a task fits"
 
 
 def most(workers: Iterable[WorkerState]) -> Resources:
-    """The most that one of them has of each."""
+    """Return the maximum of each resource over these workers."""
     has = [worker.has for worker in workers if worker.slots] or [NOTHING]
     return Resources(max(h.cores for h in has), max(h.memory for h in has), max(h.gpus for h in has))

@@ -1,4 +1,4 @@
-"""Those who wait for the end of the run: each is parked here until that, or until its time is up."""
+"""Peers that wait for the end of the run, each until then or until its wait time has passed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dwork.hub.workers import Peer
 
 
 class EndWaiters:
-    """Knows them, and when which of them has waited long enough."""
+    """The waiting peers, and when each has waited long enough."""
 
     def __init__(self) -> None:
         self._until: dict[Peer, float] = {}
@@ -19,33 +19,33 @@ class EndWaiters:
         return bool(self._until)
 
     def join(self, peer: Peer, wait: float, now: float) -> None:
-        """It waits so many seconds; whoever asks again waits anew."""
+        """Let peer wait; a peer that already waits starts again. GraphError when wait is negative or NaN."""
         if not wait >= 0:
-            raise GraphError(f"nobody can wait for {wait} s")
+            raise GraphError(f"Await asks to wait {wait} s; wait must be 0 or more")
         self._until[peer] = now + wait
-        self._look()
+        self._update_deadline()
 
     def leave(self, peer: Peer) -> None:
-        """It is gone."""
+        """Remove a peer that is gone."""
         if self._until.pop(peer, None) is not None:
-            self._look()
+            self._update_deadline()
 
     def expired(self, now: float) -> list[Peer]:
-        """Those that have waited long enough; they wait no more."""
+        """Remove and return the peers that have waited long enough."""
         if self.deadline > now:
             return []
         expired = [peer for peer, until in self._until.items() if until <= now]
         for peer in expired:
             del self._until[peer]
-        self._look()
+        self._update_deadline()
         return expired
 
     def end(self) -> list[Peer]:
-        """All of them; nobody waits any more."""
+        """Remove and return all peers."""
         waited = list(self._until)
         self._until.clear()
-        self._look()
+        self._update_deadline()
         return waited
 
-    def _look(self) -> None:
+    def _update_deadline(self) -> None:
         self.deadline = min(self._until.values(), default=math.inf)

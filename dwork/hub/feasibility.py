@@ -1,4 +1,4 @@
-"""What tasks ask for besides a core: nothing of a pool that stays as it is starts before some worker can run each."""
+"""Resource requests beyond one core: a pool with fixed workers starts only if some worker can run each task."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from dwork.hub.dispatch import most
 from dwork.hub.node import Node
 from dwork.hub.workers import WorkerState
 
-#: Seconds that workers may take to come.
+#: Seconds to wait for the workers.
 PATIENCE: Final = 60.0
 
 
 class Feasibility:
-    """until: when workers are waited for no longer, in seconds since the epoch; infinity when they are not."""
+    """until: when to stop waiting for workers, in seconds since the epoch; infinity when not waiting."""
 
     def __init__(self, nodes: Iterable[Node]) -> None:
         self.until = math.inf
-        self._asked: dict[Resources, str] = {}  # and one task that does
+        self._asked: dict[Resources, str] = {}  # each request, and the name of one task with it
         for node in nodes:
             options = node.task.options
             if options is not PLAIN and (asked := options.asks) is not ONE_CORE and node.state in ACTIVE:
@@ -30,6 +30,7 @@ class Feasibility:
 
     @property
     def is_needed(self) -> bool:
+        """Whether any task asks for more than one core."""
         return bool(self._asked)
 
     def begin(self, now: float) -> None:
@@ -38,21 +39,22 @@ class Feasibility:
 
     @property
     def is_on(self) -> bool:
+        """Whether the pool is waiting for its workers."""
         return self.until < math.inf
 
     def ends(self, there: int, wanted: int, now: float) -> bool:
-        """Whether it is over now, since all are there or it takes too long."""
+        """Whether the wait has ended: all wanted workers are there, or the time is up."""
         if there < wanted and now < self.until:
             return False
         self.until = math.inf
         return True
 
     def refusal(self, workers: Collection[WorkerState]) -> str:
-        """Why the tasks cannot be run by these; empty when they can."""
+        """Return why these workers cannot run all tasks; empty when they can."""
         for asked, name in self._asked.items():
             if not any(worker.could(asked) for worker in workers):
                 return (
-                    f"{shown(name)} asks for {asked}, and no worker has that (the most: {most(workers)}); ask for "
-                    "less, start one rank per node with --slots auto, or say --elastic if such workers will join"
+                    f"{shown(name)} asks for {asked}, but no worker has that (maximum: {most(workers)}); ask for "
+                    "less, start one rank per node with --slots auto, or use --elastic if such workers will join"
                 )
         return ""

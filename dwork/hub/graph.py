@@ -1,28 +1,28 @@
-"""The task graph: who waits for whom, what is ready, what happens to the others when one ends.
+"""The task graph: which task waits for which, what is ready, and what the end of a task means for the others.
 
-Rules of the machine; everything that changes a task's state lives in this file (and `ReadyQueue.take`).
+The state machine. All code that changes a task's state is in this file (and in `ReadyQueue.take`).
 
-    state      enters when                                    leaves to
-    waiting    a predecessor is unfinished, or it is          ready (the last of that has gone), skipped, cancelled
+    state      entered when                                   left for
+    waiting    a predecessor is unfinished, or the task is    ready (nothing is left to wait for), skipped, cancelled
                suspended
-    ready      nothing is unfinished before it                assigned (take), waiting (extend, suspend), skipped,
-                                                              cancelled
-    assigned   a worker holds it                              done, failed, ready or waiting (put_back, suspend),
-                                                              cancelled
-    done       it ended well                                  -
-    failed     it ended badly for good                        ready, waiting or skipped (revive)
-    skipped    a predecessor failed, or was skipped or        waiting (a predecessor is revived, and no other is
+    ready      all predecessors are done                      assigned (take), waiting (extend, suspend, revoke),
+                                                              skipped, cancelled
+    assigned   a worker holds it                              done, failed, ready or waiting (put_back, suspend,
+                                                              extend), skipped, cancelled
+    done       it succeeded                                   ready or waiting (revoke)
+    failed     it failed for good                             ready, waiting or skipped (revive)
+    skipped    a predecessor failed, or was skipped or        waiting (a predecessor is revived, and no other one is
                cancelled                                      lost)
-    cancelled  somebody took it out                           ready, waiting or skipped (revive)
+    cancelled  it was cancelled on request                    ready, waiting or skipped (revive)
 
-To *suspend* a task (it is held, or must wait before it is tried again) is to count one more unfinished predecessor;
-`release` counts it down. A graph that was recorded is restored with `restore`, which sets states at once.
+To *suspend* a task (because it is held, or must wait before a retry) is to count one more unfinished predecessor;
+`release` takes that back. `restore` fills the graph from a record and sets the states directly.
 
-A *join* is a task with nothing to run. It is never ready: it is done in the moment its last predecessor is, and
-hands on skipping like any other task. A barrier over n tasks and m successors so costs n + m edges, not n * m.
+A *join* is a task with nothing to run. It is never ready: it is done as soon as its last predecessor is, and passes
+skipping on like any other task. So a barrier between n tasks and m successors costs n + m edges, not n * m.
 
-Each edge is walked once forward (when its predecessor is done, or its failure spreads), so the time for all of a
-graph is linear in tasks plus edges, however wide it fans. Nothing is recursive: chains may be a million long.
+Each edge is walked once forward (when its predecessor is done, or when a failure spreads), so the total time for a
+graph is linear in tasks plus edges, however wide it fans out. Nothing is recursive: chains may be a million tasks long.
 
 Illegal requests raise GraphError before anything has changed.
 """
@@ -50,12 +50,12 @@ RECORDED = frozenset({ASSIGNED, DONE, FAILED, CANCELLED})
 
 
 class Restored(NamedTuple):
-    """A task as a record has it. A task that is neither done, failed, cancelled nor in a worker's hands is to be run.
+    """A task from a record. A task that is neither done, failed, cancelled nor assigned will run.
 
-    What a join's state is, and which tasks are skipped, follows from the others. losses: how many times it was lost,
-    with its worker or with a whole run; spared: it has failed for that, and is tried once more. last: its place among
-    those that go last, from 1; 0 when it goes in its turn. printed: how many bytes of stdout and stderr are there of
-    the attempt that is in a worker's hands.
+    The states of joins, and which tasks are skipped, follow from the other tasks. losses: how many times the task was
+    lost with its worker or with a whole run; spared: it has failed because of that, and is tried once more. last: its
+    place among the tasks that go last, from 1; 0 when it goes in its normal turn. printed: how many bytes of stdout and
+    stderr of the assigned attempt are recorded.
     """
 
     id: int
@@ -72,17 +72,16 @@ class Restored(NamedTuple):
 
 
 class Addition(NamedTuple):
-    """What `add` did: the new nodes in order of their ids, and those that can never run, with the culprit."""
+    """The result of `add`: the new nodes in order of their ids, and the skipped ones, which have a culprit."""
 
     nodes: list[Node]
     skipped: list[Node]
 
 
 class Graph:
-    """All tasks, by id and by name; `counts` says how many (joins aside) stand in each state.
+    """All tasks, by id and by name; `counts` has the number of tasks (without joins) in each state.
 
-    nodes has None in place of ids that a record had given to tasks that are there no more. suspended: how many times
-    a task is.
+    nodes has None for ids of a record whose tasks no longer exist. suspended: how many times each task is suspended.
     """
 
     def __init__(self, *, unknown_is_done: bool = False) -> None:
@@ -98,7 +97,7 @@ class Graph:
 
     @property
     def active(self) -> int:
-        """How many tasks may still run or are running."""
+        """The number of tasks that run or may still run."""
         return self.counts[WAITING] + self.counts[READY] + self.counts[ASSIGNED]
 
     @property
@@ -107,34 +106,35 @@ class Graph:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all that is ready asks for a core and nothing else."""
+        """Whether all ready tasks ask for one core and nothing else."""
         return self._ready.is_plain
 
     def kinds(self) -> dict[Resources, int]:
-        """What the ready tasks ask for, with the highest priority of those that do."""
+        """Return the kinds of request of the ready tasks, each with the highest priority among its tasks."""
         return self._ready.kinds()
 
     def upcoming(self, n: int) -> Iterator[Node]:
-        """Up to n ready tasks, in the order in which they would be taken."""
+        """Return up to n ready tasks, in the order in which they would be taken."""
         return islice(self._ready, n)
 
     def find(self, key: TaskKey) -> Node | None:
+        """Return the node with this id or name; None when there is none."""
         if isinstance(key, int):
             return self.nodes[key] if 0 <= key < len(self.nodes) else None
         return self.names.get(key)
 
     def number(self, name: str) -> int | None:
-        """The id of the task of that name."""
+        """Return the id of the task with this name; None when there is none."""
         node = self.names.get(name)
         return None if node is None else node.id
 
     # -- adding ------------------------------------------------------------------------------------------------
 
     def add(self, tasks: Sequence[Task]) -> Addition:
-        """Add tasks, which may refer to one another in any order, or raise GraphError and change nothing.
+        """Add tasks, which may refer to one another in any order; on GraphError nothing has changed.
 
-        A task that is already there with the same definition is passed over: a client that lost the answer to a
-        Create can send it again.
+        A task that already exists with the same definition is ignored, so a client that lost the answer to a Create can
+        send it again.
         """
         fresh = self._fresh(tasks)
         self.names.update(fresh)
@@ -148,16 +148,17 @@ class Graph:
         return Addition(list(fresh.values()), self._place(order))
 
     def restore(self, tasks: Sequence[Restored], next_id: int = 0) -> list[Node]:
-        """Fill an empty graph with what was recorded, in this order; return those that are skipped.
+        """Fill an empty graph from a record, in this order; return the skipped nodes.
 
-        next_id: ids below it are taken, also by tasks that are there no more. GraphError when it does not fit together.
+        next_id: lower ids are not used again, even if their tasks no longer exist. GraphError for an inconsistent
+        record.
         """
         assert not self.nodes, "a graph is restored before anything else"
         self.nodes = [None] * max(next_id, 1 + max((entry.id for entry in tasks), default=-1))
         entries = [(Node(entry.task), entry) for entry in tasks]
         self.names = {node.name: node for node, _ in entries}
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
-            raise GraphError("two tasks of the record have the same name or number")
+            raise GraphError("two tasks in the record have the same name or id")
         order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
         for node, (id, _, state, attempt, holder, suspended, failures, losses, last, _, _) in entries:
             self.nodes[id] = node
@@ -171,7 +172,7 @@ class Graph:
         return self._place(order)
 
     def _place(self, order: Collection[Node]) -> list[Node]:
-        """Give new nodes their successors and states; return those that can never run."""
+        """Link new nodes to their predecessors and set their states; return the skipped ones."""
         skipped: list[Node] = []
         ready: list[Node] = []
         for node in order:
@@ -194,11 +195,11 @@ class Graph:
             if node is None:
                 fresh[name] = Node(task)
             elif node.task != task and node.task._replace(origin="") != task._replace(origin=""):
-                raise GraphError(f"task {name!r} exists already with another definition; choose another name")
+                raise GraphError(f"task {name!r} already exists with another definition; choose another name")
         return fresh
 
     def _resolve(self, fresh: Collection[Node], ids: Iterable[int]) -> Collection[Node]:
-        """Number the nodes and find each predecessor; return the nodes so that each comes after its predecessors."""
+        """Set the ids and predecessors of new nodes; return them sorted, each after its predecessors."""
         names = self.names
         forward = False
         for id, node in zip(ids, fresh, strict=True):
@@ -209,12 +210,12 @@ class Graph:
                     predecessor = names.get(wanted)
                     if predecessor is not None:
                         found.append(predecessor)
-                        if predecessor.id < 0:  # this loop has not come to it
+                        if predecessor.id < 0:  # it comes later in this loop
                             forward = True
                     elif not self._unknown_is_done:
                         raise GraphError(
-                            f"task {node.task.name!r} comes after {wanted!r}, which does not exist; "
-                            "create that first, or in the same message"
+                            f"task {node.task.name!r} depends on {wanted!r}, which does not exist; "
+                            "create that task first, or in the same message"
                         )
                 node.predecessors = tuple(found)
             node.id = id
@@ -222,7 +223,7 @@ class Graph:
 
     @staticmethod
     def _sorted(nodes: list[Node]) -> list[Node]:
-        """The new nodes in topological order."""
+        """Return the new nodes in topological order; GraphError when there is a cycle."""
         position = {node.id: i for i, node in enumerate(nodes)}
         order, cycle = topological([[position[p.id] for p in n.predecessors if p.id in position] for n in nodes])
         if cycle:
@@ -241,11 +242,11 @@ class Graph:
                     p.successors.append(node)
 
     def _enter(self, node: Node, ready: list[Node], skipped: list[Node]) -> None:
-        """Give a new node, whose predecessors have all entered, its first state."""
+        """Set the first state of a new node, whose predecessors have theirs."""
         if node.state is not WAITING:  # restored
             return
         if not node.waiting:
-            if node.task.command is None:  # a join: what it releases enters after it, so counting down is enough
+            if node.task.command is None:  # a join: its successors enter later, so counting down is enough
                 node.state = DONE
                 for s in node.successors or ():
                     s.waiting -= 1
@@ -259,7 +260,7 @@ class Graph:
     # -- what workers do ---------------------------------------------------------------------------------------
 
     def take(self, n: int, holder: str, room: Room | None = None) -> list[Node]:
-        """Assign up to n ready tasks to holder, in order; those for which there is room, None: all."""
+        """Assign up to n ready tasks to holder, in order; only those that fit into room, unless it is None."""
         nodes = self._ready.take(n, room)
         for node in nodes:
             node.holder = holder
@@ -269,12 +270,12 @@ class Graph:
         return nodes
 
     def adopt(self, node: Node, holder: str) -> None:
-        """A ready node is in somebody's hands after all, in the attempt that was made last."""
+        """Assign a ready node to a worker that turns out to hold it; the attempt stays the same."""
         self._move(node, ASSIGNED)
         node.holder = holder
 
     def finish(self, nodes: Sequence[Node]) -> None:
-        """Assigned nodes have ended well; what that releases goes out first."""
+        """Mark assigned nodes as done; the tasks that this releases go first."""
         released: list[Node] = []
         for node in nodes:
             node.state = DONE
@@ -287,19 +288,19 @@ class Graph:
             self._ready.prepend(released)
 
     def fail(self, node: Node) -> list[Node]:
-        """A node that is or was assigned has failed for good; return the nodes that are skipped for it."""
+        """Mark a node that is or was assigned as failed; return the nodes that are skipped because of it."""
         self._move(node, FAILED)
         return self._skip_all(node.successors or (), node)
 
     def cancel(self, node: Node) -> list[Node]:
-        """Take an active node out; return the nodes that are skipped for it."""
+        """Cancel an active node; return the nodes that are skipped because of it. GraphError when it is not active."""
         if node.state not in ACTIVE:
-            raise GraphError(f"task {node.name!r} is {node.state.value} already")
+            raise GraphError(f"task {node.name!r} is already {node.state.value}")
         self._move(node, CANCELLED)
         return self._skip_all(node.successors or (), node)
 
     def put_back(self, nodes: Sequence[Node], *, first: bool = True) -> None:
-        """Assigned nodes are ready again, at the front (given back, lost) or behind (to be retried)."""
+        """Make assigned nodes ready again, at the front (given back, lost) or at the back (to be retried)."""
         for node in nodes:
             self._move(node, READY)
             node.holder = None
@@ -309,17 +310,17 @@ class Graph:
             self._ready.append(nodes)
 
     def demote(self, node: Node, losses: int, place: int = 0) -> None:
-        """From the next time that it is ready it goes last: behind those with fewer losses, then by place."""
+        """Let a node go last whenever it becomes ready: after those with fewer losses, then by place."""
         self._ready.last[node] = (losses << 24) + place
 
     def promote(self, nodes: Iterable[Node]) -> None:
-        """These go in their turn again."""
+        """Let nodes go in their normal turn again."""
         if self._ready.last:
             for node in nodes:
                 self._ready.last.pop(node, None)
 
     def suspend(self, nodes: Iterable[Node]) -> None:
-        """Active nodes must not start until they are released; an assigned one has left its holder's hands."""
+        """Keep active nodes from starting until they are released; an assigned one is taken from its holder."""
         for node in nodes:
             node.waiting += 1
             self.suspended[node] += 1
@@ -328,7 +329,7 @@ class Graph:
                 node.holder = None
 
     def release(self, nodes: Iterable[Node]) -> None:
-        """Take back one suspension each."""
+        """Take back one suspension of each node."""
         ready = []
         for node in nodes:
             node.waiting -= 1
@@ -341,15 +342,15 @@ class Graph:
         self._ready.append(ready)
 
     def revive(self, nodes: Sequence[Node]) -> list[Node]:
-        """Failed or cancelled tasks are to run after all; return them and those that need no longer be skipped.
+        """Let failed or cancelled tasks run after all; return them and the tasks that are no longer skipped.
 
-        One of nodes that comes after another lost task is skipped from now on. Each edge below them is walked once,
-        and each node's predecessors are looked through once.
+        A node that depends on another lost task becomes skipped. Each edge below the nodes is walked once, and each
+        node's predecessors are inspected once.
         """
         for node in nodes:
-            self._move(node, SKIPPED)  # until it is clear that nothing else keeps it from running
+            self._move(node, SKIPPED)  # until no other lost predecessor is found
             node.holder, node.failures = None, 0
-        lost = {node: _lost(node) for node in nodes}  # by node: how many predecessors still keep it from running
+        lost = {node: _lost(node) for node in nodes}  # by node: how many of its predecessors are lost
         revived = list(nodes)
         chosen = set(nodes)
         stack = [node for node in nodes if not lost[node]]
@@ -365,14 +366,14 @@ class Graph:
                         if not s.is_join and s not in chosen:
                             revived.append(s)
         self._ready.append([node for node in nodes if node.state is READY])
-        self._blame_anew([node for node, left in lost.items() if left])
+        self._reassign_culprits([node for node, left in lost.items() if left])
         return revived
 
     def resting_on(self, nodes: Iterable[Node]) -> list[Node]:
-        """These, and what has become ready, was assigned or is done after them: what must be taken back with them."""
+        """Return nodes, and all tasks after them that are ready, assigned or done and must be taken back with them."""
         found = dict.fromkeys(nodes)
         size = 0
-        while size < len(found):  # what comes before another usually stands before it here, too
+        while size < len(found):  # usually one pass, since predecessors usually come first
             size = len(found)
             for node in self.names.values():
                 if node.state in _STARTED and node not in found and not found.keys().isdisjoint(node.predecessors):
@@ -380,16 +381,16 @@ class Graph:
         return list(found)
 
     def revoke(self, nodes: Sequence[Node]) -> list[Node]:
-        """Done, failed or ready nodes are to run again; with each all that `resting_on` finds, but nothing assigned.
+        """Let done, failed or ready nodes run again; nodes must include all that `resting_on` finds, none assigned.
 
-        Return those that had failed, and those that need no longer be skipped.
+        Return those that had failed, and those that are no longer skipped.
         """
         undone = {node: set(node.successors or ()) for node in nodes if node.state is DONE}
         for node in self.names.values():
             for p in node.predecessors if not undone.keys().isdisjoint(node.predecessors) else ():
                 if p in undone:
                     node.waiting += 1
-                    if node not in undone[p]:  # it was added when p was done
+                    if node not in undone[p]:  # it was added after p was done
                         p.successors = [*(p.successors or ()), node]
         failed = [node for node in nodes if node.state is FAILED]
         for node in nodes:
@@ -400,23 +401,23 @@ class Graph:
         return self.revive(failed)
 
     @staticmethod
-    def _blame_anew(nodes: list[Node]) -> None:
-        """These are skipped still, but maybe not for their culprit: find another, for what follows them, too."""
+    def _reassign_culprits(nodes: list[Node]) -> None:
+        """Find another culprit for skipped nodes whose culprit no longer counts, and for those after them."""
         stack = nodes
         while stack:
             node = stack.pop()
             if node.state is SKIPPED and (node.culprit is None or node.culprit.state not in CULPRITS):
                 reasons = (p.culprit or p for p in node.predecessors if p.state in LOST)
                 found = next((reason for reason in reasons if reason.state in CULPRITS), None)
-                if found is not None:  # else one of its predecessors is to be blamed first, and leads here again
+                if found is not None:  # else a predecessor gets its culprit first, and leads here again
                     node.culprit = found
                     stack += node.successors or ()
 
     def extend(self, wanted: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
-        """Let tasks that have not ended wait for further predecessors; return those that are skipped for it.
+        """Add predecessors to tasks that have not ended; return the tasks that are skipped because of it.
 
-        All of it is granted, or GraphError is raised and none is. An assigned node must be on its way back:
-        when it now waits, its holder has lost it.
+        On GraphError nothing has changed. An assigned node must be one that is being given back: when it must wait now,
+        it is taken from its holder.
         """
         added = {node: self._wanted(node, after) for node, after in wanted}
         for node in added:
@@ -428,31 +429,32 @@ class Graph:
             lost = next((p for p in predecessors if p.state in LOST), None)
             if lost is not None:
                 skipped += self._skip_all([node], lost.culprit or lost)
-            elif node.waiting and node.state in (READY, ASSIGNED):  # not skipped by an earlier one
+            elif node.waiting and node.state in (READY, ASSIGNED):  # not skipped because of an earlier one
                 self._move(node, WAITING)
                 node.holder = None
         return skipped
 
     def _wanted(self, node: Node, after: Sequence[str]) -> list[Node]:
-        """The nodes of `after` that are not predecessors of node yet."""
+        """Return the nodes named in `after` that are not yet predecessors of node; GraphError when that is illegal."""
         if node.state not in ACTIVE:
-            raise GraphError(f"task {node.name!r} is {node.state.value} already; it cannot wait for anything")
+            raise GraphError(f"task {node.name!r} is already {node.state.value}; it cannot wait for further tasks")
         wanted: list[Node] = []
         present = set(node.predecessors)
         for name in dict.fromkeys(after):
             predecessor = self.names.get(name)
             if predecessor is None:
                 if not self._unknown_is_done:
-                    raise GraphError(f"task {node.name!r} cannot come after {name!r}, which does not exist")
+                    raise GraphError(f"task {node.name!r} cannot depend on {name!r}, which does not exist")
             elif predecessor not in present:
                 wanted.append(predecessor)
         return wanted
 
     @staticmethod
     def _refuse_cycle(node: Node, added: Mapping[Node, Sequence[Node]]) -> None:
-        """Walk backward over predecessors: from fresh subtasks, the usual case, that is a short way.
+        """Raise GraphError when the added predecessors would close a cycle through node.
 
-        What is done waits for nothing any more, but a way through a lost task is one, since that may be revived.
+        Walks backward over predecessors, which is short in the usual case of new subtasks. Done tasks end a path, but
+        lost tasks do not, since they may be revived.
         """
         came_from: dict[Node, Node] = dict.fromkeys(added[node], node)
         stack = list(came_from)
@@ -468,10 +470,10 @@ class Graph:
                     came_from[p] = at
                     stack.append(p)
 
-    # -- spreading ---------------------------------------------------------------------------------------------
+    # -- propagation -------------------------------------------------------------------------------------------
 
     def _release(self, node: Node, released: list[Node]) -> None:
-        """node is done: one predecessor fewer for each successor; joins that come free are done too."""
+        """Count down the successors of a done node; collect those that become ready and finish released joins."""
         for s in node.successors or ():
             s.waiting -= 1
             if not s.waiting and s.state is WAITING:
@@ -481,7 +483,7 @@ class Graph:
                     released.append(s)
 
     def _finish_join(self, join: Node, released: list[Node]) -> None:
-        """Joins can follow joins: a stack, since recursion would end at a thousand barriers."""
+        """Finish a join and those that it releases; with a stack, since recursion would fail at 1,000 barriers."""
         stack = [join]
         while stack:
             join = stack.pop()
@@ -519,36 +521,36 @@ class Graph:
     # -- the invariants ----------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Raise AssertionError unless all of this holds; linear in tasks plus edges."""
+        """Raise AssertionError unless all invariants hold; linear in tasks plus edges."""
         counts = dict.fromkeys(State, 0)
         nodes = [node for node in self.nodes if node is not None]
         edges = {(p.id, s.id) for p in nodes for s in p.successors or ()}
         queued = {node.id for node in self._ready}
-        assert len(self.names) == len(nodes), "each has a name of its own"
+        assert len(self.names) == len(nodes), "names are unique"
         for i, node in enumerate(self.nodes):
             if node is None:
                 continue
-            assert node.id == i and self.names[node.name] is node, "ids and names each find their node"
+            assert node.id == i and self.names[node.name] is node, "ids and names lead to their node"
             if not node.is_join:
                 counts[node.state] += 1
             unfinished = sum(p.state is not DONE for p in node.predecessors) + self.suspended.get(node, 0)
             assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
-            assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} will be told"
+            assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} is linked"
             if node.state in ACTIVE:
                 assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
-                assert (node.state is WAITING) == (unfinished > 0), f"{node} waits exactly when something is before it"
+                assert (node.state is WAITING) == (unfinished > 0), f"{node} waits if and only if it must"
             assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
             assert node.state is not SKIPPED or _lost(node), f"{node} is skipped for a predecessor"
             assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
             assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
             assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
-            assert node.culprit is None or node.culprit.state in CULPRITS, f"{node}'s culprit is one"
-            assert node.state is not ASSIGNED or node.holder is not None, f"{node} is in somebody's hands"
-            assert node.state in RECORDED or node.holder is None, f"{node} is in nobody's hands"
-        assert all(n > 0 for n in self.suspended.values()), "suspensions are counted down to nothing"
+            assert node.culprit is None or node.culprit.state in CULPRITS, f"{node}'s culprit failed or was cancelled"
+            assert node.state is not ASSIGNED or node.holder is not None, f"{node} has a holder"
+            assert node.state in RECORDED or node.holder is None, f"{node} has no holder"
+        assert all(n > 0 for n in self.suspended.values()), "suspensions are removed at zero"
         assert counts == self.counts, "the counts are right"
 
 
 def _lost(node: Node) -> int:
-    """How many of its predecessors keep it from running."""
+    """Return how many predecessors of a node are lost: failed, skipped or cancelled."""
     return sum([p.state in LOST for p in node.predecessors])

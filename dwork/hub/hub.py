@@ -1,17 +1,17 @@
-"""The hub: holds the graph, hands ready tasks to whoever steals them, and takes completions.
+"""The hub: holds the task graph, hands out ready tasks to workers that steal them, and receives their results.
 
-Theory of operation. `receive` takes one message from one peer and says what it causes: a Step of events (what has
-happened) and sends (who must be told what). The caller owns sockets, clock and disk; it must make the events of a
-step durable before it sends its messages. An illegal request is answered with Error and changes nothing.
+Theory of operation. `receive` takes one message from one peer and returns its effects as a Step: events (what has
+happened) and sends (which message goes to which peer). The caller owns sockets, clock and disk; it must make the events
+of a step durable before it sends the messages. An illegal request is answered with Error and changes nothing.
 
-A *peer* is whatever the caller uses to send to it: any hashable. A *worker* is a location that has stolen; its
-peer is the one that it last stole from. C++ workers of one host share a location and need not be told apart.
+A *peer* is the caller's handle for sending to a process: any hashable. A *worker* is a location that has contacted the
+hub as a worker; its peer is the one it last used. C++ workers on one host share a location; the hub treats them as one.
 
-Handing out. Which worker gets what, and who waits, is decided in `dispatch`, which settles that after each message.
+Handing out. `dispatch` decides which worker gets which tasks and which Steals wait; `_settle` runs it after each input.
 
-Coming back. A hub that is restored from its record knows who held what before it went; a worker that has kept its
-tasks goes on as if nothing had been. A worker that said it would beat and is silent for too long is taken for lost;
-what it then comes back with is a stray (`orphans`).
+Restarts and lost workers. A hub that is restored from its record knows which worker held which task; a worker that has
+kept its tasks continues as if nothing had happened. A worker that promised to send beats and is silent for too long is
+taken for lost; the tasks that it still has if it returns are copies that the graph does not know (`orphans`).
 """
 
 from __future__ import annotations
@@ -40,32 +40,32 @@ from dwork.hub.retries import Retries
 from dwork.hub.select import find, select
 from dwork.hub.workers import Peer, Step, WorkerState
 
-#: The beat of a worker that is expected to come back to a restarted hub, as long as it has not said itself.
+#: The beat of a worker that is expected to return to a restarted hub, until it sends its own.
 RETURN = 1.0
-#: Seconds after which a worker that was told to end its tasks, and still has some, is waited for no more.
+#: Seconds that a worker has to end its tasks after it was asked to; then they are taken back.
 ENDING = 30.0
-#: The exit status of a task that has failed since its workers died: nobody knows a true one.
+#: The exit status of a task that failed because its workers died: the real one is unknown.
 LOST_TOO_OFTEN = 255
-#: Seconds before the signal that ends a job in which the batch system may have ended tasks already, or parts of them.
+#: Seconds before the signal that ends the job in which the batch system may already have killed tasks or parts of them.
 DOUBT = 1.0
-#: How often a worker is asked in vain for output that it says it has sent; then the attempt is lost.
+#: How often a worker is asked without success for output that it reports as sent; then the attempt is lost.
 ASKS = 2
-#: And why.
-NOT_ALL = "not all that it printed has come"
-#: Why a task was cancelled that somebody has cancelled.
+#: The reason of such a loss.
+NOT_ALL = "some of its output never arrived"
+#: The reason of a cancellation by a Cancel request.
 ON_REQUEST = "on request"
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How the hub decides where a task does not say.
+    """The hub's settings, and the defaults of tasks that do not set their own.
 
-    retries: further attempts of a failed task. delay: seconds before the first of them; each further one waits twice
-    as long. losses: how many workers may die with a task in their hands until it counts as failed. silence: seconds
-    without a word after which a worker that said it would beat is lost. timeout: seconds that one attempt may take.
-    halt: when failures stop the pool. unknown_is_done: take an unknown predecessor as done, as the C++ hub does,
-    instead of refusing it. elastic: workers may join that can run what none of those present can; else the hub stops
-    when nothing but that is left.
+    retries: how often a failed task is retried. delay: seconds before the first retry; each further retry waits twice
+    as long. losses: a task fails after this many workers have died while running it. silence: seconds without a message
+    after which a worker that promised to send beats is lost. timeout: seconds that one attempt may take; None: no
+    limit. halt: when failures stop the pool. unknown_is_done: treat an unknown predecessor as done, as the C++ hub
+    does, instead of refusing it. elastic: workers may join that can run tasks which no present worker can; otherwise
+    the hub stops when only such tasks are left.
     """
 
     retries: int = 0
@@ -79,12 +79,12 @@ class Policy:
 
     @property
     def beat(self) -> float:
-        """Seconds between two words of a worker that is to be missed in time."""
+        """Seconds between two beats of a worker, short enough to notice its silence in time."""
         return self.silence / 8
 
 
 class Hub:
-    """One graph and the workers that run it. See the module's text for the rules."""
+    """One task graph and the workers that run it. The module docstring has the rules."""
 
     def __init__(self, policy: Policy | None = None, welcome: messages.Welcome | None = None) -> None:
         self.policy = policy or Policy()
@@ -92,23 +92,23 @@ class Hub:
         self.trials = Retries(self.graph, self.policy.delay)
         self.dispatch = Dispatch(self.graph, self.trials, self.policy.timeout, self.policy.elastic)
         self.workers: dict[str, WorkerState] = {}
-        self.stopping = ""  # why no more tasks are handed out
-        self.cancelling = False  # running tasks are being ended too
-        self.interrupting = False  # and it is not their fault: the next run runs them again
-        self.in_doubt = False  # the batch system may have ended them, or parts of them: no end proves anything
-        self._ends: deque[tuple[float, Sequence[Node]]] = deque()  # what has ended in the last second, and when
-        self._warned = -math.inf  # when a signal came that tells of a dead rank or of the end of the job
-        self.is_drained = False  # the rest is for another run
+        self.stopping = ""  # why no more tasks are handed out; empty while they are
+        self.cancelling = False  # running tasks are being killed too
+        self.interrupting = False  # and have not failed by that: the next run runs them again
+        self.in_doubt = False  # the batch system may have killed them, or parts of them: no result counts
+        self._ends: deque[tuple[float, Sequence[Node]]] = deque()  # when which tasks ended, for the last second
+        self._warned = -math.inf  # when a signal came that means a dead rank or the end of the job
+        self.is_drained = False  # the remaining tasks are left to another run
         self._drain_at = math.inf
-        self._end_by = math.inf  # when what is being ended must have ended
+        self._end_by = math.inf  # when the tasks that are being killed must have ended
         self._welcome = welcome or messages.Welcome()
-        self._held: set[Node] = set()  # kept from starting on request
+        self._held: set[Node] = set()  # tasks held by a Hold request
         self._orphans = Orphans()
         self._intake = Intake()
         self._end_waiters = EndWaiters()
-        self._silence_check = math.inf  # when to see who is silent
-        self._suspect_until = -math.inf  # be quick about it
-        self._to_cancel: set[Node] = set()  # to be cancelled, as soon as their worker lets go of them
+        self._silence_check = math.inf  # when to check for silent workers
+        self._suspect_until = -math.inf  # until then, take silent workers for lost sooner
+        self._to_cancel: set[Node] = set()  # to be cancelled as soon as their worker returns them
         self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
             messages.Create: self._create,
             messages.Steal: self._steal,
@@ -128,9 +128,9 @@ class Hub:
     def restore(
         self, tasks: Sequence[Restored], now: float, slots: Mapping[str, int] | None = None, next_id: int = 0
     ) -> Step:
-        """Take in the tasks of a record, in this order, before anything else; GraphError when they make no graph.
+        """Load the tasks of a record, in this order, before any other input; GraphError when they form no valid graph.
 
-        Whoever held one is a worker that has not said anything yet; slots: how many the native ones of them have.
+        Each location that held a task becomes a worker that is expected to return; slots: the slots of the native ones.
         next_id: as for Graph.restore.
         """
         self.graph.restore(tasks, next_id)
@@ -155,7 +155,7 @@ class Hub:
         return step
 
     def _give_up_lost(self, node: Node, entry: Restored, now: float, step: Step) -> None:
-        """It was lost too often in earlier runs to be tried in this one."""
+        """Fail a task that was lost too often in earlier runs to be tried in this one."""
         if node.state is State.READY:
             deaths = f"its worker or the whole run died {entry.losses} times while it ran"
             error = f"{deaths}; the next run tries it once more"
@@ -163,7 +163,7 @@ class Hub:
             self._give_up(node, entry.holder or "", result, now, step)
 
     def _returning(self, location: str, slots: int, now: float) -> WorkerState:
-        """A worker that is expected to come back."""
+        """Return the worker at location, which is expected to return to this hub."""
         worker = self.workers.get(location)
         if worker is None:
             beat = RETURN if slots else 0.0
@@ -175,7 +175,7 @@ class Hub:
     # -- inputs ------------------------------------------------------------------------------------------------
 
     def receive(self, peer: Peer, message: Message, now: float) -> Step:
-        """A message has come from peer."""
+        """Process a message from peer."""
         step = Step()
         handler = self._handlers.get(type(message))
         if handler is None:
@@ -195,16 +195,16 @@ class Hub:
         return step
 
     def lose(self, gone: Mapping[Peer, Iterable[Message]], now: float, reason: str) -> Step:
-        """The transport says that these peers are gone; for each, the messages that have not reached it.
+        """Process the loss of peers, as reported by the transport; gone has the messages that did not reach each peer.
 
-        The tasks of a native worker are ready again. Peers of the original dialect may share a location, and one of
-        them that goes says nothing about the others: only what could not be handed to it is taken back. Nothing is
-        handed out before all of them are removed, since it could go to the next of them.
+        The tasks of a native worker become ready again. Peers of the original dialect may share a location, and the
+        loss of one proves nothing about the others: only tasks that could not be delivered to it are taken back.
+        Nothing is handed out before all lost peers are removed, since it could go to another lost peer.
         """
         step = Step()
         for peer, undelivered in gone.items():
             self._end_waiters.leave(peer)
-            for message in undelivered:  # first of all: what it never had has nothing to do with its end
+            for message in undelivered:  # first: tasks that it never received did not kill it
                 if isinstance(message, messages.Transfer):
                     self._return_undelivered(message, now, reason, step)
         for worker in [w for w in self.workers.values() if w.slots and w.peer in gone]:
@@ -213,7 +213,7 @@ class Hub:
         return step
 
     def tick(self, now: float) -> Step:
-        """Time has passed: answer the Steals that have waited long enough, and try again what has."""
+        """Process the passage of time: answer Steals and release retries that have waited long enough, check limits."""
         step = Step()
         self.trials.tick(now)
         if now >= self._drain_at and not self.cancelling:
@@ -223,7 +223,7 @@ class Hub:
             self._end_by = math.inf
             for worker in self.workers.values():
                 if worker.held:
-                    reason = f"it did not end in {ENDING:.0f} s"
+                    reason = f"it did not end within {ENDING:.0f} s"
                     self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
         if now >= self._silence_check:
             self._check_silence(now, step)
@@ -233,17 +233,18 @@ class Hub:
         return step
 
     def stop(self, now: float, reason: str, *, running: bool = False) -> Step:
-        """Hand out no more tasks; with `running`, end those that run, too: they are to run again, in another run."""
+        """Hand out no more tasks; with `running`, also kill the running ones, which another run will run again."""
         step = Step()
         self._stop(now, reason, running, step, interrupts=True)
         self._settle(now, step)
         return step
 
     def end_of_job(self, now: float, reason: str) -> Step:
-        """The batch system ends the job, and may have sent all processes a signal.
+        """Stop because the batch system ends the job and may have sent all processes a signal.
 
-        As `stop` of what runs, too. Besides, no end of a task proves anything from a second ago on: `sim; post` goes on
-        with `post`, and ends well, when `sim` gets the signal first.
+        Does what `stop` does with `running`. In addition, no result counts that came within the last second or comes
+        later: when `sim` in `sim; post` gets the signal first, the shell continues with `post`, and the task seems to
+        succeed.
         """
         step = Step()
         self._end_of_job(now, reason, step)
@@ -251,7 +252,7 @@ class Hub:
         return step
 
     def dismiss(self) -> Step:
-        """All is finished, or the hub ends: tell the native workers, which would wait for ever."""
+        """Send Exit to all native workers, which would wait forever: all is finished, or the hub ends."""
         step = Step()
         for worker in self.workers.values():
             if worker.slots:
@@ -260,11 +261,11 @@ class Hub:
 
     @property
     def has_end_waiters(self) -> bool:
-        """Whether somebody waits for the end of the run."""
+        """Whether some peer waits for the end of the run."""
         return bool(self._end_waiters)
 
     def conclude(self, code: int, view: bytes = b"") -> Step:
-        """The run is over, and ends with this exit code: tell those who wait for that. view: what else to tell them."""
+        """Answer all Awaits: the run has ended with this exit code. view: the data of the answer."""
         end = replace(self._standing(), n=code, data=view)
         return Step(sends=[(peer, end) for peer in self._end_waiters.end()])
 
@@ -272,24 +273,24 @@ class Hub:
 
     @property
     def deadline(self) -> float:
-        """When `tick` is due, at the latest; infinity when nothing waits for time."""
+        """When `tick` is due at the latest, in seconds since the epoch; infinity when nothing waits for time."""
         drain_at = math.inf if self.cancelling else self._drain_at
         own = min(drain_at, self._silence_check, self._end_by)
         return min(own, self.trials.deadline, self.dispatch.deadline, self._end_waiters.deadline)
 
     @property
     def last_end(self) -> float:
-        """When a task has ended last; minus infinity when none has."""
+        """When a task last ended, in seconds since the epoch; minus infinity when none has."""
         return self._ends[-1][0] if self._ends else -math.inf
 
     @property
     def awaited(self) -> bool:
-        """Whether some worker waits for work, and so for whatever message may make some."""
+        """Whether some worker waits for work, so that any message that may bring some is urgent."""
         return bool(self.dispatch.parked)
 
     @property
     def over(self) -> bool:
-        """Whether nothing runs and nothing will, as things stand. Before the first task it is not over."""
+        """Whether nothing runs and nothing will, unless tasks are added. False before the first task."""
         return self.dispatch.over
 
     # -- requests ----------------------------------------------------------------------------------------------
@@ -299,7 +300,7 @@ class Hub:
         if addition.nodes:
             tasks = [node.task for node in addition.nodes]
             step.events.append(events.Added(now, addition.nodes[0].id, tasks))
-        self._tell_skipped(addition.skipped, now, step)
+        self._report_skipped(addition.skipped, now, step)
         step.sends.append((peer, messages.OK()))
 
     def _steal(self, peer: Peer, message: messages.Steal, now: float, step: Step) -> None:
@@ -327,7 +328,7 @@ class Hub:
         answers = native.sequence if native else 0
         if known is not None and native is not None:
             self._reconcile(known, native, now, step, owed)
-            if owed:  # what it steals it would not take before it has told all
+            if owed:  # it takes no tasks before it has sent all output again
                 self.dispatch.unpark(known)
                 step.sends.append((peer, replace(self._welcome, again=True)))
                 return
@@ -355,13 +356,13 @@ class Hub:
                 missing.append(returned.task)
         skipped = self.graph.extend([(node, after) for node, after in held.items() if after])
         for node, after in held.items():
-            node.attempt -= 1  # it was not started, so it does not count
+            node.attempt -= 1  # it did not start, so this attempt does not count
             if after:
                 step.events.append(events.Extended(now, Named(node.id, node.name), after))
         if worker is not None:
             self._take_back(worker, held, now, "given back", step, lost=False)
-        self._tell_skipped(skipped, now, step)
-        self._revoke(list(doubtful), now, "its worker was being ended", step)
+        self._report_skipped(skipped, now, step)
+        self._revoke(list(doubtful), now, "its worker was being terminated", step)
         answers = message.native.sequence if message.native else 0
         answer = messages.NotFound(tuple(missing), answers) if missing else messages.OK(answers=answers)
         step.sends.append((peer, answer))
@@ -397,16 +398,16 @@ class Hub:
         worker = self.workers.get(message.location)
         node = worker.held.get(message.task) if worker is not None else None
         if worker is not None and node is not None:
-            worker.heard = now  # for long it may say nothing else
+            worker.heard = now  # output may be all that it sends for a long time
             attempt = self._intake.attempt(node.id) or node.attempt
             if message.attempt in (0, attempt) and (new := self._intake.take(message, attempt)):
                 step.events.append(events.Printed(now, message.task, message.stream, new))
 
     def _control(self, peer: Peer, message: messages.Control, now: float, step: Step) -> None:
         fits, why_not, act = {
-            Verb.CANCEL: (_may_cancel, "only what has not ended can be cancelled", self._cancel),
-            Verb.RETRY: (_may_retry, "only what has failed or was cancelled can be tried again", self._retry),
-            Verb.HOLD: (self._may_hold, "only what nobody holds and waits or is ready can be held", self._hold),
+            Verb.CANCEL: (_may_cancel, "only a task that has not ended can be cancelled", self._cancel),
+            Verb.RETRY: (_may_retry, "only a failed or cancelled task can be retried", self._retry),
+            Verb.HOLD: (self._may_hold, "only a waiting or ready task can be held, and only once", self._hold),
             Verb.RELEASE: (self._held.__contains__, "it is not held", self._release),
         }[message.verb]
         nodes = select(self.graph, message.tasks, fits, why_not)
@@ -415,29 +416,29 @@ class Hub:
         step.sends.append((peer, messages.OK(n=len(nodes))))
 
     def _leave(self, peer: Peer, message: messages.Leave, now: float, step: Step) -> None:
-        told = [worker for worker in self.workers.values() if worker.slots and worker.peer is not None]
-        told = [worker for worker in told if any(_is_meant(worker.location, text) for text in message.locations)]
-        if not told:
-            raise GraphError(f"there is no worker {', '.join(message.locations)} that can be told to leave")
-        step.sends += [(worker.peer, messages.Leave()) for worker in told]
-        step.sends.append((peer, messages.OK(n=len(told))))
+        asked = [worker for worker in self.workers.values() if worker.slots and worker.peer is not None]
+        asked = [worker for worker in asked if any(_matches(worker.location, text) for text in message.locations)]
+        if not asked:
+            raise GraphError(f"no worker that can be asked to leave matches {', '.join(message.locations)}")
+        step.sends += [(worker.peer, messages.Leave()) for worker in asked]
+        step.sends.append((peer, messages.OK(n=len(asked))))
 
     def _drain(self, peer: Peer, message: messages.Drain, now: float, step: Step) -> None:
         self._stop(now, "drained on request", message.now, step, interrupts=True)
         step.sends.append((peer, messages.OK()))
 
-    # -- what people do to tasks -------------------------------------------------------------------------------
+    # -- control requests --------------------------------------------------------------------------------------
 
     def _cancel(self, nodes: list[Node], now: float, step: Step) -> None:
-        """A native worker is asked for what it holds, and what it says last counts; the others are not to be asked.
+        """Cancel tasks. A native worker is asked to kill those that it holds, and its result counts; others cannot be.
 
-        Whoever cancels again asks again: the word may have got lost on its way to the worker.
+        A repeated request is sent to the worker again, since the first Cancel may have been lost on its way.
         """
         asked: dict[str, list[int]] = {}
         gone: list[Node] = []
         skipped: list[Node] = []
         for node in nodes:
-            if node.state not in ACTIVE:  # skipped for one before it
+            if node.state not in ACTIVE:  # skipped because of an earlier one
                 continue
             worker = self.workers[node.holder] if node.holder is not None else None
             if worker is not None and worker.slots:
@@ -450,19 +451,19 @@ class Hub:
             skipped += self.graph.cancel(node)
         for location, ids in asked.items():
             step.tell(self.workers[location], messages.Cancel(tuple(ids)))
-        self._tell_cancelled(gone, skipped, now, step)
+        self._report_cancelled(gone, skipped, now, step)
 
-    def _tell_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
+    def _report_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
         if nodes:
             self._to_cancel.difference_update(nodes)
             self._forget(nodes, step)
             step.events.append(events.Cancelled(now, _named(nodes), ON_REQUEST))
-            self._tell_skipped(skipped, now, step)
+            self._report_skipped(skipped, now, step)
 
     def _retry(self, nodes: list[Node], now: float, step: Step) -> None:
-        """What comes after another task that is lost is skipped, until that is tried again, too."""
+        """Retry tasks; those that depend on another lost task are skipped until that one is retried too."""
         step.events.append(events.Revived(now, _named(self.graph.revive(nodes))))
-        self._tell_skipped([node for node in nodes if node.state is State.SKIPPED], now, step)
+        self._report_skipped([node for node in nodes if node.state is State.SKIPPED], now, step)
 
     def _may_hold(self, node: Node) -> bool:
         return node.state in (State.WAITING, State.READY) and node not in self._held
@@ -479,21 +480,21 @@ class Hub:
 
     @property
     def waits_for_release(self) -> bool:
-        """Whether all that is left is held, or waits for what is: nothing goes on unless somebody releases it."""
+        """Whether all remaining tasks are held or wait for held tasks, so that nothing continues without a Release."""
         counts = self.graph.counts
         is_idle = not counts[State.READY] and not counts[State.ASSIGNED]
         return is_idle and bool(self._held) and self.trials.deadline == math.inf and not self.dispatch.unfit
 
     def is_held(self, node: Node) -> bool:
-        """Whether somebody keeps it from starting."""
+        """Whether a Hold request keeps the task from starting."""
         return node in self._held
 
     # -- workers -----------------------------------------------------------------------------------------------
 
     def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> WorkerState | None:
-        """The worker of that location, made known when it is new.
+        """Return the worker at location, registering it when it is new.
 
-        None when it is to say first what it holds: it knows us, and we do not know it.
+        Return None when it must first report what it holds: it knows this hub, but this hub does not know it.
         """
         worker = self.workers.get(location)
         is_new = worker is None or worker.peer != peer
@@ -521,10 +522,10 @@ class Hub:
         return worker
 
     def expect_end(self, end: float, drain_before: float, min_time: MinTime, now: float) -> Step:
-        """The job that this is in ends then: so many seconds before end what runs.
+        """Set when the batch job ends; running tasks are killed `drain_before` seconds earlier.
 
-        A task that says that it takes longer than what is left, or by itself min_time, is not started; when the end is
-        moved, it may be after all.
+        A task is not started when its `min_time`, or by default min_time, is more than the time left. When the end is
+        moved, such tasks are considered again.
         """
         self._drain_at = end - drain_before
         self.dispatch.expect_end(end, min_time)
@@ -533,22 +534,22 @@ class Hub:
         return step
 
     def suspect_deaths(self, now: float) -> None:
-        """Somebody may have died: for a while be quicker than usual to take a silent worker for lost.
+        """A rank may have died: for `silence` seconds, take silent workers for lost sooner than usual.
 
-        When tasks are ended by the same signal, it was no rank that died: the batch system ends the job.
+        When tasks are killed by SIGUSR1 at the same time, no rank has died: the batch system ends the job.
         """
         self._warned = now
         self._suspect_until = now + self.policy.silence
         self._silence_check = min(self._silence_check, now)
 
     def _expect(self, now: float) -> None:
-        """Some worker is to be heard again: see to it now and then."""
-        checks = 16 if now < self._suspect_until else 4  # within the silence that is allowed
+        """Schedule the next check for silent workers, since some worker is expected to send beats."""
+        checks = 16 if now < self._suspect_until else 4  # checks within the allowed silence
         self._silence_check = min(self._silence_check, now + self.policy.silence / checks)
 
     def _check_silence(self, now: float, step: Step) -> None:
         late, self._silence_check = now - self._silence_check, math.inf
-        if late >= max(self.policy.beat, STANDSTILL):  # what came meanwhile is still to be read
+        if late >= max(self.policy.beat, STANDSTILL):  # messages that arrived meanwhile are still unread
             for worker in self.workers.values():
                 worker.heard = now
         for worker in list(self.workers.values()):
@@ -565,7 +566,7 @@ class Hub:
 
     @staticmethod
     def _is_repeat(worker: WorkerState, native: Native | None) -> bool:
-        """Whether the transport has brought this request before: its answer is on its way."""
+        """Whether this request was received before: its answer is on its way."""
         return native is not None and 0 < native.sequence <= worker.sequence
 
     def _remove(self, worker: WorkerState, now: float, reason: str, step: Step, *, died: bool = True) -> None:
@@ -581,12 +582,14 @@ class Hub:
             self._give_up_suspects(worker, nodes, now, reason, step)
 
     def _give_up_suspects(self, worker: WorkerState, nodes: list[Node], now: float, reason: str, step: Step) -> None:
-        """A worker has died with these in its hands, or their ends do not count: what is lost too often has failed."""
+        """Fail those of a dead worker's tasks, or of tasks whose results do not count, that were lost too often."""
         for node in nodes:
             if node.state is State.READY:
                 n = self.trials.lost[node]
                 if n >= self.policy.losses:
-                    text = f"{n} workers died with it; the last: {reason}" if n > 1 else f"its worker died: {reason}"
+                    text = f"its worker died: {reason}"
+                    if n > 1:
+                        text = f"{n} workers died while running it; the last: {reason}"
                     if reason == NOT_ALL:
                         text = f"it was lost {n} times; the last time {reason}"
                     result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=text)
@@ -603,7 +606,7 @@ class Hub:
         lost: bool,
         interrupted: bool = False,
     ) -> None:
-        """These leave the worker's hands unfinished; those that are still assigned are ready again, first in line."""
+        """Take unfinished tasks from a worker; those that are still assigned become ready again, first in line."""
         back = []
         for node in nodes:
             worker.held.pop(node.id, None)
@@ -615,17 +618,17 @@ class Hub:
             self._intake.forget([node.id for node in back])
             step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost, interrupted))
         if self._to_cancel:
-            doomed: list[Node] = []
+            cancelled: list[Node] = []
             skipped: list[Node] = []
             for node in back:
-                if node in self._to_cancel and node.state in ACTIVE:  # and was not skipped for one before it
-                    doomed.append(node)
+                if node in self._to_cancel and node.state in ACTIVE:  # and was not skipped because of an earlier one
+                    cancelled.append(node)
                     skipped += self.graph.cancel(node)
             self._to_cancel.difference_update(back)
-            self._tell_cancelled(doomed, skipped, now, step)
+            self._report_cancelled(cancelled, skipped, now, step)
 
     def _return_undelivered(self, transfer: messages.Transfer, now: float, reason: str, step: Step) -> None:
-        """A Transfer never arrived: its tasks are where they were, as if nobody had asked."""
+        """Take back the tasks of a Transfer that never arrived, as if it had not been requested."""
         lost: dict[str, list[Node]] = {}
         for assigned in transfer.tasks:
             node = self.graph.find(assigned.id)
@@ -643,16 +646,17 @@ class Hub:
     def _reconcile(
         self, worker: WorkerState, native: Native | None, now: float, step: Step, owed: Iterable[Node] = ()
     ) -> None:
-        """When the worker tells what it has, what we think it has besides got lost on the way; but not what it owes.
+        """Compare the tasks that the worker reports as held with those assigned to it, if it reports them.
 
-        So it does with a Steal that waits here: an answer to that would be ignored.
+        Assigned tasks that it does not have were lost on the way and are taken back, except those in owed, whose output
+        is incomplete. A Steal of it that waits here is dropped, since the worker would ignore the answer.
         """
         if native is None or native.held is None:
             return
         self.dispatch.unpark(worker)
-        really = dict(native.held)
-        really.update((node.id, node.attempt) for node in owed)
-        lost = [node for id, node in worker.held.items() if really.get(id) != node.attempt]
+        reported = dict(native.held)
+        reported.update((node.id, node.attempt) for node in owed)
+        lost = [node for id, node in worker.held.items() if reported.get(id) != node.attempt]
         if lost:
             self._take_back(worker, lost, now, events.NEVER_ARRIVED, step, lost=True)
         to_drop = [
@@ -660,13 +664,13 @@ class Hub:
             for id, attempt in native.held
             if id not in worker.held and not self._may_keep(worker, id, attempt, now, step)
         ]
-        if self._to_cancel or self.cancelling:  # it was away when it was told, or the word got lost
+        if self._to_cancel or self.cancelling:  # it was away when the Cancel was sent, or that got lost
             to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._to_cancel]
         if to_drop:
             step.tell(worker, messages.Cancel(tuple(to_drop)))
 
     def _may_keep(self, worker: WorkerState, id: int, attempt: int, now: float, step: Step) -> bool:
-        """Whether a worker may go on with a task that is not in the book as its own."""
+        """Whether a worker may continue a task that is not assigned to it."""
         node = self.graph.find(id)
         if node is None or not attempt or self._orphans.attempt(node, worker.location) != attempt:
             return False
@@ -678,7 +682,7 @@ class Hub:
         return node.state in ACTIVE
 
     def _adopt(self, worker: WorkerState, node: Node, attempt: int, now: float, step: Step) -> None:
-        """A ready task turns out to be in a worker's hands: it has killed nobody."""
+        """Assign a ready task to the worker that turns out to have it, which the task therefore has not killed."""
         self._orphans.drop(node, worker.location)
         self.trials.acquit(node)
         self.graph.adopt(node, worker.location)
@@ -687,14 +691,14 @@ class Hub:
         step.events.append(events.Stolen(now, worker.location, [assigned]))
 
     def open(self, now: float, *, is_open: bool = True) -> Step:
-        """Hand out tasks from now on; with is_open False, not yet."""
+        """Hand out tasks from now on; with is_open False, stop until the next call."""
         self.dispatch.waits = not is_open
         step = Step()
         self._settle(now, step)
         return step
 
     def _settle(self, now: float, step: Step) -> None:
-        """See whether somebody who waits can be served, or nobody ever will be."""
+        """Serve the Steals that wait, and stop when none can ever be served."""
         self.dispatch.settle(self.workers, now, step)
         if not self.stopping and (reason := self.dispatch.why_stop()):
             self._stop(now, reason, False, step, interrupts=True)
@@ -705,9 +709,10 @@ class Hub:
     def _end(
         self, worker: WorkerState, results: Iterable[Result], now: float, step: Step, owed: dict[Node, int]
     ) -> list[TaskKey]:
-        """Take in how tasks ended; return those that this worker does not hold.
+        """Process results; return the tasks that this worker does not hold.
 
-        owed: gets those that remain in its hands, since what they have printed is still to come.
+        owed: filled with the tasks that remain assigned because some of their output has not arrived, and how often it
+        was asked for.
         """
         held = worker.held
         names = self.graph.names
@@ -746,7 +751,7 @@ class Hub:
         if self._intake:
             self._intake.forget([node.id for node, _ in bad])
         if owed:
-            self._lose_patience(worker, owed, now, step)
+            self._give_up_owed(worker, owed, now, step)
         if good:
             if self.dispatch.min_time.part:
                 self.dispatch.ended(sum([each.result.seconds for each in ended]), len(ended))
@@ -757,12 +762,12 @@ class Hub:
                 self._to_cancel.difference_update(good)
             step.events.append(events.Finished(now, worker.location, ended))
         for node, result in bad:
-            if node.state is State.ASSIGNED:  # else it was taken back with one of the others
+            if node.state is State.ASSIGNED:  # else processing an earlier result has taken it back
                 self._fail(worker, node, result, now, step)
         return missing
 
     def _waits(self, worker: WorkerState, node: Node, result: Result, owed: dict[Node, int]) -> bool:
-        """Whether some of what it has printed is still to come: then it stays in its worker's hands."""
+        """Whether some of a task's output has not arrived yet; then it remains assigned to its worker."""
         if not self._welcome.output or not worker.slots:
             return False
         asks = self._intake.asks(node.id, result.attempt or node.attempt, result.sent)
@@ -771,8 +776,8 @@ class Hub:
             owed[node] = asks
         return bool(asks)
 
-    def _lose_patience(self, worker: WorkerState, owed: dict[Node, int], now: float, step: Step) -> None:
-        """What was asked for often enough will not come: these attempts are lost, and owed no more."""
+    def _give_up_owed(self, worker: WorkerState, owed: dict[Node, int], now: float, step: Step) -> None:
+        """Give up output that was asked for too often: these attempts are lost, and no longer owed."""
         lost = [node for node, asks in owed.items() if asks > ASKS]
         if lost:
             for node in lost:
@@ -782,7 +787,7 @@ class Hub:
             self._give_up_suspects(worker, lost, now, NOT_ALL, step)
 
     def _orphan_end(self, worker: WorkerState, id: int, result: Result, now: float, step: Step) -> Node | None:
-        """The task, assigned to this worker, when the good end of a stray copy is the first end that it has."""
+        """Assign the task to this worker and return it, if its stray copy is the first attempt to succeed."""
         node = self.graph.find(id)
         if node is None or not result.attempt or self._orphans.attempt(node, worker.location) != result.attempt:
             return None
@@ -799,7 +804,7 @@ class Hub:
         return node
 
     def _forget(self, nodes: list[Node], step: Step) -> None:
-        """These have ended: nothing of what went wrong with them matters any more, and copies are to be dropped."""
+        """Forget the retries, losses and output of ended tasks, and have their stray copies killed."""
         self.trials.forget(nodes)
         if self._intake:
             self._intake.forget([node.id for node in nodes])
@@ -809,7 +814,7 @@ class Hub:
                 step.tell(worker, messages.Cancel(tuple(ids)))
 
     def _repeated(self, worker: WorkerState, result: Result) -> bool:
-        """Whether this is a result that came before: a worker repeats it when the answer got lost."""
+        """Whether this result was received before: a worker repeats it when the answer was lost."""
         node = self.graph.find(result.task)
         return (
             node is not None
@@ -831,7 +836,7 @@ class Hub:
             self._to_cancel.discard(node)
             self._forget([node], step)
             step.events.append(events.Killed(now, worker.location, ended, self.stopping or ON_REQUEST))
-            self._tell_skipped(skipped, now, step)
+            self._report_skipped(skipped, now, step)
             return
         node.failures += 1
         retries = node.task.options.retries
@@ -843,18 +848,18 @@ class Hub:
         self._give_up(node, worker.location, result, now, step)
 
     def _give_up(self, node: Node, location: str, result: Result, now: float, step: Step) -> None:
-        """A task has failed for good."""
+        """Fail a task for good, skip its successors, and stop when `halt` is reached."""
         self._forget([node], step)
         skipped = self.graph.fail(node)
         self._note_ends(now, [node])
         step.events.append(events.Failed(now, location, Ended(node.id, node.name, result)))
-        self._tell_skipped(skipped, now, step)
+        self._report_skipped(skipped, now, step)
         halt, counts = self.policy.halt, self.graph.counts
         if halt is not None and not self.stopping and halt.reached(counts[State.FAILED], sum(counts.values())):
             self._stop(now, f"{counts[State.FAILED]} failed", halt.now, step)
 
-    def _tell_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
-        """One event for each culprit, in order."""
+    def _report_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
+        """Report skipped tasks, with one event for each culprit."""
         self._forget(skipped, step)
         by_culprit: dict[str, list[Named]] = {}
         for node in skipped:
@@ -869,7 +874,7 @@ class Hub:
         for worker in self.workers.values():
             if not worker.held:
                 continue
-            if not worker.slots:  # it cannot be told
+            if not worker.slots:  # a C++ worker takes no unasked messages
                 if running:
                     self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
             elif running:
@@ -896,35 +901,35 @@ class Hub:
         self._revoke([node for node in recent if node.state in (State.DONE, State.FAILED)], now, reason, step)
 
     def _revoke(self, nodes: Sequence[Node], now: float, reason: str, step: Step) -> None:
-        """The ends of these prove nothing: they are to run again, and so is what has started on their account."""
+        """Run tasks again whose results do not count, together with all that has started because of them."""
         if not nodes:
             return
-        all_of_it = self.graph.resting_on(nodes)
-        for node in all_of_it:
+        affected = self.graph.resting_on(nodes)
+        for node in affected:
             if node.state is State.ASSIGNED:
                 self._interrupt(node, now, reason, step)
         for was in (State.DONE, State.FAILED):
-            ended = [node for node in all_of_it if node.state is was and not node.is_join]
+            ended = [node for node in affected if node.state is was and not node.is_join]
             if ended:
                 attempts = [node.attempt for node in ended]
                 step.events.append(events.Revoked(now, _named(ended), attempts, was, reason))
-        revived = self.graph.revoke([node for node in all_of_it if node.state is not State.CANCELLED])
+        revived = self.graph.revoke([node for node in affected if node.state is not State.CANCELLED])
         if revived:
             step.events.append(events.Revived(now, _named(revived)))
 
     def _interrupt(self, node: Node, now: float, reason: str, step: Step) -> None:
-        """Take a task from its worker, which is to end it: it is to run again."""
+        """Take a task from its worker, which must kill it; the task will run again."""
         worker = self.workers[node.holder or ""]
         if worker.slots:
             step.tell(worker, messages.Cancel((node.id,)))
-        if node in self._to_cancel:  # somebody has cancelled it meanwhile
+        if node in self._to_cancel:  # it was cancelled meanwhile
             self._take_back(worker, [node], now, reason, step, lost=True)
             return
         worker.held.pop(node.id, None)
         self.dispatch.update_load(worker)
         self._intake.forget([node.id])
         self.graph.put_back([node])
-        result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="what it comes after is to run again")
+        result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="a task that it depends on must run again")
         step.events.append(events.Interrupted(now, worker.location, Ended(node.id, node.name, result), reason))
 
     def check(self) -> None:
@@ -932,10 +937,10 @@ class Hub:
         self.graph.check()
         held = {id: worker.location for worker in self.workers.values() for id in worker.held}
         assigned = {node.id: node.holder for node in self.graph.names.values() if node.state is State.ASSIGNED}
-        assert held == assigned, "each assigned task is held by its holder, and by nobody else"
+        assert held == assigned, "each assigned task is held by its holder only"
         self.dispatch.check(self.workers)
-        assert all(node.state is State.ASSIGNED for node in self._to_cancel), "only what somebody holds is doomed"
-        assert all(self.graph.suspended[node] for node in self._held), "what is held is suspended"
+        assert all(node.state is State.ASSIGNED for node in self._to_cancel), "only assigned tasks wait to be cancelled"
+        assert all(self.graph.suspended[node] for node in self._held), "held tasks are suspended"
         assert self.trials.lost.keys() <= {n for n in self.graph.names.values() if n.state in ACTIVE}, "suspects run"
 
 
@@ -943,7 +948,7 @@ def _may_cancel(node: Node) -> bool:
     return node.state in ACTIVE
 
 
-def _is_meant(location: str, text: str) -> bool:
+def _matches(location: str, text: str) -> bool:
     if not is_glob(text):
         return location == text
     try:

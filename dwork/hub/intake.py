@@ -1,8 +1,9 @@
-"""How much of what running attempts print has arrived, so that none of it counts twice and what is missing is missed.
+"""How much output of running attempts has arrived, so that no byte counts twice and missing bytes are noticed.
 
-A worker numbers the bytes of each stream. A piece that begins where the last one ended is new; one that begins before
-that came once already, as far as it overlaps; one that begins behind it shows a gap, and what fills that is to come
-first, so it is not taken. A result tells how many bytes were sent: it counts when they are here.
+Each piece of output has its byte position in the stream. A piece that starts where the last one ended is new. Of a
+piece that starts earlier, the overlapping part has already arrived. A piece that starts later shows a gap; it is
+ignored, since the bytes before it must come first. A result has the number of bytes that were sent; it counts once they
+have arrived.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dwork.core.messages import Output
 
 @dataclass(slots=True)
 class _Arrived:
-    """Of one attempt: bytes of stdout and stderr; how many there were when more was asked for, and how often."""
+    """One attempt: bytes of stdout and stderr; their sum when more was last asked for, and how often in a row."""
 
     attempt: int
     bytes: list[int] = field(default_factory=lambda: [0, 0])
@@ -24,7 +25,7 @@ class _Arrived:
 
 
 class Intake:
-    """Of each task, the attempt that some worker holds and has sent output of."""
+    """For each task, the output of the attempt that a worker holds, if any has been sent."""
 
     def __init__(self) -> None:
         self._of: dict[int, _Arrived] = {}
@@ -33,27 +34,27 @@ class Intake:
         return bool(self._of)
 
     def restore(self, id: int, attempt: int, bytes: tuple[int, int]) -> None:
-        """So much has arrived before."""
+        """Set how many bytes of stdout and stderr have already arrived."""
         self._of[id] = _Arrived(attempt, list(bytes))
 
     def attempt(self, id: int) -> int:
-        """Which attempt of a task its worker holds, which may be older than the last one; 0: nothing was sent of it."""
+        """Return the attempt that has sent output, which may be older than the task's last one; 0 when none has."""
         arrived = self._of.get(id)
         return 0 if arrived is None else arrived.attempt
 
     def take(self, output: Output, attempt: int) -> bytes:
-        """What is new of a piece, of the attempt that its worker holds."""
+        """Count a piece of the attempt that its worker holds; return the bytes of it that are new."""
         arrived = self._get(output.task, attempt)
         have = arrived.bytes[output.stream - 1]
-        skip = have - output.position if output.attempt else 0  # whoever does not count is believed
+        skip = have - output.position if output.attempt else 0  # an older worker sends no position: all is new
         new = output.data[skip:] if skip >= 0 else b""
         arrived.bytes[output.stream - 1] += len(new)
         return new
 
     def asks(self, id: int, attempt: int, sent: tuple[int, ...]) -> int:
-        """How often one has asked in vain for what is missing of so many bytes, this time included; 0: nothing is."""
+        """Return how often missing output was asked for without success, this time included; 0 when none is missing."""
         arrived = self._get(id, attempt)
-        if all(have >= told for have, told in zip(arrived.bytes, sent, strict=False)):
+        if all(have >= n for have, n in zip(arrived.bytes, sent, strict=False)):
             return 0
         total = sum(arrived.bytes)
         arrived.asked = arrived.asked + 1 if total == arrived.asked_at else 1
@@ -61,7 +62,7 @@ class Intake:
         return arrived.asked
 
     def forget(self, ids: Iterable[int]) -> None:
-        """These attempts are over, or nobody's any more: one that comes back sends all again."""
+        """Drop attempts that have ended or are no longer assigned: one that returns sends all its output again."""
         for id in ids:
             self._of.pop(id, None)
 

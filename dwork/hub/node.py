@@ -1,4 +1,4 @@
-"""A task in the graph, as a node that knows its neighbours."""
+"""A node of the task graph: a task with its state and its neighbours."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from dwork.core.task import State, Task
 class Node:
     """A task's place in the graph.
 
-    waiting: how many predecessors are unfinished. holder: the location that has it, or that ended it.
-    attempt: how often it was handed out and not given back unstarted. failures: how many attempts ended badly.
-    culprit: the failed or cancelled task for which this one is skipped.
+    waiting: how many predecessors are unfinished, plus suspensions. holder: the location that holds it, or that ended
+    it. attempt: how often it was handed out and not given back unstarted. failures: how many attempts failed.
+    culprit: the failed or cancelled task because of which this one is skipped.
     """
 
     __slots__ = (

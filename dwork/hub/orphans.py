@@ -1,8 +1,8 @@
-"""Copies of tasks that run outside the book: their workers were taken for lost, and the tasks are ready again.
+"""Copies of tasks that the graph does not know of: their workers were taken for lost, and the tasks made ready again.
 
-A worker that was only cut off for a while comes back with them. What it has finished counts, unless the task ended
-elsewhere meanwhile; what it still runs becomes its own again when nobody else has it, goes on as a stray while
-another worker runs the task too (whoever ends it first wins), and is to be dropped when the task has ended.
+A worker that was only cut off for a while returns with them. A copy that it has finished counts, unless the task has
+ended elsewhere meanwhile. A copy that it still runs is assigned to it again if no other worker has the task; otherwise
+both run, and the first one to succeed counts. When the task has ended, all other copies are killed.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dwork.hub.node import Node
 
 
 class Orphans:
-    """Of each task, which workers may have a copy that the graph does not know of: location and attempt."""
+    """For each task, the workers that may have a copy unknown to the graph: location and attempt."""
 
     def __init__(self) -> None:
         self._copies: dict[Node, dict[str, int]] = {}
@@ -22,16 +22,16 @@ class Orphans:
         return bool(self._copies)
 
     def add(self, nodes: Iterable[Node], location: str) -> None:
-        """A worker was lost with these in its hands."""
+        """Add the tasks that a lost worker held."""
         for node in nodes:
             self._copies.setdefault(node, {})[location] = node.attempt
 
     def attempt(self, node: Node, location: str) -> int:
-        """Which attempt a worker's copy is; 0 when it has none."""
+        """Return the attempt of a worker's copy; 0 when it has none."""
         return self._copies.get(node, {}).get(location, 0)
 
     def drop(self, node: Node, location: str) -> None:
-        """A worker has that copy no more, or it is known to the graph again."""
+        """Drop a copy that the worker no longer has, or that the graph knows again."""
         copies = self._copies.get(node)
         if copies is not None:
             copies.pop(location, None)
@@ -39,10 +39,10 @@ class Orphans:
                 del self._copies[node]
 
     def end(self, nodes: Iterable[Node]) -> dict[str, list[int]]:
-        """These have ended: whose copies are to be dropped, by location."""
-        told: dict[str, list[int]] = {}
+        """Drop the copies of ended tasks; return the ids of those to kill, by location."""
+        ids: dict[str, list[int]] = {}
         if self._copies:
             for node in nodes:
                 for location in self._copies.pop(node, {}):
-                    told.setdefault(location, []).append(node.id)
-        return told
+                    ids.setdefault(location, []).append(node.id)
+        return ids

@@ -1,9 +1,9 @@
-"""The ready tasks in the order in which they go out, and a queue for each kind of request.
+"""The ready tasks in the order in which they are handed out, with a queue for each kind of request.
 
-By priority, then what asks for more (GPUs, cores, memory), so that the small ones fill what the large ones leave; then
-what was released last, then first come. Some tasks go last, whatever their priority: those that went wrong before. A
-worker is offered the best of each kind that it has room for: the time for that grows with the number of kinds that
-wait, not with the number of tasks.
+The order: by priority; then larger requests first (GPUs, cores, memory), so that small tasks fill the gaps that large
+ones leave; then the most recently released; then first come, first served. Tasks that were lost before, or failed in an
+earlier run, go last, whatever their priority. A worker gets the first tasks of each kind that it has room for; the time
+for that grows with the number of kinds that are ready, not with the number of tasks.
 """
 
 from __future__ import annotations
@@ -19,36 +19,36 @@ from dwork.core.task import PLAIN, State
 from dwork.hub.node import Node
 
 READY = State.READY
-#: The priority of the first of those that go last, below all that a task can ask for.
+#: The priority of the first of the tasks that go last, below any priority that a task can set.
 LAST = -(1 << 40)
 
 
 class Room(Protocol):
-    """What somebody can take."""
+    """How many tasks of each kind a worker can take."""
 
     def fit(self, asked: Resources) -> int:
-        """How many more tasks that ask for this."""
+        """Return how many more tasks with this request fit."""
 
     def claim(self, asked: Resources, n: int) -> None:
-        """It gets n of them; with n below zero it gives some back."""
+        """Use the room of n such tasks; a negative n frees it."""
 
 
 class ReadyQueue:
-    """See the module's text.
+    """See the module docstring.
 
-    An entry counts only while its node is ready: a task that is cancelled or gets a new predecessor stays where it
-    is and is passed over when its turn comes, so leaving from the middle costs nothing.
+    An entry counts only while its node is ready: a task that is cancelled or gets a new predecessor stays where it is
+    and is ignored when its turn comes, so leaving the middle of a queue costs nothing.
     """
 
     __slots__ = ("_kinds", "_plain", "last")
 
     def __init__(self) -> None:
-        self.last: dict[Node, int] = {}  # those that go last, and how far behind the first of them
+        self.last: dict[Node, int] = {}  # the nodes that go last, and how far behind LAST
         self._plain = _Queue()
-        self._kinds: dict[Resources, _Queue] = {ONE_CORE: self._plain}  # the first one stays, others come and go
+        self._kinds: dict[Resources, _Queue] = {ONE_CORE: self._plain}  # this one is permanent, others come and go
 
     def append(self, nodes: Iterable[Node]) -> None:
-        """New tasks queue behind."""
+        """Add nodes at the back of their queues."""
         plain = self._plain.at(0)
         last = self.last
         for node in nodes:
@@ -58,7 +58,7 @@ class ReadyQueue:
                 self._place(node).append(node)
 
     def prepend(self, nodes: Sequence[Node]) -> None:
-        """Tasks that a completion released, or that came back, go first; nodes keep their order."""
+        """Add nodes that a completion released or that came back at the front, in their order."""
         plain = self._plain.at(0)
         last = self.last
         for node in reversed(nodes):
@@ -78,17 +78,17 @@ class ReadyQueue:
 
     @property
     def is_plain(self) -> bool:
-        """Whether all that is ready asks for a core and nothing else."""
+        """Whether all ready tasks ask for one core and nothing else."""
         return len(self._kinds) == 1
 
     def kinds(self) -> dict[Resources, int]:
-        """What the ready tasks ask for, with the highest priority of those that do."""
+        """Return the kinds of request of the ready tasks, each with the highest priority among its tasks."""
         tops = {asked: queue.top() for asked, queue in self._kinds.items()}
         self._kinds = {asked: q for asked, q in self._kinds.items() if tops[asked] is not None or q is self._plain}
         return {asked: top for asked, top in tops.items() if top is not None}
 
     def take(self, n: int, room: Room | None = None) -> list[Node]:
-        """Remove and return up to n nodes for which there is room; None: there is for all."""
+        """Remove and return up to n nodes that fit into room; None: all fit."""
         if room is None and self.is_plain:
             return self._plain.take(n)
         taken: list[Node] = []
@@ -110,7 +110,7 @@ class ReadyQueue:
         return taken
 
     def __iter__(self) -> Iterator[Node]:
-        """All ready nodes in order (each once)."""
+        """Iterate over all ready nodes in order, each once."""
         seen = set()
         for node in self._entries():
             if node.state is READY and node.id not in seen:
@@ -124,12 +124,12 @@ class ReadyQueue:
 
 
 def _order(asked: Resources, priority: int) -> tuple[int, int, int, int]:
-    """The least goes first."""
+    """Return the sort key of a queue; the least goes first."""
     return -priority, -asked.gpus, -asked.cores, -asked.memory
 
 
 class _Queue:
-    """Tasks that ask for the same: a double-ended queue per priority."""
+    """Tasks with the same request: a double-ended queue per priority."""
 
     __slots__ = ("_order", "_queues")
 
@@ -138,6 +138,7 @@ class _Queue:
         self._order: list[int] = []  # negated priorities, ascending: the highest priority first
 
     def at(self, priority: int) -> deque[Node]:
+        """Return the queue of a priority, creating it when needed."""
         queue = self._queues.get(priority)
         if queue is None:
             queue = self._queues[priority] = deque()
@@ -145,7 +146,7 @@ class _Queue:
         return queue
 
     def top(self) -> int | None:
-        """The highest priority of something that is ready; what is not any more is dropped on the way."""
+        """Return the highest priority of a ready node, None when there is none; drops entries that are not ready."""
         while self._order:
             queue = self._queues[-self._order[0]]
             while queue and queue[0].state is not READY:
@@ -156,14 +157,14 @@ class _Queue:
         return None
 
     def take(self, n: int, priority: int | None = None) -> list[Node]:
-        """Remove and return up to n nodes; with a priority, of this alone. Emptied priorities are forgotten."""
+        """Remove and return up to n nodes, only of this priority unless it is None. Empty queues are removed."""
         taken: list[Node] = []
         while self._order and len(taken) < n and (priority is None or -self._order[0] == priority):
             queue = self._queues[-self._order[0]]
             while queue and len(taken) < n:
                 node = queue.popleft()
                 if node.state is READY:
-                    # Marked at once: a node can have a stale second entry, which must not be taken too.
+                    # Set the state now: a node can have a stale second entry, which must not be taken too.
                     node.state = State.ASSIGNED
                     taken.append(node)
             if not queue:

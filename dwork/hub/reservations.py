@@ -1,10 +1,11 @@
-"""How tasks that ask for several cores, memory or GPUs get a place.
+"""Reservations: how tasks that ask for several cores, memory or GPUs find room.
 
-A worker gets such a task only when it could start it at once, beside all that it holds. Left at that, a task that
-needs a whole node would wait for ever, since a node that runs small ones is never empty. So for each kind of request
-that fits nowhere one worker is *kept*: it gets nothing more that would be in the way, and gives back what it has not
-started, until the first of these tasks fits. Then, if there are more of them, the next worker is kept. Only one at a
-time, since a kept worker idles in part; and none for those of low priority while others can run.
+A worker gets such a task only when it could start it immediately, beside everything that it holds. With that rule
+alone, a task that needs a whole node would wait forever, since a node that runs small tasks is never empty. So for each
+kind of request that fits nowhere, one worker is *kept* (reserved): it gets no more tasks that would be in the way, and
+gives back those that have not started, until the first task of the kind fits. If there are more, a worker is kept for
+the next one. Only one worker is kept per kind at a time, since a kept worker is partly idle; and none is kept for a
+kind while tasks of higher priority, for which no worker is kept, are ready.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from collections.abc import Collection, Iterable, Mapping
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.hub.workers import WorkerState
 
-#: The memory of a worker of which nobody knows how much it has, in bytes.
+#: The memory of a worker that does not know how much it has, in bytes.
 _PLENTY = 1 << 62
 
 
 class WorkerRoom:
-    """What a worker can take now. spare: so many tasks of one core it may have in any case.
+    """The tasks that a worker can take now. spare: how many tasks of one core it may get in any case.
 
-    kept: what it is kept for; everything else must leave room for that.
+    kept: the request that it is kept for; all other tasks must leave room for that.
     """
 
     __slots__ = ("_cores", "_gpus", "_kept", "_memory", "_slots", "_spare")
@@ -37,7 +38,7 @@ class WorkerRoom:
         self._kept = kept
 
     def fit(self, asked: Resources) -> int:
-        """How many more tasks that ask for this."""
+        """Return how many more tasks with this request fit."""
         slots, cores, memory, gpus = self._slots, self._cores, self._memory, self._gpus
         if self._kept is not None and asked != self._kept:
             slots, cores, memory, gpus = (
@@ -51,7 +52,7 @@ class WorkerRoom:
         return max(0, n, self._spare if asked is ONE_CORE else 0)
 
     def claim(self, asked: Resources, n: int) -> None:
-        """It gets n of them; with n below zero it gives some back."""
+        """Use the room of n such tasks; a negative n frees it."""
         self._slots -= n
         self._cores -= n * asked.cores
         self._memory -= n * asked.memory
@@ -63,32 +64,33 @@ class WorkerRoom:
 
 
 class Kept:
-    """Which workers are kept for what, by location.
+    """The kept workers by location, with the request that each is kept for.
 
-    unmet: kinds of request that none of the workers could ever meet.
+    unmet: kinds of request that no worker could ever satisfy.
     """
 
     def __init__(self) -> None:
         self.by_location: dict[str, Resources] = {}
         self.unmet: set[Resources] = set()
-        self._nobody: set[Resources] = set()  # nor could anybody be kept for these, since all who could are kept
+        self._nobody: set[Resources] = set()  # kinds without a kept worker, since all able ones are kept for others
 
     def for_what(self, worker: WorkerState) -> Resources | None:
+        """Return the request that a worker is kept for; None when it is not kept."""
         return self.by_location.get(worker.location)
 
     def forget(self, worker: WorkerState) -> None:
-        """It has got what it was kept for."""
+        """End the reservation of a worker, for example because it got the task."""
         if self.by_location.pop(worker.location, None) is not None:
             self._nobody.clear()
 
     def reconsider(self, worker: WorkerState) -> None:
-        """It is there, or gone, or has other means."""
+        """Choose anew after a worker has joined, left, or changed its resources."""
         self.forget(worker)
         self._nobody.clear()
         self.unmet.clear()
 
     def drop_idle(self, kinds: Iterable[Resources]) -> list[str]:
-        """Keep nobody for what is not ready any more; return who was."""
+        """End the reservations for kinds that are no longer ready; return the locations that were kept."""
         wanted = set(kinds)
         self._nobody &= wanted
         self.unmet &= wanted
@@ -98,9 +100,9 @@ class Kept:
         return gone
 
     def choose(self, kinds: Mapping[Resources, int], workers: Collection[WorkerState]) -> list[WorkerState]:
-        """Keep a worker for each kind that needs one, the one that is the nearest to having room; return these.
+        """Keep a worker for each kind that needs one, the one that lacks least; return the newly kept workers.
 
-        kinds: what is ready, with its highest priority.
+        kinds: the ready kinds, each with its highest priority.
         """
         placed = self._nobody.union(self.unmet, self.by_location.values())
         open_to = max((priority for asked, priority in kinds.items() if asked not in placed), default=0)
@@ -120,7 +122,7 @@ class Kept:
 
 
 def _lack(worker: WorkerState, asked: Resources) -> float:
-    """How much of its cores, memory and GPUs must become free for that, as shares added up."""
+    """Return the sum of the fractions of a worker's cores, memory and GPUs that must become free for a request."""
     has, more = worker.has, worker.more
     running = min(len(worker.held), worker.slots)
     lack = max(0.0, asked.cores - (has.cores - more.cores - running)) / has.cores

@@ -1,4 +1,4 @@
-"""Which tasks somebody means who writes names, `#ids` and globs."""
+"""Find the tasks that names, `#ids` and globs refer to."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from dwork.hub.node import Node
 
 
 def find(graph: Graph, text: str) -> Node | None:
-    """The task of that name, or that `#id`."""
+    """Return the task with this name or `#id`; None when there is none."""
     node = graph.find(text)
     if node is None and text[:1] == "#" and text[1:].isdecimal() and len(text) < 20:
         node = graph.find(int(text[1:]))
@@ -19,17 +19,17 @@ def find(graph: Graph, text: str) -> Node | None:
 
 
 def select(graph: Graph, texts: Iterable[str], fits: Callable[[Node], bool], why_not: str) -> list[Node]:
-    """The tasks that are meant, each once; joins are never.
+    """Return the tasks that the texts refer to, each once, without joins.
 
-    A name or number must fit, or GraphError is raised; of those that a glob matches only those that fit are meant.
-    Time is linear in tasks for each glob.
+    A task given by name or `#id` must pass `fits`, or GraphError is raised with why_not; of the tasks that a glob
+    matches, only those that pass are returned. Each glob takes time linear in the number of tasks.
     """
     selected: dict[Node, None] = {}
     for text in texts:
         node = find(graph, text)
         if node is not None:
             if node.is_join:
-                raise GraphError(f"{node.name!r} has nothing to run; it follows from the tasks before it")
+                raise GraphError(f"{node.name!r} has nothing to run; its state follows from the tasks before it")
             if not fits(node):
                 raise GraphError(f"task {node.name!r} is {node.state.value}: {why_not}")
             selected[node] = None

@@ -47,7 +47,7 @@ def test_an_lsf_job_that_has_stopped_at_once_does_not_come_back(run: Callable, t
     (tmp_path / "tasks.txt").write_text("true   #DWORK min-time=13h\n")
     ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path)
     assert ran.code == 1
-    assert "what is left would not end before the job does" in ran.err
+    assert "the remaining tasks would not finish before the job ends" in ran.err
 
 
 def test_a_flux_job_goes_on_in_another_one(run: Callable, tmp_path: Path, path: str) -> None:

@@ -66,7 +66,7 @@ def test_commands_of_any_bytes_reach_the_worker_and_names_must_be_text(client: C
 def test_the_same_task_may_be_created_twice_and_another_of_that_name_may_not(client: Client, hub: Any) -> None:
     client.create("a", cores=2)
     client.create("a", cores=2)
-    with pytest.raises(GraphError, match="'a' exists already"):
+    with pytest.raises(GraphError, match="'a' already exists"):
         client.create("a")
     assert hub.names == ["a"]
 

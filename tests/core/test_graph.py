@@ -275,7 +275,7 @@ def test_a_cancelled_task_is_passed_over_and_its_successors_are_skipped(graph: G
     assert names(graph.cancel(graph.names["a"])) == ["c"]
     assert graph.ready == 1
     assert take(graph, 9) == ["b"]
-    with pytest.raises(GraphError, match="'a' is cancelled already"):
+    with pytest.raises(GraphError, match="'a' is already cancelled"):
         graph.cancel(graph.names["a"])
 
 
@@ -337,7 +337,7 @@ def test_a_task_that_an_earlier_wish_skipped_stays_skipped(graph: Graph) -> None
         ([("a", ["x"]), ("x", ["c"])], "wait for one another"),
         ([("x", ["a"]), ("a", ["x"])], "wait for one another"),
         ([("x", []), ("a", ["nosuch"])], "'nosuch', which does not exist"),
-        ([("x", ["a"]), ("old", ["a"])], "'old' is done already"),
+        ([("x", ["a"]), ("old", ["a"])], "'old' is already done"),
     ],
 )
 def test_an_illegal_extension_changes_nothing(graph: Graph, wanted: list[tuple[str, list[str]]], reason: str) -> None:

@@ -55,6 +55,6 @@ def test_who_asks_again_waits_anew_and_who_is_gone_no_more(stage: Stage) -> None
 def test_nobody_waits_for_less_than_no_time(stage: Stage) -> None:
     for wait in (-1.0, math.nan):
         reply = stage.ask("p", m.Await(wait))
-        assert isinstance(reply, m.Error) and "nobody can wait" in reply.text
+        assert isinstance(reply, m.Error) and "wait must be 0 or more" in reply.text
     stage.took(stage.hub.conclude(0))
     assert stage.take() == []

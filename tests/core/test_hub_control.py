@@ -182,7 +182,7 @@ def test_when_the_last_task_is_cancelled_all_who_wait_may_go(stage: Stage) -> No
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled", "skipped"])
 def test_what_has_ended_cannot_be_cancelled(stage: Stage, state: str) -> None:
     four(stage)
-    assert f"'{state}' is {state}: only what has not ended" in stage.refused(Verb.CANCEL, state)
+    assert f"'{state}' is {state}: only a task that has not ended" in stage.refused(Verb.CANCEL, state)
     assert stage.order(Verb.CANCEL, "*") == m.OK(n=1)
 
 
@@ -268,7 +268,7 @@ def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_aga
     assert stage.heard() == [e.Revived(100.0, [(1, "b")]), e.Skipped(100.0, [(1, "b")], "a")]
     assert stage.states() == "failed skipped skipped"
     assert culprit(stage, "c") == "a"
-    assert "'b' is skipped: only what has failed or was cancelled" in stage.refused(Verb.RETRY, "b")
+    assert "'b' is skipped: only a failed or cancelled task" in stage.refused(Verb.RETRY, "b")
     stage.order(Verb.RETRY, "a")
     assert sorted(named(stage.heard()[-1])) == ["a", "b", "c"]
     for name in "abc":
@@ -296,7 +296,7 @@ def test_a_way_through_a_lost_task_may_come_back_and_so_must_be_no_circle(stage:
 @pytest.mark.parametrize("state", ["done", "skipped", "ready"])
 def test_only_what_failed_or_was_cancelled_can_be_tried_again(stage: Stage, state: str) -> None:
     four(stage)
-    assert f"'{state}' is {state}: only what has failed or was" in stage.refused(Verb.RETRY, state)
+    assert f"'{state}' is {state}: only a failed or cancelled" in stage.refused(Verb.RETRY, state)
     assert stage.order(Verb.RETRY, "*") == m.OK(n=2)
     assert stage.states() == "done ready waiting ready ready"
 
@@ -395,8 +395,8 @@ def test_only_what_nobody_holds_can_be_held(stage: Stage, state: str) -> None:
     stage.create("assigned")
     stage.order(Verb.HOLD, "ready")
     assert told(stage.ask("p", m.Steal("vm"))) == ["assigned"]
-    assert f"'{state}' is {state}: only what nobody holds" in stage.refused(Verb.HOLD, state)
-    assert "'ready' is waiting: only what nobody holds" in stage.refused(Verb.HOLD, "ready")
+    assert f"'{state}' is {state}: only a waiting or ready task can be held" in stage.refused(Verb.HOLD, state)
+    assert "'ready' is waiting: only a waiting or ready task can be held" in stage.refused(Verb.HOLD, "ready")
     assert f"'{state}' is {state}: it is not held" in stage.refused(Verb.RELEASE, state)
     assert stage.order(Verb.RELEASE, "*") == m.OK(n=1)
 

@@ -42,7 +42,7 @@ def test_a_task_that_would_not_end_in_time_is_not_started_and_others_are(stage: 
     stage.say("p", complete("w", 2, Result(1, 1), Result(2, 1), slots=3))
     stage.take()
     assert stage.hub.over and stage.hub.is_drained
-    assert stage.hub.stopping == "what is left would not end before the job does (1 say so)"
+    assert stage.hub.stopping == "the remaining tasks would not finish before the job ends (1 too long)"
     assert stage.state("long") is State.WAITING
 
 
@@ -60,7 +60,7 @@ def test_what_is_left_can_be_compared_with_the_run_times_seen(stage: Stage) -> N
     stage.say("p", complete("w", 2, Result(0, 1, seconds=60.0), n=1))
     stage.say("p", complete("w", 3, Result(1, 1, seconds=80.0), n=1))
     assert [told(message) for _, message in stage.take() if isinstance(message, m.Transfer)] == [["a"], ["b"]]
-    assert stage.hub.stopping == "what is left would not end before the job does (1 say so)"
+    assert stage.hub.stopping == "the remaining tasks would not finish before the job ends (1 too long)"
 
 
 def test_an_end_that_is_put_off_lets_them_start(stage: Stage) -> None:
@@ -101,7 +101,7 @@ def test_a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending(stage: S
     stage.wait(1.0)
     assert stage.hub.over and stage.states() == "ready ready"
     lost = stage.heard()[-1]
-    assert isinstance(lost, e.Requeued) and lost.lost and lost.reason == "it did not end in 30 s"
+    assert isinstance(lost, e.Requeued) and lost.lost and lost.reason == "it did not end within 30 s"
     assert stage.take() == []
 
 

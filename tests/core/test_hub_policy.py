@@ -246,7 +246,7 @@ def test_a_task_with_which_five_workers_died_has_failed_and_says_so() -> None:
     assert isinstance(failed, e.Failed) and (failed.location, failed.task.name) == ("w4", "a")
     result = failed.task.result
     assert (result.attempt, result.exit_status) == (5, LOST_TOO_OFTEN)
-    assert result.error == "5 workers died with it; the last: gone"
+    assert result.error == "5 workers died while running it; the last: gone"
     assert isinstance(skipped, e.Skipped)
     assert (skipped.culprit, sorted(named.name for named in skipped.tasks)) == ("a", ["b", "c"])
     assert stage.hub.over

@@ -100,7 +100,7 @@ def test_what_was_held_is_held_and_what_was_cancelled_while_it_was_held_too() ->
     )
     assert stage.states() == "waiting cancelled skipped"
     assert stage.ask("p", m.Steal("vm")) == m.NotFound()
-    assert "only what nobody holds" in stage.refused(Verb.HOLD, "a")
+    assert "only a waiting or ready task can be held" in stage.refused(Verb.HOLD, "a")
     assert stage.order(Verb.RETRY, "b") == m.OK(n=1)
     assert stage.states() == "waiting waiting waiting"
     assert stage.order(Verb.RELEASE, "*") == m.OK(n=3)
@@ -132,8 +132,8 @@ def test_each_task_of_a_record_may_stand_before_those_that_it_comes_after() -> N
     ("entries", "reason"),
     [
         ([Restored(0, task("a", "b")), Restored(1, task("b", "a"))], "wait for one another: a -> b -> a|b -> a -> b"),
-        ([Restored(0, task("a")), Restored(1, task("a"))], "the same name or number"),
-        ([Restored(0, task("a")), Restored(0, task("b"))], "the same name or number"),
+        ([Restored(0, task("a")), Restored(1, task("a"))], "the same name or id"),
+        ([Restored(0, task("a")), Restored(0, task("b"))], "the same name or id"),
         ([Restored(0, task("a", "nosuch"))], "'nosuch', which does not exist"),
     ],
 )

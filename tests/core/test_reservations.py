@@ -252,7 +252,7 @@ def test_a_hub_whose_workers_are_all_there_stops_when_nothing_else_is_left() -> 
     stage.wait(6.0)
     assert not stage.hub.stopping
     done(stage, "w", 2, "s")
-    assert stage.hub.stopping == "what is left asks for more than any worker has"
+    assert stage.hub.stopping == "the remaining tasks ask for more than any worker has"
     assert stage.hub.over
 
 
@@ -266,7 +266,7 @@ def test_what_a_task_misses_is_told(stage: Stage) -> None:
     assert come(stage, "w", has=Resources(4, GIB)) == ["l"]
     create(stage, task("k", cores=4))
     assert misses("k") == "no worker has 4 cores free"
-    assert misses("g") == "it asks for 1 core and 1 GPU, and no worker has that (the most: 4 cores and 1.0 GiB)"
+    assert misses("g") == "it asks for 1 core and 1 GPU, but no worker has that (maximum: 4 cores and 1.0 GiB)"
     assert misses("s") == misses("l") == ""
 
 

@@ -57,8 +57,8 @@ def test_tasks_get_the_cores_and_gpus_that_they_ask_for(mpirun: list[str], run: 
 def test_what_no_rank_can_ever_run_is_refused_at_the_start(mpirun: list[str], run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("touch ran\ntrue #DWORK cores=1000 name=large\n")
     ran = run(*mpirun, "-n", 3, sys.executable, "-m", "dwork.pool", "tasks.txt")
-    assert ran.own_err[-1].startswith("dwork: large asks for 1,000 cores, and no worker has that (the most: ")
-    assert ran.own_err[-1].endswith("--slots auto, or say --elastic if such workers will join")
+    assert ran.own_err[-1].startswith("dwork: large asks for 1,000 cores, but no worker has that (maximum: ")
+    assert ran.own_err[-1].endswith("--slots auto, or use --elastic if such workers will join")
     assert not (tmp_path / "ran").exists()
 
 

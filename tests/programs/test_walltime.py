@@ -45,7 +45,7 @@ def test_a_task_that_does_not_fit_is_left_for_the_next_run(run: Callable, tmp_pa
     (tmp_path / "tasks.txt").write_text("true   #DWORK name=long min-time=2h\ntrue   #DWORK name=short\n")
     ran = run(*POOL, "--walltime", "1h", "tasks.txt")
     assert ran.code == 3, ran.err
-    assert "what is left would not end before the job does (1 say so)" in ran.err
+    assert "the remaining tasks would not finish before the job ends (1 too long)" in ran.err
     assert attempts(tmp_path) == [("short", "done")]
 
 
