@@ -1,4 +1,4 @@
-"""The worker's loop: between its hub at the other end of a transport, and its processes."""
+"""The worker's loop: connects a worker to its hub, over a transport, and to its processes."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from dwork.worker.worker import Worker
 if TYPE_CHECKING:
     from dwork.host.walltime import Walltime
 
-#: How long a worker whose slots are all busy may not look what the hub says, in seconds: at least, at most, and of the
-#: time since it started its last task. A child that ends wakes it at once.
+#: How long a worker whose slots are all busy sleeps without reading messages: the least and most seconds, and the
+#: fraction of the time since its last task start. A child that ends wakes it immediately.
 BUSY_POLL: Final = (0.002, 0.02, 0.01)
 
-#: How long a rank waits for its hub, in beats, of which the hub lets eight be missing; and in seconds at the least.
+#: How long a rank waits for its silent hub: in beats (the hub waits eight for a worker), and at least in seconds.
 PATIENCE: Final = 16
 LEAST_PATIENCE: Final = 10.0
-#: Seconds that the end of a task waits which somebody else may have ended. A batch system that ends a job sends its
-#: signal to tasks, workers and hub one after the other; the hub must have its own by then, or it would count a failure.
+#: Seconds to delay the result of a task that the batch system may have killed. When it ends a job, it signals tasks,
+#: workers and hub one after the other; the hub must get its own signal first, or it would count a failure.
 SUSPICION: Final = 1.0
 
 _CAUGHT: Final = (signal.SIGCHLD, *ENDS)
@@ -55,17 +55,17 @@ def work(
     job: Walltime | None = None,
     spared: int = 0,
 ) -> Connection | None:
-    """Run a worker until it is over; no process that it has started outlives it.
+    """Run a worker until it has nothing left to do; no process that it has started outlives it.
 
-    Return None, or where the hub wants to be talked to instead, when it says so before it has given any task.
+    Return None, or the connection to use instead if the hub sends Move.
 
-    The first signal of ENDS lets running tasks finish, the second ends them. is_rank: it heeds none of them, since
-    mpirun tells them to all ranks and the hub knows what they mean; it leaves when its parent has ended, and waits for
-    the hub's first word as long as it takes. hub_timeout: TransportError when the hub has been silent for so many
-    seconds though it was asked; a rank's hub may say otherwise. idle_timeout: leave when there was nothing to do for so
-    many seconds. until_eof: a descriptor at whose end the tasks are ended and the worker leaves, since whoever started
-    it is gone. job: at its last call likewise. tell(text) prints a line for people. equipment: what it has for tasks.
-    spared: a child of this process that is no task's, and lives on.
+    The first signal of ENDS lets running tasks finish, the second kills them. is_rank: ignore these signals, since
+    mpirun sends them to all ranks and the hub decides what they mean; raise TransportError when the parent process has
+    exited; wait for the hub's first message without limit. hub_timeout: raise TransportError when the hub has not
+    answered for this many seconds; a rank's hub may set another limit. idle_timeout: leave after this many seconds
+    without a task. until_eof: a descriptor; at its end of file, kill the tasks and return, since the process that
+    started the worker is gone. job: at its last call, kill the tasks and leave. tell(text) prints a line for people.
+    equipment: the resources for tasks. spared: pid of a child process that belongs to no task and must survive.
     """
     with Signals(_CAUGHT, is_last=is_rank) as signals:
         loop = _WorkerLoop(worker, transport, tell, equipment, spared)
@@ -74,16 +74,16 @@ def work(
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
         try:
             while True:
-                # Before the turn: a child that ends after it has been looked for must still wake the sleep.
+                # Before the turn: a child that ends after the turn has polled must still wake the sleep.
                 numbers = signals.take()
                 if numbers.intersection(ENDS) and not is_rank:
                     if within_a_job():
                         worker.end_of_job(clock())
                     worker.leave(running=worker.leaving)
                 if is_rank and os.getppid() != parent:
-                    raise TransportError("the launcher is gone; what was running was ended")
+                    raise TransportError("the launcher has exited; running tasks were terminated")
                 if until_eof in watched and select.select([until_eof], (), (), 0)[0]:
-                    return None  # nobody is there to tell anything to
+                    return None  # no process is left to report to
                 loop.turn()
                 if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
                     worker.leave()
@@ -93,18 +93,18 @@ def work(
                     return loop.moved
                 if is_rank and worker.welcome is None:
                     loop.quiet_from = clock()
-                if clock() >= awake + STANDSTILL:  # a turn takes no such time, so this process was stopped in it
+                if clock() >= awake + STANDSTILL:  # a turn is never this long: the process was suspended during it
                     loop.quiet_from = clock()
                 patience = loop.patience if is_rank and loop.patience else hub_timeout
                 if clock() >= loop.quiet_from + patience:
-                    raise TransportError(f"the hub has not answered for {patience:g} s; what was running was ended")
+                    raise TransportError(f"the hub has not answered for {patience:g} s; running tasks were terminated")
                 until = [loop.quiet_from + patience]
                 if not worker.leaving:
                     until.append(loop.idle_from + idle_timeout)
                 if job is not None:
                     until += [job.next, math.inf if loop.is_late else job.last_call]
                 loop.sleep(watched, min(until))
-                if clock() >= min(until) + STANDSTILL:  # this process was stopped, and perhaps the hub as well
+                if clock() >= min(until) + STANDSTILL:  # this process was suspended, and perhaps the hub too
                     loop.quiet_from = clock()
                 awake = clock()
         finally:
@@ -114,9 +114,10 @@ def work(
 
 
 class _WorkerLoop:
-    """quiet_from: since when the hub has been silent though it was asked. idle_from: since when nothing was to do.
+    """A worker with its runner and transport.
 
-    moved: where the hub wants to be talked to. is_late: the job ends. Times are in seconds since the epoch.
+    quiet_from: since when an answer of the hub is missing. idle_from: since when there was no task. moved: the
+    connection to use instead. is_late: the job is about to end. Times are in seconds since the epoch.
     """
 
     def __init__(
@@ -136,12 +137,12 @@ class _WorkerLoop:
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
         self.moved: Connection | None = None
         self.is_late = False
-        self._suspects: deque[tuple[float, Assigned, Result]] = deque()  # and when to tell of them
-        self._welcome: Welcome | None = None  # the last one that was heeded
-        self._keeps_output = True  # the hub does not want it: it is printed here
+        self._suspects: deque[tuple[float, Assigned, Result]] = deque()  # delayed results, and when to report each
+        self._welcome: Welcome | None = None  # the last one that was applied
+        self._keeps_output = True  # output is printed here, since the hub does not want it
 
     def turn(self) -> None:
-        """Take in what has come and what has ended, start what can start, and send what is to be said."""
+        """Process messages and ended tasks, start tasks that can start, and send messages that are due."""
         worker, runner = self.worker, self.runner
         now = clock()
         for _, frame in self._transport.receive():
@@ -157,7 +158,7 @@ class _WorkerLoop:
         if worker.welcome is not None and worker.welcome is not self._welcome:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
-            runner.configure(worker.welcome.execution, self._way(worker.welcome))
+            runner.configure(worker.welcome.execution, self._hub_variables(worker.welcome))
             runner.passes_on, runner.capture.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
@@ -172,8 +173,8 @@ class _WorkerLoop:
                 self._ended(assigned, result, now)
         while self._suspects and self._suspects[0][0] <= now:
             self._ended(*self._suspects.popleft()[1:], now)
-        # Tasks that need no process end in the same breath. Not the whole queue at once: the next Steal should be
-        # on its way while the rest runs.
+        # Tasks that need no process end immediately. Not the whole queue at once: the next Steal should be on its way
+        # while the rest runs.
         for _ in range(1 + len(worker.queue) // 2):
             next_one = None if self._outgoing.is_full else worker.next(now)
             if next_one is None:
@@ -189,12 +190,12 @@ class _WorkerLoop:
             self._send(message)
 
     def close(self) -> None:
-        """End all that runs."""
+        """Kill all running tasks."""
         self._outgoing.settle(set())
         self.runner.close()
 
-    def _way(self, welcome: Welcome) -> dict[str, str]:
-        """What tells tasks how to reach the hub."""
+    def _hub_variables(self, welcome: Welcome) -> dict[str, str]:
+        """Return the environment variables that let tasks reach the hub."""
         if welcome.connection:
             path = os.path.join(self.runner.directory, "connection.json")
             connection_file.write(path, Connection.from_json(welcome.connection))
@@ -203,19 +204,19 @@ class _WorkerLoop:
 
     @property
     def patience(self) -> float:
-        """Seconds to wait for the hub, twice as long as it waits for us; 0 when it has not said how long that is."""
+        """Seconds to wait for the hub, twice as long as the hub waits for us; 0 when the hub has set no beat."""
         beat = self.worker.welcome.beat if self.worker.welcome is not None else 0.0
         return max(LEAST_PATIENCE, PATIENCE * beat) if beat else 0.0
 
     def check_walltime(self, job: Walltime) -> None:
-        """Leave when the job is about to end; a batch system would end tasks without a word why."""
+        """Leave when the job is about to end: the batch system would kill the tasks without giving a reason."""
         now = clock()
         if now >= job.next or job.is_asking:
             job.poll(now)
         if now >= job.last_call and not self.is_late:
             self.is_late = True
             left = max(0.0, job.end - now)
-            self._tell(f"the job ends in {left:.0f} s: it leaves, and running tasks are ended, to run elsewhere")
+            self._tell(f"the job ends in {left:.0f} s: leaving; running tasks are terminated and will run elsewhere")
             self.worker.leave(running=True)
 
     def sleep(self, descriptors: list[int], until: float) -> None:
@@ -235,7 +236,7 @@ class _WorkerLoop:
             descriptors = [*descriptors, capture.descriptor]
         if free:
             sleep([self._transport], descriptors, until)
-        else:  # nothing that the hub may say is urgent: do not even look
+        else:  # no message of the hub is urgent: do not check the transport
             least, most, share = BUSY_POLL
             nap = min(max(least, share * (now - worker.started)), most)
             select.select(descriptors, (), (), max(0.0, min(until - now, nap)))
@@ -247,7 +248,7 @@ class _WorkerLoop:
         if self._keeps_output:
             self._print(stream, data)
         else:
-            attempt = attempt or self.worker.running[task].attempt  # another than was started, when the hub says so
+            attempt = attempt or self.worker.running[task].attempt  # the hub may have assigned it anew meanwhile
             self._send(Output(self.worker.location, task, stream, data, attempt, position))
 
     def _ended(self, assigned: Assigned, result: Result, now: float) -> None:
@@ -271,5 +272,5 @@ class _WorkerLoop:
             try:
                 self._streams[stream - 1].write(data)
                 self._streams[stream - 1].flush()
-            except OSError:  # nobody reads it any more: the tasks matter more
+            except OSError:  # the reader is gone: keep running the tasks
                 pass

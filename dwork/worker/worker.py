@@ -1,25 +1,26 @@
-"""A worker: steals tasks a little ahead of need, decides which start, reports how they ended, and gives back.
+"""A worker: steals tasks slightly ahead of need, decides which to start, reports results, and gives tasks back.
 
-Theory of operation. No message is sent and no process started here: the caller brings in what happened (`receive`,
-`ended`), asks what to do (`next` for the task to start, `kills` for those to end), and sends what `outbox` returns.
+Theory of operation. This module sends no messages and starts no processes: the caller reports what happened (`receive`,
+`ended`), asks what to do (`next` for the task to start, `kills` for those to kill), and sends what `outbox` returns.
 
-Prefetch. A worker wants enough in hand for `lookahead` seconds, judged by the run times that it sees, so a thousand
-short tasks cost one message and a long one is not kept waiting behind another. It asks for twice as many as last
-time at most, starts with one for each slot, and gives back what it could not start within `stale` seconds.
+Prefetch. A worker tries to hold enough tasks for `lookahead` seconds, estimated from the run times it has seen, so that
+a thousand short tasks cost one message, and no task waits behind a long one. It first asks for one task per slot, then
+for at most twice as many as the last time, and gives back tasks that it could not start within `stale` seconds.
 
-Reporting. A result goes out at once when its worker needs work or has none. Otherwise it waits for others, since every
-message costs as much as several tasks: `URGENT` seconds when other tasks wait for it, `HOLD` seconds when none does,
-and then until the next task ends, but not more than as long again. So it does, too, while the hub has not answered the
-last report and other slots are at work: else many slots would send the more messages the less their hub keeps up.
+Reporting. A result is sent immediately when its worker needs tasks or has none waiting. Otherwise it waits for others,
+since each message costs as much as several tasks: `URGENT` seconds when other tasks wait for it, `HOLD` seconds when
+none does, and then until the next task ends, but at most as long again. It also waits while the hub has not answered
+the last report and other slots are busy: otherwise many slots would send more messages the less the hub keeps up.
 
-Lost answers. Requests are numbered and their answers repeat the number. When one stays unanswered for `patience`
-seconds, the results are sent again together with the ids of all tasks in hand: the hub takes back what it thinks
-is here but is not, and passes over what it knows already. An answer to an earlier request comes too late and is
-ignored: its tasks are the hub's again. The same when the hub says Welcome again: it was restarted, or had taken this
-worker for lost; and when it refuses a report, or wants a task ended that is not here: it believes something wrong.
+Lost answers. Requests are numbered, and answers repeat the number. When one stays unanswered for `patience` seconds,
+the results are sent again together with the ids of all tasks held: the hub takes back tasks that it had assigned but
+that are not here, and ignores results that it already has. A late answer to an earlier request is ignored: its tasks
+belong to the hub again. The worker does the same when the hub sends Welcome with `again` (it was restarted, or had
+taken this worker for lost), when it refuses a report, or when it cancels a task that is not here: its state is wrong.
 
-The original dialect. A C++ hub ignores what we add and answers in its own way; until a Welcome or a numbered answer
-shows a hub of ours, one request at a time is sent, results are named and go without a Steal.
+The original dialect. A C++ hub ignores our additions and answers in its own way. Until a Welcome or a numbered answer
+shows that the hub is a native one, requests are sent one at a time, and results have names and are sent without a
+Steal.
 """
 
 from __future__ import annotations
@@ -48,23 +49,23 @@ from dwork.core.messages import (
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import Assigned, Options, Result, TaskKey
 
-#: Seconds that a result may wait for others to travel with it: when some task waits for it, and when none does.
+#: Seconds that a result may wait to be sent with others: when another task waits for it, and when none does.
 URGENT, HOLD = 0.001, 0.02
 #: The weight of the latest run time in the running mean.
 WEIGHT = 0.1
-#: Seconds before and after a signal to this worker in which ends of tasks prove nothing.
+#: Seconds before and after a signal to this worker in which results of tasks do not count.
 DOUBT = 1.0
-#: Seconds between two Steals when a C++ hub has nothing ready: it cannot let one wait.
+#: Seconds between two Steals while a C++ hub has nothing ready, since it cannot park a Steal.
 PAUSE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerPolicy:
-    """How a worker behaves. All times in seconds.
+    """The settings of a worker. All times are in seconds.
 
-    lookahead: how much work to hold. most: the most tasks to hold, however short. stale: give back what could not
-    start for so long. wait: how long the hub may keep a Steal. patience: after how long an answer counts as lost. beat:
-    how long to be silent at the most; 0 for ever.
+    lookahead: how much work to hold. most: the maximum number of tasks to hold, however short they are. stale:
+    give tasks back when none could start for this long. wait: how long the hub may park a Steal. patience: how long to
+    wait for an answer before it counts as lost. beat: the longest silence; 0: no limit.
     """
 
     lookahead: float = 0.1
@@ -75,12 +76,12 @@ class WorkerPolicy:
     beat: float = 0.0
 
 
-#: Of a worker over TCP: what is sent may get lost, and the hub must hear it now and then.
+#: For a worker over TCP: messages may be lost, and the hub expects regular signs of life.
 OVER_TCP = WorkerPolicy(wait=20.0, patience=10.0, beat=5.0)
 
 
 class Worker:
-    """One location with so many slots; has: what its tasks can have in all. See the module's text for the rules."""
+    """One location and its tasks. has: the resources for all its tasks. The module docstring has the rules."""
 
     def __init__(
         self, location: str, slots: int = 1, policy: WorkerPolicy | None = None, has: Resources | None = None
@@ -94,38 +95,38 @@ class Worker:
         self.leaving = False
         self.queue: deque[Assigned] = deque()
         self.running: dict[int, Assigned] = {}
-        self._heavy: dict[int, Resources] = {}  # what those of them have that ask for more than a core
+        self._heavy: dict[int, Resources] = {}  # the requests of running tasks that ask for more than one core
         self._results: list[Result] = []
-        self._oldest = 0.0  # when the first of the results came
-        self._hold = HOLD  # how long it may wait
-        self._awaited: set[int] = set()  # tasks in hand whose end others wait for
+        self._oldest = 0.0  # when the first of the results arrived
+        self._hold = HOLD  # how long the results may wait
+        self._awaited: set[int] = set()  # tasks held that other tasks wait for
         self._returns: list[Returned] = []
         self._kills: list[int] = []
-        self._cut_short: set[int] = set()  # tasks that are ended since this worker has to leave
-        self._in_doubt_until = -math.inf  # the batch system may have ended tasks, or parts of them
-        self._ends: deque[tuple[float, int]] = deque()  # tasks that ended well in the last second, and when
+        self._cut_short: set[int] = set()  # tasks that are killed because this worker must leave
+        self._in_doubt_until = -math.inf  # the batch system may have killed tasks, or parts of them
+        self._ends: deque[tuple[float, int]] = deque()  # tasks that succeeded in the last second, and when
         self._sequence = 0
         self._unanswered: dict[int, tuple[float, tuple[Result, ...]]] = {}
-        self._steal = 0  # the number of the Steal that is under way
+        self._steal = 0  # the number of the unanswered Steal; 0: none
         self._steal_time = -math.inf
-        self._most_wanted = slots  # the most to ask for next time
-        self._mean = math.inf
+        self._most_wanted = slots  # the most tasks to ask for next time
+        self._mean = math.inf  # running mean of the run times
         self.started = -math.inf  # when the last task was started
         self._beat = self.policy.beat
         self._spoke = 0.0  # when the last message was sent
         self._beats = False  # a Beat is unanswered
-        self._awaits = False  # original dialect: a request is under way
-        self._asked = -math.inf  # and since when
-        self._pause_until = -math.inf  # and the next Steal must wait
-        self._compare = False  # tell the hub what is in hand: something got lost
-        self._says_goodbye = False
-        self._is_dismissed = False  # the hub is gone, and takes nothing any more
+        self._awaits = False  # original dialect: a request is unanswered
+        self._asked = -math.inf  # and when it was sent
+        self._pause_until = -math.inf  # the next Steal must wait until then
+        self._compare = False  # send the hub the list of tasks held: something was lost
+        self._must_sign_off = False
+        self._is_dismissed = False  # the hub is gone and accepts no more messages
         self._serial = 0
 
     # -- what happened -----------------------------------------------------------------------------------------
 
     def receive(self, message: Message, now: float) -> None:
-        """The hub has sent this."""
+        """Process a message from the hub."""
         answers = getattr(message, "answers", 0)
         if answers or isinstance(message, Welcome):
             self.native = True
@@ -143,7 +144,7 @@ class Worker:
                 self.leaving = True
                 self._steal = 0
                 self._is_dismissed = not answers
-                if self._is_dismissed and self.native:  # what runs here has ended elsewhere, or is for another run
+                if self._is_dismissed and self.native:  # what runs here has ended elsewhere, or another run will run it
                     self._kills += self.running
             case Leave():
                 self.leave()
@@ -159,10 +160,10 @@ class Worker:
                 self._cancel(set(tasks))
 
     def ended(self, result: Result, now: float) -> None:
-        """A task that `next` gave has ended."""
+        """Process the result of a task that `next` returned."""
         assigned = self.running.pop(int(result.task))
         self._heavy.pop(assigned.id, None)
-        if self._says_goodbye and self._is_our_end(assigned, result, now):
+        if self._must_sign_off and self._is_our_end(assigned, result, now):
             return
         if result.attempt != assigned.attempt:
             result = result._replace(attempt=assigned.attempt)
@@ -184,21 +185,24 @@ class Worker:
             self._mean += WEIGHT * (result.seconds - self._mean)
 
     def end_of_job(self, now: float) -> None:
-        """The batch system ends the job, and may have sent all its processes a signal: no end of a task proves
-        anything from a second ago to a second from now. What the hub was told of these is given back."""
+        """Discard recent results, since the batch system ends the job and may have signalled all its processes.
+
+        No result counts that comes from `DOUBT` seconds before to `DOUBT` seconds after this call. Tasks whose results
+        were already sent are given back.
+        """
         self._in_doubt_until = now + DOUBT
         doubtful = {id for time, id in self._ends if time >= now - DOUBT}
-        unsaid = {int(result.task) for result in self._results if result.task in doubtful}
+        unsent = {int(result.task) for result in self._results if result.task in doubtful}
         self._results = [result for result in self._results if result.task not in doubtful]
-        self._returns += [Returned(id) for id in sorted(doubtful - unsaid)]
+        self._returns += [Returned(id) for id in sorted(doubtful - unsent)]
         self._ends.clear()
 
     def leave(self, *, running: bool = False) -> None:
-        """Take nothing more: give back what has not started, finish what runs (or end it), and say goodbye.
+        """Leave: take no more tasks, give back unstarted ones, finish running ones (or kill them), and send Exit.
 
-        What is ended has not failed: nothing is reported of it, and at the goodbye the hub takes it back.
+        Tasks that are killed for this have not failed: they are not reported, and at the Exit the hub takes them back.
         """
-        self.leaving = self._says_goodbye = True
+        self.leaving = self._must_sign_off = True
         if running:
             self._kills += self.running
             self._cut_short.update(self.running)
@@ -206,7 +210,7 @@ class Worker:
     # -- what to do --------------------------------------------------------------------------------------------
 
     def next(self, now: float) -> Assigned | None:
-        """The task to start now, if there is one and a slot for it."""
+        """Return the task to start now; None when there is none, or no room for it."""
         while self.can_start:
             assigned = self.queue.popleft()
             is_new = assigned.id not in self.running
@@ -216,12 +220,12 @@ class Worker:
             if is_new:
                 self.started = now
                 return assigned
-            # The hub took us for lost and gives again what runs here still: this run counts as that attempt.
+            # The hub took this worker for lost and assigned a task that still runs here: this run is the new attempt.
         return None
 
     @property
     def can_start(self) -> bool:
-        """Whether `next` has something."""
+        """Whether `next` has a task to start."""
         return (
             bool(self.queue)
             and len(self.running) < self.slots
@@ -231,13 +235,13 @@ class Worker:
 
     @property
     def _places(self) -> int:
-        """How many tasks can run at a time, as things are: one that takes several cores may leave slots unused."""
+        """How many tasks can run at a time now: one that takes several cores may leave slots unused."""
         if self.has is None or not self._heavy:
             return self.slots
         return min(self.slots, self.has.cores - sum([t.cores - 1 for t in self._heavy.values()]))
 
     def _fits(self, options: Options) -> bool:
-        """Whether there is room for a task. A hub that knows what we have gives only what fits; others may not."""
+        """Whether there is room for a task: a hub that does not know our resources may send tasks that do not fit."""
         asked = options.asks
         if self.has is None or not self.running or (asked is ONE_CORE and not self._heavy):
             return True
@@ -250,22 +254,22 @@ class Worker:
         )
 
     def kills(self) -> list[int]:
-        """The running tasks that must be ended now; each is told once."""
+        """Return the running tasks that must be killed now, each once."""
         kills, self._kills = self._kills, []
         return kills
 
     def outbox(self, now: float) -> list[Message]:
-        """The messages to send now."""
+        """Return the messages to send now."""
         if not self.native:
             return self._original(now)
         if self._is_dismissed:
             self.queue.clear()
             for left in (self._results, self._returns, self._unanswered):
                 left.clear()
-            self._says_goodbye = False
+            self._must_sign_off = False
             return []
         out: list[Message] = []
-        self._look_back(now)
+        self._check_overdue(now)
         if self.queue and (self.leaving or self._is_stale(now)):
             self._returns += [Returned(assigned.id) for assigned in self.queue]
             self.queue.clear()
@@ -274,15 +278,15 @@ class Worker:
             self._returns.clear()
         n = self._wanted_tasks(now)
         if self._compare and not self._results:
-            n = max(1, n)  # what is in hand travels with results or with a Steal
+            n = max(1, n)  # the list of tasks held is sent with results or with a Steal
         if n or self._compare or (self._results and self._report_is_due(now)):
             results = tuple(self._results)
             self._results.clear()
             native = self._number(now, results or None, steals=n > 0, compare=self._compare)
             self._compare = False
             out.append(Complete(self.location, results, n, native) if results else Steal(self.location, n, native))
-        if self._says_goodbye and not self.running and not self._results and not self._unanswered:
-            self._says_goodbye = False
+        if self._must_sign_off and not self.running and not self._results and not self._unanswered:
+            self._must_sign_off = False
             out.append(Exit(self.location))
         if out or not self._beat:
             self._spoke = now
@@ -293,23 +297,23 @@ class Worker:
 
     @property
     def over(self) -> bool:
-        """Whether it has nothing more to do and nothing more to say."""
+        """Whether it has nothing left to do or to send."""
         busy = self.queue or self.running or self._results or self._returns or self._unanswered
-        return self.leaving and not busy and not self._says_goodbye
+        return self.leaving and not busy and not self._must_sign_off
 
     @property
     def unanswered(self) -> set[tuple[TaskKey, int]]:
-        """Task and attempt of the results that may have to be told again."""
-        told = [results for _, results in self._unanswered.values()]
-        return {(result.task, result.attempt) for results in (self._results, *told) for result in results}
+        """Task and attempt of the results that may have to be sent again."""
+        sent = [results for _, results in self._unanswered.values()]
+        return {(result.task, result.attempt) for results in (self._results, *sent) for result in results}
 
     @property
     def asks(self) -> bool:
-        """Whether the hub owes it an answer."""
+        """Whether it waits for an answer from the hub."""
         return bool(self._steal or self._unanswered or self._awaits or self._beats)
 
     def deadline(self, now: float) -> float:
-        """When `outbox` will have something to say though nothing happens; infinity when never."""
+        """Return when `outbox` will next have a message if nothing else happens; infinity when never."""
         if not self.native:
             if self._awaits:
                 return self._asked + self.policy.patience
@@ -328,7 +332,7 @@ class Worker:
     # -- the rules ---------------------------------------------------------------------------------------------
 
     def _is_our_end(self, assigned: Assigned, result: Result, now: float) -> bool:
-        """Whether it was this worker's end that ended the task: a batch system sends both the same signal."""
+        """Whether the task was killed because this worker leaves: a batch system sends both the same signal."""
         if assigned.id in self._cut_short:
             return not result.ok
         return result.may_be_the_end or now < self._in_doubt_until
@@ -338,7 +342,7 @@ class Worker:
             return
         self._steal = 0
         for assigned in transfer.tasks:
-            if not self.native:  # a C++ hub gives no ids, so we do
+            if not self.native:  # a C++ hub sends no ids, so number them here
                 self._serial += 1
                 assigned = assigned._replace(id=self._serial)
             self.queue.append(assigned)
@@ -355,7 +359,7 @@ class Worker:
         self.queue = deque(kept)
 
     def _wanted_tasks(self, now: float) -> int:
-        """How many tasks to ask for now."""
+        """Return how many tasks to ask for now."""
         if self._steal or self.leaving:
             return 0
         places = self._places
@@ -380,7 +384,7 @@ class Worker:
     def _number(
         self, now: float, results: tuple[Result, ...] | None, *, steals: bool = False, compare: bool = False
     ) -> Native:
-        """Number a request; unless results is None it must be answered before this worker may leave."""
+        """Return the native fields of the next request; unless results is None, it must be answered before leaving."""
         self._sequence += 1
         if results is not None:
             self._unanswered[self._sequence] = (now, results)
@@ -393,14 +397,15 @@ class Worker:
         has = self.has if hello or compare else None
         return Native(self.slots, self.policy.wait, self._sequence, held, hello, self._beat, has)
 
-    def _look_back(self, now: float) -> None:
-        """When an answer is overdue, count all that are due as lost, and make good: report again, compare hands."""
+    def _check_overdue(self, now: float) -> None:
+        """When an answer is overdue, treat all unanswered requests as lost: report again, compare the tasks held."""
         patience = self.policy.patience
         steal_is_lost = self._steal and now >= self._steal_time + self.policy.wait + patience
         if steal_is_lost or any(now >= time + patience for time, _ in self._unanswered.values()):
             self._repeat()
 
     def _repeat(self) -> None:
+        """Send all unanswered results again, with the list of tasks held."""
         self._results[:0] = [result for _, results in self._unanswered.values() for result in results]
         self._oldest = -math.inf
         self._unanswered.clear()
@@ -408,7 +413,7 @@ class Worker:
         self._compare = True
 
     def _original(self, now: float) -> list[Message]:
-        """One request at a time, each in the form that a C++ hub knows."""
+        """Return the next request, in the form that a C++ hub knows; one at a time."""
         if self._awaits and now < self._asked + self.policy.patience:
             return []
         message: Message | None = None
@@ -416,12 +421,12 @@ class Worker:
         if self._results:
             message = Complete(self.location, tuple(self._results))
             self._results.clear()
-        elif self.leaving and self._says_goodbye and not self.running:
-            self._says_goodbye = False
+        elif self.leaving and self._must_sign_off and not self.running:
+            self._must_sign_off = False
             self.queue.clear()
             message = Exit(self.location)
         elif not self.leaving and n > 0 and now >= self._pause_until:
-            repeats = self._sequence > 0  # the hub may have answered, and nothing of that counts any more
+            repeats = self._sequence > 0  # the hub may have answered an earlier one, which is ignored
             message = Steal(self.location, n, self._number(now, None, steals=True, compare=repeats))
         self._awaits, self._asked = message is not None, now
         return [] if message is None else [message]

@@ -127,4 +127,4 @@ def test_a_worker_whose_hub_can_no_longer_be_reached_ends_its_tasks_and_says_so(
     scene.hosts[1].blackhole(scene.hosts[0])
     _, err = worker.communicate(timeout=60)
     assert worker.returncode == 1
-    assert "the hub has not answered for 2 s; what was running was ended" in err
+    assert "the hub has not answered for 2 s; running tasks were terminated" in err

@@ -110,7 +110,7 @@ def test_a_kworker_whose_job_ends_leaves_in_time_and_its_task_runs_elsewhere(
     wait_until((tmp_path / "started").exists)
     _, err = worker.communicate(timeout=20)
     assert worker.returncode == 3
-    assert "kworker: the job ends in 10 s: it leaves, and running tasks are ended, to run elsewhere" in err
+    assert "kworker: the job ends in 10 s: leaving; running tasks are terminated and will run elsewhere" in err
     (tmp_path / "go").touch()
     assert hub.kworker().wait(timeout=20) == 0
     assert ": done" in hub.dquery("lookup", "#0").out
