@@ -1,1 +1,1 @@
-"""Where a hub meets its transports, record and listeners."""
+"""A hub with its transports, record and listeners."""

@@ -1,7 +1,8 @@
-"""Whether a pool has anybody left to work for it, or to wait for.
+"""Whether a pool has workers left, or can expect some.
 
-Without workers nothing goes on. A rank that has not come yet may come, and a worker that was only silent may come back;
-for both a pool waits a while. One that said goodbye does not come back, nor does a rank that MPI knows to be dead.
+Without workers, nothing runs. A rank that has not joined yet may still join, and a worker that was lost because it was
+silent may return; a pool waits a while for both. A worker that has signed off does not return, nor does a rank that MPI
+knows to be dead.
 """
 
 from __future__ import annotations
@@ -13,18 +14,18 @@ from dwork.core.events import Event, Joined, Left
 from dwork.hub.workers import WorkerState
 from dwork.server.rank_arrivals import ranks_of
 
-#: Seconds that are waited at the most: for ranks to come, and for a silent worker to come back.
+#: The longest wait in seconds for ranks to join, and for a silent worker to return.
 COME, COME_BACK = 60.0, 60.0
 
 
 class Absence:
-    """A listener. ranks: those that are to come; silence: seconds after which the hub takes a worker for lost."""
+    """A listener. ranks: the expected ranks; silence: seconds after which the hub takes a worker for lost."""
 
     def __init__(self, ranks: Iterable[str], silence: float, now: float) -> None:
         self._to_come = set(ranks)
         self._until = now + COME
         self._patience = min(silence, COME_BACK)
-        self._silent: dict[str, float] = {}  # by location: until when it may come back
+        self._silent: dict[str, float] = {}  # by location: until when it may return
 
     def hear(self, happened: Sequence[Event]) -> None:
         for event in happened:
@@ -36,11 +37,11 @@ class Absence:
 
     @property
     def text(self) -> str:
-        """For whom the pool waits, for people; empty as long as it only begins."""
-        return f"no worker is there; it waits up to {self._patience:g} s for one to come back" if self._silent else ""
+        """What the pool waits for, as a message; empty while no worker has been lost."""
+        return f"no worker is connected; waiting up to {self._patience:g} s for one to return" if self._silent else ""
 
     def until(self, workers: Collection[WorkerState], dead: Collection[str]) -> float:
-        """When nobody can be expected any more; infinity while a worker is there. dead: ranks known to be that."""
+        """Return when to stop waiting for workers; infinity while one is present. dead: ranks known to be dead."""
         if any(worker.slots or worker.held for worker in workers):
             return math.inf
         times = [until for location, until in self._silent.items() if not ranks_of([location]) & set(dead)]

@@ -1,7 +1,7 @@
 """The hub's loop.
 
-It takes in all frames that are there, lets the listeners hear all events, and only then sends: a listener that keeps a
-record can make it durable once for many messages, and nothing is promised before.
+Each turn processes all frames that have arrived, passes all events to the listeners, and only then sends: a listener
+that keeps a record can make it durable once for many messages, and nothing is acknowledged before that.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from dwork.transport.waiting import clock, sleep
 
 
 class Listener(Protocol):
-    """Hears what has happened, in order; must not change anything that the hub sees."""
+    """Receives all events in order; must not change anything that the hub uses."""
 
     def hear(self, happened: Sequence[Event]) -> None: ...
 
 
 class HubLoop:
-    """Runs a hub over its transports. A peer, to the hub, is a transport with that transport's own peer."""
+    """Run a hub over its transports. To the hub, a peer is a pair: a transport and that transport's peer."""
 
     def __init__(
         self,
@@ -43,20 +43,20 @@ class HubLoop:
         self._transports = transports
         self._listeners = list(listeners)
         self._idle: Callable[[], bool] = lambda: False
-        self._answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to answer from")
+        self._answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to query")
         self._is_busy = False
 
     def keep(self, idle: Callable[[], bool], answer: Callable[[Inquiry], Message]) -> None:
-        """There is a record. idle: does some of what can wait, and says whether there is more; answer: looks it up."""
+        """Attach a record. idle: does some deferred work, returns whether more is left; answer: answers inquiries."""
         self._idle = idle
         self._answer = answer
 
     def listen(self, listener: Listener) -> None:
-        """Let another listener hear what happens from now on, after the others."""
+        """Add a listener, which gets all events from now on, after the others."""
         self._listeners.append(listener)
 
     def turn(self) -> None:
-        """Take in all that is there, and send what it causes."""
+        """Process all frames that have arrived, and send the messages that they cause."""
         now = clock()
         total = Step()
         for transport in self._transports:
@@ -75,7 +75,7 @@ class HubLoop:
             total.sends.append((where, Error(str(error), error.answers)))
             return
         if isinstance(message, Inquiry):
-            if total.events:  # the record has not heard of them yet
+            if total.events:  # the record does not have them yet
                 self.carry_out(total)
                 total.events, total.sends, total.dropped = [], [], []
             total.sends.append((where, self._answer(message)))
@@ -86,64 +86,64 @@ class HubLoop:
             self._survive(where, message, error, total)
 
     def _survive(self, where: Hashable, message: Message, error: Exception, total: Step) -> None:
-        """A message has hit a bug of ours: drop its peer and go on, unless the graph is broken (AssertionError)."""
+        """Handle a message that hit a bug in dwork: drop its peer and continue, unless the graph is inconsistent."""
         self.hub.check()
         kind, text = type(message).__name__, printable(f"{type(error).__name__}: {error}")
-        self._tell(f"this is a bug in dwork, please report it: {kind} of one peer caused {text}; that peer is dropped")
-        total.sends.append((where, Error(f"this {kind} has hit a bug in dwork: {text}")))
-        _add(total, self.hub.lose({where: ()}, clock(), f"its {kind} has hit a bug in dwork"))
+        self._tell(f"this is a bug in dwork, please report it: a {kind} message caused {text}; its sender is dropped")
+        total.sends.append((where, Error(f"this {kind} message hit a bug in dwork: {text}")))
+        _add(total, self.hub.lose({where: ()}, clock(), f"its {kind} message hit a bug in dwork"))
 
     def carry_out(self, step: Step) -> None:
-        """Let the listeners hear what has happened, then send; and so with what that causes, when peers are gone."""
+        """Pass the events to the listeners, then send; repeat with the consequences when peers turn out to be gone."""
         while True:
             if step.events:
                 for listener in self._listeners:
                     listener.hear(step.events)
             gone: dict[Hashable, list[Message]] = {where: [] for where in self._send(step)}
-            where: Any  # the hub takes any hashable; ours are pairs
+            where: Any  # the hub accepts any hashable; ours are pairs
             for where in step.dropped:
                 transport, peer = where
                 transport.drop(peer)
             gone.update(((transport, peer), []) for transport in self._transports for peer in transport.lost())
             if not gone:
                 return
-            for to, message in step.sends:  # what they have not got is in this step, and in no other
+            for to, message in step.sends:  # what did not reach them is in this step only
                 if to in gone:
                     gone[to].append(message)
-            step = self.hub.lose(gone, clock(), "it cannot be reached any more")
+            step = self.hub.lose(gone, clock(), "it can no longer be reached")
 
     def _send(self, step: Step) -> list[Hashable]:
-        """Send; return the peers that must be given up, since what they are to be told cannot be said."""
-        mute: list[Hashable] = []
+        """Send; return the peers that must be dropped because their message cannot be encoded."""
+        dropped: list[Hashable] = []
         where: Any
         for where, message in step.sends:
             transport, peer = where
             try:
                 transport.send(peer, wire.encode(message))
             except WireError as error:
-                self._tell(f"a peer is dropped: {error}")
-                mute.append(where)
-        return mute
+                self._tell(f"dropping a peer: {error}")
+                dropped.append(where)
+        return dropped
 
     def sleep(self, descriptor: int, until: float = math.inf) -> None:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""
-        if self._is_busy:  # look again before anything that can wait
+        if self._is_busy:  # check for frames again before doing deferred work
             self._is_busy = False
         elif self._idle():
             return
         sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
 
     def dismiss(self) -> None:
-        """Tell all workers that all is finished. Who has gone already was told before, and is not missed."""
+        """Send Exit to all workers; ignore those that have already gone."""
         step = self.hub.dismiss()
         self._send(step)
         for transport in self._transports:
             transport.lost()
 
     def conclude(self, code: int, endpoint: Transport | None = None) -> None:
-        """The run is over, with this exit code: tell those who wait for that.
+        """Report the end of the run, with its exit code, to the peers that wait for it.
 
-        Also those who have just asked: door is where they do, and what others say there is not listened to any more.
+        endpoint: also read the Awaits that have just arrived there; other requests are ignored from now on.
         """
         for peer, frame in endpoint.receive() if endpoint is not None else ():
             with contextlib.suppress(WireError):
@@ -153,10 +153,10 @@ class HubLoop:
             answer = self._answer(Watch())
             self._send(self.hub.conclude(code, answer.data if isinstance(answer, Answer) else b""))
         if endpoint is not None:
-            endpoint.lost()  # who has not waited for it is not missed
+            endpoint.lost()  # peers that have gone do not matter any more
 
     def abandon(self) -> None:
-        """What happens cannot be kept any more: tell all workers to end their tasks and leave; nobody else is told."""
+        """Let all workers kill their tasks and leave, since the record can no longer be written; notify no one else."""
         self._listeners.clear()
         self.carry_out(self.hub.stop(clock(), "abandoned", running=True))
         self.dismiss()

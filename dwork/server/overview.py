@@ -1,17 +1,17 @@
-"""How a run stands, for those who watch it: one short answer tells all that their screen shows.
+"""The overview of a run for clients that watch it: one short answer has everything that their screen shows.
 
-It is made from what hub and report know anyway, and a few things that are kept here as they happen. It must cost the
-hub little, which does nothing else meanwhile: what there may be very many of is told in part (workers by host, of the
-running tasks the oldest, of the failures the last), and an answer is given again as long as making another one would
-take more than a small part of the hub's time, however many watch.
+It is built from what hub and report know anyway, and from a few facts that are collected here as they happen. It must
+be cheap, since the hub does nothing else meanwhile. So long lists are shortened (workers by host, the oldest running
+tasks, the latest failures), and an answer is reused while making a new one would take more than a small fraction of the
+hub's time, however many clients watch.
 
-The answer is a JSON object. time: the hub's clock; all times are seconds since the epoch. run: tasks (what it is
-about), host, pid, job, started. counts, running, cores, busy, slots, ended, seconds: as in a Standing. stopping: why no
-more is started, or empty. over: whether nothing runs, and nothing will. job_end: when the batch job ends, or null.
-workers: how many. crew: a row of each, as for Workers, with busy (slots); when they are many a row for each host, with
-how many there are (workers). tasks: rows of running tasks, those first that are longest in a worker's hands: id, name
-(its beginning), attempt, worker, since. failures: attempts that have failed, the last one first: id, name, attempt,
-worker, time, how, again (it is tried once more), stderr (its end).
+The answer is a JSON object. time: the hub's clock; all times are in seconds since the epoch. run: tasks (where they
+come from), host, pid, job, started. counts, running, cores, busy, slots, ended, seconds: as in a Standing. stopping:
+why no more tasks are started, or empty. over: whether nothing runs and nothing will. job_end: when the batch job ends,
+or null. workers: their number. crew: a row for each worker, as for Workers, with busy (slots); when there are many, a
+row for each host, with workers (their number). tasks: rows of running tasks, those first that have been assigned the
+longest: id, name (its beginning), attempt, worker, since. failures: failed attempts, the latest first: id, name,
+attempt, worker, time, how, again (it will be retried), stderr (its end).
 """
 
 from __future__ import annotations
@@ -39,21 +39,21 @@ from dwork.output.summary import Report
 from dwork.progress.standing import standing
 from dwork.server.worker_rows import row
 
-#: Rows that are told, at the most.
+#: The maximum number of rows.
 CREW: Final = 200
 TASKS: Final = 200
 FAILURES: Final = 30
-#: Characters of a name, and bytes of stderr.
+#: The maximum characters of a name, and bytes of stderr.
 NAME: Final = 300
 STDERR: Final = 1000
-#: An answer is good for so many times the time that it took.
+#: An answer is reused for this many times the time that it took to build.
 GOOD: Final = 50
 
 Row = dict[str, Any]
 
 
 class Overview:
-    """A listener. tasks: what the run is about. since(id): when a task came into a worker's hands; None: see to it."""
+    """A listener. tasks: where they come from. since(id): when a task was assigned; None: collect these times here."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class Overview:
             "started": clock(),
         }
         self._clock = clock
-        self._may_keep = since is None
+        self._keeps_times = since is None
         self._times: dict[int, float] = {}
         self._since = since or self._times.get
         self._tails = Tails(STDERR)
@@ -85,7 +85,7 @@ class Overview:
         for event in happened:
             match event:
                 case events.Stolen(time=time, tasks=tasks):
-                    if self._may_keep:
+                    if self._keeps_times:
                         self._times.update(dict.fromkeys([task.id for task in tasks], time))
                 case events.Finished(tasks=tasks) | events.Requeued(tasks=tasks):
                     self._forget(tasks)
@@ -105,12 +105,12 @@ class Overview:
                     self._failures = deque(kept, FAILURES)
 
     def _forget(self, tasks: Sequence[Named | Ended]) -> None:
-        """These are in nobody's hands any more."""
-        if not self._may_keep and not self._tails:
+        """Forget tasks that are no longer assigned."""
+        if not self._keeps_times and not self._tails:
             return
         ids = [task.id for task in tasks]
         self._tails.forget(ids)
-        if self._may_keep:
+        if self._keeps_times:
             pop = self._times.pop
             for id in ids:
                 pop(id, None)
@@ -133,16 +133,16 @@ class Overview:
         self._forget([ended])
 
     def answer(self, inquiry: Watch | Workers) -> Answer:
-        """The answer, to Watch perhaps one that was given a moment ago."""
+        """Return the answer; for Watch, perhaps one that was built a moment ago."""
         now = self._clock()
         if isinstance(inquiry, Workers):
             return Answer(json.dumps([row(worker, now) for worker in self._hub.workers.values()]).encode())
         if now >= self._good_until:
-            self._answer = Answer(json.dumps(self._told(now), separators=(",", ":")).encode())
+            self._answer = Answer(json.dumps(self._build(now), separators=(",", ":")).encode())
             self._good_until = now + GOOD * max(0.0, self._clock() - now)
         return self._answer
 
-    def _told(self, now: float) -> Row:
+    def _build(self, now: float) -> Row:
         hub, at = self._hub, standing(self._hub, self._report, now)
         end = hub.dispatch.job_end
         return {
@@ -159,12 +159,12 @@ class Overview:
             "over": hub.over,
             "job_end": end if end < math.inf else None,
             "workers": len(hub.workers),
-            "crew": self._crew(now),
+            "crew": self._worker_rows(now),
             "tasks": self._running(),
             "failures": list(self._failures),
         }
 
-    def _crew(self, now: float) -> list[Row]:
+    def _worker_rows(self, now: float) -> list[Row]:
         workers = self._hub.workers.values()
         if len(workers) <= CREW:
             return [{**row(worker, now), "busy": worker.busy} for worker in workers]
@@ -187,7 +187,7 @@ class Overview:
         return list(hosts.values())
 
     def _running(self) -> list[Row]:
-        """Each worker's are in the order in which it got them."""
+        """Return the rows of the oldest running tasks; a worker's tasks are in the order in which it got them."""
         each = [self._of(worker) for worker in self._hub.workers.values() if worker.held]
         oldest = heapq.merge(*each, key=_first)
         return [
@@ -201,7 +201,7 @@ class Overview:
 
 
 class NoRecord:
-    """What a hub that keeps no record can answer."""
+    """The answers of a hub that keeps no record."""
 
     def __init__(self, overview: Overview) -> None:
         self._overview = overview
@@ -209,7 +209,7 @@ class NoRecord:
     def answer(self, inquiry: Inquiry) -> Message:
         if isinstance(inquiry, Watch | Workers):
             return self._overview.answer(inquiry)
-        return Error("this pool keeps no record (--no-record), so it tells of no single task but with lookup")
+        return Error("this pool keeps no record (--no-record); of a single task, only lookup can show the state")
 
 
 def _first(pair: tuple[float, Node]) -> float:

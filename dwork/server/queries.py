@@ -1,6 +1,6 @@
-"""Answers questions about tasks, at a living hub: what its graph knows now, and what the record knows of before.
+"""Answers to inquiries about tasks at a running hub, from its graph and from its record.
 
-Each answer is short, and costs little however many tasks there are, since the hub does nothing else meanwhile.
+Each answer is short and cheap, however many tasks there are, since the hub does nothing else meanwhile.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from dwork.record.reading import Row
 from dwork.record.store import Store
 from dwork.server.overview import Overview
 
-#: Rows of one answer, and tasks looked at for it, at the most.
+#: The maximum number of rows in an answer, and of tasks inspected for it.
 ROWS, LOOKED_AT = 1000, 100_000
-#: The largest number that SQLite knows.
+#: The largest integer of SQLite.
 _LARGEST = 2**63 - 1
 
 
 class Inquiries:
-    """See the module's text."""
+    """See the module docstring."""
 
     def __init__(self, hub: Hub, store: Store, overview: Overview) -> None:
         self._hub = hub
@@ -34,7 +34,7 @@ class Inquiries:
         self._overview = overview
 
     def answer(self, inquiry: Inquiry) -> Message:
-        """The answer; Error or NotFound when there is none."""
+        """Return the answer; Error or NotFound when there is none."""
         if isinstance(inquiry, Workers | Watch):
             return self._overview.answer(inquiry)
         self._store.settle()
@@ -55,7 +55,7 @@ class Inquiries:
         states = {State(state) for state in inquiry.states if state in State._value2member_map_}
         unknown = [state for state in inquiry.states if state not in State._value2member_map_]
         if unknown:
-            raise UsageError(f"{unknown[0]!r} is no state; the states are {', '.join(s.value for s in State)}")
+            raise UsageError(f"{unknown[0]!r} is not a state; the states are {', '.join(s.value for s in State)}")
         matches = reading.matching(inquiry.glob)
         if inquiry.n < 1:
             raise UsageError(f"List asks for {inquiry.n} tasks; n must be 1 or more")
@@ -75,7 +75,7 @@ class Inquiries:
         return Answer(json.dumps(rows).encode(), stop if stop < len(nodes) else None)
 
     def _update(self, row: Row) -> None:
-        """What the graph knows of it is newer."""
+        """Update a row of the record with the newer facts of the graph."""
         node = self._hub.graph.find(row["id"])
         if node is not None:
             row["state"] = node.state.value
@@ -91,16 +91,16 @@ class Inquiries:
             return NotFound((name,))
         row = reading.task(self._store.connection, id)
         self._update(row)
-        go_on = None
+        next_first = None
         if node is not None:
             row["held"] = self._hub.is_held(node)
             row["misses"] = self._hub.dispatch.misses(node, self._hub.workers.values())
             row["culprit"] = node.culprit.name if node.culprit else None
-            row["predecessors"], go_on = _predecessors(node, first)
+            row["predecessors"], next_first = _predecessors(node, first)
             row["successors"] = {"total": len(node.successors or ())}
         hand = self._store.hand(id)
         row["hand"] = {"attempt": hand[0], "worker": hand[1], "stolen": hand[2]} if hand else None
-        return Answer(json.dumps(row).encode(), go_on)
+        return Answer(json.dumps(row).encode(), next_first)
 
     def _read(self, inquiry: Read) -> Message:
         place = (inquiry.task, inquiry.attempt, inquiry.stream, inquiry.position)
@@ -116,11 +116,11 @@ class Inquiries:
 
 
 def _predecessors(node: Node, first: int | None) -> tuple[Row, int | None]:
-    """As in a row of the record, those first that are not done; or from the first-th on, and where they go on."""
+    """Return predecessors as in a row of the record, unfinished first; or from `first` on, and the next `first`."""
     if first is None:
-        told = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
+        listed = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
     else:
-        told = list(node.predecessors[first : first + ROWS])
+        listed = list(node.predecessors[first : first + ROWS])
     stop = None if first is None or first + ROWS >= len(node.predecessors) else first + ROWS
-    rows = [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in told]
+    rows = [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in listed]
     return {"total": len(node.predecessors), "first": rows}, stop

@@ -1,7 +1,8 @@
-"""Which ranks have come, when they talk over ZeroMQ.
+"""Which ranks have joined, when they use ZeroMQ.
 
-MPI does not tell then who is alive. A rank that has come, and is there no more, is dead; one that never came may be a
-little late: a run can be over before all its ranks have found the hub, and who is left behind waits for one in vain.
+MPI does not report then which ranks are alive. A rank that has joined and is no longer there is dead. A rank that has
+not joined may only be late: a run can end before all its ranks have found the hub, and a rank that comes later would
+wait for a hub that is gone.
 """
 
 from __future__ import annotations
@@ -12,28 +13,28 @@ from dwork.core.events import Event, Joined, Left
 
 
 class RankArrivals:
-    """A listener. until: when a rank that has not come yet is taken for dead, in seconds since the epoch."""
+    """A listener. until: when a rank that has not joined is taken for dead, in seconds since the epoch."""
 
     def __init__(self, ranks: Iterable[str], until: float) -> None:
         self.until = until
         self._missing = set(ranks)
-        self._parted: set[str] = set()
+        self._left: set[str] = set()
 
     def hear(self, happened: Sequence[Event]) -> None:
         if self._missing:
             self._missing -= ranks_of(event.location for event in happened if isinstance(event, Joined))
-        self._parted |= ranks_of(event.location for event in happened if isinstance(event, Left) and not event.died)
+        self._left |= ranks_of(event.location for event in happened if isinstance(event, Left) and not event.died)
 
     def awaits(self, locations: Iterable[str], now: float) -> bool:
-        """Whether some rank may still come, when the workers at these locations are there."""
+        """Whether some rank may still join; locations: the workers that are present."""
         self._missing -= ranks_of(locations)
         return bool(self._missing) and now < self.until
 
     def alive(self, locations: Iterable[str]) -> set[str]:
-        """The ranks that are there, when these workers are; who was told to leave waits for the end as well."""
-        return ranks_of(locations) | self._parted
+        """Return the ranks that are alive: the workers at locations, and those that left and wait for the end."""
+        return ranks_of(locations) | self._left
 
 
 def ranks_of(locations: Iterable[str]) -> set[str]:
-    """The part behind the host: the rank, or the pid of a worker that is none."""
+    """Return the part after the host of each location: the rank, or the pid of a kworker."""
     return {location.rpartition(":")[2] for location in locations}

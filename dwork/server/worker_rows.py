@@ -1,4 +1,4 @@
-"""Who works for a hub, and since when nothing was heard of them."""
+"""The rows that describe the workers of a hub."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from dwork.hub.workers import WorkerState
 
 
 def row(worker: WorkerState, now: float) -> dict[str, Any]:
-    """location, host, slots (None: it did not say), cores, memory (bytes, 0: unknown), gpus, held, ended, rate (tasks a
-    second since it joined), heard (when, in seconds since the epoch), silent (seconds)."""
+    """Return the row of a worker, with these columns.
+
+    location, host, slots (None: not reported), cores, memory (bytes, 0: unknown), gpus, held and ended (tasks), rate
+    (tasks per second since it joined), heard (its last message, in seconds since the epoch), silent (seconds since).
+    """
     return {
         "location": worker.location,
         "host": host_of(worker.location),
