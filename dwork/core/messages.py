@@ -244,7 +244,7 @@ class Welcome:
     server: an address that needs no key, or empty. connection: the text of a connection file, or empty. limit: the
     most bytes of each stream of an attempt that the hub wants; 0: all. beat: the interval at which a worker that sends
     beats should send them, in seconds; 0: the worker's choice. again: the hub ignored the request, because it does not
-    know what the worker holds (the hub was restarted, or had taken the worker for lost), or output that the worker has
+    know what the worker holds (the hub was restarted, or had declared the worker lost), or output that the worker has
     sent did not arrive: the worker must send everything again. execution: how to run tasks.
     """
 

@@ -208,7 +208,7 @@ class Dispatch:
         for worker in self.kept.choose(kinds, workers.values()):
             if worker.surplus and not worker.recalled:
                 worker.recalled = True
-                step.tell(worker, messages.Recall(worker.surplus))
+                step.send(worker, messages.Recall(worker.surplus))
         self._unmet = {asked: self._unmet.get(asked, now + UNMET_DELAY) for asked in self.kept.unmet}
 
     def _serve(self, choose: Callable[[set[Peer]], Peer | None], now: float, step: Step) -> None:
@@ -270,7 +270,7 @@ class Dispatch:
             wanted -= n
             if not worker.recalled and worker.peer is not None:
                 worker.recalled = True
-                step.tell(worker, messages.Recall(n))
+                step.send(worker, messages.Recall(n))
 
     # -- what goes out -----------------------------------------------------------------------------------------
 
@@ -282,7 +282,7 @@ class Dispatch:
             room = self._room(worker, n)
         nodes = self._trials.take(n, worker.location, self.slots, room)
         if self.job_end < math.inf:
-            nodes = self._that_fit(nodes, n, worker.location, room, now)
+            nodes = self._drop_unfit(nodes, n, worker.location, room, now)
         if not nodes:
             return False
         held = worker.held
@@ -322,7 +322,7 @@ class Dispatch:
                 if self.kept.for_what(worker) == asked:
                     self.kept.forget(worker)
 
-    def _that_fit(self, nodes: list[Node], n: int, location: str, room: WorkerRoom | None, now: float) -> list[Node]:
+    def _drop_unfit(self, nodes: list[Node], n: int, location: str, room: WorkerRoom | None, now: float) -> list[Node]:
         """Return the nodes that can end before the job does, and others in place of the rest, which are set aside."""
         left = self.job_end - now
         expected = self.min_time.expected(self._mean)

@@ -11,7 +11,7 @@ Handing out. `dispatch` decides which worker gets which tasks and which Steals w
 
 Restarts and lost workers. A hub that is restored from its record knows which worker held which task; a worker that has
 kept its tasks continues as if nothing had happened. A worker that promised to send beats and is silent for too long is
-taken for lost; the tasks that it still has if it returns are copies that the graph does not know (`orphans`).
+declared lost; the tasks that it still has if it returns are copies that the graph does not know (`orphans`).
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class Hub:
         self.interrupting = False  # and have not failed by that: the next run runs them again
         self.in_doubt = False  # the batch system may have killed them, or parts of them: no result counts
         self._ends: deque[tuple[float, Sequence[Node]]] = deque()  # when which tasks ended, for the last second
-        self._warned = -math.inf  # when a signal came that means a dead rank or the end of the job
+        self._warned_at = -math.inf  # when a signal came that means a dead rank or the end of the job
         self.is_drained = False  # the remaining tasks are left to another run
         self._drain_at = math.inf
         self._end_by = math.inf  # when the tasks that are being killed must have ended
@@ -107,7 +107,7 @@ class Hub:
         self._intake = Intake()
         self._end_waiters = EndWaiters()
         self._silence_check = math.inf  # when to check for silent workers
-        self._suspect_until = -math.inf  # until then, take silent workers for lost sooner
+        self._suspect_until = -math.inf  # until then, declare silent workers lost sooner
         self._to_cancel: set[Node] = set()  # to be cancelled as soon as their worker returns them
         self._handlers: dict[type, Callable[[Peer, Any, float, Step], None]] = {
             messages.Create: self._create,
@@ -169,7 +169,7 @@ class Hub:
             beat = RETURN if slots else 0.0
             worker = self.workers[location] = WorkerState(location, None, heard=now, beat=beat)
             self.dispatch.join(worker, slots, None)
-            self._expect(now)
+            self._expect_beats(now)
         return worker
 
     # -- inputs ------------------------------------------------------------------------------------------------
@@ -256,7 +256,7 @@ class Hub:
         step = Step()
         for worker in self.workers.values():
             if worker.slots:
-                step.tell(worker, messages.Exit())
+                step.send(worker, messages.Exit())
         return step
 
     @property
@@ -450,7 +450,7 @@ class Hub:
             gone.append(node)
             skipped += self.graph.cancel(node)
         for location, ids in asked.items():
-            step.tell(self.workers[location], messages.Cancel(tuple(ids)))
+            step.send(self.workers[location], messages.Cancel(tuple(ids)))
         self._report_cancelled(gone, skipped, now, step)
 
     def _report_cancelled(self, nodes: list[Node], skipped: list[Node], now: float, step: Step) -> None:
@@ -516,7 +516,7 @@ class Hub:
         if native:
             worker.beat = native.beat
             if native.beat:
-                self._expect(now)
+                self._expect_beats(now)
             if native.hello:
                 step.sends.append((peer, self._welcome))
         return worker
@@ -534,15 +534,15 @@ class Hub:
         return step
 
     def suspect_deaths(self, now: float) -> None:
-        """A rank may have died: for `silence` seconds, take silent workers for lost sooner than usual.
+        """A rank may have died: for `silence` seconds, declare silent workers lost sooner than usual.
 
         When tasks are killed by SIGUSR1 at the same time, no rank has died: the batch system ends the job.
         """
-        self._warned = now
+        self._warned_at = now
         self._suspect_until = now + self.policy.silence
         self._silence_check = min(self._silence_check, now)
 
-    def _expect(self, now: float) -> None:
+    def _expect_beats(self, now: float) -> None:
         """Schedule the next check for silent workers, since some worker is expected to send beats."""
         checks = 16 if now < self._suspect_until else 4  # checks within the allowed silence
         self._silence_check = min(self._silence_check, now + self.policy.silence / checks)
@@ -562,7 +562,7 @@ class Hub:
                 if worker.peer is not None:
                     step.dropped.append(worker.peer)
             else:
-                self._expect(now)
+                self._expect_beats(now)
 
     @staticmethod
     def _is_repeat(worker: WorkerState, native: Native | None) -> bool:
@@ -667,7 +667,7 @@ class Hub:
         if self._to_cancel or self.cancelling:  # it was away when the Cancel was sent, or that got lost
             to_drop += [id for id, node in worker.held.items() if self.cancelling or node in self._to_cancel]
         if to_drop:
-            step.tell(worker, messages.Cancel(tuple(to_drop)))
+            step.send(worker, messages.Cancel(tuple(to_drop)))
 
     def _may_keep(self, worker: WorkerState, id: int, attempt: int, now: float, step: Step) -> bool:
         """Whether a worker may continue a task that is not assigned to it."""
@@ -730,7 +730,7 @@ class Hub:
                 is_orphan = self._orphans and not self.in_doubt
                 stray = self._orphan_end(worker, key, result, now, step) if is_orphan else None
                 if stray is not None:
-                    if not (result.sent and self._waits(worker, stray, result, owed)):
+                    if not (result.sent and self._lacks_output(worker, stray, result, owed)):
                         good.append(stray)
                         ended.append(Ended(stray.id, stray.name, result))
                 elif not self._repeated(worker, result):
@@ -738,7 +738,7 @@ class Hub:
             elif result.attempt and result.attempt not in (node.attempt, self._intake.attempt(node.id)):
                 worker.hold(node)
                 missing.append(result.task)
-            elif result.sent and not self.in_doubt and self._waits(worker, node, result, owed):
+            elif result.sent and not self.in_doubt and self._lacks_output(worker, node, result, owed):
                 pass
             elif result.exit_status == 0 and not self.in_doubt:
                 good.append(node)
@@ -766,7 +766,7 @@ class Hub:
                 self._fail(worker, node, result, now, step)
         return missing
 
-    def _waits(self, worker: WorkerState, node: Node, result: Result, owed: dict[Node, int]) -> bool:
+    def _lacks_output(self, worker: WorkerState, node: Node, result: Result, owed: dict[Node, int]) -> bool:
         """Whether some of a task's output has not arrived yet; then it remains assigned to its worker."""
         if not self._welcome.output or not worker.slots:
             return False
@@ -799,7 +799,7 @@ class Hub:
             self._to_cancel.discard(node)
             self._take_back(other, [node], now, events.ELSEWHERE, step, lost=True)
             if other.slots:
-                step.tell(other, messages.Cancel((node.id,)))
+                step.send(other, messages.Cancel((node.id,)))
         self._adopt(worker, node, result.attempt, now, step)
         return node
 
@@ -811,7 +811,7 @@ class Hub:
         for location, ids in self._orphans.end(nodes).items():
             worker = self.workers.get(location)
             if worker is not None and worker.slots:
-                step.tell(worker, messages.Cancel(tuple(ids)))
+                step.send(worker, messages.Cancel(tuple(ids)))
 
     def _repeated(self, worker: WorkerState, result: Result) -> bool:
         """Whether this result was received before: a worker repeats it when the answer was lost."""
@@ -825,7 +825,7 @@ class Hub:
 
     def _fail(self, worker: WorkerState, node: Node, result: Result, now: float, step: Step) -> None:
         ended = Ended(node.id, node.name, result)
-        if result.signal == USR1 and not result.error and now < self._warned + 2 * DOUBT and not self.in_doubt:
+        if result.signal == USR1 and not result.error and now < self._warned_at + 2 * DOUBT and not self.in_doubt:
             self._end_of_job(now, "SIGUSR1", step)
         if self.interrupting and node not in self._to_cancel:
             self.graph.put_back([node])
@@ -878,9 +878,9 @@ class Hub:
                 if running:
                     self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
             elif running:
-                step.tell(worker, messages.Cancel(tuple(worker.held)))
+                step.send(worker, messages.Cancel(tuple(worker.held)))
             elif worker.surplus > 0:
-                step.tell(worker, messages.Recall(worker.surplus))
+                step.send(worker, messages.Recall(worker.surplus))
         if running and not self.cancelling:
             self.cancelling, self._end_by = True, now + ENDING
         self.interrupting = self.interrupting or (running and interrupts)
@@ -921,7 +921,7 @@ class Hub:
         """Take a task from its worker, which must kill it; the task will run again."""
         worker = self.workers[node.holder or ""]
         if worker.slots:
-            step.tell(worker, messages.Cancel((node.id,)))
+            step.send(worker, messages.Cancel((node.id,)))
         if node in self._to_cancel:  # it was cancelled meanwhile
             self._take_back(worker, [node], now, reason, step, lost=True)
             return

@@ -1,4 +1,4 @@
-"""Copies of tasks that the graph does not know of: their workers were taken for lost, and the tasks made ready again.
+"""Copies of tasks that the graph does not know of: their workers were declared lost, and the tasks made ready again.
 
 A worker that was only cut off for a while returns with them. A copy that it has finished counts, unless the task has
 ended elsewhere meanwhile. A copy that it still runs is assigned to it again if no other worker has the task; otherwise

@@ -72,7 +72,7 @@ class Kept:
     def __init__(self) -> None:
         self.by_location: dict[str, Resources] = {}
         self.unmet: set[Resources] = set()
-        self._nobody: set[Resources] = set()  # kinds without a kept worker, since all able ones are kept for others
+        self._unplaced: set[Resources] = set()  # kinds without a kept worker, since all able ones are kept for others
 
     def for_what(self, worker: WorkerState) -> Resources | None:
         """Return the request that a worker is kept for; None when it is not kept."""
@@ -81,18 +81,18 @@ class Kept:
     def forget(self, worker: WorkerState) -> None:
         """End the reservation of a worker, for example because it got the task."""
         if self.by_location.pop(worker.location, None) is not None:
-            self._nobody.clear()
+            self._unplaced.clear()
 
     def reconsider(self, worker: WorkerState) -> None:
         """Choose anew after a worker has joined, left, or changed its resources."""
         self.forget(worker)
-        self._nobody.clear()
+        self._unplaced.clear()
         self.unmet.clear()
 
     def drop_idle(self, kinds: Iterable[Resources]) -> list[str]:
         """End the reservations for kinds that are no longer ready; return the locations that were kept."""
         wanted = set(kinds)
-        self._nobody &= wanted
+        self._unplaced &= wanted
         self.unmet &= wanted
         gone = [location for location, asked in self.by_location.items() if asked not in wanted]
         for location in gone:
@@ -104,7 +104,7 @@ class Kept:
 
         kinds: the ready kinds, each with its highest priority.
         """
-        placed = self._nobody.union(self.unmet, self.by_location.values())
+        placed = self._unplaced.union(self.unmet, self.by_location.values())
         open_to = max((priority for asked, priority in kinds.items() if asked not in placed), default=0)
         chosen = []
         for asked, priority in kinds.items():
@@ -117,7 +117,7 @@ class Kept:
                 self.by_location[worker.location] = asked
                 chosen.append(worker)
             else:
-                (self._nobody if able else self.unmet).add(asked)
+                (self._unplaced if able else self.unmet).add(asked)
         return chosen
 
 

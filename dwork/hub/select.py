@@ -39,7 +39,7 @@ def select(graph: Graph, texts: Iterable[str], fits: Callable[[Node], bool], why
         matches = _matcher(text)
         found = [node for name, node in graph.names.items() if matches(name)]
         if not found:
-            raise GraphError(f"no task's name matches {text!r}")
+            raise GraphError(f"no task name matches {text!r}")
         selected.update((node, None) for node in found if fits(node) and not node.is_join)
     return list(selected)
 

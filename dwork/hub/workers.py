@@ -15,13 +15,13 @@ Peer = Hashable
 
 @dataclass(slots=True)
 class Step:
-    """The effects of one input: events in order, messages to send, and peers to drop since they were taken for lost."""
+    """The effects of one input: events in order, messages to send, and peers to drop since they were declared lost."""
 
     events: list[Event] = field(default_factory=list)
     sends: list[tuple[Peer, Message]] = field(default_factory=list)
     dropped: list[Peer] = field(default_factory=list)
 
-    def tell(self, worker: WorkerState, message: Message) -> None:
+    def send(self, worker: WorkerState, message: Message) -> None:
         """Send a message to a worker unasked, unless it has not returned to a restarted hub yet."""
         if worker.peer is not None:
             self.sends.append((worker.peer, message))

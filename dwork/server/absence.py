@@ -19,7 +19,7 @@ COME, COME_BACK = 60.0, 60.0
 
 
 class Absence:
-    """A listener. ranks: the expected ranks; silence: seconds after which the hub takes a worker for lost."""
+    """A listener. ranks: the expected ranks; silence: seconds after which the hub declares a worker lost."""
 
     def __init__(self, ranks: Iterable[str], silence: float, now: float) -> None:
         self._to_come = set(ranks)

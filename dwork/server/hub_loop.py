@@ -37,7 +37,7 @@ class HubLoop:
         listeners: Iterable[Listener],
         tell: Callable[[str], None] = lambda text: None,
     ) -> None:
-        """tell prints a line for people."""
+        """Create the loop; tell(text) prints a line for people."""
         self.hub = hub
         self._tell = tell
         self._transports = transports

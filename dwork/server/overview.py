@@ -209,7 +209,7 @@ class NoRecord:
     def answer(self, inquiry: Inquiry) -> Message:
         if isinstance(inquiry, Watch | Workers):
             return self._overview.answer(inquiry)
-        return Error("this pool keeps no record (--no-record); of a single task, only lookup can show the state")
+        return Error("this pool keeps no record (--no-record); only lookup can show a single task")
 
 
 def _first(pair: tuple[float, Node]) -> float:

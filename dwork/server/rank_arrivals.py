@@ -13,7 +13,7 @@ from dwork.core.events import Event, Joined, Left
 
 
 class RankArrivals:
-    """A listener. until: when a rank that has not joined is taken for dead, in seconds since the epoch."""
+    """A listener. until: when a rank that has not joined counts as dead, in seconds since the epoch."""
 
     def __init__(self, ranks: Iterable[str], until: float) -> None:
         self.until = until

@@ -16,7 +16,7 @@ Lost answers. Requests are numbered, and answers repeat the number. When one sta
 the results are sent again together with the ids of all tasks held: the hub takes back tasks that it had assigned but
 that are not here, and ignores results that it already has. A late answer to an earlier request is ignored: its tasks
 belong to the hub again. The worker does the same when the hub sends Welcome with `again` (it was restarted, or had
-taken this worker for lost), when it refuses a report, or when it cancels a task that is not here: its state is wrong.
+declared this worker lost), when it refuses a report, or when it cancels a task that is not here: its state is wrong.
 
 The original dialect. A C++ hub ignores our additions and answers in its own way. Until a Welcome or a numbered answer
 shows that the hub is a native one, requests are sent one at a time, and results have names and are sent without a
@@ -113,8 +113,8 @@ class Worker:
         self._mean = math.inf  # running mean of the run times
         self.started = -math.inf  # when the last task was started
         self._beat = self.policy.beat
-        self._spoke = 0.0  # when the last message was sent
-        self._beats = False  # a Beat is unanswered
+        self._last_sent = 0.0  # when the last message was sent
+        self._beat_unanswered = False  # a Beat is unanswered
         self._awaits = False  # original dialect: a request is unanswered
         self._asked = -math.inf  # and when it was sent
         self._pause_until = -math.inf  # the next Steal must wait until then
@@ -130,7 +130,7 @@ class Worker:
         answers = getattr(message, "answers", 0)
         if answers or isinstance(message, Welcome):
             self.native = True
-        self._awaits = self._beats = False
+        self._awaits = self._beat_unanswered = False
         answered = self._unanswered.pop(answers, None)
         match message:
             case Error():
@@ -163,7 +163,7 @@ class Worker:
         """Process the result of a task that `next` returned."""
         assigned = self.running.pop(int(result.task))
         self._heavy.pop(assigned.id, None)
-        if self._must_sign_off and self._is_our_end(assigned, result, now):
+        if self._must_sign_off and self._killed_by_leaving(assigned, result, now):
             return
         if result.attempt != assigned.attempt:
             result = result._replace(attempt=assigned.attempt)
@@ -220,7 +220,7 @@ class Worker:
             if is_new:
                 self.started = now
                 return assigned
-            # The hub took this worker for lost and assigned a task that still runs here: this run is the new attempt.
+            # The hub declared this worker lost and assigned a task that still runs here: this run is the new attempt.
         return None
 
     @property
@@ -234,7 +234,7 @@ class Worker:
         )
 
     @property
-    def _places(self) -> int:
+    def _usable_slots(self) -> int:
         """How many tasks can run at a time now: one that takes several cores may leave slots unused."""
         if self.has is None or not self._heavy:
             return self.slots
@@ -289,9 +289,9 @@ class Worker:
             self._must_sign_off = False
             out.append(Exit(self.location))
         if out or not self._beat:
-            self._spoke = now
-        elif now >= self._spoke + self._beat and not self.over:
-            self._spoke, self._beats = now, True
+            self._last_sent = now
+        elif now >= self._last_sent + self._beat and not self.over:
+            self._last_sent, self._beat_unanswered = now, True
             out.append(Beat(self.location, self._number(now, None)))
         return out
 
@@ -310,7 +310,7 @@ class Worker:
     @property
     def asks(self) -> bool:
         """Whether it waits for an answer from the hub."""
-        return bool(self._steal or self._unanswered or self._awaits or self._beats)
+        return bool(self._steal or self._unanswered or self._awaits or self._beat_unanswered)
 
     def deadline(self, now: float) -> float:
         """Return when `outbox` will next have a message if nothing else happens; infinity when never."""
@@ -319,7 +319,7 @@ class Worker:
                 return self._asked + self.policy.patience
             is_full = len(self.queue) + len(self.running) >= self.slots
             return math.inf if self.leaving or is_full else self._pause_until
-        times = [self._spoke + self._beat if self._beat else math.inf]
+        times = [self._last_sent + self._beat if self._beat else math.inf]
         if self._results:
             times.append(self._oldest + 2 * self._hold)
         if self.queue:
@@ -331,7 +331,7 @@ class Worker:
 
     # -- the rules ---------------------------------------------------------------------------------------------
 
-    def _is_our_end(self, assigned: Assigned, result: Result, now: float) -> bool:
+    def _killed_by_leaving(self, assigned: Assigned, result: Result, now: float) -> bool:
         """Whether the task was killed because this worker leaves: a batch system sends both the same signal."""
         if assigned.id in self._cut_short:
             return not result.ok
@@ -362,7 +362,7 @@ class Worker:
         """Return how many tasks to ask for now."""
         if self._steal or self.leaving:
             return 0
-        places = self._places
+        places = self._usable_slots
         target = places
         pace = max(self._mean, now - self.started) if self.running else self._mean
         if pace * self.policy.most <= self.policy.lookahead * places:

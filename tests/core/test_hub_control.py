@@ -455,7 +455,7 @@ def test_joins_are_never_meant(stage: Stage, verb: Verb) -> None:
         ("#-1", "there is no task '#-1'"),
         ("#" + "9" * 5000, "there is no task '#99"),
         ("", "there is no task ''"),
-        ("z*", "no task's name matches 'z[*]'"),
+        ("z*", "no task name matches 'z[*]'"),
     ],
 )
 def test_a_task_that_is_not_there_is_an_error_and_nothing_is_done_to_the_others(
