@@ -1,4 +1,4 @@
-"""The Python client: adds tasks to a running hub, asks how far it is, or takes tasks and runs them by any means.
+"""The Python client: adds tasks to a running hub, queries its state, or steals tasks that the program runs itself.
 
     from dwork import AllDone, Client
 
@@ -7,13 +7,13 @@
         client.create("solve", "solve mesh.h5", after=["mesh"], cores=4)
         print(client.status().active)
 
-Theory of operation. Requests are those of the original dialect: one request, one reply. When none comes, a request
-that may be carried out twice (create, all questions, and complete of a task as `steal` returned it, which tells its
-attempt) is sent again. The others (steal, transfer, exit_worker, and complete by name) are sent once: when the reply
-does not come, TransportError leaves open whether they were carried out. So are cancel, retry, hold and release: the
-second time they would find nothing to do any more, and say so. A worker that loses the reply to a steal should call
-`exit_worker` as soon as it holds nothing else, so that what it never heard of runs elsewhere. A failure that was
-counted, and whose reply got lost, ends in NotHeld if the task is to be retried: nobody holds it then.
+Theory of operation. Requests are those of the original dialect: one request, one reply. Without a reply, a request that
+may be carried out twice is sent again: create, all queries, and complete of a task as `steal` returned it, which has
+its attempt. The others (steal, transfer, exit_worker, and complete by name) are sent once: when the reply does not
+arrive, TransportError leaves open whether they were carried out. So are cancel, retry, hold and release: the second
+time they would find nothing left to do, and report that. A worker that loses the reply to a steal should call
+`exit_worker` as soon as it holds nothing else, so that the tasks in that reply run elsewhere. A reported failure whose
+reply was lost ends in NotHeld if the task is to be retried: no worker holds it then.
 """
 
 from __future__ import annotations
@@ -42,15 +42,15 @@ from dwork.host import shell
 
 __all__ = ["AllDone", "Client", "End", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
 
-#: Tasks, and characters of their names and commands, that go in one message at the most.
+#: Maximum number of tasks in one message, and of characters in their names and commands.
 TASKS_AT_ONCE: Final = 10_000
 CHARACTERS_AT_ONCE: Final = 8_000_000
-#: Seconds between a polite client's questions whether something is ready, at first and at last.
+#: Seconds between a waiting client's requests for a ready task: the first and the longest pause.
 SOON, LATER = 0.05, 0.5
-#: Seconds after which a hub that is asked for the end of its run answers in any case, so that its loss is noticed.
+#: Seconds after which a hub answers a query for the end of its run in any case, so that its loss is noticed.
 LAP: Final = 5.0
 
-#: What is told of a task; it goes into JSON as it is.
+#: The description of a task, as in JSON.
 Row = dict[str, Any]
 
 _STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
@@ -58,11 +58,11 @@ _STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """How far a hub is.
+    """The state of a hub.
 
-    active: tasks that may still run or are running. ready: those of them that could start now. counts: tasks by
-    state (waiting, ready, assigned, done, failed, skipped, cancelled), empty when the original C++ dhub answers.
-    text: the hub's own words.
+    active: the number of tasks that may still run or are running. ready: the number of those that could start now.
+    counts: the number of tasks in each state (waiting, ready, assigned, done, failed, skipped, cancelled); empty when
+    the hub is the original C++ dhub. text: the hub's status line.
     """
 
     active: int
@@ -73,9 +73,9 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """How a run has ended. exit_status: as that of the pool, 0 all done, 1 some failed, 3 stopped before the end.
+    """How a run ended. exit_status: that of the pool, 0 all done, 1 some failed, 3 stopped before the end.
 
-    view: what `Client.watch` would tell of its end; empty when nothing is known.
+    view: what `Client.watch` would return at its end; empty when that is unknown.
     """
 
     exit_status: int
@@ -85,7 +85,7 @@ class End:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Where a task stands: its state, its id (None when the hub has none), and who holds or ended it, or None."""
+    """The state of a task, its id (None when the hub has none), and the worker that holds or ended it, or None."""
 
     name: str
     state: State
@@ -96,15 +96,15 @@ class Found:
 class Client:
     """A connection to a hub, which threads may share; close it, or use it in a `with` statement.
 
-    The hub is that of the connection file `connection` (or of what was read from one), of the batch job `job`, or at
-    the address `server` (HOST, HOST:PORT or tcp://HOST:PORT); by default that which started the running task
-    ($DWORK_CONNECTION), or the only one that is known in ~/.dwork. insecure: the hub at `server` has no keys, as the
-    C++ one. timeout: seconds that a request may take. location: the name under which this client holds tasks, unique
-    among all workers; by default host:pid.
+    The hub is that of the connection file `connection` (a path or a Connection), of the batch job `job`, or at the
+    address `server` (HOST, HOST:PORT or tcp://HOST:PORT); by default the hub that started the running task
+    ($DWORK_CONNECTION), or the only known hub in ~/.dwork. insecure: the hub at `server` has no keys, as the C++ dhub.
+    timeout: seconds that a request may take. location: the name under which this client holds tasks, unique among all
+    workers; by default host:pid.
 
-    Nothing is sent before the first request, and a client must not be carried across a fork. Every method may raise
-    TransportError (nobody answers within `timeout`), WireError (what answers is no hub, or what is asked cannot be
-    sent), UsageError (an argument makes no sense) and GraphError (the hub refuses; nothing has changed).
+    Nothing is sent before the first request. Do not carry a client across a fork. Every method may raise
+    TransportError (no answer within `timeout`), WireError (the peer is not a hub, or the request cannot be sent),
+    UsageError (an argument is invalid) and GraphError (the hub refused; nothing has changed).
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class Client:
         location: str | None = None,
     ) -> None:
         if not timeout > 0:
-            raise UsageError(f"a timeout of {timeout} s leaves no time for an answer; give more")
+            raise UsageError(f"a timeout of {timeout} s leaves no time for an answer; use a longer one")
         self.timeout = timeout
         self.location = location or f"{socket.gethostname()}:{os.getpid()}"
         self.connection = choose(server, connection, job, insecure=insecure)
@@ -140,7 +140,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        """Disconnect. Tasks that are held stay with this location: complete, transfer or `exit_worker` them before."""
+        """Disconnect. This location keeps its tasks: complete or transfer them, or call `exit_worker`, before."""
         self._exchange.close()
 
     # -- the graph ---------------------------------------------------------------------------------------------
@@ -152,12 +152,12 @@ class Client:
         after: str | Iterable[str] = (),
         **options: Any,
     ) -> None:
-        """Add a task, to be run when all tasks named in `after` are done.
+        """Add a task, which runs when all tasks named in `after` are done.
 
         command: a line for /bin/sh, or a list of arguments to start without a shell; by default the name. options:
         the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
         min_time in seconds, env as a dict or pairs). GraphError when the name is taken by another task, when one of
-        `after` does not exist, or when they wait for each other; the same task a second time is no error.
+        `after` does not exist, or when they form a cycle; adding the same task again is not an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)
@@ -167,11 +167,11 @@ class Client:
         self.create_all([Task(name, name if command in (None, name) else command, names, Options(**options))])
 
     def create_all(self, tasks: Iterable[Task]) -> int:
-        """Add tasks, which may refer to one another in any order, and return how many they are.
+        """Add tasks, which may refer to one another in any order, and return their number.
 
-        They go in messages of up to 10,000 tasks; of each message all are added or, with GraphError, none. The error
-        says how many had been added before, and may be followed by the same call again. A task without `command` is
-        a join: done, with nothing to run, when all tasks that it comes after are.
+        They are sent in messages of up to 10,000 tasks; each message adds all of its tasks or, with GraphError, none.
+        The error says how many had been added before; the same call may be repeated. A task without `command` is a
+        join: it runs nothing, and is done when all tasks that it comes after are.
         """
         host = socket.gethostname()
         mine = [_ready_to_send(task, host) for task in tasks]
@@ -184,33 +184,33 @@ class Client:
             except (GraphError, TransportError) as error:
                 if not sent:
                     raise
-                raise type(error)(f"{error} (the {sent} tasks before are added)") from None
+                raise type(error)(f"{error} ({sent} tasks were added before)") from None
             if not isinstance(reply, messages.OK):
                 raise self._strange(reply)
             sent += len(batch)
         return sent
 
     def status(self) -> Status:
-        """How many tasks are in which state."""
-        status = self._told(self._ask(messages.OK(), again=True))
+        """Return how many tasks are in each state."""
+        status = self._status_of(self._ask(messages.OK(), again=True))
         self._is_original = not status.counts
         return status
 
-    def _told(self, reply: Message) -> Status:
+    def _status_of(self, reply: Message) -> Status:
         numbers = _STATUS.fullmatch(reply.name or "") if isinstance(reply, messages.OK) else None
         if numbers is None or not isinstance(reply, messages.OK):
             raise self._strange(reply)
         return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
 
     def lookup(self, name: str) -> Found | None:
-        """Where a task stands, told by its name or by `#id`; None when there is no such task.
+        """Return the state of a task, given by its name or by `#id`; None when there is no such task.
 
-        GraphError when the hub is the original C++ one, which cannot tell.
+        GraphError when the hub is the original C++ one, which does not support this.
         """
         try:
             reply = self._ask(messages.Lookup(name), again=True)
         except GraphError as error:
-            text = f"the hub at {self.server} does not look up tasks, as an original dhub never does: {error}"
+            text = f"the hub at {self.server} does not look up tasks; an original dhub cannot: {error}"
             raise GraphError(text) from None
         if isinstance(reply, messages.NotFound):
             return None
@@ -219,28 +219,30 @@ class Client:
         try:
             return Found(name, State(reply.name), reply.n, reply.location)
         except ValueError:
-            raise WireError(f"the hub at {self.server} tells of a state {reply.name!r}; use its own dquery") from None
+            raise WireError(
+                f"the hub at {self.server} reports an unknown state {reply.name!r}; use the dquery of its version"
+            ) from None
 
     def wait(self, seconds: float = math.inf) -> End | None:
-        """Wait until the run is over, and return how it has ended; None when it is not over after so many seconds.
+        """Wait until the run has ended, and return how; None when it has not ended after `seconds`.
 
-        Other requests of this client need not wait meanwhile. TransportError when the hub has gone without a word.
+        Other requests of this client do not have to wait for this. TransportError when the hub is gone without notice.
         """
         give_up = time.monotonic() + seconds
         with contextlib.closing(Exchange(self.connection, self.timeout)) as exchange:
             while True:
                 lap = max(0.0, min(LAP, give_up - time.monotonic()))
-                reply = self._ask_newest(messages.Await(lap), "tell when it is over", exchange, wait=lap)
+                reply = self._ask_newest(messages.Await(lap), "report the end of its run", exchange, wait=lap)
                 if isinstance(reply, messages.OK):
                     view = self._parsed(messages.Answer(reply.data)) if reply.data else {}
-                    return End(reply.n or 0, self._told(reply), view)
+                    return End(reply.n or 0, self._status_of(reply), view)
                 if not isinstance(reply, messages.NotFound):
                     raise self._strange(reply)
                 if time.monotonic() >= give_up:
                     return None
 
     def watch(self) -> Row:
-        """How the run stands, who works, what runs and what failed last, as `dquery watch` shows it."""
+        """Return the state of the run, its workers, running tasks and last failures, as `dquery watch` shows them."""
         reply = self._ask_newest(messages.Watch(), "be watched", self._exchange)
         if not isinstance(reply, messages.Answer):
             raise self._strange(reply)
@@ -250,18 +252,18 @@ class Client:
         return row
 
     def counts(self) -> Mapping[str, int]:
-        """How many tasks are in each state; empty when the original C++ dhub answers."""
+        """Return how many tasks are in each state; empty when the hub is the original C++ dhub."""
         return self.status().counts
 
-    # -- what there is in the record ---------------------------------------------------------------------------
+    # -- the record --------------------------------------------------------------------------------------------
 
     def tasks(self, states: str | Iterable[str] = (), glob: str | None = None) -> Iterator[Row]:
-        """All tasks in the order of their ids, a thousand at a time, as they are when their turn comes.
+        """Yield all tasks in the order of their ids; each thousand is read when it is reached.
 
-        states: only those in one of these. glob: only those whose name it matches, or is. A row has id, name, state,
+        states: only tasks in one of these. glob: only tasks whose name matches or equals it. A row has id, name, state,
         held (whether it is kept from starting), command, reason (why it failed, was skipped or cancelled), and of the
         last attempt attempt, worker, started, ended (seconds since the epoch), exit_status and signal, or None. Joins
-        are left out. GraphError when the hub cannot tell: it is the original C++ one, or keeps no record.
+        are left out. GraphError when the hub cannot list tasks: it is the original C++ one, or keeps no record.
         """
         wanted = (states,) if isinstance(states, str) else tuple(states)
         first: int | None = 0
@@ -272,19 +274,19 @@ class Client:
                 raise self._strange(answer)
             yield from rows
             assert answer is not None
-            if answer.next is not None and answer.next <= first:  # it would go on for ever
+            if answer.next is not None and answer.next <= first:  # the loop would never end
                 raise self._strange(answer)
             first = answer.next
 
     def task(self, key: str, *, whole: bool = False) -> Row | None:
-        """All about a task, told by its name or by `#id`; None when there is no such task.
+        """Return the details of a task, given by its name or by `#id`; None when there is no such task.
 
-        Beside what `tasks` tells: arguments, options, origin, queued and removed (seconds since the epoch); attempts,
-        oldest first, each with outcome (done, failed, timeout, cancelled, lost), worker, stolen, started, ended,
-        exit_status, signal, user and system (CPU seconds), max_rss (bytes), reason and the end of stderr; hand, the
-        attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for it; and
-        predecessors, how many there are (total) and a hundred of them (first), those first that are not done. whole:
-        all predecessors, in order.
+        In addition to the fields of `tasks`: arguments, options, origin, queued and removed (seconds since the epoch);
+        attempts, oldest first, each with outcome (done, failed, timeout, cancelled, lost), worker, stolen, started,
+        ended, exit_status, signal, user and system (CPU seconds), max_rss (bytes), reason and the end of stderr; hand,
+        the attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for it;
+        and predecessors, their number (total) and a hundred of them (first), unfinished ones first. whole: all
+        predecessors, in order.
         """
         answer = self._answer(messages.Show(key, 0 if whole else None), "show a task")
         if answer is None:
@@ -301,30 +303,30 @@ class Client:
         return dict(row)
 
     def output(self, row: Row, piece: Row) -> bytes:
-        """A piece of a task's output: a row as `task` gives it and one of its `output`. GraphError when it is gone."""
+        """Return a piece of a task's output; row: from `task`; piece: from its `output`. GraphError when it is gone."""
         request = messages.Read(row["id"], piece["attempt"], piece["stream"], piece["position"])
         answer = self._answer(request, "read output")
         if answer is None:
-            raise GraphError(f"this piece of the output of #{row['id']} is not in the record any more")
+            raise GraphError(f"this piece of the output of #{row['id']} is no longer in the record")
         return answer.data
 
-    # -- what people do to tasks -------------------------------------------------------------------------------
+    # -- changing tasks ----------------------------------------------------------------------------------------
 
     def cancel(self, *tasks: str) -> int:
-        """Take out tasks that have not ended, and end those that run; return how many they are.
+        """Cancel tasks that have not ended, and terminate those that run; return their number.
 
-        What comes after them is skipped. Here, and below: tasks are told by name, by `#id` or by a glob over names.
-        One that is named must fit, or GraphError is raised and nothing has changed; of those that a glob matches only
-        those are meant that fit.
+        Tasks that come after them are skipped. Here and below, tasks are given by name, by `#id` or by a glob over
+        names. A task that is named must be in a suitable state, or GraphError is raised and nothing has changed; a glob
+        selects only tasks in a suitable state.
         """
         return self._control(Verb.CANCEL, tasks)
 
     def retry(self, *tasks: str) -> int:
-        """Let tasks run again that failed or were cancelled, and with them what was skipped for them."""
+        """Retry tasks that failed or were cancelled, and with them the tasks that were skipped because of them."""
         return self._control(Verb.RETRY, tasks)
 
     def hold(self, *tasks: str) -> int:
-        """Keep tasks that nobody has taken from starting, until `release`."""
+        """Keep tasks that no worker has taken from starting, until `release`."""
         return self._control(Verb.HOLD, tasks)
 
     def release(self, *tasks: str) -> int:
@@ -334,13 +336,13 @@ class Client:
     # -- a worker's requests -----------------------------------------------------------------------------------
 
     def steal(self, n: int = 1, wait: float = 0.0) -> list[Assigned]:
-        """Take up to n ready tasks, which this location then holds; an empty list when nothing is ready.
+        """Steal up to n ready tasks, which this location then holds; return an empty list when none is ready.
 
-        wait: seconds to go on asking, every half a second at least, until something is ready; may be math.inf.
-        AllDone when all tasks are finished, or the pool hands out no more: there is nothing to wait for.
+        wait: seconds to keep asking, at least every half second, until a task is ready; may be math.inf. AllDone when
+        all tasks are finished, or the pool hands out no more: there is nothing to wait for.
         """
         if not 1 <= n < 2**31:
-            raise UsageError(f"one cannot steal {n} tasks; ask for 1 or more")
+            raise UsageError(f"cannot steal {n} tasks; ask for 1 or more")
         give_up = time.monotonic() + wait
         pause = SOON
         while True:
@@ -368,13 +370,13 @@ class Client:
         stdout: bytes = b"",
         stderr: bytes = b"",
     ) -> None:
-        """Report how a task ended, that this location holds.
+        """Report how a task that this location holds has ended.
 
-        exit_status: 0 is success; a negative one, as subprocess has it, tells the signal that ended the task.
-        started: seconds since the epoch; seconds: how long it ran; error: why it was ended or did not start; stdout,
-        stderr: its output, when it is short. NotHeld when this location does not hold it: it was taken back, and may
-        be running elsewhere. Give the task as `steal` returned it, not its name, when it may be retried: then an
-        earlier attempt is not mistaken for a later one.
+        exit_status: 0 is success; -N, as in subprocess, means that signal N ended the task. started: seconds since the
+        epoch; seconds: how long it ran; error: why it was ended or did not start; stdout, stderr: its output, when it
+        is short. NotHeld when this location does not hold it: it was taken back, and may be running elsewhere. Pass the
+        task as `steal` returned it, not its name, when it may be retried: then an earlier attempt is not mistaken for a
+        later one.
         """
         name, attempt = (task, 0) if isinstance(task, str) else (task.name, task.attempt)
         signal = max(0, -exit_status)
@@ -384,20 +386,20 @@ class Client:
         )
 
     def complete_all(self, results: Iterable[Result]) -> None:
-        """Report how several tasks, told by name, ended; as `complete`, but in one message.
+        """Report how several tasks, given by name, ended; as `complete`, but in one message.
 
-        NotHeld tells those that this location does not hold; the others count.
+        NotHeld lists those that this location does not hold; the others are accepted.
         """
-        told = tuple(results)
-        for result in told:
+        reported = tuple(results)
+        for result in reported:
             if not isinstance(result.task, str) or not result.task:
-                raise UsageError(f"{result.task!r} is no name of a task")
+                raise UsageError(f"{result.task!r} is not a task name")
             if not 0 <= result.exit_status < 256:
-                raise UsageError(f"{result.exit_status} is no exit status; give 0 to 255")
-        if not all(result.ok for result in told):
+                raise UsageError(f"{result.exit_status} is not an exit status; give 0 to 255")
+        if not all(result.ok for result in reported):
             self._need_ours("exit statuses")
-        if told:
-            self._held(messages.Complete(self.location, told), again=all(result.attempt for result in told))
+        if reported:
+            self._held(messages.Complete(self.location, reported), again=all(result.attempt for result in reported))
 
     def transfer(self, task: Assigned | str, after: str | Iterable[str] = ()) -> None:
         """Give back a task unfinished; it runs again when all tasks named in `after` are done as well.
@@ -409,9 +411,9 @@ class Client:
         self._held(messages.GiveBack(self.location, (messages.Returned(name, names),)))
 
     def exit_worker(self, location: str | None = None) -> bool:
-        """Say that a worker, by default this client, is gone: what it holds is ready again.
+        """Report that a worker, by default this client, is gone: the tasks that it holds become ready again.
 
-        Return whether the hub knew it; one that never stole it does not know.
+        Return whether the hub knew it; the hub does not know a worker that never stole.
         """
         reply = self._ask(messages.Exit(location or self.location))
         if not isinstance(reply, messages.OK | messages.NotFound):
@@ -429,7 +431,7 @@ class Client:
         return reply
 
     def workers(self) -> list[dict[str, Any]]:
-        """All workers, as rows: location, host, slots (None: it did not say), held, ended, rate, heard and silent.
+        """Return all workers, as rows: location, host, slots (None: unknown), held, ended, rate, heard and silent.
 
         rate is tasks a second since it joined, heard is in seconds since the epoch, silent in seconds since then.
         """
@@ -440,14 +442,14 @@ class Client:
         return rows
 
     def stop_workers(self, *locations: str) -> int:
-        """Tell workers, named or meant by globs, to finish what they run and leave; return how many they are."""
-        reply = self._ask_ours(messages.Leave(locations), "tell workers to leave", again=True)
+        """Stop workers, given by name or glob, after they have finished their running tasks; return their number."""
+        reply = self._ask_ours(messages.Leave(locations), "stop workers", again=True)
         if not isinstance(reply, messages.OK):
             raise self._strange(reply)
         return reply.n or 0
 
     def drain(self, *, now: bool = False) -> None:
-        """Let the hub hand out nothing more; now: and end what runs, which the next run runs again."""
+        """Make the hub hand out no more tasks; now: also terminate running tasks, which the next run runs again."""
         reply = self._ask_ours(messages.Drain(now), "drain", again=True)
         if not isinstance(reply, messages.OK):
             raise self._strange(reply)
@@ -467,7 +469,7 @@ class Client:
         return reply.n or 0
 
     def _ask_ours(self, request: Request, what: str, *, again: bool = False) -> Message:
-        """As _ask, for what the original hub does not know: its Error has no reason."""
+        """Like _ask, for requests that the original hub does not know: its Error has no reason."""
         try:
             return self._ask(request, again=again)
         except GraphError:
@@ -478,7 +480,7 @@ class Client:
             raise
 
     def _ask_newest(self, request: Request, what: str, exchange: Exchange, wait: float = 0.0) -> Message:
-        """For what hubs do not know that are older than this client: a hub that does has no reason to refuse it."""
+        """Ask what hubs older than this client do not know: a hub that knows it has no reason to refuse it."""
         try:
             return exchange.ask(request, again=True, wait=wait)
         except GraphError:
@@ -486,28 +488,28 @@ class Client:
                 self.status()
             kind = "an original dhub" if self._is_original else "of an older dwork"
             raise GraphError(
-                f"the hub at {self.server} is {kind}, which cannot {what}; ask it for its status"
+                f"the hub at {self.server} is {kind}, which cannot {what}; use its status instead"
             ) from None
 
     def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
         reply = self._ask(request, again=again)
         if isinstance(reply, messages.NotFound):
             names: tuple[TaskKey, ...] = reply.tasks
-            told = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+            shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
             raise NotHeld(
-                f"{self.location} does not hold {told or 'these'}: not stolen under this name, ended, or taken back",
+                f"{self.location} does not hold {shown or 'these'}: not stolen under this name, ended, or taken back",
                 names,
             )
         if not isinstance(reply, messages.OK):
             raise self._strange(reply)
 
     def _need_ours(self, what: str) -> None:
-        """Refuse what the original hub would drop without a word: it would run, or count as done, the wrong thing."""
+        """Refuse what the original hub would silently drop: it would run, or count as done, the wrong thing."""
         if self._is_original is None:
             self.status()
         if self._is_original:
             raise GraphError(
-                f"the hub at {self.server} is an original dhub, which would drop {what} without a word; use our dhub"
+                f"the hub at {self.server} is an original dhub, which would silently drop {what}; use dwork-mpi's dhub"
             )
 
 
@@ -516,7 +518,7 @@ def _is_row(value: object) -> bool:
 
 
 def _ready_to_send(task: Task, host: str) -> Task:
-    """The task in the form that is shortest on the wire, with its origin."""
+    """Return the task in its shortest form on the wire, with its origin."""
     name, command, after, options, origin = task
     if not name:
         raise UsageError("a task needs a name")
@@ -534,7 +536,7 @@ def _ready_to_send(task: Task, host: str) -> Task:
 
 
 def _in_order(tasks: list[Task]) -> list[Task]:
-    """The tasks, sorted when they take several messages and some come before what they wait for."""
+    """Return the tasks, sorted if they need several messages and some stand before their predecessors."""
     if len(tasks) <= 1 or len(next(_batches(tasks))) == len(tasks):
         return tasks
     position = {task.name: i for i, task in enumerate(tasks)}

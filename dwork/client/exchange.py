@@ -1,8 +1,8 @@
-"""Requests and replies, in order and one at a time: what the client is made of.
+"""Requests and replies, in order and one at a time: the transport of the client.
 
-While the hub is away ZeroMQ keeps the request and delivers it when the hub is back. If the hub took it in and died, no
-reply ever comes: one that may be carried out twice is then sent again, over a new socket so that replies cannot be
-mixed up; any other leaves open whether it was carried out.
+While the hub is away, ZeroMQ keeps the request and delivers it when the hub is back. If the hub received it and died,
+no reply ever arrives: a request that may be carried out twice is then sent again, over a new socket so that replies
+cannot be mixed up; for any other it remains unknown whether it was carried out.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from dwork.core.messages import Message, Request
 from dwork.transport import HUB, wire
 from dwork.transport.zmq import Dealer
 
-#: Seconds after which a request that got no reply is sent again, at the most.
+#: Maximum number of seconds after which a request without a reply is sent again.
 PATIENCE: Final = 5.0
 
 
 class Exchange:
-    """With one hub; threads may share it. timeout: seconds that a request may take.
+    """Requests to one hub; threads may share it. timeout: seconds that a request may take.
 
-    server: where it is, as far as is known; which of its addresses answers is found out with the first request.
+    server: an address of the hub; the first request finds out which of its addresses answers.
     """
 
     def __init__(self, connection: Connection, timeout: float) -> None:
@@ -35,7 +35,7 @@ class Exchange:
         self.timeout = timeout
         self._lock = threading.Lock()
         self._closed = threading.Event()
-        # At most one. Forgotten clients are closed by this, since a collected ZeroMQ context waits for its socket.
+        # At most one. The finalizer closes it for clients left open: a collected ZeroMQ context waits for its socket.
         self._dealers: list[Dealer] = []
         weakref.finalize(self, _close_all, self._dealers).atexit = False
 
@@ -45,13 +45,13 @@ class Exchange:
             _close_all(self._dealers)
 
     def pause(self, seconds: float) -> None:
-        """Wait, unless this is closed meanwhile."""
+        """Wait, or return early when this is closed."""
         self._closed.wait(seconds)
 
     def ask(self, request: Request, *, again: bool = False, wait: float = 0.0) -> Message:
-        """The reply. again: it may be carried out twice. GraphError when it is Error, TransportError without one.
+        """Return the reply. again: the request may be carried out twice.
 
-        wait: the hub may take so many seconds more.
+        wait: extra seconds that the hub may take. GraphError when the reply is Error, TransportError without a reply.
         """
         frame = wire.encode(request)
         with self._lock:
@@ -62,23 +62,23 @@ class Exchange:
                 if reply is not None:
                     break
             else:
-                raise TransportError(self._silence(again))
+                raise TransportError(self._no_answer(again))
         try:
             message = wire.decode_reply(reply)
         except WireError as error:
-            raise WireError(f"what answers at {self.server} is no hub: {error}") from None
+            raise WireError(f"the peer at {self.server} is not a hub: {error}") from None
         if isinstance(message, messages.Error):
             raise GraphError(message.text)
         return message
 
     def strange(self, reply: object) -> WireError:
-        """The error for a reply that does not fit its request."""
-        return WireError(f"what answers at {self.server} is no hub: its answer to this cannot be {reply!r:.200}")
+        """Return the error for a reply that does not fit its request."""
+        return WireError(f"the peer at {self.server} is not a hub: unexpected reply {reply!r:.200}")
 
     def _exchange(self, frame: bytes, seconds: float) -> bytes | None:
-        """Send a request and return the reply, or None when none comes; then, or interrupted, the socket is gone."""
+        """Send a request and return the reply, or None without one; then, or when interrupted, close the socket."""
         if self._closed.is_set():
-            raise UsageError("this client is closed; make another")
+            raise UsageError("this client is closed; create a new one")
         if not self._dealers:
             self.server = reach(self._connection, seconds)
             self._dealers.append(Dealer(self.server, keys=self._connection.keys, linger=0))
@@ -95,12 +95,12 @@ class Exchange:
                 _close_all(self._dealers)
         return replies[0][1] if replies else None
 
-    def _silence(self, again: bool) -> str:
+    def _no_answer(self, again: bool) -> str:
         text = (
-            f"nobody answers at {self.server} within {self.timeout:g} s; is the pool or dhub running, and there? "
+            f"no answer from {self.server} within {self.timeout:g} s; check that the pool or dhub is running there. "
             "Give its connection file, or with --insecure the address of a hub without keys"
         )
-        return text if again else f"{text} (perhaps the request was carried out, and the answer got lost)"
+        return text if again else f"{text} (the request may have been carried out, and its reply lost)"
 
 
 def _close_all(dealers: list[Dealer]) -> None:

@@ -247,7 +247,7 @@ def test_a_cycle_over_several_messages_is_shown(client: Client, hub: Any, monkey
 def test_a_refusal_says_how_many_were_added_before(client: Client, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "TASKS_AT_ONCE", 2)
     tasks = [Task("a", "a"), Task("b", "b"), Task("c", "c", ("nosuch",)), Task("d", "d")]
-    with pytest.raises(GraphError, match=r"'nosuch'.*\(the 2 tasks before are added\)"):
+    with pytest.raises(GraphError, match=r"'nosuch'.*\(2 tasks were added before\)"):
         client.create_all(tasks)
     assert hub.names == ["a", "b"]
     tasks[2] = Task("c", "c")

@@ -53,7 +53,7 @@ def test_a_run_that_does_not_answer_is_named_with_its_file(dquery: Any, hub: Any
     ran = dquery("--timeout", "0.2", "doctor")
     assert ran.status == 1
     assert f"run        /home/me/tasks.txt on {socket.gethostname()}, job 4711: no answer" in ran.out
-    assert "  1. nobody answers at tcp://127.0.0.1:9 within 0.2 s" in ran.out
+    assert "  1. no answer from tcp://127.0.0.1:9 within 0.2 s" in ran.out
     assert ran.out.endswith(f"; if it has ended: rm {path}\n")
 
 

@@ -162,7 +162,7 @@ def test_a_dhub_that_is_told_to_end_before_says_that_it_was_stopped(
 def test_where_nobody_answers_and_nothing_tells_it_is_3(run: Callable, tmp_path: Path) -> None:
     ran = run(*program("dquery"), "--insecure", "-s", "127.0.0.1:9", "--timeout", "0.5", "status", "--wait")
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
-    assert ran.err.startswith("dquery: nobody answers at tcp://127.0.0.1:9 ")
+    assert ran.err.startswith("dquery: no answer from tcp://127.0.0.1:9 ")
 
 
 def test_of_a_run_without_a_record_that_has_ended_before_the_question_nothing_tells(
