@@ -1,8 +1,8 @@
-"""dquery: asks a running hub, and tells it things, from the command line.
+"""dquery: inspects and controls a running pool or dhub from the command line.
 
-One module per command, which has the command's name (with _ for -); the first line of its text is the command's help,
-and its `command` is what runs. Modules with a leading underscore are no commands. A command returns its exit status: 0
-(or None) when it did what was asked, 1 when that failed, others as its help says; usage errors are 2.
+One module per command, named after it (with _ for -). The module's docstring is the command's help, and its `command`
+is what runs. Modules with a leading underscore are not commands. A command returns its exit status: 0 (or None) on
+success, 1 on failure, other values as its help says; usage errors are 2.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None, program: str = "dquery") -> int:
     """Run `dquery` with these arguments, by default those of the process, and return its exit status.
 
-    program: what people type to start it, which begins each line that it says.
+    program: the name that its user types; it begins each line of its messages.
     """
 
     def body() -> int:

@@ -1,6 +1,6 @@
-"""Names of tasks and workers that a shell offers on TAB: those of the record or hub that the line speaks of so far.
+"""Names of tasks and workers that a shell offers on TAB, from the record or hub that the command line names so far.
 
-Somebody waits at a terminal, so there is little time, and whatever goes wrong nothing is offered and nothing said.
+The user waits at a terminal, so the time is limited, and after any failure nothing is offered and nothing printed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from dwork.cli.hub_option import HubOption
 from dwork.core.errors import DworkError
 from dwork.dquery._session import HubChoice
 
-#: Seconds in all, and names at the most.
+#: Time limit in seconds, and maximum number of names.
 PATIENCE: Final = 0.5
 MOST: Final = 200
 
@@ -26,11 +26,11 @@ Completer = Callable[[Context, Parameter, str], list[CompletionItem]]
 
 
 class _Late(Exception):
-    """Nobody waits any longer."""
+    """The time limit has passed."""
 
 
 def tasks(*states: str, held: bool = False) -> Completer:
-    """Tasks in one of these states, by default in any; held: only those that are kept from starting."""
+    """Return a completer for tasks in one of these states, by default in any; held: only held tasks."""
 
     def offer(ctx: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
         from dwork.dquery._source import source
@@ -51,7 +51,7 @@ def tasks(*states: str, held: bool = False) -> Completer:
 
 
 def workers(ctx: Context, parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """Workers of the hub."""
+    """Return the workers of the hub."""
     typed = set(_typed(ctx, parameter))
     names: list[str] = []
     with _quietly(), _session(ctx).client() as client:
@@ -61,7 +61,7 @@ def workers(ctx: Context, parameter: Parameter, incomplete: str) -> list[Complet
 
 
 def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
-    """The commands beside this one."""
+    """Return the other commands."""
     group = ctx.find_root().command
     assert isinstance(group, Group)
     return [CompletionItem(name) for name in group.list_commands(ctx) if name.startswith(incomplete)]
@@ -73,7 +73,7 @@ def _session(ctx: Context) -> HubChoice:
 
 
 def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:
-    """What stands for this argument already, when it may be repeated."""
+    """Return the values already typed for this argument, if it may be repeated."""
     value = ctx.params.get(parameter.name or "")
     return value if isinstance(value, tuple) else ()
 
@@ -88,7 +88,7 @@ def _literal(text: str) -> str:
 
 @contextmanager
 def _quietly() -> Iterator[None]:
-    """Until the end, or until it takes too long, or fails."""
+    """Run the body until it ends, fails, or exceeds the time limit; suppress its errors."""
 
     def give_up(_number: int, _frame: object) -> None:
         raise _Late

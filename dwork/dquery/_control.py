@@ -1,4 +1,4 @@
-"""The commands that do something to tasks: they differ in a word."""
+"""The commands that change tasks; they differ only in the verb."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from dwork.dquery._session import HubChoice, json_option, name
 
 
 def control(verb: Verb, past: str, text: str, offered: Completer) -> click.Command:
-    """The command for a verb.
+    """Return the command for a verb.
 
-    past: what has become of the tasks then, such as `cancelled`. offered: those that a shell offers for it.
+    past: the verb's participle for the output, such as `cancelled`. offered: the completer for its tasks.
     """
 
     @click.command(help=text)

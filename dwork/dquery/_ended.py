@@ -1,4 +1,4 @@
-"""What has become of a run whose hub answers no more: as far as its connection file, or its record, tells."""
+"""How a run ended whose hub no longer answers, as far as its connection file or its record shows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from dwork.core.task import State
 
 
 class Ending(NamedTuple):
-    """How it ended. text: a line that says so; counts: tasks by state, empty when nothing tells."""
+    """How a run ended. text: a line for its user; counts: tasks by state, empty when they are unknown."""
 
     code: int
     text: str
@@ -22,21 +22,21 @@ class Ending(NamedTuple):
 
 
 def ending(connection: Connection) -> Ending | None:
-    """How that run ended; None when nothing tells, or it may live on."""
+    """Return how that run ended; None when that is unknown, or it may still be running."""
     recorded = _recorded(connection)
     if recorded is not None or not connection.is_gone:
         return recorded
-    how = "has ended, and nothing tells how" if is_withdrawn(connection) else "is gone: it was killed"
+    how = "has ended; how is unknown" if is_withdrawn(connection) else "was killed"
     return Ending(ExitCode.STOPPED, f"{_named(connection)} {how}", {})
 
 
 def of_record(counts: Mapping[str, int]) -> ExitCode:
-    """How the run ended of which the record tells these counts."""
+    """Return how the run ended whose record has these counts."""
     return verdict({State(state): n for state, n in counts.items()}, is_stopped=True)
 
 
 def _recorded(connection: Connection) -> Ending | None:
-    """What the record says, unless somebody works on it, or another run has."""
+    """Return how the run ended by its record, unless the record is in use, or another run has used it since."""
     if not connection.record or not os.path.exists(connection.record):
         return None
     from dwork.record.reading import Archive
@@ -49,7 +49,7 @@ def _recorded(connection: Connection) -> Ending | None:
     if run is None or (run["host"], run["pid"]) != (connection.host, connection.pid):
         return None
     if run["ended"] is None:
-        return Ending(ExitCode.STOPPED, f"{_named(connection)} is gone: it was killed", counts)
+        return Ending(ExitCode.STOPPED, f"{_named(connection)} was killed", counts)
     return Ending(of_record(counts), f"{_named(connection)} has ended", counts)
 
 

@@ -1,4 +1,4 @@
-"""The command `dquery` itself: its own options, and finding the modules of its commands when they are needed."""
+"""The command `dquery` itself: its own options, and its commands, whose modules are imported on demand."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from dwork.dquery._session import HubChoice
 
 
 class Commands(click.Group):
-    """The modules of this package as commands; only the one that is called is imported.
+    """The modules of this package as commands; only the module of the command that runs is imported.
 
-    programs: other commands, by the module that has them.
+    programs: the modules of other commands, by name.
     """
 
     def __init__(self, *arguments: Any, programs: Mapping[str, str] | None = None, **attributes: Any) -> None:
@@ -42,7 +42,7 @@ class Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # before click sees it, which would print an empty line
+        except KeyboardInterrupt:  # before click, which would print an empty line
             raise SystemExit(ExitCode.INTERRUPTED) from None
 
 
@@ -62,9 +62,9 @@ def _version(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> N
     show_default=True,
     help="How long to wait for an answer.",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Tell how long it took.")
+@click.option("-v", "--verbose", is_flag=True, help="Print how long the query took.")
 @click.option("--version", is_flag=True, expose_value=False, callback=_version, help="Print the version.")
-@click.option("-h", "--help", "wants_help", is_flag=True, help="Print this text, or that of a command: -h COMMAND.")
+@click.option("-h", "--help", "wants_help", is_flag=True, help="Print this help, or that of a command: -h COMMAND.")
 @click.pass_context
 def group(
     ctx: click.Context,
@@ -73,34 +73,34 @@ def group(
     verbose: bool,
     wants_help: bool,
 ) -> None:
-    """Asks a running dwork pool or dhub, and tells it things.
+    """Inspect and control a running pool or dhub.
 
-    Exit status: 0 when done, 1 when that failed, 2 when the command line makes no sense; others as a command's help
-    says. Errors are one line on stderr.
+    Exit status: 0 on success, 1 on failure, 2 when the command line is invalid; others are in the help of the commands.
+    Errors are one line on stderr.
 
     \b
     Examples:
-      dquery status                             how far is the only run that is known here?
-      dquery watch                              the same, live on the whole screen, with all that runs
-      dquery status --wait                      wait for its end, and exit as it does
-      dquery failed -f tasks.txt.db             what failed in that run, and what did it say last?
-      dquery create 'echo world' 'echo hello'   a task that runs after another
-      dquery --job 4711 addfile tasks.csv       that of a batch job
-      dquery --insecure -s node17 status        a hub without keys, as that of the C++ dwork
+      dquery status                             show the progress of the only known run
+      dquery watch                              the same, live on the whole screen, with all running tasks
+      dquery status --wait                      wait until the run has ended, and exit as it does
+      dquery failed -f tasks.txt.db             list the failed tasks of that run, with the end of their stderr
+      dquery create 'echo world' 'echo hello'   add a task that runs after another
+      dquery --job 4711 addfile tasks.csv       add tasks to the run of a batch job
+      dquery --insecure -s node17 status        query a hub without keys, such as the C++ dhub
     """
     name = ctx.invoked_subcommand
     if wants_help:
         show_help(ctx, name)
         ctx.exit()
     if name is None:
-        raise click.UsageError("Which command?", ctx)
+        raise click.UsageError("Missing command.", ctx)
     ctx.obj = HubChoice(which, timeout)
     if verbose:
         ctx.call_on_close(lambda: note(f"query time (us) = {ctx.obj.seconds * 1e6:.0f}"))
 
 
 def show_help(ctx: click.Context, name: str | None) -> None:
-    """Print the help of a command, or of dquery."""
+    """Print the help of this command, or of dquery without one."""
     if name is None:
         click.echo(ctx.get_help())
         return

@@ -1,4 +1,4 @@
-"""What dquery prints: text for people, in which nothing can move their cursor; text for scripts, as it is; JSON."""
+"""What dquery prints: text for people, without control characters; text for scripts, unchanged; JSON."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from dwork.core.text import shown
 
 
 def prepare_output() -> None:
-    """Let text that the locale's character set lacks be printed escaped instead of failing."""
+    """Print characters that the locale cannot encode as escapes, instead of failing."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def abandon_output() -> None:
-    """Nobody reads on, or nothing can be written: what is still in the buffer must not be tried at exit again."""
+    """Redirect stdout to /dev/null after a failed write, so that the rest of its buffer is not tried again at exit."""
     try:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (OSError, ValueError):
@@ -34,7 +34,7 @@ def say(text: str) -> None:
 
 
 def say_exactly(text: str) -> None:
-    """Print a line for scripts, byte by byte; on a terminal, for people after all."""
+    """Print a line for scripts, byte for byte; on a terminal, print it for people."""
     if sys.stdout is None or sys.stdout.isatty():
         say(text)
     else:
@@ -51,14 +51,14 @@ def say_json(value: Any) -> None:
 
 
 def note(text: str) -> None:
-    """Print a line beside the output."""
+    """Print a line on stderr."""
     if sys.stderr is not None:
         sys.stderr.write(text + "\n")
 
 
 @contextlib.contextmanager
 def written(path: str | None) -> Iterator[TextIO]:
-    """A text stream, UTF-8, which becomes the file when all went well; when not, what was there stays.
+    """Yield a UTF-8 text stream that replaces the file on success; on failure an existing file stays.
 
     Without a path, and for `-`, it is standard output. UsageError when the file cannot be written.
     """
@@ -67,9 +67,9 @@ def written(path: str | None) -> Iterator[TextIO]:
         try:
             yield stream
         finally:
-            stream.detach()  # else it would be closed
+            stream.detach()  # so that stdout is not closed
         return
-    is_device = os.path.exists(path) and not os.path.isfile(path)  # a pipe: nothing can take its place
+    is_device = os.path.exists(path) and not os.path.isfile(path)  # such as a pipe, which cannot be replaced
     part = path if is_device else f"{path}.part"
     try:
         with open(part, "w", encoding="utf-8") as file:

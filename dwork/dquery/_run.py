@@ -1,4 +1,4 @@
-"""One run of dquery: whatever goes wrong becomes a DworkError whose text is one line that can be printed."""
+"""One run of dquery: every failure becomes a DworkError whose text is one printable line."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str] | None, program: str) -> int:
         abandon_output()
         raise DworkError(_line(f"{error.filename or 'the output cannot be written'}: {error.strerror}")) from None
     except UnicodeEncodeError:
-        raise DworkError("the character set of your locale lacks what is to be printed; set LC_ALL=C.UTF-8") from None
+        raise DworkError("the character set of your locale cannot encode the output; set LC_ALL=C.UTF-8") from None
 
 
 def _line(text: str) -> str:

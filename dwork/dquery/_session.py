@@ -1,4 +1,4 @@
-"""What all commands share: the way to the hub, the names that people type, and `--json`."""
+"""What all commands share: the connection to the hub, the names that users type, and `--json`."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class HubChoice:
-    """The hub that is meant, and how many seconds an answer of it may take.
+    """The chosen hub, and the time limit for its answers in seconds.
 
-    seconds: how long the command has talked to it.
+    seconds: how long the queries of the command took.
     """
 
     which: HubOption
@@ -28,7 +28,7 @@ class HubChoice:
 
     @contextmanager
     def timed(self) -> Iterator[None]:
-        """Count the time until the end as spent in talking."""
+        """Measure the time of the body as that of the query."""
         start = time.perf_counter()
         try:
             yield
@@ -37,12 +37,12 @@ class HubChoice:
 
     @contextmanager
     def client(self, location: str | None = None) -> Iterator[Client]:
-        """A client for one command, which is closed then."""
+        """Yield a client for one command, and close it afterwards."""
         with self.timed(), self.connect(location) as client:
             yield client
 
     def connect(self, location: str | None = None) -> Client:
-        """A client that others close; like the original dquery it is known by the bare name of its host."""
+        """Return a client that the caller closes; as with the original dquery, its location is the bare host name."""
         import socket
 
         from dwork.client.client import Client
@@ -52,12 +52,12 @@ class HubChoice:
 
 
 def name(text: str) -> str:
-    """Return what somebody typed as the name of a task or worker; bytes that are not UTF-8 become `\\xff`.
+    """Return the typed name of a task or worker; bytes that are not UTF-8 become `\\xff`, as in task files.
 
-    So do they in task files. Raise click.BadParameter when it is empty.
+    Raise click.BadParameter when it is empty.
     """
     if not text:
-        raise click.BadParameter("it is empty; give a name")
+        raise click.BadParameter("the name is empty; give one")
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 

@@ -1,4 +1,4 @@
-"""Where commands that only look get their answers: a living hub, or the record of a run that has ended."""
+"""Where read-only commands get their answers: a running hub, or the record of a run that has ended."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ file_option = click.option(
     "file",
     metavar="FILE",
     shell_complete=files,
-    help="Look in the record of a run that has ended, such as tasks.txt.db.",
+    help="Read the record of a run that has ended, such as tasks.txt.db.",
 )
 
 record_option = click.option(
@@ -38,7 +38,7 @@ record_option = click.option(
 
 
 class TaskSource(Protocol):
-    """What a Client and an Archive have in common."""
+    """The common interface of Client and Archive."""
 
     def counts(self) -> Mapping[str, int]: ...
 
@@ -51,22 +51,20 @@ class TaskSource(Protocol):
 
 @contextmanager
 def source(session: HubChoice, file: str | None) -> Iterator[TaskSource]:
-    """The record in that file or, without one, the hub; UsageError when the file cannot be used."""
+    """Yield the record in that file or, without a file, the hub; UsageError when the file cannot be used."""
     if file is None:
         with session.client() as client:
             yield client
         return
-    with record(session, file, "without -f, the pool or dhub that has it is asked") as archive:
+    with record(session, file, "drop -f to query the pool or dhub that uses it") as archive:
         yield archive
 
 
 @contextmanager
-def record(
-    session: HubChoice, file: str, instead: str = "its picture can be had when that has ended"
-) -> Iterator[Archive]:
-    """The record in that file; UsageError when it cannot be used. instead: what to do when somebody works on it."""
+def record(session: HubChoice, file: str, instead: str = "try again when it has ended") -> Iterator[Archive]:
+    """Yield the record in that file; UsageError when it cannot be used. instead: advice when a hub uses it."""
     if session.which.is_said:
-        raise UsageError("-s, --connection and --job tell of a hub, and -f of a record that nobody works on; drop one")
+        raise UsageError("-s, --connection and --job choose a hub, -f a record that no hub uses; drop one")
     from dwork.record.locks import InUse
     from dwork.record.reading import Archive
 
@@ -81,19 +79,19 @@ def record(
 
 
 def _refuse_other_files(file: str) -> None:
-    """Who gives a task file means the record beside it, and must not be told that the file is damaged."""
+    """Refuse a task file with advice to give its record: otherwise it would be reported as a damaged record."""
     if os.path.isfile(file):
         with open(file, "rb") as stream:
             if stream.read(16) not in (b"", b"SQLite format 3\0"):
                 beside = f"{file}.db"
                 advice = f"give {shown(beside)}" if os.path.isfile(beside) else "give the task file's name with .db"
-                raise UsageError(f"{shown(file)} is no record; {advice}")
+                raise UsageError(f"{shown(file)} is not a record; {advice}")
 
 
 def found(source: TaskSource, task: str) -> Row:
-    """All about a task; GraphError when there is none of that name or number."""
+    """Return the details of a task; GraphError when none has that name or number."""
     row = source.task(task)
     if row is None:
-        advice = f"a number is written '#{task}'" if task.isdecimal() else "dquery list tells which there are"
+        advice = f"write a number as '#{task}'" if task.isdecimal() else "dquery list shows all tasks"
         raise GraphError(f"there is no task {task!r}; {advice}")
     return row

@@ -1,4 +1,4 @@
-"""Moments and ends of tasks in the words in which people are told of them."""
+"""Times and outcomes of tasks, worded for people."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ Row = dict[str, Any]
 
 
 def moment(seconds: float | None) -> str:
-    """A time since the epoch, as the clock on the wall shows it here."""
+    """Format a time since the epoch as local time."""
     if seconds is None:
-        return "at some time"
+        return "at an unknown time"
     try:
         return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
-    except (OverflowError, ValueError, OSError):  # a worker's clock may say anything
+    except (OverflowError, ValueError, OSError):  # a worker's clock may be arbitrarily wrong
         return f"{seconds:g} s after 1970"
 
 
 def ending(row: Row) -> str:
-    """How an attempt ended: why dwork ended it, the signal, or the exit status. Of a task or one of its attempts."""
+    """Return how a task or attempt ended: why dwork ended it, the signal, or the exit status."""
     if row.get("reason"):
         return str(row["reason"])
     if row.get("signal"):
@@ -30,7 +30,7 @@ def ending(row: Row) -> str:
 
 
 def lasting(row: Row) -> str:
-    """How long an attempt ran, to stand behind how it ended; empty when that is not known, or says so itself."""
+    """Return how long an attempt ran, as a suffix to `ending`; empty when that is unknown, or already in it."""
     start, end = row.get("started"), row.get("ended")
     if start is None or end is None or str(row.get("reason")).startswith("timed out after"):
         return ""
@@ -38,5 +38,5 @@ def lasting(row: Row) -> str:
 
 
 def named(row: Row, width: int = 80) -> str:
-    """The number and the name of a task."""
+    """Return the number and the name of a task."""
     return f"#{row['id']} {shown(row['name'], width)}"

@@ -1,8 +1,8 @@
-"""Add all tasks of a file; - is standard input.
+"""Add all tasks in a file; - is standard input.
 
-Its ending tells its format, and --format overrules it: .txt is lines, .jsonl and .dag are these, .toml is HyperQueue's,
-and anything else is csv as for the original dquery: NAME,DEP,DEP,... A file with a mistake is refused whole. Tasks that
-are there already with the same definition are left alone, and counted.
+The extension selects the format, unless --format is given: .txt is lines, .jsonl is jsonl, .dag is dag, .toml is
+HyperQueue, and anything else is csv as for the original dquery: NAME,DEP,DEP,... A file with an error is rejected as a
+whole. Tasks that already exist with the same definition are left unchanged, and counted.
 
 \b
 Examples:
@@ -33,7 +33,7 @@ def _read(file: str) -> bytes:
 
 @click.command(help=__doc__)
 @click.argument("file", shell_complete=files)
-@click.option("--format", "form", type=click.Choice(FORMATS), help="What is in the file.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="The format of the file.")
 @json_option
 @click.pass_obj
 def command(session: HubChoice, file: str, form: str | None, as_json: bool) -> None:

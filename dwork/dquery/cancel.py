@@ -1,7 +1,7 @@
-"""Take out tasks that have not ended, and end those that run.
+"""Cancel tasks that have not ended, and terminate those that run.
 
-What comes after them is skipped. TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that
-have not ended are meant.
+Tasks that come after them are skipped. TASK is a name, a number such as '#12', or a quoted glob over names; a glob
+selects only tasks that have not ended.
 
 \b
 Examples:

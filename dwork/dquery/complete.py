@@ -1,6 +1,7 @@
-"""Report that a task has ended, which HOST (by default this host) has stolen.
+"""Report the end of a task that HOST, by default this host, has stolen.
 
-With --exit-status other than 0 it has failed: it is retried if it may be, else what comes after it is skipped.
+With an --exit-status other than 0 the task has failed: it is retried if it has retries left; otherwise the tasks that
+come after it are skipped.
 
 \b
 Examples:
@@ -20,7 +21,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 @click.command(help=__doc__)
 @click.argument("task", type=name, shell_complete=tasks("assigned"))
 @click.argument("host", required=False, type=name, shell_complete=workers)
-@click.option("--exit-status", type=click.IntRange(0, 255), default=0, metavar="N", help="As a shell's $?. Default 0.")
+@click.option("--exit-status", type=click.IntRange(0, 255), default=0, metavar="N", help="Its exit status. Default 0.")
 @json_option
 @click.pass_obj
 def command(session: HubChoice, task: str, host: str | None, exit_status: int, as_json: bool) -> None:

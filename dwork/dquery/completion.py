@@ -1,7 +1,8 @@
-"""Print what lets a shell complete the command lines of dwork's programs.
+"""Print the shell completion script for dwork's programs.
 
-It goes where the shell reads its settings, as below. TAB then offers commands, options, their values, files, batch jobs
-whose runs are known, and names of tasks and workers, for which hub or record is asked for half a second at the most.
+Load it where the shell reads its settings, as below. TAB then completes commands, options, their values, files, batch
+jobs with known runs, and names of tasks and workers. For these names the hub or record is queried for at most half a
+second.
 
 \b
 Examples:
@@ -25,7 +26,7 @@ PROGRAMS = ("dwork", "dwork-pool", "dhub", "kworker", "dquery")
 @click.argument("shell", type=click.Choice(("bash", "zsh", "fish")))
 def command(shell: str) -> None:
     register()
-    speaks = get_completion_class(shell)
-    assert speaks is not None
+    script = get_completion_class(shell)
+    assert script is not None
     for program in PROGRAMS:
-        say_exactly(speaks(click.Command(program), {}, program, variable(program)).source())
+        say_exactly(script(click.Command(program), {}, program, variable(program)).source())

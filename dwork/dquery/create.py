@@ -1,12 +1,12 @@
-"""Add a task, which runs when all tasks DEP are done.
+"""Add a task, which runs when all DEP tasks are done.
 
-TASK is its name and, unless --command says otherwise, the command line for /bin/sh. The same task a second time is no
-error; another task of that name is. The options are those of task files, with the same values.
+TASK is its name and, without --command, also its command line for /bin/sh. Adding the same task again is not an error;
+adding a different task of the same name is. The options and their values are those of task files.
 
 \b
 Examples:
   dquery create 'echo hello'
-  dquery create 'echo world' 'echo hello'     after that
+  dquery create 'echo world' 'echo hello'     run it after that
   dquery create solve-7 mesh --command './solve 7' --cores 4 --timeout 2h
 """
 
@@ -23,7 +23,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 
 
 def _value(_ctx: click.Context, parameter: click.Parameter, text: str | None) -> Any:
-    """Read an option's text as task files do."""
+    """Parse an option's value as in a task file."""
     if text is None:
         return None
     from dwork.taskfile.options import value_of
@@ -35,7 +35,7 @@ def _value(_ctx: click.Context, parameter: click.Parameter, text: str | None) ->
 
 
 def _named(_ctx: click.Context, _parameter: click.Parameter, task: str) -> str:
-    name(task)  # as a command its bytes stay as they are
+    name(task)  # only checked here: as a command its bytes stay unchanged
     return task
 
 
@@ -44,7 +44,7 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
     for text in texts:
         variable, equals, value = text.partition("=")
         if not variable or not equals:
-            raise click.BadParameter(f"{text!r} is no variable; write NAME=VALUE")
+            raise click.BadParameter(f"{text!r} is not a variable; write NAME=VALUE")
         variables[variable] = value
     return variables or None
 
@@ -52,16 +52,16 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.command(help=__doc__)
 @click.argument("task", callback=_named)
 @click.argument("deps", metavar="[DEP]...", nargs=-1, type=name, shell_complete=tasks())
-@click.option("--command", "line", metavar="LINE", help="The command line, when it is not the name.")
-@click.option("--cores", callback=_value, metavar="N", help="Cores that it takes. Default 1.")
-@click.option("--memory", callback=_value, metavar="SIZE", help="Memory that it takes: 512M, 2G.")
-@click.option("--gpus", callback=_value, metavar="N", help="GPUs that it takes. Default 0.")
-@click.option("--timeout", callback=_value, metavar="TIME", help="End it after so long: 90s, 2h, 1:30:00.")
-@click.option("--retries", callback=_value, metavar="N", help="Further attempts when it fails. Default the pool's.")
-@click.option("--priority", callback=_value, metavar="N", help="Higher goes first. Default 0.")
-@click.option("--cwd", callback=_value, metavar="DIRECTORY", shell_complete=directories, help="Where to run it.")
-@click.option("--min-time", callback=_value, metavar="TIME", help="Do not start it when less walltime is left.")
-@click.option("--env", multiple=True, callback=_variables, metavar="NAME=VALUE", help="A variable to set; repeatable.")
+@click.option("--command", "line", metavar="LINE", help="The command line, if it is not the name.")
+@click.option("--cores", callback=_value, metavar="N", help="Cores that it needs. Default 1.")
+@click.option("--memory", callback=_value, metavar="SIZE", help="Memory that it needs: 512M, 2G.")
+@click.option("--gpus", callback=_value, metavar="N", help="GPUs that it needs. Default 0.")
+@click.option("--timeout", callback=_value, metavar="TIME", help="Terminate it after TIME: 90s, 2h, 1:30:00.")
+@click.option("--retries", callback=_value, metavar="N", help="Retry it up to N times. Default the pool's.")
+@click.option("--priority", callback=_value, metavar="N", help="Higher runs first. Default 0.")
+@click.option("--cwd", callback=_value, metavar="DIRECTORY", shell_complete=directories, help="Its working directory.")
+@click.option("--min-time", callback=_value, metavar="TIME", help="Start it only while TIME of walltime is left.")
+@click.option("--env", multiple=True, callback=_variables, metavar="NAME=VALUE", help="Set a variable; repeatable.")
 @json_option
 @click.pass_obj
 def command(

@@ -1,7 +1,7 @@
-"""Tell what dwork sees of this machine, whether the runs that are known answer, and what should be changed.
+"""Report what dwork sees of this machine, whether known runs answer, and what to change.
 
-That of the ranks of a job tells `mpirun -n N dwork-pool --doctor`, with the mpirun and the N that are to run
-tasks. Exit status 1 when something should be changed.
+For the ranks of a job use `mpirun -n N dwork-pool --doctor`, with the mpirun and the N that will run the tasks. Exit
+status: 1 when something should be changed.
 
 \b
 Examples:
@@ -27,7 +27,7 @@ from dwork.dquery._session import HubChoice, json_option
 
 
 class _HubAnswer(NamedTuple):
-    """said: the hub's words, after so many seconds; empty when none came, and then advice tells what to do."""
+    """said: the text of the hub's answer, received after `seconds`; empty without one: then advice says what to do."""
 
     name: str
     said: str = ""
@@ -46,7 +46,7 @@ def command(session: HubChoice, as_json: bool) -> int:
         report = examine([gather.facts()], gather.job(record))
     runs = list(_runs(session))
     lines = [("run", f"{run.name}: {_answer(run)}") for run in runs] or [
-        ("run", f"none is known in {shown(connection_file.directory())}")
+        ("run", f"none known in {shown(connection_file.directory())}")
     ]
     report = report._replace(
         lines=(*report.lines, *lines), advice=(*report.advice, *(run.advice for run in runs if run.advice))
@@ -70,7 +70,7 @@ def _answer(run: _HubAnswer) -> str:
 
 
 def _runs(session: HubChoice) -> Iterator[_HubAnswer]:
-    """The run that is meant; without a word of one, all that are known."""
+    """The run that was chosen; without a choice, all known runs."""
     if session.which.is_said or os.environ.keys() & {"DWORK_CONNECTION", "DWORK_SERVER"}:
         yield _asked(session, "the hub")
         return

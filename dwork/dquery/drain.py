@@ -1,12 +1,12 @@
-"""Let a pool come to an end: nothing more is started, and what is left is for the next run.
+"""Drain a pool: it starts no more tasks, and leaves the rest for the next run.
 
-What runs may end by itself; --now ends it (SIGTERM, then SIGKILL), and the next run runs it again. --wait returns when
-nothing runs any more. The pool then exits with 3, if anything is left.
+Running tasks may finish; --now terminates them (SIGTERM, then SIGKILL), and the next run runs them again. --wait
+returns when no task is running any more. The pool then exits with 3 if any task is left.
 
 \b
 Examples:
-  dquery drain                what runs may end
-  dquery drain --now --wait   end it, and return when that is done
+  dquery drain                let running tasks finish
+  dquery drain --now --wait   terminate them, and return when they have ended
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dwork.core.text import counted
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option
 
-#: Seconds between two looks whether something still runs.
+#: Seconds between two checks whether a task is still running.
 PAUSE = 0.5
 
 
 @click.command(help=__doc__)
-@click.option("--now", is_flag=True, help="End what runs, too.")
-@click.option("--wait", is_flag=True, help="Return when nothing runs any more.")
+@click.option("--now", is_flag=True, help="Terminate running tasks, too.")
+@click.option("--wait", is_flag=True, help="Return when no task is running any more.")
 @json_option
 @click.pass_obj
 def command(session: HubChoice, now: bool, wait: bool, as_json: bool) -> None:
@@ -38,9 +38,9 @@ def command(session: HubChoice, now: bool, wait: bool, as_json: bool) -> None:
                 if not wait:
                     break
                 time.sleep(PAUSE)
-        except TransportError:  # it has come to its end, and is gone
+        except TransportError:  # the pool has ended
             running = 0
     if as_json:
         say_json({"drained": True, "running": running})
     else:
-        say(f"Nothing more is started; {counted(running, 'task')} in workers' hands")
+        say(f"No more tasks are started; {counted(running, 'task')} held by workers")

@@ -1,6 +1,6 @@
-"""Say that the worker HOST, by default this host, is gone.
+"""Report that worker HOST, by default this host, is gone.
 
-The tasks that it has stolen and not completed are ready again.
+The tasks that it has stolen and not completed become ready again.
 
 \b
 Examples:
@@ -27,6 +27,6 @@ def command(session: HubChoice, host: str | None, as_json: bool) -> None:
     if as_json:
         say_json({"host": client.location, "known": known})
     elif known:
-        say(f"{client.location} is gone; what it had is ready again")
+        say(f"{client.location} is gone; its tasks are ready again")
     if not known:
-        raise GraphError(f"the hub knows no worker {client.location!r}; a worker is known once it has stolen")
+        raise GraphError(f"the hub does not know worker {client.location!r}; it knows a worker after its first steal")

@@ -1,7 +1,8 @@
-"""Tell which tasks failed, how, and what they said last.
+"""List the failed tasks: how each one failed, and the end of its stderr.
 
-How many were skipped is told at the end, and after whom. Exit status: 1 when any failed, 0 when none. --json prints an
-object for each failed task, a line each: as list, with stderr (its end) and skipped (how many tasks for it).
+The last line counts the skipped tasks, and names the failed tasks that caused them to be skipped. Exit status: 1 when
+any task failed, 0 when none did. --json prints one object per failed task, one per line: as list does, with stderr (its
+end) and skipped (the number of tasks skipped because of it).
 
 \b
 Examples:
@@ -22,13 +23,13 @@ from dwork.dquery._session import HubChoice, json_option
 from dwork.dquery._source import Row, file_option, source
 from dwork.dquery._words import ending, lasting, named
 
-#: Culprits that the last line names.
+#: Maximum number of culprits that the last line names.
 NAMED = 5
 
 
 @click.command(help=__doc__)
 @click.option(
-    "-n", "lines", type=click.IntRange(0), default=10, metavar="N", help="Lines of stderr of each task. Default 10."
+    "-n", "lines", type=click.IntRange(0), default=10, metavar="N", help="Lines of stderr per task. Default 10."
 )
 @file_option
 @json_option
@@ -39,19 +40,19 @@ def command(session: HubChoice, lines: int, file: str | None, as_json: bool) -> 
         n = 0
         for row in tasks.tasks(("failed",)):
             n += 1
-            whole = tasks.task(row["name"]) or row
-            attempts = whole.get("attempts") or [{}]
+            details = tasks.task(row["name"]) or row
+            attempts = details.get("attempts") or [{}]
             stderr = attempts[-1].get("stderr") or ""
             if as_json:
                 say_json({**row, "stderr": stderr, "skipped": skipped[row["name"]]})
             else:
-                _tell(row, stderr.splitlines(), lines)
+                _print(row, stderr.splitlines(), lines)
     if not as_json:
         say(f"{n:,} failed, {_skipped(skipped)}")
     return 1 if n else 0
 
 
-def _tell(row: Row, stderr: list[str], lines: int) -> None:
+def _print(row: Row, stderr: list[str], lines: int) -> None:
     attempt = f", attempt {row['attempt']}" if (row.get("attempt") or 0) > 1 else ""
     say(f"{named(row)}: {ending(row)}{lasting(row)} on {row.get('worker')}{attempt}")
     if len(stderr) > lines > 0:

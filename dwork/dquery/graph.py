@@ -1,9 +1,10 @@
 """Draw the task graph in a record, coloured by state.
 
-Its text is for Graphviz, Mermaid, or (through Graphviz's program dot) SVG; the ending of FILE tells which: .svg, .mmd,
-anything else is Graphviz. A graph of many tasks is drawn in outline: tasks whose names differ only in numbers and that
-come after the same ones become one box, which says how many are in which state; when that is still too much, all of one
-name, or of one depth. Barriers and globs are points. A running hub cannot draw it.
+The output is text for Graphviz or Mermaid, or SVG, which Graphviz's program dot makes. The extension of FILE selects
+the format: .svg is SVG, .mmd is Mermaid, anything else is Graphviz. A graph of many tasks is drawn in outline: tasks
+whose names differ only in numbers and that come after the same tasks become one box, which shows how many are in which
+state; if that is still too many, all tasks of one name, or of one depth, become one box. Barriers and globs are points.
+The graph of a running hub cannot be drawn.
 
 \b
 Examples:
@@ -30,19 +31,19 @@ if TYPE_CHECKING:
 
 DOT, MERMAID, SVG = FORMATS = ("dot", "mermaid", "svg")
 _ENDINGS = {".svg": SVG, ".mmd": MERMAID, ".mermaid": MERMAID}
-#: Boxes that can be looked at.
+#: Maximum number of boxes that a reader can take in.
 MOST = 60
 
 
 @click.command(help=__doc__)
-@click.option("-o", "output", metavar="FILE", shell_complete=files, help="Where to write it. Default standard output.")
-@click.option("--format", "form", type=click.Choice(FORMATS), help="What to write, whatever FILE is called.")
+@click.option("-o", "output", metavar="FILE", shell_complete=files, help="Output file. Default standard output.")
+@click.option("--format", "form", type=click.Choice(FORMATS), help="Output format, whatever the extension of FILE.")
 @click.option(
     "--most",
     type=click.IntRange(0),
     default=MOST,
     metavar="N",
-    help=f"Draw in outline what has more tasks than this. Default {MOST}; 0: draw each task.",
+    help=f"Draw a graph of more than N tasks in outline. Default {MOST}; 0 draws every task.",
 )
 @record_option
 @json_option
@@ -54,7 +55,7 @@ def command(session: HubChoice, file: str, output: str | None, form: str | None,
 
     with record(session, file) as archive:
         tasks, predecessors = graph(archive)
-        with reading(archive.path):  # they may wait for one another
+        with reading(archive.path):  # a damaged record may contain a cycle
             drawn = outline(tasks, predecessors, most)
     if as_json:
         say_json(_object(drawn))

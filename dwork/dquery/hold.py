@@ -1,8 +1,7 @@
-"""Keep tasks from starting, until release.
+"""Keep tasks from starting until they are released.
 
-TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that wait or are ready are meant. A
-worker may have taken a task already that has not started: that one is not held any more. A pool does not end while a
-task is held.
+TASK is a name, a number such as '#12', or a quoted glob over names; a glob selects only waiting and ready tasks. A task
+that a worker has already taken is not held, even if it has not started. A pool does not end while a task is held.
 
 \b
 Examples:

@@ -1,8 +1,8 @@
-"""List tasks, in the order of their numbers, a line each.
+"""List tasks in the order of their numbers, one per line.
 
-It has number, state, attempts, exit status or signal, seconds, worker and name; --json, an object a line, has more. A
-task is held when it waits for dquery release. A record that nobody works on has no tasks that are ready or assigned:
-they wait.
+The columns are number, state, attempts, exit status or signal, seconds, worker and name; --json prints one object per
+line, with more fields. A held task waits for dquery release. In a record that no hub uses, no task is ready or
+assigned: such tasks are waiting.
 
 \b
 Examples:
@@ -26,7 +26,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 from dwork.dquery._source import Row, TaskSource, file_option, source
 
 HELD = "held"
-#: The states of a task that is held.
+#: The states that a held task can have.
 _MAY_BE_HELD = (State.WAITING.value, State.READY.value)
 _HEADINGS = ("ID", "STATE", "TRY", "EXIT", "SECONDS", "WORKER", "NAME")
 
@@ -68,15 +68,15 @@ def _chosen(tasks: TaskSource, states: tuple[str, ...], glob: str | None) -> Ite
     multiple=True,
     type=click.Choice([*(state.value for state in State), HELD]),
     metavar="STATE",
-    help=f"Only those that are {', '.join(state.value for state in State)} or {HELD}; repeatable.",
+    help=f"List only tasks that are {', '.join(state.value for state in State)} or {HELD}; repeatable.",
 )
-@click.option("--name", "glob", type=name, metavar="GLOB", help="Only those with such a name: 'solve-*'.")
+@click.option("--name", "glob", type=name, metavar="GLOB", help="List only tasks with a matching name: 'solve-*'.")
 @file_option
 @json_option
 @click.pass_obj
 def command(session: HubChoice, states: tuple[str, ...], glob: str | None, file: str | None, as_json: bool) -> None:
     is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    columns = shutil.get_terminal_size().columns or 80  # Python 3.10 takes a terminal's word that it has none
+    columns = shutil.get_terminal_size().columns or 80  # Python 3.10 believes a terminal that reports 0
     width = columns - len(_line(("",) * 7)) if is_terminal else sys.maxsize
     if is_terminal and not as_json:
         say(_line(_HEADINGS))

@@ -1,9 +1,9 @@
-"""Print what a task has printed, byte by byte.
+"""Print the output of a task, byte for byte.
 
-Its stdout comes on stdout, its stderr on stderr. TASK is its name, or its number as in '#12'. It is the output of the
-last attempt, or of another with --attempt. A running task's output comes about a second after it was printed. --json
-prints an object with id, name, attempt, stdout and stderr; bytes that are no text are lone surrogates there, as in
-Python's file names.
+Its stdout goes to stdout, its stderr to stderr. TASK is a name or a number such as '#12'. The output is that of the
+last attempt, or of attempt N with --attempt N. The output of a running task arrives about a second after it was
+printed. --json prints an object with id, name, attempt, stdout and stderr; bytes that are not UTF-8 become lone
+surrogates, as in Python's file names.
 
 \b
 Examples:
@@ -28,7 +28,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 from dwork.dquery._source import Row, TaskSource, file_option, found, source
 from dwork.dquery._words import named
 
-#: Seconds between looks for more with --follow; more when the hub takes long to answer, so that it can do other things.
+#: Seconds between two queries with --follow; more when the hub is slow to answer, so that it can do other work.
 LOOK = 0.5
 _PATIENCE = 20.0
 
@@ -37,10 +37,10 @@ _ACTIVE = {state.value for state in ACTIVE}
 
 @click.command(help=__doc__)
 @click.argument("task", type=name, shell_complete=tasks())
-@click.option("--attempt", type=click.IntRange(1), metavar="N", help="The N-th attempt instead of the last.")
-@click.option("--stdout", "streams", flag_value="1", help="Only its stdout.")
-@click.option("--stderr", "streams", flag_value="2", help="Only its stderr, on stdout.")
-@click.option("--follow", is_flag=True, help="Go on until the task has ended.")
+@click.option("--attempt", type=click.IntRange(1), metavar="N", help="Print attempt N instead of the last.")
+@click.option("--stdout", "streams", flag_value="1", help="Print only its stdout.")
+@click.option("--stderr", "streams", flag_value="2", help="Print only its stderr, on stdout.")
+@click.option("--follow", is_flag=True, help="Continue until the task has ended.")
 @file_option
 @json_option
 @click.pass_obj
@@ -54,7 +54,7 @@ def command(
     as_json: bool,
 ) -> None:
     if follow and (file is not None or as_json):
-        raise UsageError(f"--follow is for a hub that runs, without {'--json' if file is None else '-f'}; drop one")
+        raise UsageError(f"--follow needs a running hub, and excludes {'--json' if file is None else '-f'}; drop one")
     wanted = (1, 2) if streams is None else (int(streams),)
     with source(session, file) as tasks:
         row = found(tasks, task)
@@ -72,17 +72,17 @@ def command(
         for piece in pieces:
             _print(read_piece(tasks, row, piece), piece["stream"], wanted)
         if not pieces:
-            note(f"nothing is kept of what attempt {chosen} of {named(row)} printed, if it did")
+            note(f"No output is stored for attempt {chosen} of {named(row)}.")
 
 
 def last_attempt(row: Row) -> int:
-    """The last attempt that has begun; 0: none has."""
+    """Return the number of the last attempt that has begun, or 0 if none has."""
     begun = [row.get("attempt") or 0, *(each["attempt"] for each in row.get("attempts") or ())]
     return int(max(begun))
 
 
 def pieces_of(row: Row, wanted: tuple[int, ...]) -> list[Row]:
-    """The pieces of these streams in the order in which they came: all of an attempt are in one file."""
+    """Return the pieces of these streams in the order of arrival: all pieces of an attempt are in one file."""
     pieces = [piece for piece in row["output"] if piece["stream"] in wanted]
     return sorted(pieces, key=lambda piece: (piece["attempt"], piece["offset"]))
 
@@ -91,9 +91,9 @@ def read_piece(tasks: TaskSource, row: Row, piece: Row) -> bytes:
     try:
         data = tasks.output(row, piece)
     except FileNotFoundError:
-        raise DworkError(f"{piece['file']} is not there any more, which has the output of {named(row)}") from None
+        raise DworkError(f"the output of {named(row)} is lost: {piece['file']} no longer exists") from None
     if len(data) < piece["length"]:
-        raise DworkError(f"{piece['file']} is shorter than it was: the output of {named(row)} is not all there")
+        raise DworkError(f"the output of {named(row)} is incomplete: {piece['file']} is shorter than it was")
     return data
 
 
@@ -116,14 +116,14 @@ def _as_data(tasks: TaskSource, row: Row, attempt: int, pieces: list[Row], wante
 
 
 def _follow(tasks: TaskSource, row: Row, attempt: int | None, wanted: tuple[int, ...]) -> None:
-    """Print what there is and what comes: of that attempt, or of the last one and of those after it."""
+    """Print existing and new output of that attempt, or of the last attempt and those after it."""
     first = attempt or last_attempt(row)
-    printed: dict[tuple[int, int], int] = {}  # by attempt and stream, how many pieces
+    printed: dict[tuple[int, int], int] = {}  # number of pieces by attempt and stream
     while True:
         for piece in pieces_of(row, wanted):
             number, stream = piece["attempt"], piece["stream"]
-            is_meant = number >= first if attempt is None else number == attempt
-            if is_meant and piece["position"] >= printed.get((number, stream), 0):
+            is_wanted = number >= first if attempt is None else number == attempt
+            if is_wanted and piece["position"] >= printed.get((number, stream), 0):
                 _print(read_piece(tasks, row, piece), stream, wanted)
                 printed[number, stream] = piece["position"] + 1
         if row["state"] not in _ACTIVE or any(each["attempt"] == attempt for each in row["attempts"]):
@@ -132,12 +132,12 @@ def _follow(tasks: TaskSource, row: Row, attempt: int | None, wanted: tuple[int,
 
 
 def _look(tasks: TaskSource, row: Row) -> Row:
-    """How the task stands a while later."""
+    """Wait, and return the new state of the task."""
     begin = time.monotonic()
     try:
         time.sleep(LOOK)
         later = tasks.task(row["name"])
     except TransportError:
-        raise TransportError("the hub has gone; when its run has ended, -f and its record tell the rest") from None
+        raise TransportError("the hub is gone; when its run has ended, read the rest from its record with -f") from None
     time.sleep(min(_PATIENCE * (time.monotonic() - begin - LOOK), 60.0))
     return later or row

@@ -1,4 +1,6 @@
-"""Tell where a task stands: TASK is its name, or its number as in '#12'.
+"""Print the state and the worker of a task.
+
+TASK is a name or a number such as '#12'.
 
 \b
 Examples:

@@ -1,6 +1,6 @@
-"""Let tasks start that were kept from it with hold.
+"""Release held tasks, so that they can start.
 
-TASK is a name, a number as in '#12', or a glob over names, in quotes: then those that are held are meant.
+TASK is a name, a number such as '#12', or a quoted glob over names; a glob selects only held tasks.
 
 \b
 Examples:

@@ -1,8 +1,9 @@
 """Write a report of a run: one HTML file, which any browser shows without a network.
 
-It has what became of the tasks, who ran what when (single tasks when zoomed in), how many slots were busy, run times,
-what failed and said, the critical path, and a table of tasks to search. --json prints its numbers instead. The plots
-need Plotly: pip install 'dwork-mpi[report]'. A running hub cannot make it.
+It shows the outcome of the tasks, which worker ran what when (single tasks when zoomed in), how many slots were busy,
+run times, the failed tasks with the end of their stderr, the critical path, and a searchable table of tasks. --json
+prints its numbers instead. The plots need Plotly: pip install 'dwork-mpi[report]'. A report of a running hub cannot be
+made.
 
 \b
 Examples:
@@ -38,7 +39,7 @@ DEFAULT = "report.html"
     metavar="FILE",
     shell_complete=files,
     default=DEFAULT,
-    help=f"Where to write it; - is standard output. Default {DEFAULT}.",
+    help=f"Output file; - is standard output. Default {DEFAULT}.",
 )
 @record_option
 @json_option
@@ -54,10 +55,10 @@ def command(session: HubChoice, file: str, output: str, as_json: bool) -> None:
 
     with record(session, file) as archive:
         if not as_json:
-            plotly = library()  # if it is missing, say so at once
+            plotly = library()  # fail early if it is missing
         happened = history(archive)
         drawn = timeline(happened)
-        with reading(archive.path):  # tasks may wait for one another
+        with reading(archive.path):  # a damaged record may contain a cycle
             numbers = summary(happened, drawn)
         if as_json:
             say_json(_object(happened, numbers))

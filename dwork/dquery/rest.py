@@ -1,9 +1,9 @@
-"""Print what is left to do as a task file.
+"""Print the remaining tasks as a task file.
 
-It has all tasks that are not done, which come after one another as before. Above each that has begun, or will not run
-as it is, a comment says why. What a line cannot say, such as variables or a command of several lines, --format jsonl
-can, which has no comments. Barriers are written as such where they can be; else a task that runs nothing may stand for
-one. At a hub that runs, what is running is among what is left.
+It has all tasks that are not done, which come after one another as before. A comment above each task that has begun, or
+that will not run as it is, says why. --format jsonl, which has no comments, also holds what a line cannot, such as
+variables or a command of several lines. Barriers are written as such where possible; otherwise a task that runs nothing
+may take the place of one. With a running hub, the tasks that are running count as remaining.
 
 \b
 Examples:
@@ -37,15 +37,15 @@ _LEFT = tuple(state.value for state in State if state is not State.DONE)
 
 @dataclass(slots=True)
 class _Rest:
-    """tasks: what is left and all joins, in the order of their ids; rows: the tasks as `list` has them, by name."""
+    """tasks: the remaining tasks and all joins, in the order of ids; rows: the tasks as `list` has them, by name."""
 
     tasks: Sequence[Task]
     rows: dict[str, Row] = field(default_factory=dict)
 
 
 @click.command(help=__doc__)
-@click.option("--format", "form", type=click.Choice(("lines", "jsonl")), help="What to write. Default lines.")
-@click.option("--json", "as_json", is_flag=True, help="As --format jsonl.")
+@click.option("--format", "form", type=click.Choice(("lines", "jsonl")), help="Output format. Default lines.")
+@click.option("--json", "as_json", is_flag=True, help="Same as --format jsonl.")
 @file_option
 @click.pass_obj
 def command(session: HubChoice, form: str | None, as_json: bool, file: str | None) -> None:
@@ -83,14 +83,14 @@ def _of_record(archive: Archive) -> _Rest:
 
 
 def _of_hub(client: Client) -> _Rest:
-    """One question for each task, so this takes a while when many are left."""
+    """Query the hub once per task, which takes a while when many are left."""
     rows = {row["name"]: row for row in client.tasks(_LEFT)}
     found: dict[int, Task] = {}
     asked = set(rows)
     wanted = list(rows)
     while wanted:
         row = client.task(wanted.pop(), whole=True)
-        if row is None or row["state"] == State.DONE.value:  # meanwhile
+        if row is None or row["state"] == State.DONE.value:  # it was done in the meantime
             continue
         found[row["id"]] = _task(row)
         for each in row["predecessors"]["first"]:
@@ -114,14 +114,14 @@ def _heading(rows: Iterable[Row], file: str | None) -> str:
     of = "" if file is None else f" of {shown(file)}"
     if not states:
         return f"# nothing is left{of}"
-    told = ", ".join(f"{states[state]:,} {state}" for state in _LEFT if states[state])
-    return f"# {counted(states.total(), 'task')} left{of}: {told}"
+    counts = ", ".join(f"{states[state]:,} {state}" for state in _LEFT if states[state])
+    return f"# {counted(states.total(), 'task')} left{of}: {counts}"
 
 
 def _remark(row: Row) -> str:
     state, attempt, hand = row["state"], row.get("attempt"), row.get("hand")
     if hand:
-        return f"attempt {hand['attempt']} was in the hands of {hand['worker']} when the run was killed"
+        return f"attempt {hand['attempt']} was held by {hand['worker']} when the run was killed"
     if state == "assigned":
         return f"running: attempt {attempt} on {row.get('worker')}"
     if state in ("failed", "cancelled"):
@@ -131,4 +131,4 @@ def _remark(row: Row) -> str:
         return f"skipped {row.get('reason') or ''}".rstrip()
     if row.get("held"):
         return "held"
-    return f"to be tried again (attempt {attempt} was the last)" if attempt else ""
+    return f"to be retried (attempt {attempt} was the last)" if attempt else ""

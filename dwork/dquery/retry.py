@@ -1,12 +1,12 @@
-"""Let tasks run again that failed or were cancelled.
+"""Retry tasks that failed or were cancelled.
 
-What was skipped for them runs, too, and they get all their retries again. TASK is a name, a number as in '#12', or a
-glob over names, in quotes: then those that failed or were cancelled are meant.
+Tasks that were skipped because of them run, too, and all get their full number of retries again. TASK is a name, a
+number such as '#12', or a quoted glob over names; a glob selects only failed and cancelled tasks.
 
 \b
 Examples:
   dquery retry solve-7
-  dquery retry '*'             all that failed or was cancelled
+  dquery retry '*'             all failed and cancelled tasks
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Show all about a task, with its story.
+"""Show the details and the history of a task.
 
-That is who had it when, how each attempt ended, and where its output is. TASK is its name, or its number as in '#12'.
-Times are local; in --json they are seconds since the epoch.
+The history says which worker held the task when, how each attempt ended, and where its output is. TASK is a name or a
+number such as '#12'. Times are local; in --json they are seconds since the epoch.
 
 \b
 Examples:
@@ -22,7 +22,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 from dwork.dquery._source import Row, file_option, found, source
 from dwork.dquery._words import ending, lasting, moment, named
 
-#: Predecessors, and lines of stderr, that are shown.
+#: Maximum number of predecessors, and of lines of stderr, that are shown.
 PREDECESSORS, LINES = 10, 10
 _STREAMS = {1: "stdout", 2: "stderr"}
 
@@ -44,10 +44,10 @@ def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> N
 
 
 def told(row: Row) -> Iterator[str]:
-    """All that is told of a task, line by line."""
+    """Yield the description of a task, line by line."""
     for heading, text in _facts(row):
         yield f"{heading:<9} {text}"
-    yield from _story(row)
+    yield from _history(row)
     for heading, text in _output(row):
         yield f"{heading:<9} {text}"
     yield from (f"  {line}" for line in _tail(row))
@@ -58,14 +58,14 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
     if row.get("arguments"):
         yield "arguments", " ".join(map(repr, row["arguments"]))
     elif row.get("command") is None:
-        yield "command", "none: it is done as soon as what it comes after is"
+        yield "command", "none: it is done as soon as its predecessors are"
     elif row["command"] != row["name"]:
         yield "command", row["command"]
     if row.get("options"):
         yield "options", _options(row["options"])
     before = row.get("predecessors") or {"total": 0, "first": []}
     if before["total"]:
-        first = [f"{named(each, 40)}{_standing(each)}" for each in before["first"][:PREDECESSORS]]
+        first = [f"{named(each, 40)}{_state_of(each)}" for each in before["first"][:PREDECESSORS]]
         more = before["total"] - len(first)
         yield "after", ", ".join(first) + (f", and {more:,} more" if more > 0 else "")
     if row.get("successors", {}).get("total"):
@@ -75,14 +75,14 @@ def _facts(row: Row) -> Iterator[tuple[str, str]]:
 def _state(row: Row) -> str:
     state = str(row["state"])
     if row.get("removed") is not None:
-        return f"{state}, and not to be run: it is in the task files no more since {moment(row['removed'])}"
+        return f"{state}, but will not run: removed from the task files at {moment(row['removed'])}"
     if row.get("reason"):
         return f"{state} {row['reason']}" if state == "skipped" else f"{state}: {row['reason']}"
     return f"{state}, held" if row.get("held") else state
 
 
-def _standing(row: Row) -> str:
-    """How a predecessor stands; of a join the record does not tell, since that follows."""
+def _state_of(row: Row) -> str:
+    """The state of a predecessor; empty for a join in a record, which does not store that."""
     return "" if row.get("join") and row["state"] == "waiting" else f" ({row['state']})"
 
 
@@ -99,8 +99,8 @@ def _options(options: Row) -> str:
     return " ".join(words)
 
 
-def _story(row: Row) -> Iterator[str]:
-    """What happened, in the order of time; what has no time of its own stands at the end."""
+def _history(row: Row) -> Iterator[str]:
+    """Yield what happened, in the order of time; what has no time comes last."""
     origin = row.get("origin")
     if row.get("queued") is not None:
         yield f"{moment(row['queued'])} queued" + (f" by {origin}" if origin else "")
@@ -109,9 +109,9 @@ def _story(row: Row) -> Iterator[str]:
         yield from _attempt(attempt, again=i + 1 < len(attempts) or row["state"] in ("waiting", "ready", "assigned"))
     hand = row.get("hand")
     if hand:
-        yield f"{moment(hand['stolen'])} given to {hand['worker']} (attempt {hand['attempt']}), which has it now"
+        yield f"{moment(hand['stolen'])} given to {hand['worker']} (attempt {hand['attempt']}), which holds it now"
     elif row["state"] == "assigned":
-        yield f"in the hands of {row.get('worker')}"
+        yield f"held by {row.get('worker')}"
 
 
 def _attempt(attempt: Row, again: bool) -> Iterator[str]:
@@ -130,7 +130,7 @@ def _attempt(attempt: Row, again: bool) -> Iterator[str]:
         text = f"lost: {how}"
     else:
         text = f"{outcome if outcome in ('cancelled', 'interrupted') else 'failed'}: {how}{took}"
-    yield f"{moment(end)} {text}{_used(attempt)}{'; to be tried again' if outcome != 'done' and again else ''}"
+    yield f"{moment(end)} {text}{_used(attempt)}{'; to be retried' if outcome != 'done' and again else ''}"
 
 
 def _used(attempt: Row) -> str:
@@ -144,7 +144,7 @@ def _used(attempt: Row) -> str:
 
 
 def _output(row: Row) -> Iterator[tuple[str, str]]:
-    """Per attempt and stream: how much there is, and where it begins."""
+    """Yield, per attempt and stream, the size of the output and where it begins."""
     places: dict[tuple[int, int], list[Row]] = {}
     for piece in row.get("output") or ():
         places.setdefault((piece["attempt"], piece["stream"]), []).append(piece)

@@ -1,14 +1,14 @@
-"""Tell how many tasks are in which state.
+"""Print how many tasks are in each state.
 
---wait does so when the run is over, and exits as the pool does: 0 all done, 1 some failed, were skipped or cancelled, 3
-stopped before the end. A hub that does not end by itself is over as soon as all tasks have ended; before the first task
-it is not. When nobody answers any more, the record that the run has left tells how it ended; 3 as well when it was
-killed, or nothing tells.
+--wait prints it when the run has ended, and exits as the pool does: 0 all done, 1 some failed, were skipped or
+cancelled, 3 stopped before the end. A hub that does not end by itself counts as ended once all its tasks have, but not
+before its first task. When the hub does not answer any more, the record of the run says how it ended; the exit status
+is also 3 when the run was killed, or when its end is unknown.
 
 \b
 Examples:
-  dquery status                   of the run that goes on
-  dquery status -f tasks.txt.db   of one that has ended
+  dquery status                   of the running pool or dhub
+  dquery status -f tasks.txt.db   of a run that has ended
   dquery status --wait && dquery report -f tasks.txt.db
 """
 
@@ -28,7 +28,7 @@ from dwork.dquery._source import file_option, source
 
 
 @click.command(help=__doc__)
-@click.option("--wait", is_flag=True, help="Wait until the run is over, and exit as it does.")
+@click.option("--wait", is_flag=True, help="Wait until the run has ended, and exit as it does.")
 @file_option
 @json_option
 @click.pass_obj
@@ -39,7 +39,7 @@ def command(session: HubChoice, wait: bool, file: str | None, as_json: bool) -> 
         with source(session, file) as record:
             counts = record.counts()
         code = int(of_record(counts)) if wait else None
-        _tell(f"{shown(file)}: {_left(counts)}", counts, as_json, code)
+        _report(f"{shown(file)}: {_left(counts)}", counts, as_json, code)
         return code or 0
     if wait:
         return _wait(session, as_json)
@@ -59,7 +59,7 @@ def _wait(session: HubChoice, as_json: bool) -> int:
             found = ending(client.connection) or Ending(ExitCode.STOPPED, str(error), {})
             note(f"dquery: {printable(found.text)}")
             if found.counts or as_json:
-                _tell(f"{shown(client.connection.record)}: {_left(found.counts)}", found.counts, as_json, found.code)
+                _report(f"{shown(client.connection.record)}: {_left(found.counts)}", found.counts, as_json, found.code)
             return found.code
     assert end is not None
     status = end.status
@@ -72,16 +72,16 @@ def _left(counts: Mapping[str, int]) -> str:
     return f"{counted(active, 'task')} of {sum(counts.values()):,} not ended."
 
 
-def _tell(text: str, found: Mapping[str, int], as_json: bool, code: int | None) -> None:
-    """As a record tells it."""
+def _report(text: str, found: Mapping[str, int], as_json: bool, code: int | None) -> None:
+    """Print the counts of a record."""
     counts = {state.value: found.get(state.value, 0) for state in State}
     _print(text, sum(counts[state.value] for state in ACTIVE), 0, counts, as_json, code)
 
 
 def _print(text: str, active: int, ready: int, counts: Mapping[str, int], as_json: bool, code: int | None) -> None:
     if as_json:
-        told = {"text": text, "active": active, "ready": ready, "counts": dict(counts)}
-        say_json(told if code is None else {**told, "exit_status": code})
+        status = {"text": text, "active": active, "ready": ready, "counts": dict(counts)}
+        say_json(status if code is None else {**status, "exit_status": code})
         return
     say(text)
     width = max((len(str(n)) for n in counts.values()), default=0)

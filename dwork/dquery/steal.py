@@ -1,7 +1,7 @@
-"""Take ready tasks in the name of HOST, by default this host's.
+"""Steal ready tasks as worker HOST, by default this host.
 
-Run them, and report each with complete. Exit status: 0 when there is a task, 4 when none is ready now, 3 when all are
-finished and a worker can leave; with -q 1 instead of both.
+Run them, and report each with complete. Exit status: 0 when a task was stolen, 4 when none is ready now, 3 when all are
+finished and a worker can leave; with -q, 1 instead of 3 and 4.
 
 \b
 Examples:
@@ -34,7 +34,7 @@ def _line(command: Command) -> str:
 
 
 def _script(task: Assigned) -> str:
-    """What a shell must run for a task: its command, in its directory, with its variables."""
+    """Return the shell script that runs a task: its command, in its directory, with its variables."""
     script = _line(task.command)
     if task.options.env:
         variables = shlex.join(f"{name}={value}" for name, value in task.options.env)
@@ -87,15 +87,17 @@ def _print(tasks: Sequence[Assigned], finished: bool, form: str) -> None:
 
 @click.command(help=__doc__)
 @click.argument("host", required=False, type=name, shell_complete=workers)
-@click.option("-n", "n", type=click.IntRange(1, 2**31 - 1), default=1, metavar="N", help="How many at the most.")
-@click.option("--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait so long for a task.")
-@click.option("-q", "form", flag_value="quiet", help="Print only names, one a line, or: No task.")
-@click.option("--sh", "form", flag_value="sh", help="Print assignments to task and command, for a shell's eval.")
+@click.option("-n", "n", type=click.IntRange(1, 2**31 - 1), default=1, metavar="N", help="Steal at most N tasks.")
+@click.option(
+    "--wait", type=click.FloatRange(min=0), default=0.0, metavar="SECONDS", help="Wait up to this long for a task."
+)
+@click.option("-q", "form", flag_value="quiet", help="Print only names, one per line, or: No task.")
+@click.option("--sh", "form", flag_value="sh", help="Print assignments to task and command for a shell's eval.")
 @click.option("--json", "form", flag_value="json", help="Print JSON.")
 @click.pass_obj
 def command(session: HubChoice, host: str | None, n: int, wait: float, form: str | None) -> int:
     if form == "sh" and n > 1:
-        raise click.UsageError("Give -n or --sh, not both: a shell's variables hold one task.")
+        raise click.UsageError("Give -n or --sh, not both: the shell variables hold one task.")
     tasks: list[Assigned] = []
     finished = False
     with session.client(host) as client:

@@ -1,6 +1,6 @@
-"""Tell workers to leave: they finish what they run and give back the rest.
+"""Stop workers: they finish their running tasks and give back the rest.
 
-WORKER is a worker as `dquery workers` names it, such as node17:3, or a glob, such as 'node17:*'.
+WORKER is a name as in `dquery workers`, such as node17:3, or a glob, such as 'node17:*'.
 
 \b
 Examples:
@@ -28,4 +28,4 @@ def command(session: HubChoice, workers: tuple[str, ...], as_json: bool) -> None
     if as_json:
         say_json({"told": n})
     else:
-        say(f"Told {counted(n, 'worker')} to leave")
+        say(f"Stopping {counted(n, 'worker')}")

@@ -1,8 +1,8 @@
-"""Write a run as trace events, which Perfetto opens.
+"""Write a run as trace events for Perfetto.
 
-Open the file at ui.perfetto.dev (nothing is uploaded) or in chrome://tracing: a process for each host, a thread for
-each slot of a worker, and each attempt of a task with how it ended, its memory and CPU time. Arrows lead from tasks to
-those that come after them, when these are not too many. A running hub cannot tell it.
+Open the file at ui.perfetto.dev (nothing is uploaded) or in chrome://tracing. It has a process for each host, a thread
+for each slot of a worker, and each attempt of a task with its outcome, memory and CPU time. Arrows lead from tasks to
+those that come after them, unless there are too many. A trace of a running hub cannot be made.
 
 \b
 Examples:
@@ -25,13 +25,13 @@ from dwork.dquery._source import record, record_option
 if TYPE_CHECKING:
     from dwork.record.reading import Archive
 
-#: Arrows that can be looked at.
+#: Maximum number of arrows that a reader can take in.
 ARROWS = 5000
 
 
 @click.command(help=__doc__)
-@click.option("-o", "output", metavar="FILE", shell_complete=files, help="Where to write it. Default standard output.")
-@click.option("--json", "as_json", is_flag=True, help="It is JSON in any case.")
+@click.option("-o", "output", metavar="FILE", shell_complete=files, help="Output file. Default standard output.")
+@click.option("--json", "as_json", is_flag=True, help="No effect: the output is always JSON.")
 @record_option
 @click.pass_obj
 def command(session: HubChoice, file: str, output: str | None, as_json: bool) -> None:
@@ -49,7 +49,7 @@ def command(session: HubChoice, file: str, output: str | None, as_json: bool) ->
 
 
 def _arrows(archive: Archive) -> dict[int, list[int]]:
-    """Of tasks what they come after, past all joins, by number; nothing when that is too much to be drawn."""
+    """Return the predecessors of each task, past all joins, by task number; nothing when they are too many to draw."""
     from dwork.history.joins import past_joins
     from dwork.record.history import graph
     from dwork.record.trouble import reading

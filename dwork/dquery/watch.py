@@ -1,7 +1,7 @@
-"""Watch a run: totals and rates, workers, what runs, and what failed, on the whole screen.
+"""Watch a run on the whole screen: totals and rates, workers, running tasks and failed tasks.
 
-q quits, / filters, Enter opens a task, ? tells all keys; the run goes on. It lives through a hub that goes away, and
-shows the one that goes on with its tasks. For scripts there is dquery status, with --json and --wait.
+q quits, / filters, Enter opens a task, ? shows all keys; the run continues. When the hub goes away, the screen stays,
+and shows the next run that continues with the same tasks. For scripts use dquery status with --json or --wait.
 
 \b
 Examples:
@@ -26,13 +26,13 @@ from dwork.progress.terminal import can_redraw
     metavar="SECONDS",
     type=click.FloatRange(min=0.1, max=3600),
     default=1.0,
-    help="How often to ask the hub. Default 1.",
+    help="Query the hub every SECONDS. Default 1.",
 )
 @click.pass_obj
 def command(session: HubChoice, interval: float) -> None:
     if not (os.isatty(0) and all(map(can_redraw, (1, 2)))):  # Textual draws on standard error
-        raise UsageError("watch needs a terminal; dquery status tells how far the run is, also with --json and --wait")
-    client = session.connect()  # not closed: that would wait for an answer that somebody still waits for
+        raise UsageError("watch needs a terminal; use dquery status, also with --json and --wait")
+    client = session.connect()  # not closed: close() would block while a thread waits for an answer
     with session.timed():
         row = client.watch()
     from dwork.dquery._watch.screen import show

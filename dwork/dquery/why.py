@@ -1,7 +1,7 @@
-"""Tell why a task does not run, and what to do.
+"""Explain why a task does not run, and what to do.
 
-It is told which tasks keep it from running in the end, up to ten, and those between the two. TASK is its name, or its
-number as in '#12'.
+It names up to ten tasks that ultimately keep it from running, and the tasks in between. TASK is a name or a number such
+as '#12'.
 
 \b
 Examples:
@@ -22,9 +22,9 @@ from dwork.dquery._session import HubChoice, json_option, name
 from dwork.dquery._source import Row, TaskSource, file_option, found, source
 from dwork.dquery._words import ending, moment, named
 
-#: Tasks that are told, and tasks that are asked for on the way to them.
+#: Maximum number of causes that are reported, and of tasks that are queried to find them.
 TOLD, ASKED = 10, 1000
-#: Tasks between that are named.
+#: Maximum number of tasks in between that are named.
 BETWEEN = 3
 
 _LOST = ("failed", "cancelled", "skipped")
@@ -32,7 +32,7 @@ _LOST = ("failed", "cancelled", "skipped")
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """A task that keeps another from running, why, and what to do; via: those between, from the other one on."""
+    """A task that keeps another from running, why, and what to do; via: the tasks in between, from the other one on."""
 
     row: Row
     why: str
@@ -50,15 +50,15 @@ def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> N
         search = _Search(tasks, is_over=file is not None)
         causes = list(search.causes(row))
     if as_json:
-        told = [{**_short(cause.row), "why": cause.why, "via": cause.via} for cause in causes]
-        say_json({**_short(row), "causes": told, "more": search.more})
+        listed = [{**_short(cause.row), "why": cause.why, "via": cause.via} for cause in causes]
+        say_json({**_short(row), "causes": listed, "more": search.more})
     elif causes and causes[0].row is row:
         say(f"{named(row)} {causes[0].why}")
     elif not causes and not search.more:
         say(f"{named(row)} is {row['state']}; nothing keeps it from running any more")
     else:
-        stands = "is skipped" if row["state"] == "skipped" else "waits"
-        say(f"{named(row)} {stands}. What keeps it from running:")
+        state = "is skipped" if row["state"] == "skipped" else "waits"
+        say(f"{named(row)} {state}. What keeps it from running:")
         for cause in causes:
             say(f"  {named(cause.row)} {cause.why}{_between(cause.via)}")
         if search.more:
@@ -82,10 +82,10 @@ def _between(via: list[str]) -> str:
 
 
 class _Search:
-    """For the tasks that keep one from running: depth first, so that a long chain is walked to its end at once.
+    """The search for the tasks that keep one from running: depth first, so that a long chain is followed to its end.
 
-    is_over: it is in a record, where a join is never called done: that follows from the tasks before it.
-    more: it was given up before all was seen.
+    is_over: the task is in a record, where a join is never marked done: its state follows from the tasks before it.
+    more: the search stopped before it had seen all tasks.
     """
 
     def __init__(self, tasks: TaskSource, is_over: bool) -> None:
@@ -95,24 +95,24 @@ class _Search:
         self._asked: dict[str, Row | None] = {}
 
     def causes(self, row: Row) -> Iterator[Cause]:
-        """Up to TOLD of them; the task itself when it is one."""
+        """Yield up to TOLD causes; the task itself if it is one."""
         self._asked[row["name"]] = row
         seen = {row["name"]}
-        told = 0
+        n = 0
         stack: list[tuple[str, list[str], bool]] = [(row["name"], [], row["state"] == "skipped")]
         while stack:
             key, via, lost = stack.pop()
             at = self._ask(key)
-            if at is None or (at is not row and at["state"] == "done"):  # meanwhile
+            if at is None or (at is not row and at["state"] == "done"):  # it was done in the meantime
                 continue
             before = list(self._before(at, lost))
             is_join = at.get("command") is None
             why = None if is_join else self._why(at, not before)
             if why is not None:
-                if told == TOLD:
+                if n == TOLD:
                     self.more = True
                     return
-                told += 1
+                n += 1
                 yield Cause(at, why, via)
                 continue
             further = via if is_join or at is row else [*via, named(at, 40)]
@@ -129,7 +129,7 @@ class _Search:
         return self._asked[key]
 
     def _before(self, row: Row, lost: bool) -> Iterator[str]:
-        """The names of tasks before this one that keep it from running: those that are lost, or are not done yet."""
+        """Yield the names of predecessors that keep it from running: those that are lost, or are not done yet."""
         first = row["predecessors"]["first"]
         if lost:
             if row["state"] == "skipped":
@@ -141,11 +141,11 @@ class _Search:
             self.more = True
 
     def _may_be(self, each: Row) -> bool:
-        """Whether this is a join of which the record does not tell what has become of it."""
+        """Whether this is a join in a record, which does not store the state of joins."""
         return bool(self._is_over and each["join"])
 
     def _is_ahead(self, each: Row) -> bool:
-        """Whether a predecessor is not done: of a join in the record, whether something before it is not."""
+        """Whether a predecessor is not done; for a join in a record, whether a task before it is not."""
         if each["state"] == "done" or not self._may_be(each):
             return bool(each["state"] != "done")
         stack, seen = [each["name"]], {each["name"]}
@@ -160,12 +160,12 @@ class _Search:
         return False
 
     def _why(self, row: Row, is_free: bool) -> str | None:
-        """Why a task does not run, when that is its own affair. is_free: nothing is before it."""
+        """Return why a task does not run, if the cause is the task itself. is_free: all its predecessors are done."""
         if row.get("removed") is not None:
-            return "is in the task files no more"
+            return "is no longer in the task files"
         match row["state"]:
             case "done":
-                return f"is done since {moment(row.get('ended'))}"
+                return f"is done (ended {moment(row.get('ended'))})"
             case "failed":
                 attempt = f" (attempt {row['attempt']})" if row.get("attempt") else ""
                 return f"failed: {ending(row)}{attempt}; {self._retry(row)}"
@@ -173,25 +173,25 @@ class _Search:
                 return f"was cancelled; {self._retry(row)}"
             case "assigned":
                 hand = row.get("hand")
-                since = f" since {moment(hand['stolen'])}" if hand else ""
-                return f"runs, or is about to, on {row.get('worker')}{since}"
+                since = f" (since {moment(hand['stolen'])})" if hand else ""
+                return f"is running or about to start on {row.get('worker')}{since}"
             case "skipped":
                 return None
         if row.get("held"):
-            when = "in the next run, " if self._is_over else ""
+            when = "during the next run, " if self._is_over else ""
             return f"is held; {when}dquery release '#{row['id']}' lets it start"
         if row["state"] == "ready":
             return f"is ready: {row['misses']}" if row.get("misses") else self._ready()
         return self._free(row) if is_free else None
 
     def _retry(self, row: Row) -> str:
-        return "the next run tries it again" if self._is_over else f"dquery retry '#{row['id']}' tries it again"
+        return "the next run retries it" if self._is_over else f"dquery retry '#{row['id']}' runs it again"
 
     def _ready(self) -> str:
         counts = self._tasks.counts()
         running, ready = counts.get("assigned", 0), counts.get("ready", 0)
         if not running:
-            return "is ready, but nothing runs: no worker has come for it"
+            return "is ready, but no task is running: no worker has asked for one"
         return f"is ready: all workers are busy ({running:,} running, {ready:,} ready)"
 
     def _free(self, row: Row) -> str:
@@ -199,5 +199,5 @@ class _Search:
             return "can start; run the pool again"
         attempts = row.get("attempts")
         if attempts:
-            return f"is tried again in a moment: {ending(attempts[-1])} in attempt {attempts[-1]['attempt']}"
-        return "can start in a moment"
+            return f"will be retried shortly: {ending(attempts[-1])} in attempt {attempts[-1]['attempt']}"
+        return "can start shortly"

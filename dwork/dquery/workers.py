@@ -1,4 +1,4 @@
-"""List the workers: where, slots, tasks in hand, tasks ended, how many a second, and since when nothing was heard.
+"""List the workers: slots, tasks held, tasks ended, tasks per second, time since they were last heard, and name.
 
 \b
 Examples:

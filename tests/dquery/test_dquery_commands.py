@@ -174,13 +174,13 @@ def test_transfer_gives_back_and_may_add_predecessors(dquery: Any, hub: Any) -> 
 def test_exit_frees_what_a_worker_has(dquery: Any, hub: Any) -> None:
     dquery("create", "a", at=hub)
     dquery("steal")
-    assert dquery("exit") == (0, "vm is gone; what it had is ready again\n", "")
+    assert dquery("exit") == (0, "vm is gone; its tasks are ready again\n", "")
     assert hub.state("a") is State.READY
     dquery("steal", "w9")
     assert json.loads(dquery("exit", "w9", "--json").out) == {"host": "w9", "known": True}
     ran = dquery("exit", "w9")
     assert (ran.status, ran.out) == (1, "")
-    assert ran.err.startswith("dquery: the hub knows no worker 'w9'")
+    assert ran.err.startswith("dquery: the hub does not know worker 'w9'")
 
 
 def test_lookup_tells_state_and_holder(dquery: Any, hub: Any) -> None:
@@ -358,7 +358,7 @@ TRANSFER = "080312140a01611202766d320b080110a7a585d5f29f9803"
         (["create", "a"], "080012070a01611202766d", "0806", (0, "Created a\n")),
         (["create", "c", "a", "b"], "080012110a01631202766d22030a016122030a0162", "0806", (0, "Created c\n")),
         (["complete", "a"], "080212070a01611202766d3202766d", "0806", (0, "Completed a\n")),
-        (["exit"], "08073202766d", "0806", (0, "vm is gone; what it had is ready again\n")),
+        (["exit"], "08073202766d", "0806", (0, "vm is gone; its tasks are ready again\n")),
         (["exit", "w9"], "080732027739", "0805", (1, "")),
         (["lookup", "a"], "08041a0161", "0808", (1, "")),
         (["create", "a"], "080012070a01611202766d", "0808", (1, "")),

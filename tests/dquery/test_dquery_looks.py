@@ -155,7 +155,7 @@ def test_show_tells_the_story(look: Any) -> None:
     worker = story[1].removeprefix("given to ")
     attempt = [f"given to {worker}", "started", "failed: exit status 3"]
     assert story == ["queued", *attempt, *attempt]
-    assert "(attempt 2)" in found[8] and found[7].endswith("; to be tried again")
+    assert "(attempt 2)" in found[8] and found[7].endswith("; to be retried")
     assert "24 B" not in found[-1]
     assert [line.split()[:5] for line in found if line.startswith("  std")] == [
         ["stdout", "3", "B", "of", "attempt"],
@@ -187,7 +187,7 @@ def test_show_at_a_running_hub(dquery: Any, kept: Any, client: Client) -> None:
         "  before    1 other task",
     ]
     assert found[5].endswith("queued by vm")
-    assert found[6].endswith("given to node1:3 (attempt 1), which has it now")
+    assert found[6].endswith("given to node1:3 (attempt 1), which holds it now")
     assert found[7].startswith("  stdout    2.0 KiB of attempt 1 in ")
     client.cancel("a")
     assert dquery("show", "a").out.splitlines()[1] == "  state     cancelled: on request"
@@ -202,7 +202,7 @@ def test_show_of_a_lost_attempt_and_strange_clocks(dquery: Any, keep: Any) -> No
         client.complete(client.steal()[0], -9, started=1e300, seconds=-5)
         client.complete(client.steal()[0], started=1e9, seconds=3700)
     out = dquery("show", "a", at=kept).out
-    assert "interrupted: it said goodbye; to be tried again" in out
+    assert "interrupted: it said goodbye; to be retried" in out
     assert "1e+300 s after 1970" in out
     assert "done after 1:01:40" in out
 
@@ -263,14 +263,14 @@ def test_failed_names_some_culprits(dquery: Any, kept: Any, client: Client) -> N
 
 
 def test_why_of_an_ended_run(look: Any) -> None:
-    bad = "#1 bad failed: exit status 3 (attempt 2); the next run tries it again"
+    bad = "#1 bad failed: exit status 3 (attempt 2); the next run retries it"
     assert lines(look("why", "bad")) == [bad]
     assert lines(look("why", "last")) == [
         "#6 last is skipped. What keeps it from running:",
-        "  #3 killed failed: SIGKILL (attempt 1); the next run tries it again",
+        "  #3 killed failed: SIGKILL (attempt 1); the next run retries it",
         f"  {bad}",
     ]
-    assert lines(look("why", "a"))[0].startswith("#0 a is done since 2")
+    assert lines(look("why", "a"))[0].startswith("#0 a is done (ended 2")
     assert json.loads(look("why", "never", "--json").out) == {
         "id": 2,
         "name": "never",
@@ -303,7 +303,7 @@ def test_why_at_a_running_hub(dquery: Any, kept: Any, client: Client) -> None:
             Task("f", "x", ("e", "a")),
         ]
     )
-    assert why("a") == ["#0 a is ready, but nothing runs: no worker has come for it"]
+    assert why("a") == ["#0 a is ready, but no task is running: no worker has asked for one"]
     client.hold("b")
     client.steal()
     assert why("c") == ["#2 c is ready: all workers are busy (1 running, 1 ready)"]
@@ -312,15 +312,15 @@ def test_why_at_a_running_hub(dquery: Any, kept: Any, client: Client) -> None:
     assert found[0] == "#6 f waits. What keeps it from running:"
     assert found[1] == "  #1 b is held; dquery release '#1' lets it start (before #4 d, #5 e)"
     assert found[2] == "  #2 c is ready: all workers are busy (1 running, 1 ready) (before #4 d, #5 e)"
-    assert found[3].startswith("  #0 a runs, or is about to, on node1:3 since 2")
+    assert found[3].startswith("  #0 a is running or about to start on node1:3 (since 2")
     client.complete("a", 3)
-    assert why("a") == ["#0 a is tried again in a moment: exit status 3 in attempt 1"]
+    assert why("a") == ["#0 a will be retried shortly: exit status 3 in attempt 1"]
     client.cancel("c")
     assert why("e") == [
         "#5 e is skipped. What keeps it from running:",
-        "  #2 c was cancelled; dquery retry '#2' tries it again",
+        "  #2 c was cancelled; dquery retry '#2' runs it again",
     ]
-    assert why("#2") == ["#2 c was cancelled; dquery retry '#2' tries it again"]
+    assert why("#2") == ["#2 c was cancelled; dquery retry '#2' runs it again"]
 
 
 def test_why_of_a_join_is_about_what_comes_before_it(dquery: Any, kept: Any, client: Client) -> None:
@@ -328,7 +328,7 @@ def test_why_of_a_join_is_about_what_comes_before_it(dquery: Any, kept: Any, cli
     found = lines(dquery("why", "join", at=kept))
     assert found == [
         "#1 join waits. What keeps it from running:",
-        "  #0 a is ready, but nothing runs: no worker has come for it",
+        "  #0 a is ready, but no task is running: no worker has asked for one",
     ]
     client.complete(client.steal()[0])
     assert lines(dquery("why", "join")) == ["#1 join is done; nothing keeps it from running any more"]
@@ -376,8 +376,8 @@ def test_log_prints_bytes_as_they_are(start: Any, ended: Path) -> None:
     [
         (["bad", "--attempt", "3"], "task 'bad' is failed: it has had 2 attempts"),
         (["last"], "task 'last' is skipped: it has not run"),
-        (["nosuch"], "there is no task 'nosuch'; dquery list tells which there are"),
-        (["12"], "there is no task '12'; a number is written '#12'"),
+        (["nosuch"], "there is no task 'nosuch'; dquery list shows all tasks"),
+        (["12"], "there is no task '12'; write a number as '#12'"),
     ],
 )
 def test_log_of_what_is_not_there_is_one_line(look: Any, arguments: list[str], text: str) -> None:
@@ -385,7 +385,7 @@ def test_log_of_what_is_not_there_is_one_line(look: Any, arguments: list[str], t
 
 
 def test_log_says_when_nothing_is_kept(look: Any) -> None:
-    assert look("log", "killed") == (0, "", "nothing is kept of what attempt 1 of #3 killed printed, if it did\n")
+    assert look("log", "killed") == (0, "", "No output is stored for attempt 1 of #3 killed.\n")
 
 
 def test_log_says_when_its_file_is_gone_or_cut(dquery: Any, ended: Path, tmp_path: Path) -> None:
@@ -395,11 +395,11 @@ def test_log_says_when_its_file_is_gone_or_cut(dquery: Any, ended: Path, tmp_pat
     os.truncate(log, 20)
     ran = dquery("log", "a", "-f", record)
     assert (ran.status, ran.out) == (1, "")
-    assert "is shorter than it was: the output of #0 a is not all there" in ran.err
+    assert "the output of #0 a is incomplete: " in ran.err
     log.unlink()
     ran = dquery("log", "a", "-f", record)
     assert (ran.status, ran.out) == (1, "")
-    assert f"tasks.txt.logs/{log.name} is not there any more" in ran.err
+    assert f"tasks.txt.logs/{log.name} no longer exists" in ran.err
 
 
 def test_log_follows_until_the_task_has_ended(start: Any, keep: Any) -> None:
@@ -437,7 +437,7 @@ def test_log_that_follows_says_when_the_hub_has_gone(start: Any, keep: Any) -> N
         kept.stop()
         out, err = process.communicate(timeout=20)
         assert (process.returncode, out) == (1, "")
-        assert err.startswith("dquery: the hub has gone;")
+        assert err.startswith("dquery: the hub is gone;")
 
 
 # -- rest -----------------------------------------------------------------------------------------------------------
@@ -470,7 +470,7 @@ def test_rest_of_a_killed_run_says_what_workers_had(dquery: Any, tmp_path: Path)
     pool.close()
     assert lines(dquery("rest", "-f", record)) == [
         f"# 2 tasks left of {record}: 2 waiting",
-        "# attempt 1 was in the hands of node1:3 when the run was killed",
+        "# attempt 1 was held by node1:3 when the run was killed",
         "a",
         "b",
     ]

@@ -72,7 +72,7 @@ def test_a_run_is_looked_at_while_it_goes_on_and_when_it_has_ended(program: Any,
     follow = program("dquery", "log", "slow", "--follow", server=server)
     assert follow.stdout.readline() == "first\n"
     why = ask("why", "last").out.splitlines()
-    assert why[1].startswith("  #0 slow runs, or is about to, on ")
+    assert why[1].startswith("  #0 slow is running or about to start on ")
     assert why[2] == "  #3 held is held; dquery release '#3' lets it start"
     (tmp_path / "go").touch()
     assert follow.communicate(timeout=20) == ("second\n", "third\n")

@@ -272,7 +272,7 @@ def test_a_record_in_use_is_one_line_that_says_whom_to_ask(dquery: Any, record: 
         assert (each.status, each.out) == (2, "")
         assert_one_line(each.err)
         assert "is in use by process" in each.err
-        assert ("without -f" if command in LOOK else "when that has ended") in each.err
+        assert ("drop -f" if command in LOOK else "try again when it has ended") in each.err
 
 
 @pytest.mark.parametrize("command", LOOK + DRAW, ids=repr)
@@ -303,10 +303,10 @@ def test_a_task_file_in_place_of_its_record_is_told_apart(dquery: Any, record: P
     task_file = tmp_path / "tasks.txt"
     task_file.write_text("echo a long enough line\n")
     ran = dquery("list", "-f", str(task_file))
-    assert ran == (2, "", f"dquery: {task_file} is no record; give {record}\n")
+    assert ran == (2, "", f"dquery: {task_file} is not a record; give {record}\n")
     record.unlink()
     ran = dquery("list", "-f", str(task_file))
-    assert ran == (2, "", f"dquery: {task_file} is no record; give the task file's name with .db\n")
+    assert ran == (2, "", f"dquery: {task_file} is not a record; give the task file's name with .db\n")
     assert dquery("list", "-f", str(tmp_path)).status == 2
 
 
@@ -315,7 +315,7 @@ def test_an_empty_record_is_an_empty_run(dquery: Any, record: Path) -> None:
     assert dquery("list", *file) == dquery("failed", "--json", *file) == (0, "", "")
     assert dquery("failed", *file) == (0, "0 failed, 0 skipped\n", "")
     assert dquery("rest", *file).out.startswith("# nothing is left of ")
-    assert dquery("show", "a", *file) == (1, "", "dquery: there is no task 'a'; dquery list tells which there are\n")
+    assert dquery("show", "a", *file) == (1, "", "dquery: there is no task 'a'; dquery list shows all tasks\n")
 
 
 # -- as a process ---------------------------------------------------------------------------------------------------

@@ -63,9 +63,9 @@ def test_what_failed_says_its_last_lines_and_nothing_that_moves_the_cursor(scene
 
 
 def test_a_hub_that_says_nothing_leaves_its_last_state_and_is_told_of(scene: Scene) -> None:
-    scene.miss("nobody answers")
+    scene.miss("no answer")
     text, is_bad = scene.state(19.0)
-    assert is_bad and text.startswith("nothing heard since ") and ", for 12 s; trying again. nobody answers" in text
+    assert is_bad and text.startswith("no answer since ") and ", for 12 s; trying again. no answer" in text
     assert len(scene.tasks(19.0)) == 2
     scene.take(answer(120.0), 20.0)
     assert scene.state(20.0) == ("", False)
@@ -74,23 +74,23 @@ def test_a_hub_that_says_nothing_leaves_its_last_state_and_is_told_of(scene: Sce
 @pytest.mark.parametrize(
     ("code", "text", "is_bad"),
     [
-        (0, "over: all tasks are done", False),
-        (1, "over: some tasks failed or were skipped", True),
-        (3, "over: it was stopped before the end; the next run goes on", True),
-        (9, "over: exit status 9", True),
+        (0, "ended: all tasks are done", False),
+        (1, "ended: some tasks failed or were skipped", True),
+        (3, "ended: it was stopped before the end; run the same command again to continue", True),
+        (9, "ended: exit status 9", True),
     ],
 )
 def test_the_end_is_told_and_stays(scene: Scene, code: int, text: str, is_bad: bool) -> None:
     scene.end(code, answer(110.0, over=True, tasks=[]), 17.0)
     assert scene.state(17.0) == (text, is_bad)
-    scene.miss("nobody answers")
+    scene.miss("no answer")
     assert scene.state(60.0) == (text, is_bad)
     assert scene.title(80, 60.0).endswith("for 1:10")
 
 
 def test_a_hub_that_tells_nothing_of_its_end_leaves_the_last_state(scene: Scene) -> None:
     scene.end(0, {}, 17.0)
-    assert scene.state(17.0)[0] == "over: all tasks are done" and len(scene.tasks(17.0)) == 2
+    assert scene.state(17.0)[0] == "ended: all tasks are done" and len(scene.tasks(17.0)) == 2
 
 
 def test_a_dhub_that_gets_more_to_do_is_over_no_more(scene: Scene) -> None:
@@ -110,11 +110,11 @@ def test_another_run_begins_anew(scene: Scene) -> None:
 @pytest.mark.parametrize(
     ("more", "text"),
     [
-        ({"stopping": "drained on request"}, "drained on request: nothing more is started, 2 still running"),
-        ({"workers": 0}, "no worker has come yet"),
-        ({"workers": 0, "counts": {}}, "no task has come yet"),
+        ({"stopping": "drained on request"}, "drained on request: no more tasks are started, 2 still running"),
+        ({"workers": 0}, "no worker has connected yet"),
+        ({"workers": 0, "counts": {}}, "no task has been added yet"),
         ({"job_end": 160.0}, "the job ends in 1:00"),
-        ({"over": True}, "nothing runs any more"),
+        ({"over": True}, "no task is running"),
         ({"over": True, "counts": {"done": 3}, "running": 0}, "all tasks have ended"),
     ],
 )
@@ -144,19 +144,19 @@ def test_a_filter_is_a_part_of_a_name_or_a_glob_of_tasks_and_workers(
 
 
 def test_headings_tell_how_many_there_are_and_that_not_all_are_shown(scene: Scene) -> None:
-    assert scene.headings() == ("2 workers", "2 running", "1 failed, the last first")
+    assert scene.headings() == ("2 workers", "2 running", "1 failed, latest first")
     crew = [{"location": "n1", "workers": 64, "busy": 9, "slots": 64, "ended": 1, "rate": 1.0, "silent": 0.0}]
     scene.take(answer(101.0, workers=640, crew=crew, running=9000), 8.0)
     scene.choose("solve-*")
     assert scene.headings() == (
         "640 workers, by host (only solve-*)",
         "9,000 running, the 2 longest of them (only solve-*)",
-        "1 failed, the last first (only solve-*)",
+        "1 failed, latest first (only solve-*)",
     )
 
 
 @pytest.mark.parametrize("broken", [{}, answer(crew=[{}]), answer(time="x"), answer(counts=[]), answer(tasks=7)])
 def test_an_answer_that_is_none_is_refused_in_a_line(scene: Scene, broken: dict[str, Any]) -> None:
-    with pytest.raises(WireError, match="does not understand"):
+    with pytest.raises(WireError, match="is not understood"):
         scene.take(broken, 8.0)
     assert len(scene.tasks(8.0)) == 2

@@ -178,4 +178,4 @@ def test_of_a_run_without_a_record_that_has_ended_before_the_question_nothing_te
     assert ended(running)[0] == 0
     ran = run(*program("dquery"), "--connection", kept, "--timeout", "0.5", "status", "--wait")
     assert (ran.code, ran.out, ran.err.count("\n")) == (3, "", 1)
-    assert ran.err.endswith(" has ended, and nothing tells how\n")
+    assert ran.err.endswith(" has ended; how is unknown\n")

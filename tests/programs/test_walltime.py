@@ -67,7 +67,7 @@ def test_drain_lets_running_tasks_end(start: Callable, run: Callable, wait_until
     pool = start(*POOL, "tasks.txt")
     wait_until((tmp_path / "begun").exists)
     drained = run(sys.executable, "-m", "dwork.dquery", "drain")
-    assert drained.out == "Nothing more is started; 1 task in workers' hands\n", drained.err
+    assert drained.out == "No more tasks are started; 1 task held by workers\n", drained.err
     (tmp_path / "go").touch()
     _, err = pool.communicate(timeout=30)
     assert pool.returncode == 3, err

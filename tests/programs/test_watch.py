@@ -160,7 +160,7 @@ def test_a_task_is_opened_with_its_story_and_the_end_of_its_log(pool: Callable) 
         await seen.until("#0 bad", "state     failed: exit status 3", "stderr of attempt 1:", "[red]cannot[/red]")
         assert "\\x1b[2Jgone" in seen.text
         await seen.press("escape", "question_mark")
-        await seen.until("dquery watch", "the run goes on")
+        await seen.until("dquery watch", "the run continues")
         await seen.press("escape")
         await seen.until("case-2")
 
@@ -184,9 +184,9 @@ def test_the_end_is_told_with_the_verdict_and_stays_and_tasks_can_still_be_opene
     async def play(seen: Seen) -> None:
         await seen.until("case-2", "exit status 3")
         (home / "go").touch()
-        await seen.until("over: some tasks failed or were skipped", "3/5", "2 failed", "exit status 5", "last")
+        await seen.until("ended: some tasks failed or were skipped", "3/5", "2 failed", "exit status 5", "last")
         process.communicate(timeout=30)
-        await seen.until("over: some tasks failed or were skipped", no="nothing heard")
+        await seen.until("ended: some tasks failed or were skipped", no="no answer since")
         await seen.press("tab")
         await seen.press("enter")
         await seen.until("state     failed: exit status ", "stderr of attempt 1:")
@@ -204,11 +204,11 @@ def test_a_hub_that_is_killed_leaves_its_last_state_and_the_run_that_comes_after
         await seen.until("case-2", "exit status 3")
         process.kill()
         process.communicate()
-        await seen.until("nothing heard since ", "Its process is gone", "case-2")
+        await seen.until("no answer since ", "Its process is gone", "case-2")
         other = pool()
-        await seen.until("case-2", "3 running", no="nothing heard")
+        await seen.until("case-2", "3 running", no="no answer since")
         (home / "go").touch()
-        await seen.until("over: some tasks failed or were skipped")
+        await seen.until("ended: some tasks failed or were skipped")
         other.communicate(timeout=30)
 
     watch(play)
@@ -220,13 +220,13 @@ def test_a_dhub_that_comes_back_is_asked_again(dhub: Callable, home: Path) -> No
     hub.dquery("create", "first")
 
     async def play(seen: Seen) -> None:
-        await seen.until("1 ready", "no worker has come yet")
+        await seen.until("1 ready", "no worker has connected yet")
         hub.process.kill()
         hub.process.communicate()
-        await seen.until("nothing heard since ")
+        await seen.until("no answer since ")
         again = await asyncio.to_thread(dhub, "-f", "run.db", port=port)
         await asyncio.to_thread(again.dquery, "create", "second")
-        await seen.until("2 ready", no="nothing heard")
+        await seen.until("2 ready", no="no answer since")
 
     watch(play)
 
@@ -238,14 +238,14 @@ def test_keys_work_while_the_hub_does_not_answer(pool: Callable, home: Path) -> 
         await seen.until("case-2", "exit status 3")
         process.send_signal(signal.SIGSTOP)
         try:
-            await seen.until("nothing heard since ")
+            await seen.until("no answer since ")
             await seen.press("enter")
-            await seen.until("asking the hub ...")
+            await seen.until("querying the hub ...")
             await seen.press("escape", "slash", *"se-1", "enter")
             await seen.until("case-1", no="case-2")
         finally:
             process.send_signal(signal.SIGCONT)
-        await seen.until("case-1", no="nothing heard")
+        await seen.until("case-1", no="no answer since")
 
     watch(play)
 
@@ -307,7 +307,7 @@ def test_it_quits_at_once_while_the_hub_does_not_answer(
     assert process.returncode == 0
 
 
-NO_TERMINAL = "dquery: watch needs a terminal; dquery status tells how far the run is, also with --json and --wait\n"
+NO_TERMINAL = "dquery: watch needs a terminal; use dquery status, also with --json and --wait\n"
 
 
 def test_where_there_is_no_terminal_it_says_what_to_use(run: Callable) -> None:

@@ -48,7 +48,7 @@ def test_it_shows_the_numbers_of_the_run_and_each_attempt_of_a_few(show: Any, pa
     assert (
         "1 min 40 s\nwall time" in tiles
         and "1 min 10 s\ncritical path" in tiles
-        and "53%\nof slots' time busy" in tiles
+        and "53%\nof slot time busy" in tiles
     )
     drawn = page.evaluate(DRAWN)
     assert drawn["bars"] == {"done": 3, "failed": 2} and drawn["busy"] == []

@@ -1,1 +1,1 @@
-"""Pictures of a run: what is drawn from its history, in the languages of the programs that show it."""
+"""Pictures of a run, drawn from its history in the formats of the programs that show them."""

@@ -1,4 +1,4 @@
-"""A task graph in the language of Graphviz, and as SVG by its program dot."""
+"""A task graph in the language of Graphviz, and as SVG, which its program dot makes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dwork.core.text import counted, shown
 from dwork.dquery._picture.palette import colour
 from dwork.history.outline import STATES, Group, Outline
 
-#: Characters of a name that are drawn.
+#: Maximum number of characters of a name that are drawn.
 WIDTH = 40
 
 
 def as_dot(graph: Outline) -> Iterator[str]:
-    """Its lines."""
+    """Yield the lines of the graph."""
     yield "digraph tasks {"
     yield '  graph [rankdir=LR, bgcolor="transparent"];'
     yield '  node [shape=box, style="rounded,filled", fontname="sans-serif", fontsize=11, margin="0.12,0.06"];'
@@ -27,7 +27,7 @@ def as_dot(graph: Outline) -> Iterator[str]:
 
 
 def words(group: Group) -> list[str]:
-    """The lines in a group's box: its name, and of several tasks how many there are in which state."""
+    """Return the lines in a group's box: its name and, for several tasks, how many are in each state."""
     lines = [shown(group.label, WIDTH)]
     if group.n > 1:
         lines.append(counted(group.n, "task"))
@@ -45,23 +45,23 @@ def _attributes(group: Group) -> str:
 
 
 def _fill(group: Group) -> str:
-    """Its colour; of a group in several states a stripe for each, as wide as its share but never too thin to see."""
+    """Return its colour; for several states a stripe for each, as wide as its share but never too thin to see."""
     if len(group.states) == 1:
         return f'fillcolor="{colour(group.worst)}"'
     widths = {state: max(group.states[state] / group.n, 0.04) for state in STATES if group.states[state]}
     total = sum(widths.values())
     stripes = [f"{colour(state)};{width / total:.3f}" for state, width in widths.items()]
-    stripes[-1] = stripes[-1].partition(";")[0]  # the rest, so that rounding does not matter
+    stripes[-1] = stripes[-1].partition(";")[0]  # takes the rest, so that rounding does not matter
     return f'style=striped, fillcolor="{":".join(stripes)}"'
 
 
 def _escaped(text: str) -> str:
-    """As Graphviz reads a string, in which it also knows HTML's entities."""
+    """Escape a string for Graphviz, which also interprets HTML entities in it."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("&", "&amp;")
 
 
 def as_svg(text: str) -> str:
-    """What Graphviz makes of its own language; UsageError when it is not there, or fails."""
+    """Return Graphviz's SVG of this text in its language; UsageError when Graphviz is missing, or fails."""
     import subprocess
 
     try:
@@ -72,6 +72,6 @@ def as_svg(text: str) -> str:
             "from --format dot"
         ) from None
     if ran.returncode or not ran.stdout:
-        said = shown(ran.stderr.strip().rpartition("\n")[2] or f"exit status {ran.returncode}")
-        raise UsageError(f"dot cannot draw it: {said}")
+        message = shown(ran.stderr.strip().rpartition("\n")[2] or f"exit status {ran.returncode}")
+        raise UsageError(f"dot cannot draw it: {message}")
     return ran.stdout

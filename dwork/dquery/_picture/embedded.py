@@ -1,6 +1,6 @@
-"""What a report's page needs to show single attempts, and to search tasks: columns of numbers, and rows.
+"""The data that a report's page needs to show single attempts and to search tasks: columns of numbers, and rows.
 
-Of very many, some are left out, so that the file can still be opened: first those that went well and quickly.
+When there are very many, some are left out, so that the file can still be opened: first the short ones that succeeded.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from dwork.dquery._words import ending
 from dwork.history.facts import DONE, Attempt, Entry, History
 from dwork.history.timeline import Timeline
 
-#: Single attempts, and tasks, that a page can have; and attempts and bins that it draws at a time.
+#: Maximum number of attempts and of tasks on a page; of attempts and of bins that it draws at a time.
 BARS: Final = 200_000
 TASKS: Final = 20_000
 AT_ONCE: Final = 3000
 BINS: Final = 500
-#: Characters of a name, or of how a task ended.
+#: Maximum number of characters of a name, or of how a task ended.
 WIDTH: Final = 120
 _UNITS: Final = 2**32 - 1
 
 
 def bars(history: History, timeline: Timeline) -> dict[str, Any]:
-    """The attempts as columns: when they started after begin, and how long they ran, in units; number of the task;
-    place, which counts the lanes of all rows; outcome.
+    """Return the attempts as columns: start after begin and run time, in units; number of the task; place; outcome.
 
-    A column is base64 of little-endian numbers of 4 bytes, or one for the outcome. begin, unit: seconds.
+    The place counts the lanes of all rows. A column is base64 of little-endian numbers of 4 bytes, or 1 byte for the
+    outcome. begin, unit: seconds.
     """
     kept = timeline.bars
     if len(kept) > BARS:
@@ -73,12 +73,12 @@ def _packed(kind: str, values: Iterable[int]) -> str:
 
 
 def tasks(history: History, begin: float) -> tuple[list[list[Any]], int]:
-    """The rows of the table of tasks, by number, and how many are left out.
+    """Return the rows of the table of tasks, by number, and how many are left out.
 
     A row: number, name, state, attempts, seconds, worker, how it ended, memory, CPU seconds, and when it started, in
-    seconds after begin. What is not known is None.
+    seconds after begin. Unknown values are None.
     """
-    last = _told(history)
+    last = _counted(history)
     chosen = [i for i, task in enumerate(history.tasks) if not task.is_join and not task.removed]
     n = len(chosen)
     if n > TASKS:
@@ -88,8 +88,8 @@ def tasks(history: History, begin: float) -> tuple[list[list[Any]], int]:
     return rows, n - len(chosen)
 
 
-def _told(history: History) -> dict[int, tuple[int, Attempt]]:
-    """Of each task that has begun, how many attempts it had, and which one counts: that which did it, or the last."""
+def _counted(history: History) -> dict[int, tuple[int, Attempt]]:
+    """Return, per task that has begun, its number of attempts and the one that counts: the successful or the last."""
     found: dict[int, tuple[int, Attempt]] = {}
     for attempt in history.attempts:
         n, before = found.get(attempt.task, (0, attempt))
@@ -120,5 +120,5 @@ def _unbegun(task: Entry) -> list[Any]:
 
 
 def how(attempt: Attempt) -> str:
-    """How it ended."""
+    """Return how an attempt ended."""
     return ending({"reason": attempt.reason, "signal": attempt.signal, "exit_status": attempt.exit_status})

@@ -1,9 +1,9 @@
-"""A run as trace events, which Perfetto and chrome://tracing show: a process a host, a thread a slot of a worker.
+"""A run as trace events for Perfetto and chrome://tracing: a process per host, a thread per slot of a worker.
 
 Format: "Trace Event Format" of the Chromium project, as far as Perfetto reads it. Times are whole microseconds since
-the first run began. Slices of one thread must not overlap, so attempts that one worker ran at the same time are given
-lanes, and both ends of a slice are rounded, not its length. Nothing is kept but where lanes are, so there may be
-millions; with `arrows`, also where the tasks are between which these are drawn.
+the first run began. Slices of one thread must not overlap, so attempts that one worker ran at the same time are placed
+in lanes, and both ends of a slice are rounded, not its length. Only the lanes are kept in memory, so there may be
+millions of attempts; with `arrows`, also the places of the tasks that they connect.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ Event = dict[str, Any]
 
 #: The process whose slices are the runs.
 RUNS: Final = 1
-#: What chrome://tracing paints a slice like that did not end well; Perfetto chooses colours by name.
+#: The colour in chrome://tracing of a slice that did not end well; Perfetto chooses colours by name.
 _ALARM: Final = "terrible"
 
 
 class Trace:
-    """The events of a run. workers: in the order in which they are shown.
+    """The events of a run. workers: in display order.
 
-    arrows: of tasks, by number, those that they come after; drawn between their slices when both were done.
+    arrows: the predecessors of tasks, by task number; an arrow is drawn between two slices when both were done.
     """
 
     def __init__(
@@ -39,14 +39,14 @@ class Trace:
         self._order = {worker: i for i, worker in enumerate(workers)}
         self._arrows = arrows or {}
         self._ends = {*self._arrows, *(p for before in self._arrows.values() for p in before)}
-        self._n = RUNS  # the last number given; processes and threads share them, since equal ones mean a main thread
+        self._n = RUNS  # the last id; processes and threads share them, since equal ids mean a main thread
         self._processes: dict[str, int] = {}
         self._threads: dict[tuple[str, int], int] = {}
         self._lanes: dict[str, Lanes] = {}
-        self._places: dict[int, tuple[int, int, int, int]] = {}  # of tasks with arrows: process, thread, start, end
+        self._places: dict[int, tuple[int, int, int, int]] = {}  # tasks with arrows: process, thread, start, end
 
     def events(self, attempts: Iterable[tuple[int, str, Attempt]]) -> Iterator[Event]:
-        """All events. attempts: with number and name of their tasks, in the order in which they began."""
+        """Yield all events. attempts: with number and name of their tasks, in the order in which they began."""
         attempts = iter(attempts)
         first = list(islice(attempts, 1))
         for *_, attempt in first:  # a worker's clock may be behind that of the hub
@@ -72,7 +72,7 @@ class Trace:
         }  # fmt: skip
 
     def _attempt(self, id: int, name: str, attempt: Attempt) -> Iterator[Event]:
-        """One attempt; before it, if it is the first there, what its process and its thread are called."""
+        """Yield one attempt, after the names of its process and thread if it is their first."""
         worker, start, end = attempt.worker, attempt.started, self._time(attempt.ended)
         lane = 0 if start is None else self._lanes.setdefault(worker, Lanes()).take(start, attempt.ended)
         yield from self._introduced(worker, lane)
@@ -114,7 +114,7 @@ class Trace:
         return self._n
 
     def _drawn(self) -> Iterator[Event]:
-        """The arrows: each from within the last microsecond of a slice to the start of another."""
+        """Yield the arrows, each from within the last microsecond of a slice to the start of another."""
         number = 0
         for id, before in self._arrows.items():
             for p in before:
@@ -132,7 +132,7 @@ def _name(what: str, process: int, thread: int, name: str) -> Event:
 
 
 def _about(id: int, attempt: Attempt) -> Event:
-    """What is told of a slice that is chosen."""
+    """Return the details of a selected slice."""
     about: Event = {
         "task": id, "attempt": attempt.number, "outcome": attempt.outcome, "exit_status": attempt.exit_status,
         "cpu_seconds": round(attempt.cpu, 6), "max_rss": attempt.max_rss,

@@ -1,4 +1,4 @@
-"""The top of a report: the run in a few numbers, what limited it, and what a reader must know about the rest."""
+"""The top of a report: the run in a few numbers, what limited it, and notes for reading the rest."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from dwork.history.summary import Limit, Summary, limit
 
 
 def headline(name: str, history: History, summary: Summary, bars: int, rows: int) -> str:
-    """HTML. name: of the record; bars, rows: how many attempts and tasks are left out further down."""
+    """Return HTML. name: of the record; bars, rows: how many attempts and tasks are left out further down."""
     tiles = "".join(f'<div class="tile {kind}"><b>{value}</b>{words}</div>' for kind, value, words in _tiles(summary))
     notes = "".join(f"<li>{note}</li>" for note in _notes(history, summary, bars, rows))
     return (
@@ -34,7 +34,7 @@ def _when(history: History) -> str:
 
 
 def _tiles(summary: Summary) -> Iterator[tuple[str, str, str]]:
-    """Class, number and words of each."""
+    """Yield the class, number and label of each tile."""
     states = summary.states
     yield "done", f"{states['done']:,}", f"done of {counted(states.total(), 'task')}"
     if states["failed"]:
@@ -46,25 +46,21 @@ def _tiles(summary: Summary) -> Iterator[tuple[str, str, str]]:
             yield "", f"{states[state]:,}", state
     yield "", took(summary.seconds), "wall time"
     if summary.used is not None:
-        yield "", f"{summary.used:.0%}", "of slots' time busy"
+        yield "", f"{summary.used:.0%}", "of slot time busy"
     yield "", took(summary.chain_seconds), '<a href="#chain">critical path</a>'
     yield "", took(summary.spent), f"of tasks ({took(summary.cpu)} CPU)"
 
 
 def _verdict(summary: Summary) -> str:
-    """What would make it quicker."""
+    """Return what would make the run faster."""
     chain, used = took(summary.chain_seconds), f"{summary.used or 0:.0%}"
     match limit(summary):
         case Limit.CHAIN:
-            return f"Its critical path took {chain}, nearly all of the time: more workers would make little difference."
+            return f"The critical path took {chain}, nearly all of the time: more workers would make little difference."
         case Limit.SLOTS:
-            return (
-                f"Slots were busy {used} of the time: more would make it quicker, down to {chain}, its critical path."
-            )
+            return f"Slots were busy {used} of the time: more would make it faster, down to {chain}, its critical path."
         case Limit.TASKS:
-            return (
-                f"Slots were busy only {used} of the time: fewer of them would do, or more tasks that can run at once."
-            )
+            return f"Slots were busy only {used} of the time: use fewer slots, or more tasks that can run at once."
     return ""
 
 
@@ -72,14 +68,14 @@ def _notes(history: History, summary: Summary, bars: int, rows: int) -> list[str
     killed = sum(session.outcome is None for session in history.sessions)
     removed = sum(task.removed for task in history.tasks)
     lost = summary.outcomes[LOST]
-    hands = "in workers' hands when it was killed: it is not known which had begun"
+    held = "held by workers when the run was killed: it is unknown which had begun"
     notes = (
-        (killed, "run", "killed or crashed: drawn up to the last that is known"),
-        (history.in_hand, "task", hands),
-        (lost, "attempt", "lost with a worker: it is not known when"),
-        (history.odd, "attempt", "with times far outside of all runs, which are not shown: is a host's clock wrong?"),
-        (removed, "task", "of earlier runs, no more in the task files"),
-        (bars, "attempt", "left out where single ones are shown: those done that were short"),
-        (rows, "task", "left out of the table at the end: those done that were short"),
+        (killed, "run", "killed or crashed: drawn up to the last known event"),
+        (history.in_hand, "task", held),
+        (lost, "attempt", "lost with a worker: it is unknown when"),
+        (history.odd, "attempt", "with times far outside of all runs, which are not shown: check the hosts' clocks"),
+        (removed, "task", "of earlier runs, no longer in the task files"),
+        (bars, "attempt", "left out where single attempts are shown: short ones that were done"),
+        (rows, "task", "left out of the table at the end: short ones that were done"),
     )
     return [f"{counted(n, what)} {words}" for n, what, words in notes if n]

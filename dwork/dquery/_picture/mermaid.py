@@ -8,12 +8,12 @@ from dwork.dquery._picture.dot import words
 from dwork.dquery._picture.palette import COLOURS
 from dwork.history.outline import STATES, Group, Outline
 
-#: What would mean something in a label.
+#: Characters with a meaning in labels.
 _CODES = str.maketrans({character: f"#{ord(character)};" for character in '#&<>"`\\[]{}()|'})
 
 
 def as_mermaid(graph: Outline) -> Iterator[str]:
-    """Its lines."""
+    """Yield the lines of the graph."""
     yield "flowchart LR"
     for i, group in enumerate(graph.groups):
         yield f"  t{i}{_shape(group)}"

@@ -1,6 +1,6 @@
 "use strict";
-// The moving parts of a report: the plots follow the colours of the page and show single tasks when few are in sight;
-// the table of tasks is searched. All text comes from people's files, so it is only ever set as text.
+// The interactive parts of a report: the plots follow the colours of the page and show single tasks when few are in
+// sight; the table of tasks can be searched. All text comes from users' files, so it is only ever set as text.
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const $ = (id) => document.getElementById(id);
@@ -8,7 +8,7 @@
   const config = { responsive: true, displaylogo: false, doubleClick: "reset",
     modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
   const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-  // Plotly reads some markup in labels.
+  // Plotly interprets some markup in labels.
   const plain = (text) => text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 
   function column(text, kind) {
@@ -28,8 +28,8 @@
 
   const time = $("time"), runTimes = $("run-times");
   const figure = data.figures.time;
-  // Plotly moves a number that is a time to the browser's time zone, in most places but not in all. A date without a zone
-  // it takes as it is, to a tenth of a millisecond, so it gets nothing else.
+  // Plotly shifts numeric times to the browser's time zone, in most places but not in all. A date without a zone it leaves
+  // unchanged, to a tenth of a millisecond, so it gets nothing else.
   const date = (ms) => {
     if (ms === null) return null;
     const tenths = Math.round(ms * 10), whole = Math.floor(tenths / 10);
@@ -66,7 +66,7 @@
   const runTimesColours = () => colours(["xaxis", "yaxis"]);
 
   function labels(low, high, height) {
-    // Of the rows in sight, as many names as there is room for.
+    // Names of the rows in sight, as many as there is room for.
     const first = Math.max(0, Math.ceil(low)), last = Math.min(data.rows.length - 1, Math.floor(high));
     const step = Math.max(1, Math.ceil((last - first + 1) / Math.max(1, Math.floor(height / 15))));
     const rows = [];
@@ -86,14 +86,14 @@
     return found;
   }
 
-  function told(i) {
+  function label(i) {
     const row = byId.get(bars.task[i]);
     return `<b>#${bars.task[i]} ${row ? plain(row[NAME]) : ""}</b><br>${data.outcomes[bars.outcome[i]]} after ` +
       `${seconds(bars.length[i] * data.unit / 1e3)}<br>${plain(data.rows[places[bars.place[i]][0]])}`;
   }
 
   function traces(found) {
-    // One for each outcome; their shape is what Plotly makes of a task: a bar that lies in its lane.
+    // One for each outcome; each task is a horizontal bar in its lane.
     return data.outcomes.map((_, outcome) => {
       const mine = found.filter((i) => bars.outcome[i] === outcome);
       const lane = (i) => places[bars.place[i]];
@@ -102,13 +102,13 @@
         x: mine.map((i) => Math.max(bars.length[i], 1) * data.unit),
         y: mine.map((i) => lane(i)[0] - 0.5 + (lane(i)[1] + 0.5) / lane(i)[2] * 0.92 + 0.04),
         width: mine.map((i) => 0.92 / lane(i)[2] * (lane(i)[2] > 1 ? 0.94 : 1)),
-        hovertext: mine.map(told),
+        hovertext: mine.map(label),
       };
     });
   }
 
   function merged({ z, x0, dx }, n) {
-    // Of n bins each, the mean of what is known: more bins than pixels would show some of them only.
+    // The mean of the known values of every n bins: of more bins than pixels only some would be visible.
     if (n === 1) return z;
     return z.map((cells) => Array.from({ length: Math.ceil(cells.length / n) }, (_, k) => {
       const known = cells.slice(k * n, k * n + n).filter((share) => share !== null);
@@ -116,7 +116,7 @@
     }));
   }
   function busiest([from, to]) {
-    // What the heat maps get: as many bins as can be seen.
+    // Data of the heat maps: as many bins as can be seen.
     const change = { z: [], x0: [], dx: [], customdata: [] };
     for (const trace of fine) {
       const seen = Math.min((to - from) / trace.dx, trace.z[0]?.length ?? 0);
@@ -132,7 +132,7 @@
 
   let last = "";
   async function look() {
-    // Bars when those in sight are few, else how busy each worker was.
+    // Show bars when few are in sight, else how busy each worker was.
     const { xaxis, yaxis } = time._fullLayout;
     const across = xaxis.range.map((x) => xaxis.r2l(x)), down = [...yaxis.range].sort((a, b) => a - b);
     if (last === JSON.stringify([across, down])) return;
@@ -141,7 +141,7 @@
     const each = found ? traces(found) : data.outcomes.map(() => ({ base: [], x: [], y: [], width: [], hovertext: [] }));
     const change = { visible: each.map((trace) => trace.x.length > 0) };
     for (const key of ["base", "x", "y", "width", "hovertext"]) change[key] = each.map((trace) => trace[key]);
-    // Said again, since Plotly guesses what axes are like when it gets data.
+    // Set again, since Plotly guesses the type of axes when it gets data.
     const axes = { "xaxis.type": "date", "xaxis.range": [...xaxis.range], "yaxis.type": "linear",
       "yaxis.range": [...yaxis.range], ...labels(...down, yaxis._length) };
     await Plotly.update(time, change, axes, drawn);

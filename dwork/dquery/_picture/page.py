@@ -1,7 +1,7 @@
-"""A report: one HTML file with all that it needs in it, so that it opens anywhere, without a network.
+"""A report: one HTML file that contains everything it needs, so that it opens anywhere, without a network.
 
-It shows text that comes from task files and programs, in a browser. Such text is escaped wherever it is put in, and
-should that ever fail: the page allows no script but its own two, by their hashes, and loads nothing from anywhere.
+It shows text from task files and programs in a browser. Such text is escaped wherever it is inserted. As a second
+line of defence, the page allows no script but its own two, by their hashes, and loads nothing from elsewhere.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from dwork.history.summary import Summary
 from dwork.history.timeline import Timeline
 
 _HERE: Final = Path(__file__).parent
-#: Columns of the table of tasks, and those that are numbers.
+#: Columns of the table of tasks, and which of them are numbers.
 _COLUMNS: Final = ("task", "name", "state", "attempts", "run time", "worker", "how it ended", "memory", "CPU")
 _NUMBERS: Final = frozenset({"task", "attempts", "run time", "memory", "CPU"})
 
@@ -33,9 +33,9 @@ _NUMBERS: Final = frozenset({"task", "attempts", "run time", "memory", "CPU"})
 def page(
     name: str, history: History, timeline: Timeline, summary: Summary, stderr: Mapping[int, str], library: str
 ) -> Iterator[str]:
-    """The file, piece by piece.
+    """Yield the file, piece by piece.
 
-    name: of the record; stderr: its end, by number of the task, of what failed; library: the JavaScript for plots.
+    name: of the record; stderr: the end of the stderr of failed tasks, by number; library: the JavaScript for plots.
     """
     offset = time.localtime(history.sessions[0].started if history.sessions else 0.0).tm_gmtoff
     ms = plots.clock(offset)
@@ -65,7 +65,7 @@ def page(
 
 
 def _json(data: Any) -> str:
-    """JSON that cannot end the element it stands in."""
+    """Return JSON that cannot end the HTML element around it."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 
 
@@ -82,7 +82,7 @@ def _head(name: str, *scripts: str) -> str:
 
 
 def _range(timeline: Timeline) -> tuple[float, float]:
-    """All that there is to be seen, with some room on both sides."""
+    """Return the whole time range, with a margin on both sides."""
     if not timeline.panes:
         return 0.0, 1.0
     begin, end = timeline.panes[0].bins.begin, timeline.panes[-1].bins.end
@@ -91,7 +91,7 @@ def _range(timeline: Timeline) -> tuple[float, float]:
 
 
 def _plots(history: History, timeline: Timeline, hours: float, ms: plots.Clock) -> str:
-    """hours: by which the local clock is ahead of UTC."""
+    """Return the HTML around the plots. hours: how far the local clock is ahead of UTC."""
     seen = {attempt.outcome for attempt in history.attempts if attempt.started is not None}
     keys = "".join(
         f'<span class="key" style="background:{COLOURS[outcome]}"></span>{outcome}'
@@ -99,8 +99,8 @@ def _plots(history: History, timeline: Timeline, hours: float, ms: plots.Clock) 
         if outcome in seen
     )
     return (
-        '<h2>Over time</h2>\n<p class="faint">Who ran what; how many slots were busy, of those that there were (grey); '
-        f"how many attempts have ended well, and not. Times are UTC{f'{hours:+.4g}' if hours else ''}. "
+        '<h2>Over time</h2>\n<p class="faint">Which worker ran what; how many of the slots (grey) were busy; '
+        f"how many attempts were done or not done. Times are UTC{f'{hours:+.4g}' if hours else ''}. "
         'Drag to zoom, double-click to go back. <span id="showing"></span></p>\n'
         f'<div class="bar">{_buttons(timeline, ms)}<span class="faint when-bars">{keys}</span>'
         '<span class="faint when-busy">idle<span class="ramp"></span>busy</span></div>\n<div id="time"></div>\n'
@@ -108,7 +108,7 @@ def _plots(history: History, timeline: Timeline, hours: float, ms: plots.Clock) 
 
 
 def _buttons(timeline: Timeline, ms: plots.Clock) -> str:
-    """One for each run, if there were several."""
+    """Return a button for each run, if there were several."""
     if len(timeline.panes) < 2:
         return ""
     ranges = {"all runs": _range(timeline)}
@@ -129,7 +129,7 @@ def _sections(history: History, summary: Summary, stderr: Mapping[int, str]) -> 
         ),
         "chain": (
             f"Critical path: {took(summary.chain_seconds)}",
-            "The chain of tasks, each after the one before, that took longest. No number of workers makes it shorter.",
+            "The longest chain of tasks, each after the one before. More workers do not make it shorter.",
             tables.chain(history, summary),
         ),
         "slowest": ("Longest attempts", "", tables.slowest(history)),

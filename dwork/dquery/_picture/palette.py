@@ -1,4 +1,4 @@
-"""Colours of states and outcomes: such that everybody can tell them apart (Okabe and Ito), on white and on black."""
+"""Colours of states and outcomes that colour-blind readers can distinguish (Okabe and Ito), on white and on black."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COLOURS: Final = {
     "lost": "#7f7f7f",
 }
 OTHER: Final = "#b5b9c0"
-#: How attempts end.
+#: Outcomes of attempts.
 OUTCOMES: Final = ("done", "failed", "timeout", "cancelled", "interrupted", "lost")
 
 

@@ -1,7 +1,7 @@
-"""The plots of a report: figures of Plotly, the one library that must be there to make them.
+"""The plots of a report: figures of Plotly, the one library that a report needs.
 
-Times are milliseconds since the epoch plus the offset of the local clock; page.js makes dates without a zone of them.
-What a trace is for stands in its `meta`, where page.js looks for it: `busy` and `bad` are shown while many attempts are
+Times are milliseconds since the epoch plus the offset of the local clock; page.js turns them into dates without a zone.
+The `meta` of a trace says what it is for, and page.js looks for it: `busy` and `bad` are shown while many attempts are
 in sight, and `bars` are filled in when they are few.
 """
 
@@ -22,35 +22,35 @@ from dwork.history.timeline import SessionBins, Timeline
 
 Clock = Callable[[float], float]
 
-#: Attempts that did not end well that are marked while many are in sight.
+#: Maximum number of attempts that were not done that are marked while many attempts are in sight.
 MARKS: Final = 2000
 #: Bins of the histogram.
 SPREAD: Final = 40
-#: Pixels: of a row; of all rows at the least and at the most; of the two plots below them.
+#: Pixels: of a row; minimum and maximum of all rows; of the two plots below them.
 _ROW, _LEAST, _MOST, _BELOW = 22, 150, 520, 380
 _CLEAR: Final = "rgba(0,0,0,0)"
 _GREY: Final = "#8a8f98"
-#: Between two sessions, as a part of all time: from this on there is room to say how long it is.
+#: The share of all time from which on a gap between two sessions has room for a label.
 _WIDE: Final = 0.05
 _MARGIN: Final = {"l": 70, "r": 20, "t": 10, "b": 45}
 
 
 def library() -> str:
-    """The JavaScript of Plotly; UsageError when it is not installed."""
+    """Return the JavaScript of Plotly; UsageError when it is not installed."""
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
-        raise UsageError("a report needs Plotly; pip install 'dwork-mpi[report]'") from None
+        raise UsageError("a report needs Plotly; run pip install 'dwork-mpi[report]'") from None
     return str(get_plotlyjs())
 
 
 def clock(offset: float) -> Clock:
-    """Times as Plotly takes them. offset: seconds that the local clock is ahead of UTC."""
+    """Return the conversion of times for Plotly. offset: seconds that the local clock is ahead of UTC."""
     return lambda seconds: round((seconds + offset) * 1e3, 4)
 
 
 def over_time(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]:
-    """Workers, slots and ended attempts above one another, over the same time."""
+    """Return the plot of workers, slots and ended attempts, above one another over the same time."""
     import plotly.graph_objects as go
 
     rows = max(_LEAST, min(_MOST, _ROW * len(timeline.rows)))
@@ -70,7 +70,7 @@ def over_time(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]
 
 
 def _layout(timeline: Timeline, rows: int, height: int) -> dict[str, Any]:
-    """rows, height: pixels of the uppermost of the three plots, and of all."""
+    """Return the layout. rows, height: pixels of the top one of the three plots, and of all three."""
     share = rows / height
     below = (1 - share) / 2
     axis = {"zeroline": False, "automargin": True, "rangemode": "tozero", "fixedrange": True}
@@ -99,7 +99,7 @@ def _layout(timeline: Timeline, rows: int, height: int) -> dict[str, Any]:
 
 
 def _busy(pane: SessionBins, ms: Clock) -> dict[str, Any]:
-    """How busy each row was, in per cent; page.js says which row it is."""
+    """Return how busy each row was, in per cent; page.js adds the names of the rows."""
     return {
         "type": "heatmap",
         "meta": "busy",
@@ -114,7 +114,7 @@ def _busy(pane: SessionBins, ms: Clock) -> dict[str, Any]:
 
 
 def _bad(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]:
-    """Where attempts ended that were not done."""
+    """Return marks where attempts ended that were not done."""
     bars = [bar for bar in timeline.bars if history.attempts[bar.attempt].outcome != DONE][:MARKS]
     attempts = [history.attempts[bar.attempt] for bar in bars]
     return {
@@ -174,7 +174,7 @@ def _line(
 
 
 def _show_gaps(figure: Any, panes: Sequence[SessionBins], ms: Clock) -> None:
-    """Mark the time between sessions: nothing ran since there was no pool."""
+    """Mark the time between sessions, when there was no pool."""
     for before, after in pairwise(panes):
         start, end = before.bins.end, after.bins.begin
         figure.add_shape(
@@ -189,7 +189,7 @@ def _show_gaps(figure: Any, panes: Sequence[SessionBins], ms: Clock) -> None:
 
 
 def of_run_times(history: History) -> dict[str, Any]:
-    """A histogram of how long attempts ran."""
+    """Return a histogram of how long attempts ran."""
     import plotly.graph_objects as go
 
     timed = [attempt for attempt in history.attempts if attempt.started is not None]

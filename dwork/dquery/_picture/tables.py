@@ -1,4 +1,4 @@
-"""The tables of a report, as HTML. Whatever comes from the run is escaped here: names may hold anything."""
+"""The tables of a report, as HTML. All text from the run is escaped here: names may contain anything."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from dwork.dquery._words import moment
 from dwork.history.facts import Attempt, History
 from dwork.history.summary import Summary, Tally, run_times
 
-#: Rows of each table, and lines of stderr.
+#: Maximum number of rows of each table, and of lines of stderr.
 FAILED, SLOWEST, CHAIN, TALLIES, RUNS, LINES = 200, 20, 200, 20, 200, 20
 _WIDTH: Final = 200
 
 
 def text(value: str, width: int = _WIDTH) -> str:
-    """Text from anywhere, fit for HTML."""
+    """Escape and shorten any text for HTML."""
     return escape(shown(value, width))
 
 
 def failed(history: History, stderr: Mapping[int, str]) -> str:
-    """What failed, with the end of its stderr; stderr: by number of the task."""
+    """Return the failed tasks, with the end of their stderr; stderr: by number of the task."""
     last = {attempt.task: attempt for attempt in history.attempts}
     rows = [i for i, task in enumerate(history.tasks) if task.state == "failed" and not task.removed]
     if not rows:
@@ -39,10 +39,10 @@ def failed(history: History, stderr: Mapping[int, str]) -> str:
 def _failed(history: History, i: int, attempt: Attempt | None, stderr: Mapping[int, str]) -> Sequence[str]:
     task = history.tasks[i]
     lines = stderr.get(task.id, "").splitlines()
-    said = "\n".join(escape(printable(line)) for line in lines[-LINES:])
+    output = "\n".join(escape(printable(line)) for line in lines[-LINES:])
     if len(lines) > LINES:
-        said = f"...\n{said}"
-    name = f"#{task.id} {text(task.name)}" + (f"<pre>{said}</pre>" if said else "")
+        output = f"...\n{output}"
+    name = f"#{task.id} {text(task.name)}" + (f"<pre>{output}</pre>" if output else "")
     if attempt is None:
         return name, text(task.reason), "", "", ""
     after = took(attempt.seconds) if attempt.started is not None else ""
@@ -50,7 +50,7 @@ def _failed(history: History, i: int, attempt: Attempt | None, stderr: Mapping[i
 
 
 def slowest(history: History) -> str:
-    """The attempts that ran longest."""
+    """Return the attempts that ran longest."""
     found = sorted(history.attempts, key=lambda attempt: attempt.seconds, reverse=True)[:SLOWEST]
     return _table(
         (("", "task"), ("n", "run time"), ("n", "CPU"), ("n", "memory"), ("", "outcome"), ("", "worker")),
@@ -65,7 +65,7 @@ def slowest(history: History) -> str:
 
 
 def chain(history: History, summary: Summary) -> str:
-    """The critical path: each task, how long it ran, and how long after the one before it began."""
+    """Return the critical path: each task, its run time, and how long it waited after the one before."""
     times = run_times(history)
     when = {attempt.task: attempt for attempt in history.attempts if attempt.started is not None}
     rows = []
@@ -84,7 +84,7 @@ def chain(history: History, summary: Summary) -> str:
 
 
 def tallies(found: Sequence[Tally], what: str) -> str:
-    """Attempts by something that they share, in words."""
+    """Return attempts grouped by what they share; what: the name of that."""
     total = sum(tally.seconds for tally in found)
     rows = (
         (
@@ -99,7 +99,7 @@ def tallies(found: Sequence[Tally], what: str) -> str:
 
 
 def runs(history: History) -> str:
-    """Each time that a pool or dhub worked on it."""
+    """Return the runs: each time that a pool or dhub used the record."""
     rows = [
         (
             str(i), moment(s.started), took(s.seconds), text(s.host), text(s.job or ""),
@@ -116,7 +116,7 @@ def _more(n: int, what: str) -> str:
 
 
 def _table(heads: Sequence[tuple[str, str]], rows: Iterable[Sequence[str]], more: str = "") -> str:
-    """heads: class and words of each column; `n` is a number. rows: HTML."""
+    """Return a table. heads: class and heading of each column; `n` is a number. rows: HTML."""
     kinds = [kind for kind, _ in heads]
     head = "".join(f'<th class="{kind}">{words}</th>' for kind, words in heads)
     lines = ("".join(f'<td class="{kind}">{cell}</td>' for kind, cell in zip(kinds, row, strict=True)) for row in rows)

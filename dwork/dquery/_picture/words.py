@@ -1,10 +1,10 @@
-"""Words of a report."""
+"""The wording of a report."""
 
 from __future__ import annotations
 
 
 def took(seconds: float) -> str:
-    """Seconds in the units that fit: `412 µs`, `12.3 ms`, `9.87 s`, `1 min 32 s`, `2 h 3 min`, `3 d 4 h`."""
+    """Format seconds in suitable units: `412 µs`, `12.3 ms`, `9.87 s`, `1 min 32 s`, `2 h 3 min`, `3 d 4 h`."""
     if seconds < 1e-3:
         return f"{seconds * 1e6:.0f} µs"
     if seconds < 0.9995:

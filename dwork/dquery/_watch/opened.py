@@ -1,4 +1,4 @@
-"""A task that was opened: what `dquery show` tells, and the end of its log. And the help."""
+"""The page of one task: what `dquery show` prints, and the end of its log. And the help page."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ from dwork.dquery._words import named
 from dwork.dquery.log import last_attempt, pieces_of
 from dwork.dquery.show import told
 
-#: Bytes of each stream that are shown, at the most.
+#: Maximum number of bytes of each stream that are shown.
 END: Final = 32 * 1024
-#: Seconds between two looks at a task that has not ended.
+#: Seconds between two queries for a task that has not ended.
 LOOK: Final = 2.0
 
 _KEYS: Final = """\
-The first lines tell how far the run is: what is done of all, tasks per second,
-the time that is left as soon as it can be known, how many slots are busy. Below
-are the workers, what runs (the longest first), and what failed last, with the
-end of its stderr.
+The first lines show the progress of the run: the share of tasks done, tasks per
+second, the estimated time left, and how many slots are busy. Below are the
+workers, the running tasks (longest first), and the latest failures with the end
+of their stderr.
 
 Tab        next list; arrows, Page Up and Page Down move in it
-Enter      opens the task under the cursor: what dquery show tells, and the end
-           of its log; of a worker, shows its tasks alone
-/          shows only what has this in its name or in its worker's; or a glob,
-           such as solve-*, or a number, such as #12
-Escape     goes back; shows all again
-q, Ctrl-C  quits; the run goes on
+Enter      opens the task under the cursor: the output of dquery show, and the
+           end of its log; on a worker, shows only the tasks of this worker
+/          shows only tasks whose name or worker contains this text; also a
+           glob, such as solve-*, or a number, such as #12
+Escape     goes back; shows everything again
+q, Ctrl-C  quits; the run continues
 
-When the hub does not answer, the last state stays, and it is asked again. A run
-that goes on with these tasks, such as a batch job that was started once more,
-is shown as soon as it is there."""
+When the hub does not answer, the last state stays on the screen, and the query
+is repeated. A run that continues with these tasks, such as a batch job that was
+submitted again, is shown as soon as it starts."""
 
 
 class Page(Screen[None]):
-    """Text to scroll in."""
+    """A page of text that scrolls."""
 
     CSS = """
     Page VerticalScroll { padding: 0 1; scrollbar-size-vertical: 1; }
@@ -76,14 +76,14 @@ class Page(Screen[None]):
 
 
 class Help(Page):
-    """What the keys do."""
+    """The help page."""
 
     def __init__(self) -> None:
         super().__init__("dquery watch", _KEYS)
 
 
 class TaskDetails(Message):
-    """What was found out about a task."""
+    """The details of a task have arrived."""
 
     def __init__(self, heading: str, lines: list[str]) -> None:
         super().__init__()
@@ -92,10 +92,10 @@ class TaskDetails(Message):
 
 
 class Opened(Page):
-    """A task. failure: what is known of it in any case."""
+    """The page of a task. failure: what is known about it without a query."""
 
     def __init__(self, number: int, questions: Questions, failure: Failure | None) -> None:
-        super().__init__(f"#{number}", "asking the hub ...")
+        super().__init__(f"#{number}", "querying the hub ...")
         self._number = number
         self._questions = questions
         self._failure = failure
@@ -109,15 +109,15 @@ class Opened(Page):
         self._left.set()
 
     def _look(self) -> None:
-        """Ask for the task, in a thread that nobody waits for, until it has ended."""
-        goes_on = True
-        while goes_on and not self._left.is_set():
+        """Query the task until it has ended, in a daemon thread."""
+        is_active = True
+        while is_active and not self._left.is_set():
             try:
                 with self._questions.source() as source:
-                    heading, lines, goes_on = _all(source, self._number)
+                    heading, lines, is_active = _all(source, self._number)
             except (DworkError, OSError) as error:
                 heading, lines = f"#{self._number}", list(self._known(error))
-                goes_on = not isinstance(error, GraphError)
+                is_active = not isinstance(error, GraphError)
             self.post_message(TaskDetails(heading, lines))
             self._left.wait(LOOK)
 
@@ -133,21 +133,21 @@ class Opened(Page):
         is_at_end = scroll.max_scroll_y > 0 and scroll.scroll_y >= scroll.max_scroll_y
         self.query_one(".heading", Static).update(Text(printable(message.heading), no_wrap=True, overflow="ellipsis"))
         self.query_one("#text", Static).update(Text("\n".join(map(printable, message.lines))))
-        if is_at_end:  # whoever reads the end wants to see what is added
+        if is_at_end:  # keep showing the end while it grows
             self.call_after_refresh(scroll.scroll_end, animate=False)
 
 
 def _all(source: TaskSource, id: int) -> tuple[str, list[str], bool]:
-    """Of a task its heading, all that is told of it, and whether there will be more."""
+    """Return the heading of a task, its details, and whether it is still active."""
     row = source.task(f"#{id}")
     if row is None:
-        raise GraphError(f"there is no task #{id} any more")
+        raise GraphError(f"task #{id} no longer exists")
     lines = [*told(row), *_log(source, row)]
     return named(row, 1000), lines, row["state"] in {state.value for state in ACTIVE}
 
 
 def _log(source: TaskSource, row: dict[str, Any]) -> Iterator[str]:
-    """The end of what the last attempt printed."""
+    """Yield the end of the output of the last attempt."""
     last = last_attempt(row)
     for stream, heading in ((1, "stdout"), (2, "stderr")):
         pieces = [piece for piece in pieces_of(row, (stream,)) if piece["attempt"] == last]

@@ -1,4 +1,4 @@
-"""A list of the screen, whose cursor stays on its row while rows come and go."""
+"""A list on the screen, whose cursor stays on its row while rows come and go."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from textual.widgets import DataTable
 
 
 class Column(NamedTuple):
-    """heading and width; 0: what the others leave."""
+    """A column. width 0: the space that the others leave."""
 
     heading: str
     width: int
@@ -19,14 +19,14 @@ class Column(NamedTuple):
 
 
 class PaneRow(NamedTuple):
-    """A row: key, and a text for each column; the last one may have several lines."""
+    """A row: its key, and a text for each column; the last text may have several lines."""
 
     key: str
     cells: tuple[Text, ...]
 
 
 class Pane(DataTable[Text]):
-    """columns: one of them has width 0."""
+    """A list. columns: one of them has width 0."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "select_cursor", "Open"),
@@ -37,7 +37,7 @@ class Pane(DataTable[Text]):
         super().__init__(id=id, cursor_type="row", cell_padding=0, show_cursor=False)
         self._columns_wanted = columns
         self._lines: list[PaneRow] = []
-        self._laid_out = 0  # for so many columns of the terminal
+        self._laid_out = 0  # the width of the terminal at the last layout
 
     def on_focus(self) -> None:
         self.show_cursor = True
@@ -46,7 +46,7 @@ class Pane(DataTable[Text]):
         self.show_cursor = False
 
     def fill(self, heading: str, lines: Sequence[PaneRow]) -> None:
-        """Show these, and nothing else."""
+        """Replace the rows and the heading."""
         self.border_title = Text(heading)  # no markup
         width = self.app.size.width - 2  # the scroll bar
         if width != self._laid_out or [_shape(line) for line in lines] != [_shape(line) for line in self._lines]:
@@ -60,7 +60,7 @@ class Pane(DataTable[Text]):
 
     def _rebuild(self, lines: Sequence[PaneRow], width: int) -> None:
         key, row, top = self.key, self.cursor_row, self.scroll_offset.y
-        if not self.has_focus:  # nobody looks for something in it
+        if not self.has_focus:  # nobody is reading it
             key, row, top = None, 0, 0
         self.clear(columns=True)
         rest = width - sum(column.width + 1 for column in self._columns_wanted)
@@ -76,13 +76,13 @@ class Pane(DataTable[Text]):
         self.call_after_refresh(self._return, top, at)
 
     def _return(self, top: int, row: int) -> None:
-        """Show what was seen before, from that line on; or else the cursor."""
+        """Restore the scroll position, and keep the cursor visible."""
         self.scroll_to(y=top, animate=False, immediate=True)
         self.move_cursor(row=row, scroll=True)
 
     @property
     def key(self) -> str | None:
-        """That of the row under the cursor."""
+        """The key of the row under the cursor."""
         row = self.cursor_row
         return self._lines[row].key if 0 <= row < len(self._lines) else None
 

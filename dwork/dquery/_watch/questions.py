@@ -1,7 +1,7 @@
-"""Asks the hub, again and again, in threads of its own: a hub that does not answer holds up nobody else.
+"""Queries the hub repeatedly in threads of its own, so that a hub that does not answer does not block the screen.
 
-One thread asks how the run stands, another waits for its end. When the hub is gone, a run is looked for that goes on
-with its tasks: the same batch job on another node, the same command once more.
+One thread queries the state of the run, another waits for its end. When the hub is gone, they look for a run that
+continues with its tasks: the same batch job on another node, or the same command again.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from dwork.core.text import printable
 from dwork.dquery._ended import ending
 from dwork.dquery._source import TaskSource
 
-#: Seconds between two looks for another run.
+#: Seconds between two searches for another run.
 LOOK: Final = 2.0
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The hub has answered; is_new: it is another one."""
+    """The hub has answered. is_new: it is another hub."""
 
     row: dict[str, Any]
     is_new: bool = False
@@ -34,14 +34,14 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Missed:
-    """It has not, and why."""
+    """The hub has not answered, and why."""
 
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The run is over."""
+    """The run has ended."""
 
     code: int
     row: dict[str, Any]
@@ -51,28 +51,28 @@ News = Answered | Missed | Over
 
 
 class Questions:
-    """tell(news) is called in the threads. client: has been answered already, with that row."""
+    """The queries. client: has already received `row`. report(news) is called in the threads."""
 
-    def __init__(self, client: Client, row: dict[str, Any], interval: float, tell: Callable[[News], None]) -> None:
+    def __init__(self, client: Client, row: dict[str, Any], interval: float, report: Callable[[News], None]) -> None:
         self.client = client
         self._row = row  # the last answer
         self._interval = interval
-        self._tell = tell
+        self._report = report
         self._stopped = threading.Event()
-        self._is_gone = False  # as far as is known
-        self._is_over = False  # and that was told
+        self._is_gone = False  # as far as known
+        self._is_over = False  # and this was reported
 
     def begin(self) -> None:
         threading.Thread(target=self._ask, daemon=True).start()
         self._wait_for_the_end(self.client)
 
     def stop(self) -> None:
-        """Ask no more; who waits for an answer is not waited for."""
+        """Stop the queries, without waiting for threads that wait for an answer."""
         self._stopped.set()
 
     @contextmanager
     def source(self) -> Iterator[TaskSource]:
-        """Who tells of single tasks: the hub or, when it is gone, the record that it has left."""
+        """Yield the source for single tasks: the hub or, when it is gone, the record that it left."""
         record = self.client.connection.record
         if not (self._is_gone and record and os.path.exists(record)):
             yield self.client
@@ -93,15 +93,15 @@ class Questions:
         self._row = row
         self._is_gone = False
         self._is_over = self._is_over and bool(row.get("over"))
-        self._tell(Answered(row, is_new))
+        self._report(Answered(row, is_new))
 
     def _find_another(self, error: DworkError) -> None:
-        """The hub does not answer: look for one that goes on with its tasks."""
+        """Report that the hub does not answer, and look for one that continues with its tasks."""
         connection = self.client.connection
         if not self._is_gone and not self._is_over and is_withdrawn(connection):
-            self._tell_from_record(connection)
+            self._report_from_record(connection)
         self._is_gone = True
-        self._tell(Missed("Its process is gone." if connection.is_gone else printable(str(error))))
+        self._report(Missed("Its process is gone." if connection.is_gone else printable(str(error))))
         try:
             path = successor(connection, _time(self._row))
             if path is None:
@@ -114,13 +114,13 @@ class Questions:
         self._heard(row, is_new=True)
         self._wait_for_the_end(client)
 
-    def _tell_from_record(self, connection: Connection) -> None:
-        """The run has ended in order, between two questions. Once alone: while the record is read no run can begin."""
+    def _report_from_record(self, connection: Connection) -> None:
+        """Report a run that ended properly between two queries; once only: reading the record blocks a new run."""
         found = ending(connection)
         if found is not None:
             ended = {"counts": dict(found.counts), "running": 0, "cores": 0, "busy": 0, "crew": [], "workers": 0}
             ended.update(tasks=[], over=True)
-            self._tell(Over(found.code, {**self._row, **ended} if found.counts else {}))
+            self._report(Over(found.code, {**self._row, **ended} if found.counts else {}))
 
     def _wait_for_the_end(self, client: Client) -> None:
         threading.Thread(target=self._await, args=(client,), daemon=True).start()
@@ -129,15 +129,15 @@ class Questions:
         while client is self.client and not self._stopped.is_set():
             try:
                 end = client.wait()
-            except DworkError:  # the other thread tells of it
+            except DworkError:  # the other thread reports it
                 end = None
             if end is not None and client is self.client:
                 self._is_over = True
-                self._tell(Over(end.exit_status, dict(end.view)))
+                self._report(Over(end.exit_status, dict(end.view)))
             self._stopped.wait(max(self._interval, LOOK))
 
 
 def _time(row: dict[str, Any]) -> float:
-    """When the hub answered so, on its clock."""
+    """Return when the hub sent this answer, on its clock."""
     time = row.get("time")
     return time if isinstance(time, (int, float)) else 0.0

@@ -1,7 +1,7 @@
-"""What is on the screen: told what the hub answers, it says what there is to be seen. It draws nothing.
+"""What is on the screen: takes the answers of the hub, and returns what to show. It draws nothing.
 
-Times of the hub are on the hub's clock, and how long something lasts is told from its answer on by ours, so that the
-two clocks may differ.
+Times from the hub are on the hub's clock. How long something lasts is counted from the hub's answer on with our clock,
+so the two clocks may differ.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Row = Mapping[str, Any]
 ENDS: Final = {
     0: "all tasks are done",
     1: "some tasks failed or were skipped",
-    3: "it was stopped before the end; the next run goes on",
+    3: "it was stopped before the end; run the same command again to continue",
 }
-#: Lines of the stderr of each failure.
+#: Lines of stderr shown for each failure.
 SAID: Final = 2
 
 
 class Strip(NamedTuple):
-    """A worker, or a host of many; of: how many workers these are. silent: seconds; None: nobody knows."""
+    """A worker, or a host with many. of: the number of workers. silent: seconds, or None if unknown."""
 
     location: str
     of: int
@@ -44,7 +44,7 @@ class Strip(NamedTuple):
 
 
 class Running(NamedTuple):
-    """A task in a worker's hands, and for how long."""
+    """A task that a worker holds, and for how long."""
 
     id: int
     name: str
@@ -54,7 +54,7 @@ class Running(NamedTuple):
 
 
 class Failure(NamedTuple):
-    """An attempt that failed, how long ago, and what it said last."""
+    """An attempt that failed, how long ago, and the end of its stderr."""
 
     id: int
     name: str
@@ -68,7 +68,7 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An answer of the hub, with what must be there; WireError when it is not."""
+    """An answer of the hub, with its required fields; WireError when one is missing or invalid."""
 
     at: Standing
     run: Row
@@ -77,8 +77,8 @@ class Picture:
     job_end: float | None
     workers: int
     crew: list[Strip]
-    tasks: list[Running]  # with since when in place of seconds
-    failures: list[Failure]  # with when in place of how long ago
+    tasks: list[Running]  # seconds: the time of the start
+    failures: list[Failure]  # ago: the time of the failure
 
     @classmethod
     def of(cls, row: Row) -> Picture:
@@ -100,11 +100,11 @@ class Picture:
                 [_failure(each) for each in row["failures"]],
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WireError(f"the hub tells what this dquery does not understand ({error!r}); use its own") from None
+            raise WireError(f"the hub's answer is not understood ({error!r}); use the dquery of its version") from None
 
 
 class Scene:
-    """See the module's text. `now` is a clock of ours that is never set back."""
+    """The state of the screen, as described above. now: a monotonic clock."""
 
     def __init__(self, row: Row, now: float) -> None:
         self.filter = ""
@@ -116,36 +116,36 @@ class Scene:
     def _begin(self, now: float) -> None:
         self._pace = Pace()
         self.heard = now
-        self.trouble = ""  # why nothing is heard any more
-        self.code: int | None = None  # how it has ended
+        self.trouble = ""  # why the hub no longer answers
+        self.code: int | None = None  # how the run ended
 
     # -- what happens ------------------------------------------------------------------------------------------
 
     def take(self, row: Row, now: float) -> None:
-        """The hub has answered."""
+        """Take an answer of the hub."""
         self.picture = picture = Picture.of(row)
-        if self.code is not None and not picture.is_over:  # of a dhub that has got more to do
+        if self.code is not None and not picture.is_over:  # a dhub that got new tasks
             self.code = None
         self.heard, self.trouble = now, ""
         self._pace.see(picture.at)
 
     def miss(self, why: str) -> None:
-        """It has not."""
+        """Note that the hub has not answered."""
         self.trouble = why
 
     def end(self, code: int, row: Row, now: float) -> None:
-        """The run is over, and this is how it stood at its end."""
+        """Note that the run has ended; row: its last state."""
         if row:
             self.take(row, now)
         self.code = code
 
     def follow(self, row: Row, now: float) -> None:
-        """Another run goes on with these tasks."""
+        """Switch to another run that continues with these tasks."""
         self._begin(now)
         self.take(row, now)
 
     def choose(self, text: str) -> None:
-        """Show only what this glob, or a part of its name, fits."""
+        """Show only what this glob matches, or what contains this text in its name."""
         self.filter = text
         part = text.lower()
         self._fits = lambda name: part in name.lower()
@@ -156,10 +156,10 @@ class Scene:
             except ValueError:
                 pass
 
-    # -- what there is to be seen ------------------------------------------------------------------------------
+    # -- what to show -----------------------------------------------------------------------------------------
 
     def title(self, width: int, now: float) -> str:
-        """What runs, where, and for how long; of its file the name alone when there is no room for more."""
+        """Return what runs, where, and for how long; only the name of its file when there is no room for the path."""
         run = self.picture.run
         parts = [f" on {printable(str(run.get('host') or '?'))}"]
         if run.get("job"):
@@ -172,33 +172,33 @@ class Scene:
         return (tasks if len(tasks + rest) <= width else tasks.rpartition("/")[2]) + rest
 
     def line(self, width: int, now: float) -> Line:
-        """The totals, as much as fits."""
+        """Return the totals, as many as fit."""
         at = self.picture.at
         if self.code is None and not self.trouble:
             at = replace(at, time=self._now(now))
         return line(at, self._pace, width)
 
     def state(self, now: float) -> tuple[str, bool]:
-        """What is special, in one line, and whether it should strike the eye."""
+        """Return a line about what is special, and whether to highlight it."""
         picture = self.picture
         if self.code is not None:
-            return f"over: {ENDS.get(self.code, f'exit status {self.code}')}", self.code != 0
+            return f"ended: {ENDS.get(self.code, f'exit status {self.code}')}", self.code != 0
         if self.trouble:
             ago = now - self.heard
             since = time.strftime("%H:%M:%S", time.localtime(time.time() - ago))
-            return f"nothing heard since {since}, for {age(ago)}; trying again. {self.trouble}", True
+            return f"no answer since {since}, for {age(ago)}; trying again. {self.trouble}", True
         if picture.is_over:
-            return "all tasks have ended" if picture.at.over == picture.at.total else "nothing runs any more", False
+            return "all tasks have ended" if picture.at.over == picture.at.total else "no task is running", False
         if picture.stopping:
-            return f"{shown(picture.stopping)}: nothing more is started, {picture.at.running:,} still running", True
+            return f"{shown(picture.stopping)}: no more tasks are started, {picture.at.running:,} still running", True
         if not picture.workers:
-            return "no worker has come yet" if picture.at.total else "no task has come yet", False
+            return "no worker has connected yet" if picture.at.total else "no task has been added yet", False
         if picture.job_end is not None:
             return f"the job ends in {age(picture.job_end - self._now(now))}", False
         return "", False
 
     def crew(self, now: float) -> list[Strip]:
-        """Workers whose name fits, or that run something of which it does; those that are silent for long say so."""
+        """Return the workers whose name, or the name of one of whose tasks, matches; with their current silence."""
         busy = {task.worker for task in self.tasks(now)} if self.filter else set()
         more = now - self.heard
         return [
@@ -224,7 +224,7 @@ class Scene:
         ]
 
     def headings(self) -> tuple[str, str, str]:
-        """What the lists of workers, running tasks and failures are called."""
+        """Return the headings of the lists of workers, running tasks and failures."""
         picture = self.picture
         crew = counted(picture.workers, "worker")
         if any(strip.of > 1 for strip in picture.crew):
@@ -234,24 +234,24 @@ class Scene:
             running += f", the {len(picture.tasks):,} longest of them"
         failed = f"{picture.at.counts[State.FAILED]:,} failed"
         if picture.failures:
-            failed += ", the last first"
+            failed += ", latest first"
         chosen = f" (only {shown(self.filter, 20)})" if self.filter else ""
         return crew + chosen, running + chosen, failed + chosen
 
     def failure(self, id: int) -> Failure | None:
-        """What is known of how that task failed."""
+        """Return the failure of that task, if it is known."""
         return next((each for each in self.picture.failures if each.id == id), None)
 
     def _is_chosen(self, id: int, name: str, worker: str) -> bool:
         return self._fits(name) or self._fits(worker) or self.filter == f"#{id}"
 
     def _now(self, now: float) -> float:
-        """The hub's clock; it stands still when the run is over."""
+        """Return the time on the hub's clock, which stops when the run has ended."""
         return self.picture.at.time + (now - self.heard if self.code is None else 0.0)
 
 
 def age(seconds: float) -> str:
-    """How long something lasts, in whole seconds."""
+    """Format a duration in whole seconds."""
     return f"{max(0, seconds):.0f} s" if seconds < 59.5 else duration(seconds)
 
 
@@ -259,8 +259,8 @@ def _strip(row: Row) -> Strip:
     of = int(row.get("workers", 1))
     speed, unit = rate(float(row["rate"] or 0.0))
     silent = None if row["silent"] is None else float(row["silent"])
-    told = f"{speed}{unit.removeprefix('tasks')}"
-    return Strip(str(row["location"]), of, int(row["busy"]), int(row["slots"] or 1), int(row["ended"]), told, silent)
+    pace = f"{speed}{unit.removeprefix('tasks')}"
+    return Strip(str(row["location"]), of, int(row["busy"]), int(row["slots"] or 1), int(row["ended"]), pace, silent)
 
 
 def _running(row: Row) -> Running:

@@ -1,6 +1,7 @@
-"""How the screen looks, and what the keys do.
+"""The look of the screen, and its keys.
 
-Nothing that tasks say is taken for markup, or moves the cursor: all that is shown is `rich.text.Text`, and printable.
+The output of tasks is never interpreted as markup, nor can it move the cursor: all text is `rich.text.Text`, and
+printable.
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from dwork.progress.words import GAP
 from dwork.progress.words import Line as Totals
 
 GOOD, BAD, FAINT = "green", "red", "dim"
-#: Seconds between two looks at the clock.
+#: Seconds between two updates of the clock.
 TICK: Final = 1.0
-#: Columns of a worker's bar, at the least and at the most, and of what stands behind it.
+#: Minimum and maximum columns of a worker's bar, and the columns of the numbers behind it.
 BAR: Final = (8, 40)
 OF: Final = 14
 
@@ -42,7 +43,7 @@ _FAILED: Final = (Column("ID", 8, True), Column("AGO", 8, True), Column("HOW", 2
 
 
 class Heard(Message):
-    """Something has come from the hub, or should have."""
+    """News from the hub, or about its absence."""
 
     def __init__(self, news: News) -> None:
         super().__init__()
@@ -50,7 +51,7 @@ class Heard(Message):
 
 
 class WatchApp(App[None]):
-    """The live view of a run; questions: who asks for it, begun when the screen is there."""
+    """The live view of a run. questions: its queries, which begin when the screen is ready."""
 
     CSS = """
     #title, #totals, #state { height: 1; }
@@ -106,10 +107,10 @@ class WatchApp(App[None]):
     def on_resize(self) -> None:
         self.call_after_refresh(self.draw)
 
-    # -- what comes --------------------------------------------------------------------------------------------
+    # -- news -------------------------------------------------------------------------------------------------
 
     def hear(self, news: News) -> None:
-        """To be called in any thread."""
+        """Take news; may be called from any thread."""
         self.post_message(Heard(news))
 
     def on_heard(self, message: Heard) -> None:
@@ -122,14 +123,14 @@ class WatchApp(App[None]):
                     self.scene.miss(why)
                 case Over(code, row):
                     self.scene.end(code, row, now)
-        except DworkError as error:  # it is no hub that we know
+        except DworkError as error:  # not a hub of a known version
             self.scene.miss(shown(str(error), 200))
         self.draw()
 
-    # -- what is drawn -----------------------------------------------------------------------------------------
+    # -- drawing ----------------------------------------------------------------------------------------------
 
     def draw(self) -> None:
-        """Show how it stands."""
+        """Show the current state."""
         main = self.screen_stack[0]
         if not main.query("#title"):
             return
@@ -143,10 +144,10 @@ class WatchApp(App[None]):
         main.query_one("#running", Pane).fill(running, [_running(each, width) for each in scene.tasks(now)])
         main.query_one("#failed", Pane).fill(failed, [_failure(each, width) for each in scene.failures(now)])
 
-    # -- what the keys do --------------------------------------------------------------------------------------
+    # -- keys -------------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """What is for the lists is not for other pages."""
+        """Disable the keys of the lists on other pages."""
         return action not in ("filter", "clear", "help") or len(self.screen_stack) == 1
 
     def action_filter(self) -> None:
@@ -174,7 +175,7 @@ class WatchApp(App[None]):
         self.push_screen(Help())
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        """A task is opened; of a worker its tasks alone are shown."""
+        """Open a task; for a worker, show only its tasks."""
         assert isinstance(event.data_table, Pane)
         key = event.data_table.key
         if key is None:
@@ -223,7 +224,7 @@ def _running(task: Running, width: int) -> PaneRow:
 
 def _failure(each: Failure, width: int) -> PaneRow:
     room = max(20, width - 44)
-    again = "; is tried again" if each.again else ""
+    again = "; will be retried" if each.again else ""
     attempt = f" (attempt {each.attempt}{again})" if each.attempt > 1 or again else ""
     what = _name(f"{shown(each.name, max(20, room - len(attempt)))}{attempt}")
     for said in each.said:
@@ -241,7 +242,7 @@ def _number(text: str, width: int = 8) -> Text:
 
 
 def show(client: Any, row: dict[str, Any], interval: float) -> None:
-    """Watch the run of this client, which has answered with that row, until somebody quits."""
+    """Watch the run of this client, whose first answer is row, until the user quits."""
     questions = Questions(client, row, interval, lambda news: app.hear(news))
     app = WatchApp(Scene(row, time.monotonic()), questions)
     app.run()
