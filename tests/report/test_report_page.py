@@ -97,14 +97,14 @@ def test_of_very_many_those_done_in_a_short_time_are_left_out_and_the_page_says_
     found = Page(report(many(tmp_path / "run.db", 1000)))
     assert [row[2] for row in found.data["tasks"]] == ["failed"] * 10
     assert len(found.data["bars"]["outcome"]) == 28  # base64 of 20 bytes
-    assert "980 attempts left out where single ones are shown: those done that were short" in found.words
-    assert "990 tasks left out of the table at the end: those done that were short" in found.words
+    assert "980 attempts left out where single attempts are shown: short ones that were done" in found.words
+    assert "990 tasks left out of the table at the end: short ones that were done" in found.words
 
 
 def test_what_is_not_known_of_a_killed_run_is_said(report: Callable[..., Path], tmp_path: Path) -> None:
     found = Page(report(resumed(tmp_path / "run.db")))
-    assert "1 run killed or crashed: drawn up to the last that is known" in found.words
-    assert "1 attempt lost with a worker: it is not known when" in found.words
+    assert "1 run killed or crashed: drawn up to the last known event" in found.words
+    assert "1 attempt lost with a worker: it is unknown when" in found.words
     assert {"was killed", "stopped", "all runs", "run 1", "run 2"} < set(found.words)
 
 
