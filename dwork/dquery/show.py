@@ -39,11 +39,11 @@ def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> N
         say_json(row)
         return
     say(named(row, 1000))
-    for line in told(row):
+    for line in described(row):
         say(f"  {line}")
 
 
-def told(row: Row) -> Iterator[str]:
+def described(row: Row) -> Iterator[str]:
     """Yield the description of a task, line by line."""
     for heading, text in _facts(row):
         yield f"{heading:<9} {text}"

@@ -23,7 +23,7 @@ from dwork.dquery._source import Row, TaskSource, file_option, found, source
 from dwork.dquery._words import ending, moment, named
 
 #: Maximum number of causes that are reported, and of tasks that are queried to find them.
-TOLD, ASKED = 10, 1000
+CAUSES, QUERIED = 10, 1000
 #: Maximum number of tasks in between that are named.
 BETWEEN = 3
 
@@ -95,7 +95,7 @@ class _Search:
         self._asked: dict[str, Row | None] = {}
 
     def causes(self, row: Row) -> Iterator[Cause]:
-        """Yield up to TOLD causes; the task itself if it is one."""
+        """Yield up to CAUSES causes; the task itself if it is one."""
         self._asked[row["name"]] = row
         seen = {row["name"]}
         n = 0
@@ -109,7 +109,7 @@ class _Search:
             is_join = at.get("command") is None
             why = None if is_join else self._why(at, not before)
             if why is not None:
-                if n == TOLD:
+                if n == CAUSES:
                     self.more = True
                     return
                 n += 1
@@ -122,7 +122,7 @@ class _Search:
 
     def _ask(self, key: str) -> Row | None:
         if key not in self._asked:
-            if len(self._asked) >= ASKED:
+            if len(self._asked) >= QUERIED:
                 self.more = True
                 return None
             self._asked[key] = self._tasks.task(key)

@@ -47,7 +47,7 @@ def test_ages_go_on_between_two_answers(scene: Scene) -> None:
     assert [task.seconds for task in scene.tasks(7.0)] == [10.0, 1.0]
     assert [task.seconds for task in scene.tasks(9.5)] == [12.5, 3.5]
     assert scene.failures(9.5)[0].ago == 7.5
-    assert [strip.silent for strip in scene.crew(9.0)] == [3.0, None]
+    assert [strip.silent for strip in scene.workers(9.0)] == [3.0, None]
 
 
 def test_rate_and_time_left_come_from_the_answers_that_followed_one_another(scene: Scene) -> None:
@@ -59,7 +59,7 @@ def test_rate_and_time_left_come_from_the_answers_that_followed_one_another(scen
 
 
 def test_what_failed_says_its_last_lines_and_nothing_that_moves_the_cursor(scene: Scene) -> None:
-    assert scene.failures(7.0)[0].said == ["two", "\\x1b[2J    three"]
+    assert scene.failures(7.0)[0].stderr == ["two", "\\x1b[2J    three"]
 
 
 def test_a_hub_that_says_nothing_leaves_its_last_state_and_is_told_of(scene: Scene) -> None:
@@ -139,7 +139,7 @@ def test_a_filter_is_a_part_of_a_name_or_a_glob_of_tasks_and_workers(
 ) -> None:
     scene.choose(filter)
     assert [task.id for task in scene.tasks(7.0)] == tasks
-    assert [strip.location for strip in scene.crew(7.0)] == crew
+    assert [strip.location for strip in scene.workers(7.0)] == crew
     assert [each.id for each in scene.failures(7.0)] == failures
 
 

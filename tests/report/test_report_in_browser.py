@@ -46,9 +46,7 @@ def test_it_shows_the_numbers_of_the_run_and_each_attempt_of_a_few(show: Any, pa
     tiles = page.locator(".tile").all_inner_texts()
     assert [tile.split("\n")[0] for tile in tiles[:3]] == ["3", "1", "1"]
     assert (
-        "1 min 40 s\nwall time" in tiles
-        and "1 min 10 s\ncritical path" in tiles
-        and "53%\nof slot time busy" in tiles
+        "1 min 40 s\nwall time" in tiles and "1 min 10 s\ncritical path" in tiles and "53%\nof slot time busy" in tiles
     )
     drawn = page.evaluate(DRAWN)
     assert drawn["bars"] == {"done": 3, "failed": 2} and drawn["busy"] == []

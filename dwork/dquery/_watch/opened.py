@@ -22,7 +22,7 @@ from dwork.dquery._watch.questions import Questions
 from dwork.dquery._watch.scene import Failure
 from dwork.dquery._words import named
 from dwork.dquery.log import last_attempt, pieces_of
-from dwork.dquery.show import told
+from dwork.dquery.show import described
 
 #: Maximum number of bytes of each stream that are shown.
 END: Final = 32 * 1024
@@ -126,7 +126,7 @@ class Opened(Page):
         if self._failure is not None:
             yield ""
             yield f"{self._failure.name} on {self._failure.worker}: {self._failure.how}"
-            yield from (f"  {line}" for line in self._failure.said)
+            yield from (f"  {line}" for line in self._failure.stderr)
 
     def on_task_details(self, message: TaskDetails) -> None:
         scroll = self.query_one(VerticalScroll)
@@ -142,7 +142,7 @@ def _all(source: TaskSource, id: int) -> tuple[str, list[str], bool]:
     row = source.task(f"#{id}")
     if row is None:
         raise GraphError(f"task #{id} no longer exists")
-    lines = [*told(row), *_log(source, row)]
+    lines = [*described(row), *_log(source, row)]
     return named(row, 1000), lines, row["state"] in {state.value for state in ACTIVE}
 
 

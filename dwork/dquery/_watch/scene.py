@@ -28,7 +28,7 @@ ENDS: Final = {
     3: "it was stopped before the end; run the same command again to continue",
 }
 #: Lines of stderr shown for each failure.
-SAID: Final = 2
+LINES: Final = 2
 
 
 class Strip(NamedTuple):
@@ -63,7 +63,7 @@ class Failure(NamedTuple):
     ago: float
     how: str
     again: bool
-    said: list[str]
+    stderr: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class Picture:
     is_over: bool
     job_end: float | None
     workers: int
-    crew: list[Strip]
+    strips: list[Strip]
     tasks: list[Running]  # seconds: the time of the start
     failures: list[Failure]  # ago: the time of the failure
 
@@ -197,13 +197,13 @@ class Scene:
             return f"the job ends in {age(picture.job_end - self._now(now))}", False
         return "", False
 
-    def crew(self, now: float) -> list[Strip]:
+    def workers(self, now: float) -> list[Strip]:
         """Return the workers whose name, or the name of one of whose tasks, matches; with their current silence."""
         busy = {task.worker for task in self.tasks(now)} if self.filter else set()
         more = now - self.heard
         return [
             strip._replace(silent=None if strip.silent is None else strip.silent + more)
-            for strip in self.picture.crew
+            for strip in self.picture.strips
             if self._fits(strip.location) or strip.location in busy
         ]
 
@@ -226,9 +226,9 @@ class Scene:
     def headings(self) -> tuple[str, str, str]:
         """Return the headings of the lists of workers, running tasks and failures."""
         picture = self.picture
-        crew = counted(picture.workers, "worker")
-        if any(strip.of > 1 for strip in picture.crew):
-            crew += ", by host"
+        workers = counted(picture.workers, "worker")
+        if any(strip.of > 1 for strip in picture.strips):
+            workers += ", by host"
         running = f"{picture.at.running:,} running"
         if len(picture.tasks) < picture.at.running:
             running += f", the {len(picture.tasks):,} longest of them"
@@ -236,7 +236,7 @@ class Scene:
         if picture.failures:
             failed += ", latest first"
         chosen = f" (only {shown(self.filter, 20)})" if self.filter else ""
-        return crew + chosen, running + chosen, failed + chosen
+        return workers + chosen, running + chosen, failed + chosen
 
     def failure(self, id: int) -> Failure | None:
         """Return the failure of that task, if it is known."""
@@ -271,4 +271,4 @@ def _failure(row: Row) -> Failure:
     lines = [printable(text.expandtabs()) for text in str(row["stderr"]).splitlines() if text.strip()]
     how, again = str(row["how"]), bool(row["again"])
     id, attempt, at = int(row["id"]), int(row["attempt"]), float(row["time"])
-    return Failure(id, str(row["name"]), str(row["worker"]), attempt, at, how, again, lines[-SAID:])
+    return Failure(id, str(row["name"]), str(row["worker"]), attempt, at, how, again, lines[-LINES:])

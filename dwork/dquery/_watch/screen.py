@@ -31,7 +31,7 @@ TICK: Final = 1.0
 BAR: Final = (8, 40)
 OF: Final = 14
 
-_CREW: Final = (
+_WORKERS: Final = (
     Column("WORKER", 20),
     Column("BUSY", 0),
     Column("ENDED", 9, True),
@@ -65,7 +65,7 @@ class WatchApp(App[None]):
     Pane > .datatable--cursor { background: ansi_blue; color: ansi_bright_white; text-style: bold; }
     FooterKey .footer-key--key { background: ansi_default; color: ansi_blue; text-style: bold; }
     FooterKey .footer-key--description { background: ansi_default; color: ansi_default; }
-    #crew { height: auto; max-height: 30%; }
+    #workers { height: auto; max-height: 30%; }
     #failed { height: auto; max-height: 40%; }
     #filter { height: 1; border: none; padding: 0; dock: bottom; margin-bottom: 1; }
     .hidden { display: none; }
@@ -89,7 +89,7 @@ class WatchApp(App[None]):
         yield Static(id="title", markup=False)
         yield Static(id="totals", markup=False)
         yield Static(id="state", markup=False)
-        yield Pane(_CREW, "crew")
+        yield Pane(_WORKERS, "workers")
         yield Pane(_RUNNING, "running")
         yield Pane(_FAILED, "failed")
         yield Input(placeholder="part of a name, or a glob", id="filter", classes="hidden", compact=True)
@@ -139,8 +139,8 @@ class WatchApp(App[None]):
         main.query_one("#totals", Static).update(_totals(scene.line(width, now)))
         text, is_bad = scene.state(now)
         main.query_one("#state", Static).update(Text(text, BAD if is_bad else "", no_wrap=True, overflow="ellipsis"))
-        crew, running, failed = scene.headings()
-        main.query_one("#crew", Pane).fill(crew, [_strip(each, width) for each in scene.crew(now)])
+        workers, running, failed = scene.headings()
+        main.query_one("#workers", Pane).fill(workers, [_strip(each, width) for each in scene.workers(now)])
         main.query_one("#running", Pane).fill(running, [_running(each, width) for each in scene.tasks(now)])
         main.query_one("#failed", Pane).fill(failed, [_failure(each, width) for each in scene.failures(now)])
 
@@ -180,7 +180,7 @@ class WatchApp(App[None]):
         key = event.data_table.key
         if key is None:
             return
-        if event.data_table.id == "crew":
+        if event.data_table.id == "workers":
             self.query_one("#filter", Input).value = key
             self.scene.choose(key)
             self.query_one("#running").focus()
@@ -203,7 +203,7 @@ def _totals(line: Totals) -> Text:
 
 def _strip(strip: Strip, width: int) -> PaneRow:
     least, most = BAR
-    bar = min(most, max(least, width - sum(column.width + 1 for column in _CREW) - OF))
+    bar = min(most, max(least, width - sum(column.width + 1 for column in _WORKERS) - OF))
     full = round(bar * strip.busy / max(1, strip.slots))
     busy = Text(no_wrap=True)
     busy.append("█" * full, GOOD)
@@ -227,8 +227,8 @@ def _failure(each: Failure, width: int) -> PaneRow:
     again = "; will be retried" if each.again else ""
     attempt = f" (attempt {each.attempt}{again})" if each.attempt > 1 or again else ""
     what = _name(f"{shown(each.name, max(20, room - len(attempt)))}{attempt}")
-    for said in each.said:
-        what.append(f"\n  {said[:room]}", FAINT)
+    for text in each.stderr:
+        what.append(f"\n  {text[:room]}", FAINT)
     cells = (_number(f"#{each.id}"), _number(age(each.ago)), Text(shown(each.how, 22), BAD, no_wrap=True), what)
     return PaneRow(f"{each.id}.{each.attempt}", cells)
 
