@@ -1,1 +1,1 @@
-"""What this machine and its batch system are: cores, memory, GPUs, cgroups, the job, its end."""
+"""What this machine and its batch system provide: cores, memory, GPUs, cgroups, the job and its end."""

@@ -1,4 +1,4 @@
-"""Which batch job this is."""
+"""The batch job that this process runs in."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-#: Where batch systems say it.
+#: The variables in which batch systems put the job's id.
 _JOBS: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
 
 
 def job() -> str:
-    """The number of the batch job that this process is in; empty when it is in none."""
+    """Return the id of the batch job that this process runs in; empty outside a job."""
     return next((os.environ[name] for name in _JOBS if os.environ.get(name)), "")
 
 
 def element() -> str:
-    """Which element of a job array it is, as the batch system prints it; empty when it is none.
+    """Return the job array element that this process runs in, as the batch system prints it; empty outside an array.
 
-    PBS tells with the job's own number, as in 4711[7].
+    PBS needs nothing here: its job id already contains the element, as in 4711[7].
     """
     environ = os.environ
     if environ.get("SLURM_ARRAY_JOB_ID"):
@@ -30,9 +30,9 @@ def element() -> str:
 
 
 def is_restarted(environ: Mapping[str, str]) -> bool:
-    """Whether the batch system has started this job before; what it started then may not have ended yet.
+    """Whether the batch system has started this job before; processes of that start may still be running.
 
-    PBS does not tell. Grid Engine's variable has a common name.
+    PBS does not report restarts. Grid Engine's variable has a common name, so it counts only together with SGE_ROOT.
     """
     count = environ.get("SLURM_RESTART_COUNT", "")
     return (
@@ -43,7 +43,7 @@ def is_restarted(environ: Mapping[str, str]) -> bool:
 
 
 def are_meant(text: str, job: str, element: str) -> tuple[bool, bool]:
-    """Whether somebody who says `text` means this very job or element, and whether he may mean its array."""
+    """Whether `text`, as given by a user, names this very job or element, and whether it may name the whole array."""
     wanted, number = text.split(".")[0], job.split(".")[0]
     array = re.match(r"\d+", element or number)
     return wanted in (number, element), array is not None and wanted.removesuffix("[]") == array[0]

@@ -1,4 +1,4 @@
-"""What a worker has for its tasks: found on this machine, or as somebody says."""
+"""The resources that a worker has for its tasks: detected on this machine, or set by the user."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ _GPUS: Final = "--gpus"
 
 
 class Equipment(NamedTuple):
-    """cpus: their numbers; cores: how many of them may be busy at a time. memory: in bytes, 0 when nobody knows."""
+    """The resources of one worker.
+
+    cpus: CPU numbers. cores: how many of these may be busy at a time. memory: bytes, 0 when unknown.
+    """
 
     cpus: tuple[int, ...] = ()
     cores: int = 1
@@ -26,33 +29,33 @@ class Equipment(NamedTuple):
 
 
 def found(n_cores: int | None = None, n_bytes: int | None = None, gpus_wanted: str | None = None) -> Equipment:
-    """That of this process; ValueError when the GPUs that are wanted make no sense.
+    """Return the resources of this process; ValueError when `gpus_wanted` is malformed.
 
-    n_cores, n_bytes: take these for what it has. gpus_wanted: as for gpus.share.
+    n_cores, n_bytes: use these numbers instead of the detected ones. gpus_wanted: as for gpus.share.
     """
     cpus, share = cores.allowed(), cores.share()
-    if share < len(cpus):  # so many of them, but nobody says which: other jobs have the rest
+    if share < len(cpus):  # only some of these CPUs are ours, and which is unknown: other jobs have the rest
         cpus = ()
     n = share if n_cores is None else n_cores
-    # The first stay free, if any: a hub that this worker sits beside is likely to be there.
+    # Take the last CPUs, so that the first ones stay free: a hub on the same node is likely to run there.
     return Equipment(cpus[-n:], n, memory.share() if n_bytes is None else n_bytes, gpus.share(gpus_wanted))
 
 
 def of_rank(arguments: Sequence[str]) -> tuple[int, Equipment]:
-    """The slots of a worker rank and what it has, by a pool's command line; it looks at nothing else of that."""
+    """Return the slots and resources of a worker rank; of the pool's command line it reads --slots and --gpus only."""
     slots, wanted = option(arguments, cores.OPTION), option(arguments, _GPUS)
     try:
         return cores.slots(slots) if slots else 1, found(gpus_wanted=wanted or None)
-    except ValueError:  # rank 0 says so, and sends us home
+    except ValueError:  # rank 0 reports the error and ends the other ranks
         return 1, Equipment()
 
 
 def option(arguments: Sequence[str], name: str) -> str:
-    """What comes after `name`, or with it and `=`; empty when it is not there."""
-    said = ""
+    """Return the value of an option, given as `name VALUE` or `name=VALUE`; empty when it is missing."""
+    value = ""
     for i, word in enumerate(arguments):
         if word == name and i + 1 < len(arguments):
-            said = arguments[i + 1]
+            value = arguments[i + 1]
         elif word.startswith(f"{name}="):
-            said = word.partition("=")[2]
-    return said
+            value = word.partition("=")[2]
+    return value

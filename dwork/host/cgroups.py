@@ -1,4 +1,4 @@
-"""The control groups that this process is in: each of them limits all below it."""
+"""The control groups of this process; each group also limits all groups below it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ MINE: Final = "/proc/self/cgroup"
 
 
 def directories(controller: str, root: str = ROOT, mine: str = MINE) -> list[str]:
-    """Where the files of this process's group are, and of each above it, in version 2, 1, or (hybrid) both.
+    """Return the directories of this process's group and of each group above it, in version 2, 1, or (hybrid) both.
 
-    In a container a group may have a path that is only seen from outside; what is here is at the top then. So some of
-    them may not be there.
+    Some of them may not exist: in a container a group's path may be visible only from outside, and its files are at
+    the top.
     """
     found = []
     for controllers, group in _groups(mine):
@@ -25,14 +25,14 @@ def directories(controller: str, root: str = ROOT, mine: str = MINE) -> list[str
 
 
 def own(root: str = ROOT, mine: str = MINE) -> str:
-    """Where the files of this process's group of version 2 are; empty when it has none, or they are not seen here."""
+    """Return the directory of this process's version 2 group; empty when it has none, or it is not visible here."""
     group = next((group.rstrip("/") for controllers, group in _groups(mine) if not controllers), "")
     mounts = (root, f"{root}/unified")
     return next((mount + group for mount in mounts if os.path.exists(f"{mount}{group}/cgroup.procs")), "")
 
 
 def read(directory: str, name: str) -> str:
-    """The text of a group's file; empty when there is none."""
+    """Return the text of a group's file; empty when there is no such file."""
     try:
         with open(f"{directory}/{name}") as file:
             return file.read().strip()
@@ -41,7 +41,7 @@ def read(directory: str, name: str) -> str:
 
 
 def _groups(mine: str) -> list[tuple[str, str]]:
-    """(controllers, group), of version 2 without controllers."""
+    """Return (controllers, group) pairs; controllers is empty for version 2."""
     try:
         with open(mine) as file:
             entries = [line.rstrip("\n").split(":", 2) for line in file]
@@ -51,6 +51,6 @@ def _groups(mine: str) -> list[tuple[str, str]]:
 
 
 def _upwards(group: str) -> list[str]:
-    """`/a/b`, `/a`, and the empty path."""
+    """Return a group's path and those above it: `/a/b`, `/a`, and the empty path."""
     names = [name for name in group.split("/") if name]
     return ["".join(f"/{name}" for name in names[:n]) for n in range(len(names), -1, -1)]

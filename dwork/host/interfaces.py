@@ -1,4 +1,4 @@
-"""The addresses of this machine's network interfaces: a compute node has several, and not each is reached by all."""
+"""The addresses of this machine's network interfaces: a compute node has several, and not all hosts reach each one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SIOCGIFADDR: Final = 0x8915
 
 
 def addresses() -> list[str]:
-    """The IPv4 address of each interface that has one, loopback last."""
+    """Return the IPv4 address of each interface that has one, loopback last."""
     found = []
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         for _, name in socket.if_nameindex():

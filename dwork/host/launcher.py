@@ -1,4 +1,4 @@
-"""What started the ranks of this job, and whether a dead rank ends them all."""
+"""The launcher that started the ranks of this job, and whether a dead rank ends them all."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Final, NamedTuple
 from dwork.host.local_ranks import in_step
 from dwork.host.processes import PARENT, PROC, stat
 
-#: What on a launcher's command line, or in the environment, lets a job live on without one of its ranks.
+#: Options and variables of launchers that let a job continue after one of its ranks has died.
 _FLAGS: Final = {"-disable-auto-cleanup", "--disable-auto-cleanup", "--enable-recovery", "--continuous", "--with-ft"}
 _VARIABLES: Final = {"OMPI_MCA_mpi_ft_enable": "1", "PRTE_MCA_prte_rtos": "continuous"}
-#: Processes between a rank and its launcher that are looked at: a shell, a proxy.
+#: How many processes above a rank are inspected for its launcher: a shell or a proxy may be between them.
 _GENERATIONS: Final = 6
-#: What a mpirun is called, and its part on each node, which starts the ranks there.
+#: The names of mpirun, and of its daemons that start the ranks on each node.
 _MPIRUNS: Final = {
     "mpirun", "mpiexec", "prterun", "prted", "orterun", "orted", "mpiexec.hydra", "hydra_pmi_proxy", "pmi_proxy",
     "mpirun_rsh", "mpispawn",
 }  # fmt: skip
-#: What may stand between a rank and what has started it, in a wrapper script.
+#: What a wrapper script may put between a rank and the process that has started it.
 _SHELLS: Final = {"sh", "bash", "dash", "ksh", "zsh", "csh", "tcsh", "busybox", "time"}
 
 
 class Launcher(NamedTuple):
-    """unbound: how to start ranks with it that may use all cores; empty when it is not known."""
+    """A launcher. unbound: the command that starts ranks which may use all cores; empty when unknown."""
 
     name: str = ""
     unbound: str = ""
@@ -39,7 +39,7 @@ SRUN: Final = Launcher("srun", "srun --cpu-bind=none")
 
 
 def of(environ: Mapping[str, str]) -> Launcher:
-    """What has started this rank, by what it has put into the environment; one without a name when nothing has."""
+    """Return the launcher of this rank, by the variables that it has set; one without a name when there is none."""
     if "OMPI_COMM_WORLD_SIZE" in environ:
         return OPEN_MPI
     if "MPI_LOCALNRANKS" in environ:
@@ -52,7 +52,7 @@ def of(environ: Mapping[str, str]) -> Launcher:
 
 
 def lives_on() -> bool:
-    """Whether it was told to let the others go on when a rank dies."""
+    """Whether the launcher was configured to let the other ranks continue when one dies."""
     if any(os.environ.get(name) == value for name, value in _VARIABLES.items()):
         return True
     arguments = [word for _, line in _ancestors(os.getppid()) for word in line]
@@ -60,7 +60,7 @@ def lives_on() -> bool:
 
 
 def advice() -> str:
-    """How to start this job so that a dead rank does not end it; empty when it is so already, or nothing is known."""
+    """Return how to start this job so that it survives a dead rank; empty when it already does, or nothing is known."""
     if lives_on():
         return ""
     if "PMIX_RANK" in os.environ and of(os.environ) == OPEN_MPI and not in_step(os.environ):
@@ -71,17 +71,20 @@ def advice() -> str:
 
 
 def tells_deaths() -> bool:
-    """Whether SIGUSR1 may mean that a rank has died: so Hydra, the launcher of MPICH, tells the others."""
+    """Whether SIGUSR1 may mean that a rank has died: Hydra, MPICH's launcher, notifies the other ranks with it."""
     return "HYDI_CONTROL_FD" in os.environ
 
 
 def ends_ranks_alone(environ: Mapping[str, str]) -> bool:
-    """Whether the launcher may send SIGTERM to the ranks alone: Open MPI does when one of them dies."""
+    """Whether the launcher may send SIGTERM to the ranks only, as Open MPI does when one of them dies."""
     return of(environ) == OPEN_MPI
 
 
 def starter(pid: int | None = None, proc: str = PROC) -> int | None:
-    """The process of mpirun that has started this rank on this node; None when none has, or it is not to be seen."""
+    """Return the pid of the mpirun (or its daemon) that has started this rank; None without one, or when it is hidden.
+
+    pid: where to begin, this process's parent by default.
+    """
     for above, line in _ancestors(os.getppid() if pid is None else pid, proc):
         name = os.path.basename(line[0]).lstrip("-")
         if name in _MPIRUNS:
@@ -92,7 +95,7 @@ def starter(pid: int | None = None, proc: str = PROC) -> int | None:
 
 
 def _ancestors(pid: int, proc: str = PROC) -> Iterator[tuple[int, list[str]]]:
-    """A process and those above it, with their command lines, on this machine, as far as they can be read."""
+    """Yield a process and its ancestors on this machine, with their command lines, as far as they can be read."""
     for _ in range(_GENERATIONS):
         try:
             with open(f"{proc}/{pid}/cmdline", "rb") as file:

@@ -1,6 +1,6 @@
-"""The ranks of this job that are on this node: how many there are, and the how-manieth of them this one is.
+"""The ranks of this job on this node: their number, and the index of this rank among them.
 
-They share what the node has. Each launcher says it in variables of its own; a rank asks nobody else.
+They share the resources of the node. Each launcher sets variables of its own; these are the only source.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
-#: Where launchers say it: those that are mpirun, and those that have the batch system's word for what a rank may use.
+#: The variables of mpirun programs, and of launchers that apply the batch system's limits to each rank.
 _MPIRUN: Final = (
     ("OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE"),
     ("MPI_LOCALRANKID", "MPI_LOCALNRANKS"),  # Hydra: MPICH, Intel MPI
@@ -19,23 +19,23 @@ _OTHERS: Final = (
     ("PALS_LOCAL_RANKID", "PALS_LOCAL_SIZE"),
     ("JSM_NAMESPACE_LOCAL_RANK", "JSM_NAMESPACE_LOCAL_SIZE"),
 )
-#: An entry of Slurm's lists, which have one for each node: `2(x3),1`.
+#: An entry of Slurm's per-node lists, as in `2(x3),1`.
 _ENTRY: Final = re.compile(r"(\d+)(?:\(x(\d+)\))?")
 
 Of = TypeVar("Of")
 
 
 class LocalRank(NamedTuple):
-    """rank: from 0 on, below `ranks`, on this node. by_mpirun: started by a mpirun, no matter what started that."""
+    """A rank's place on its node. rank: 0 to `ranks` - 1. by_mpirun: started by an mpirun, whatever started that."""
 
     rank: int = 0
     ranks: int = 1
     by_mpirun: bool = False
 
     def part(self, of: Sequence[Of]) -> tuple[Of, ...]:
-        """This rank's part of what all of them share, next to those of its neighbours; empty when there is too little.
+        """Return this rank's contiguous part of what the ranks of the node share; empty when there is too little.
 
-        With fewer things than ranks the last ranks have one each: the first may be a hub, which needs none.
+        With fewer things than ranks the last ranks get one each: the first rank may be a hub, which needs none.
         """
         if len(of) < self.ranks:
             first = self.rank - (self.ranks - len(of))
@@ -44,7 +44,7 @@ class LocalRank(NamedTuple):
 
 
 def place(environ: Mapping[str, str]) -> LocalRank:
-    """This rank's place on its node; that of one alone when no launcher says anything."""
+    """Return this rank's place on its node; rank 0 of 1 when no launcher has set a variable."""
     for by_mpirun, names in ((True, _MPIRUN), (False, _OTHERS)):
         for rank, ranks in names:
             if environ.get(ranks, "").isdecimal():
@@ -58,12 +58,12 @@ def place(environ: Mapping[str, str]) -> LocalRank:
 
 
 def in_step(environ: Mapping[str, str]) -> bool:
-    """Whether srun has started this process (or what has started it); in a batch script it is not so."""
+    """Whether srun has started this process or one above it; False in a batch script."""
     return "SLURM_STEP_ID" in environ
 
 
 def per_node(text: str) -> list[int]:
-    """What Slurm says of each node, in their order."""
+    """Return the numbers of a Slurm per-node list, one for each node in order."""
     return [int(n) for n, times in _ENTRY.findall(text) for _ in range(int(times or 1))]
 
 

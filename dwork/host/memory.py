@@ -1,4 +1,4 @@
-"""How much memory the tasks of a rank may use."""
+"""The memory that the tasks of a rank may use."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ MEMINFO: Final = "/proc/meminfo"
 
 
 def share() -> int:
-    """In bytes: this rank's part of what its job has on this node; 0 when it cannot be known."""
+    """Return this rank's part of the memory that its job has on this node, in bytes; 0 when unknown."""
     whole = of_node(os.environ, _text(MEMINFO), cgroups.directories("memory"))
     return whole // place(os.environ).ranks
 
 
 def of_node(environ: Mapping[str, str], meminfo: str, directories: Iterable[str]) -> int:
-    """The least of what the machine has, what its control groups allow, and what Slurm has given; 0: not known.
+    """Return the least of the machine's memory, the limits of its control groups and Slurm's allocation; 0: unknown.
 
-    A batch system without control groups, as PBS may be, says nothing of memory to a job: it has all of the machine.
+    In bytes. A batch system without control groups (PBS, perhaps) does not report a limit: the job gets all memory.
     """
     limits = [*_of_groups(directories), _of_slurm(environ), _of_machine(meminfo)]
     return min((limit for limit in limits if limit), default=0)
 
 
 def _of_groups(directories: Iterable[str]) -> list[int]:
-    """`max` is no limit in version 2; in version 1 it is a number larger than any machine."""
+    """Return the limits of control groups. No limit is `max` in version 2, a number larger than any machine in 1."""
     names = ("memory.max", "memory.limit_in_bytes")
     texts = [cgroups.read(directory, name) for directory in directories for name in names]
     return [int(text) for text in texts if text.isdecimal()]
 
 
 def _of_slurm(environ: Mapping[str, str]) -> int:
-    """0 for --mem=0, which is all memory of the node."""
+    """Return Slurm's allocation; 0 for --mem=0, which is all memory of the node."""
     node, cpu, cpus = (
         int(text) if (text := environ.get(name, "")).isdecimal() else 0
         for name in ("SLURM_MEM_PER_NODE", "SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")

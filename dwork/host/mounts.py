@@ -1,4 +1,4 @@
-"""Which file system a directory is on."""
+"""The file system that a path is on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _ESCAPE: Final = re.compile(r"\\([0-7]{3})")
 
 
 class Mount(NamedTuple):
-    """kind: as the kernel calls it: nfs4, lustre, gpfs, ext4. source: a server and path, or a device."""
+    """A mount. kind: the kernel's name for the file system: nfs4, lustre, ext4. source: server and path, or device."""
 
     kind: str = ""
     source: str = ""
@@ -22,7 +22,7 @@ class Mount(NamedTuple):
 
 
 def of(path: str, mountinfo: str) -> Mount:
-    """The mount that a path is on, which has no links in it; an empty one when it cannot be told."""
+    """Return the mount that `path`, free of links, is on, by the text of mountinfo; an empty one when unknown."""
     best, found = -1, Mount()
     for line in mountinfo.splitlines():
         before, _, after = line.partition(" - ")
@@ -37,5 +37,5 @@ def of(path: str, mountinfo: str) -> Mount:
 
 
 def _plain(text: str) -> str:
-    """The kernel writes a space as \\040."""
+    """Undo the kernel's octal escapes: it writes a space as \\040."""
     return _ESCAPE.sub(lambda match: chr(int(match[1], 8)), text)

@@ -1,9 +1,9 @@
-"""Files that must be this user's own: what somebody else can write could run commands as him, or take his output.
+"""Files that must belong to this user: others who can write them could run commands as this user, or take the output.
 
-A record holds commands, and is gone on from; output that is added to a file through a planted link would end up in
-~/.bashrc. So these are opened here: a link is followed only if it is this user's own (or root's, as /dev/stdout), and
-what is open in the end is looked at, not its name. Whoever may only write with the help of a group is left: that is
-how people share a project; `by_group` tells.
+A record contains the commands that a rerun executes; output that is appended through a planted link could end up in
+~/.bashrc. So such files are opened here: a link is followed only if it belongs to this user (or to root, as /dev/stdout
+does), and the open file is checked, not its name. Files that a group can write are accepted, since projects share files
+that way; `by_group` returns the group.
 """
 
 from __future__ import annotations
@@ -18,26 +18,27 @@ from typing import Final
 
 from dwork.core.text import shown
 
-#: Of what is made here: whatever the umask says, others cannot write it.
+#: Modes of what is created here: whatever the umask, others cannot write it.
 FILE_MODE: Final = 0o644
 DIRECTORY_MODE: Final = 0o755
 
 
 class NotMine(OSError):
-    """It may not be used; `strerror` says why, and what to do."""
+    """A file that must not be used; `strerror` is the reason and what to do."""
 
     def __init__(self, why: str) -> None:
         super().__init__(errno.EPERM, why)
 
 
 def open_mine(path: str, flags: int, *, links: bool = False, special: bool = False, within: int | None = None) -> int:
-    """Open a regular file of this user's own. links: follow those that are his. within: the directory's descriptor.
+    """Open a regular file that belongs to this user; return its descriptor. Raises NotMine, or any other OSError.
 
-    special: terminals, pipes and devices will do as well, whoever has them. NotMine, or any other OSError.
+    links: follow links that belong to this user. within: the descriptor of the directory that `path` is relative to.
+    special: accept terminals, pipes and devices, too, whatever their owner.
     """
     is_emptied, flags = bool(flags & os.O_TRUNC), flags & ~os.O_TRUNC | os.O_CLOEXEC
     if not special:
-        flags |= os.O_NONBLOCK  # a planted pipe must not keep us
+        flags |= os.O_NONBLOCK  # opening a planted pipe must not block
     try:
         descriptor = os.open(path, flags | os.O_NOFOLLOW, FILE_MODE, dir_fd=within)
     except OSError as error:
@@ -52,7 +53,7 @@ def open_mine(path: str, flags: int, *, links: bool = False, special: bool = Fal
             if is_emptied:
                 os.ftruncate(descriptor, 0)
         elif not special:
-            raise NotMine("it is no file")
+            raise NotMine("it is not a regular file")
     except BaseException:
         os.close(descriptor)
         raise
@@ -60,7 +61,7 @@ def open_mine(path: str, flags: int, *, links: bool = False, special: bool = Fal
 
 
 def open_directory(path: str) -> int:
-    """Open a directory of this user's own, or through a link of his. NotMine, or any other OSError."""
+    """Open a directory that belongs to this user, as any link to it must. Raises NotMine, or any other OSError."""
     if os.path.islink(path):
         refuse_link(path, links=True)
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -73,15 +74,15 @@ def open_directory(path: str) -> int:
 
 
 def refuse(status: os.stat_result) -> None:
-    """NotMine when it is another's, or everybody can write it."""
+    """Raise NotMine when a file belongs to another user, or everyone can write it."""
     if status.st_uid != os.geteuid():
         raise NotMine(f"it belongs to {_user(status.st_uid)}")
     if status.st_mode & stat.S_IWOTH:
-        raise NotMine("everybody can write it (chmod o-w, if you trust what is in it)")
+        raise NotMine("everyone can write it (chmod o-w, if you trust its content)")
 
 
 def refuse_link(path: str, *, links: bool, within: int | None = None) -> None:
-    """NotMine for a link that is not to be followed."""
+    """Raise NotMine for a link that must not be followed."""
     owner = os.stat(path, dir_fd=within, follow_symlinks=False).st_uid
     if not links:
         raise NotMine("it is a link")
@@ -90,15 +91,15 @@ def refuse_link(path: str, *, links: bool, within: int | None = None) -> None:
 
 
 def refuse_open_directory(path: str) -> None:
-    """NotMine when everybody can put another file in the place of this one."""
+    """Raise NotMine when everyone can replace this file with another."""
     for name in {path, os.path.realpath(path)}:
         mode = os.stat(os.path.dirname(os.path.abspath(name))).st_mode
         if mode & stat.S_IWOTH and not mode & stat.S_ISVTX:
-            raise NotMine("everybody can replace it, since all can write its directory (chmod o-w)")
+            raise NotMine("everyone can replace it, because its directory is writable by all (chmod o-w)")
 
 
 def by_group(path: str) -> str:
-    """The group whose members can write it; empty when none can, or it is this user's alone."""
+    """Return the group whose members can write a file; empty when it has no write permission, or no other members."""
     status = os.stat(path)
     if not status.st_mode & stat.S_IWGRP:
         return ""

@@ -1,4 +1,4 @@
-"""The processes of this machine, as /proc tells of them."""
+"""The processes of this machine, as listed in /proc."""
 
 from __future__ import annotations
 
@@ -7,18 +7,21 @@ from collections.abc import Iterator
 from typing import Final
 
 PROC: Final = "/proc"
-#: Positions in what `stat` returns.
+#: Indexes into the fields that `stat` returns.
 STATE, PARENT, SESSION, PAGES = 0, 1, 3, 21
 
 
 def stat(pid: int | str, proc: str = PROC) -> list[bytes]:
-    """The fields of its `stat` from the state on; its name, before them, may have blanks. OSError when it is gone."""
+    """Return the fields of a process's `stat` file from the state on; OSError when the process has ended.
+
+    The fields before the state are left out: one is the name, which may contain spaces.
+    """
     with open(f"{proc}/{pid}/stat", "rb") as file:
         return file.read().rpartition(b")")[2].split()
 
 
 def stats() -> Iterator[tuple[int, list[bytes]]]:
-    """All processes with these fields; those that end meanwhile are left out."""
+    """Yield each process with its `stat` fields, except those that end meanwhile."""
     for entry in os.listdir(PROC):
         if entry.isdecimal():
             try:

@@ -1,4 +1,4 @@
-"""Which shell runs the commands of tasks on this machine."""
+"""The shell that runs the commands of tasks on this machine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Signals as input: handlers do nothing, the signal's number arrives at a descriptor that a loop can sleep on."""
+"""Signals as input: handlers do nothing; the signal's number arrives at a descriptor that a loop can wait for."""
 
 from __future__ import annotations
 
@@ -19,12 +19,15 @@ _FROM_TERMINALS: Final = {signal.SIGHUP, signal.SIGINT}
 
 
 def within_a_job() -> bool:
-    """Whether a signal may come of a batch system, which sends it to tasks as well."""
+    """Whether a signal may come from a batch system, which sends it to the tasks, too."""
     return bool(job())
 
 
 def end_of_job(numbers: set[int]) -> int:
-    """Which of these signals says that the job ends; 0 when none does. Ctrl-C does so only within a batch job."""
+    """Return the signal that announces the end of the job, of those given; 0 when none does.
+
+    SIGHUP and SIGINT (Ctrl-C) announce it only within a batch job.
+    """
     for number in sorted(numbers.intersection(ENDS)):
         if number not in _FROM_TERMINALS or within_a_job():
             return number
@@ -32,16 +35,17 @@ def end_of_job(numbers: set[int]) -> int:
 
 
 def _interrupt(number: int, _frame: FrameType | None) -> None:
-    raise InterruptError(f"{signal.Signals(number).name} came before anything was run; run it again to go on")
+    name = signal.Signals(number).name
+    raise InterruptError(f"{name} received before any task was started; run the same command again to continue")
 
 
 def hold() -> None:
-    """Let signals of ENDS wait until `interrupt` or `Signals` takes them: nothing can be cleaned up yet."""
+    """Block the signals of ENDS until `interrupt` or `Signals` is used: there is no way to clean up yet."""
     signal.pthread_sigmask(signal.SIG_BLOCK, ENDS)
 
 
 def interrupt() -> None:
-    """From now on a signal of ENDS that is not ignored raises Interrupted, until `Signals` or `ignore` is called."""
+    """Let each signal of ENDS that is not ignored raise InterruptError, until `Signals` or `ignore` is called."""
     for number in ENDS:
         if signal.getsignal(number) is not signal.SIG_IGN:
             signal.signal(number, _interrupt)
@@ -49,25 +53,25 @@ def interrupt() -> None:
 
 
 def _caught(wanted: Iterable[signal.Signals]) -> list[signal.Signals]:
-    """Without SIGHUP, if whoever started us (nohup) has it ignored."""
+    """Return the wanted signals, without SIGHUP if the parent (nohup) has set it to be ignored."""
     is_nohup = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     return [number for number in wanted if number is not signal.SIGHUP or not is_nohup]
 
 
 def ignore() -> None:
-    """What is to be done is done: from now on a signal of ENDS changes nothing, least of all the exit code."""
+    """Ignore the signals of ENDS from now on: the work is done, and the exit code must not change."""
     for number in ENDS:
         signal.signal(number, signal.SIG_IGN)
 
 
 def _pass(_signal: int, _frame: FrameType | None) -> None:
-    """A handler must exist for the wake-up descriptor to be written; SIG_IGN would lose the signal."""
+    """Do nothing: the wake-up descriptor is written only for signals with a handler; SIG_IGN would lose them."""
 
 
 class Signals:
-    """Catches the given signals while it is open, in the main thread of a process; there can be one at a time.
+    """Catch the given signals while this is open; one at a time, in the main thread.
 
-    is_last: whoever closes it has nothing more to do, and signals of ENDS are ignored then.
+    is_last: nothing is left to do when it is closed, so `close` makes the process ignore the signals of ENDS.
     """
 
     def __init__(self, wanted: Iterable[signal.Signals], *, is_last: bool = False) -> None:
@@ -80,14 +84,14 @@ class Signals:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, self._old)
 
     def take(self) -> set[int]:
-        """The signals that have come since the last call."""
+        """Return the signals received since the last call."""
         try:
             return set(os.read(self.descriptor, 4096))
         except BlockingIOError:
             return set()
 
     def pause(self, seconds: float, wanted: Container[int]) -> bool:
-        """Sleep for so long, or until one of these comes, and return whether it has; others are lost."""
+        """Sleep for `seconds`, or until a wanted signal arrives; return whether one has. Other signals are lost."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             select.select([self.descriptor], (), (), left)

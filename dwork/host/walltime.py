@@ -1,4 +1,4 @@
-"""When the job ends that a pool runs in: asked of the batch system now and then, since a limit can be changed."""
+"""The time when the pool's job ends: queried from the batch system every few minutes, since a limit can change."""
 
 from __future__ import annotations
 
@@ -10,77 +10,78 @@ import tempfile
 import time
 from typing import IO, Final
 
-#: Seconds between two questions, and how long one may take.
+#: Seconds between two queries, and how long one may take.
 AGAIN: Final = 300.0
 PATIENCE: Final = 30.0
 
 
 class Walltime:
-    """given: seconds from `started` on, or None to ask Slurm or PBS. before: seconds before the end to leave.
+    """The end of the job that a pool runs in, and when the pool has to leave.
 
-    end: in seconds since the epoch, or infinity.
+    given: seconds from `started` to the end, or None to query Slurm or PBS. before: seconds before the end to leave.
+    end: seconds since the epoch, or infinity.
     """
 
     def __init__(self, given: float | None, started: float, before: float = 0.0) -> None:
         self.end = math.inf if given is None else started + given
         self._before = before
         self.next = math.inf  # when to call `poll`
-        self._question: list[str] = []
-        self._asked: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # and where the answer goes
-        self._asked_at = 0.0
+        self._command: list[str] = []
+        self._query: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # the process and its output
+        self._queried_at = 0.0
         if given is None:
             stated = os.environ.get("SLURM_JOB_END_TIME", "")
             if stated.isdecimal():
                 self.end = float(stated)
-            self._question = _question()
-            if self._question:
+            self._command = _command()
+            if self._command:
                 self.next = started
 
     @property
     def last_call(self) -> float:
-        """When to leave."""
+        """The time to leave, in seconds since the epoch."""
         return self.end - self._before
 
     @property
     def is_asking(self) -> bool:
-        """Whether an answer is on its way; SIGCHLD tells when it is there."""
-        return self._asked is not None
+        """Whether a query is running; SIGCHLD arrives when it has ended."""
+        return self._query is not None
 
     def poll(self, now: float) -> bool:
-        """Ask, or take in the answer; return whether the end is another one now. Never waits."""
+        """Start a query, or read its answer; return whether the end has changed. Never blocks."""
         before = self.end
-        if self._asked is not None:
-            process, answer = self._asked
+        if self._query is not None:
+            process, answer = self._query
             if process.poll() is not None:
-                answer.seek(0)  # qstat tells the environment of the job, which may be large, and in any encoding
-                self.end = _parsed(self._question[0], answer.read().decode(errors="replace"), self.end)
+                answer.seek(0)  # qstat prints the environment of the job, which may be large, and in any encoding
+                self.end = _parsed(self._command[0], answer.read().decode(errors="replace"), self.end)
                 answer.close()
-                self._asked, self.next = None, now + AGAIN
-            elif now >= self._asked_at + PATIENCE:
+                self._query, self.next = None, now + AGAIN
+            elif now >= self._queried_at + PATIENCE:
                 self.close()
                 self.next = now + AGAIN
         elif now >= self.next:
             try:
-                answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the answer is in it
+                answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the query has ended
                 process = subprocess.Popen(
-                    self._question, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.DEVNULL
+                    self._command, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.DEVNULL
                 )
-                self._asked = process, answer
-                self._asked_at, self.next = now, now + PATIENCE
-            except OSError:  # there is no such program here
+                self._query = process, answer
+                self._queried_at, self.next = now, now + PATIENCE
+            except OSError:  # the program is not installed here
                 self.next = math.inf
         return self.end != before
 
     def close(self) -> None:
-        if self._asked is not None:
-            process, answer = self._asked
+        if self._query is not None:
+            process, answer = self._query
             process.kill()
             process.wait()
             answer.close()
-            self._asked = None
+            self._query = None
 
 
-def _question() -> list[str]:
+def _command() -> list[str]:
     if job := os.environ.get("SLURM_JOB_ID"):
         return ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
     if job := os.environ.get("PBS_JOBID"):
@@ -89,7 +90,7 @@ def _question() -> list[str]:
 
 
 def _parsed(program: str, answer: str, otherwise: float) -> float:
-    """The end of the job by a batch system's answer."""
+    """Return the end of the job by a batch system's answer; `otherwise` when the answer does not contain it."""
     if program == "squeue":
         try:
             return time.mktime(time.strptime(answer.strip(), "%Y-%m-%dT%H:%M:%S"))

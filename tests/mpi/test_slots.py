@@ -37,7 +37,7 @@ def test_a_wrong_number_of_slots_is_refused_by_all_ranks(mpirun: list[str], run:
     (tmp_path / "tasks.txt").write_text("true\n")
     ran = run(*mpirun, "-n", 3, sys.executable, "-m", "dwork.pool", "--slots", "many", "tasks.txt")
     assert ran.own_err == [
-        "dwork: Invalid value for '--slots': \"many\" is no number of slots; give 1 to 65536, or auto "
+        "dwork: Invalid value for '--slots': \"many\" is not a number of slots; give 1 to 65536, or auto "
         "(see dwork-pool --help)"
     ]
 

@@ -98,7 +98,7 @@ def test_a_kworker_uses_the_cores_that_it_may_use(dhub: Callable, wait_until: Ca
     wait_until(lambda: len(workers(hub)) == 2)
     assert {worker["slots"] for worker in workers(hub)} == {1, len(cores)}
     wrong = hub.run(*kworker, "--slots", "many")
-    assert wrong.code == 2 and "is no number of slots; give 1 to 65536, or auto" in wrong.err
+    assert wrong.code == 2 and "is not a number of slots; give 1 to 65536, or auto" in wrong.err
 
 
 def test_a_kworker_whose_job_ends_leaves_in_time_and_its_task_runs_elsewhere(

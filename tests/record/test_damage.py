@@ -306,7 +306,7 @@ def test_what_is_no_file_is_refused_and_left_as_it_is(tmp_path: Path, make: Call
     make(path)
     for fresh in (False, True):
         with pytest.raises(
-            UsageError, match=r"it is (no|not a regular) file; .* choose|cannot be opened for writing: Is a directory"
+            UsageError, match=r"not a regular file; .* choose another|cannot be opened for writing: Is a directory"
         ):
             open_store(str(path), "", lambda name: None, 1.0, print, fresh=fresh)
     with pytest.raises(UsageError, match="there is no record"):

@@ -73,14 +73,14 @@ def test_a_record_of_somebody_else_is_not_run(
 @pytest.mark.parametrize("end", ["", "-wal"])
 def test_a_record_that_everybody_can_write_is_not_run(kept: Path, run: Callable, end: str) -> None:
     os.chmod(kept / f"tasks.txt.db{end}", 0o666)
-    assert f"tasks.txt.db{end} is refused: everybody can write it (chmod o-w, if you trust" in refused(run, kept)
+    assert f"tasks.txt.db{end} is refused: everyone can write it (chmod o-w, if you trust" in refused(run, kept)
     os.chmod(kept / f"tasks.txt.db{end}", 0o644)
     assert run(*POOL, "tasks.txt").code == 0
 
 
 def test_a_record_in_a_directory_that_everybody_can_write_is_not_run(kept: Path, run: Callable) -> None:
     os.chmod(kept, 0o777)
-    assert "everybody can replace it, since all can write its directory (chmod o-w)" in refused(run, kept)
+    assert "everyone can replace it, because its directory is writable by all (chmod o-w)" in refused(run, kept)
     os.chmod(kept, 0o1777)  # as /tmp: only the owner can replace a file there
     assert run(*POOL, "tasks.txt").code == 0
 
