@@ -1,8 +1,9 @@
-"""How frames travel: in one process, over MPI, over ZeroMQ. Each keeps to this contract and shares one test suite.
+"""How frames travel: in one process, over MPI, over ZeroMQ.
 
-A transport moves opaque frames (bytes) between this process and its peers. At the hub a peer is whatever the
-transport uses to tell them apart; a worker or client has one peer, HUB. Frames of one peer arrive whole, in order
-and at most once. None of these methods waits, but for `send` when a large frame must leave before memory fills.
+All transports follow this contract and share one test suite. A transport moves opaque frames (bytes) between this
+process and its peers. At the hub a peer is any value by which the transport distinguishes peers; a worker or client has
+one peer, HUB. Frames of one peer arrive whole, in order and at most once. No method blocks, except `send` when a large
+frame must leave before memory fills.
 """
 
 from __future__ import annotations
@@ -15,33 +16,33 @@ Peer = Hashable
 #: The one peer of a worker or a client.
 HUB: Final = "hub"
 
-#: Frames above this are refused: nothing legal comes near, and a peer must not fill our memory.
+#: Larger frames are refused: no valid frame comes near this size, and a peer must not fill our memory.
 LARGEST_FRAME: Final = 256 * 1024 * 1024
 
 
 class Transport(Protocol):
-    """See the module's text."""
+    """The interface of a transport; the module's docstring describes its contract."""
 
-    #: One of them becomes readable when something may have come; none when only looking tells.
+    #: One of these becomes readable when a frame may have arrived; empty for a transport that must be polled.
     descriptors: tuple[int, ...]
 
     def send(self, peer: Peer, frame: bytes) -> None:
-        """Send a frame; a peer that is found gone is told by `lost`. TransportError when a worker has lost its hub."""
+        """Send a frame; `lost` returns a peer found gone. Raises TransportError when a worker has lost its hub."""
 
     def receive(self) -> list[tuple[Peer, bytes]]:
-        """The frames that are there, oldest first; not all of them when they are very many."""
+        """Return frames that have arrived, oldest first; a very long queue takes several calls."""
 
     def lost(self) -> list[Peer]:
-        """The peers found gone since the last call."""
+        """Return the peers found gone since the last call."""
 
     def drop(self, peer: Peer) -> None:
-        """A peer has been silent for too long: send it nothing, until it says something."""
+        """Send nothing to a peer that has been silent for too long, until a frame of it arrives."""
 
     def nap(self, hurry: bool = True) -> float:
-        """How long one may sleep on `descriptors` before looking again, in seconds; 0 when frames are there.
+        """Return how many seconds to sleep on `descriptors` before the next poll; 0 when frames have arrived.
 
-        hurry: somebody waits for what may come, and a millisecond would be felt.
+        hurry: a peer or this process waits for the next frame, so that a delay of a millisecond matters.
         """
 
     def close(self) -> None:
-        """Send what is still to be sent, within bounds, and leave."""
+        """Send what is queued, within a time limit, and leave."""

@@ -1,4 +1,4 @@
-"""The keys of a run, as ZeroMQ writes them: Z85 text."""
+"""The keys of a run, in ZeroMQ's text form: Z85."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import NamedTuple
 
 
 class HubKeys(NamedTuple):
-    """What a hub knows: its own secret key, and the public key of those whom it lets in."""
+    """The keys of a hub: its own secret key, and the public key of the peers that it admits."""
 
     secret: str
     admitted: str
 
 
 class PeerKeys(NamedTuple):
-    """What whoever connects must know: the hub's public key, and its own pair."""
+    """The keys that a peer needs to connect: the hub's public key, and its own pair."""
 
     server: str
     public: str

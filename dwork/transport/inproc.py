@@ -9,7 +9,7 @@ from dwork.transport import HUB, Peer
 
 
 class Inproc:
-    """One end; `peers` maps each peer to its end and the name by which it knows this one."""
+    """One end; `peers` maps each peer to its end, and to this end's name there."""
 
     descriptors: tuple[int, ...] = ()
 
@@ -19,7 +19,7 @@ class Inproc:
         self._lost: list[Peer] = []
 
     def connect(self, hub: Inproc, name: Peer) -> None:
-        """Make this the worker's or client's end, known to the hub's end by name."""
+        """Make this a worker's or client's end, which the hub's end knows as `name`."""
         self.peers[HUB] = (hub, name)
         hub.peers[name] = (self, HUB)
 

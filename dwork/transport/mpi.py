@@ -1,14 +1,14 @@
 """The transport over MPI: rank 0 is the hub, the other ranks are workers. The only module that imports mpi4py.
 
-MPI cannot be slept on: a blocking receive keeps a core busy under every MPI (measured: 98 to 100 %). So it is looked
-at, with naps between: short ones at first after a frame, since the next is often on its way, longer ones later. No
-look is made without a nap: spinning takes the core that a task could have. Where ranks are many times as many as cores
-their looks alone would keep all cores busy, so all but the hub nap as many times as long.
+MPI offers no way to sleep until a message arrives: a blocking receive keeps a core busy under every MPI (measured: 98
+to 100 %). So MPI is polled, with naps between: short ones right after a frame, since the next is often on its way,
+longer ones later. There is never a poll without a nap: spinning takes the core that a task could use. When a node has
+many more ranks than cores, polling alone would keep all cores busy, so all ranks but the hub nap longer by that ratio.
 
-Ranks can die. Where MPI tells of it (ULFM), so does `lost`; elsewhere the hub finds one silent, and says so with
-`drop`. A silent one may only have been stopped: nothing is sent to it until a frame of it arrives. One that is silent
-still when the ranks part counts as dead. Once there are dead ones nobody enters MPI_Finalize, which would wait for
-them: the ranks part as usual, and then end without it.
+Ranks can die. Where MPI reports it (ULFM), `lost` returns the dead rank; elsewhere the hub notices that a rank is
+silent, and calls `drop`. A silent rank may only have been suspended: nothing is sent to it until a frame of it arrives.
+A rank that is still silent when the ranks part counts as dead. With a dead rank no rank enters MPI_Finalize, which
+would wait for the dead one: the ranks part as usual, and then end without it.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from dwork.transport import HUB, Peer
 if TYPE_CHECKING:
     from mpi4py import MPI
 
-#: Naps in seconds, the n-th after a frame and on: when somebody waits for what may come, and when all have work.
+#: (n, seconds): the nap from the n-th after a frame on; HURRIED when the next frame is waited for, RELAXED when not.
 HURRIED = ((0, 0.00005), (12, 0.00025), (400, 0.0005), (1500, 0.001), (4500, 0.01))
 RELAXED = ((0, 0.00005), (12, 0.001), (3500, 0.01))
 #: The nap while the ranks part at the end.
 PARTING = 0.001
 #: The longest nap of ranks that crowd their node.
 CROWDED = 0.05
-#: Seconds that a hub waits for ranks to part, when it has lost some, and when it knows of no death. A launcher that
-#: lets others live on may tell of none, and whoever has nothing to do any more is not missed.
+#: Seconds that a hub waits for ranks to part: when it has lost some, and when it knows of no death. A launcher that
+#: lets the other ranks continue may report no death, and the silence of a rank without work is not noticed.
 PATIENCE = 10.0
 SILENCE = 60.0
-#: Seconds that it waits for those alone that were silent before.
+#: Seconds that a hub waits when only ranks that were silent before are missing.
 LATE = 2.0
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
-#: Frames that one `receive` returns at the most, so that no peer keeps the others waiting.
+#: The most frames that one `receive` returns, so that no peer keeps the others waiting.
 AT_ONCE = 256
 
-#: Tags: of frames, of the empty message with which an end parts, and of a worker's word that it has parted.
+#: Tags: of frames, of the message with which an end parts, and of a worker's message that it has parted.
 TAG, LAST, GONE = 0, 1, 2
 
-#: Where launchers say how many processes they have started, and which one this is.
+#: The variables in which launchers put the number of processes that they have started, and the rank of this one.
 SIZES = (
     "OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "MPI_LOCALNRANKS", "SLURM_STEP_NUM_TASKS", "MV2_COMM_WORLD_SIZE", "PALS_SIZE",
     "ALPS_APP_PE_COUNT", "JSM_NAMESPACE_SIZE", "FLUX_JOB_SIZE",
@@ -59,7 +59,7 @@ RANKS = (
     "JSM_NAMESPACE_RANK", "FLUX_TASK_RANK",
 )  # fmt: skip
 
-#: What to do when they do not.
+#: What to do when the launcher and the MPI library do not match.
 _USE = (
     "the launcher belongs to another MPI. Use that library's own mpirun, or srun --mpi=pmi2 (MPICH) or pmix "
     "(Open MPI). Nothing was run"
@@ -67,9 +67,10 @@ _USE = (
 
 
 def launched() -> tuple[int, str]:
-    """How many processes the launcher says it has started, and the variable that says so; (0, "") without one.
+    """Return the number of processes that the launcher has started, and the variable that contains it.
 
-    SLURM_NTASKS must not be asked: it is set in a batch script, where one process is right.
+    (0, "") without a launcher. SLURM_NTASKS does not count: it is also set in a batch script, where one process is
+    right.
     """
     best = (0, "")
     for name in SIZES:
@@ -82,22 +83,22 @@ def launched() -> tuple[int, str]:
 
 
 def rank_hint() -> int | None:
-    """Which rank this process is, if the launcher says so; good for messages before MPI is up, not for more."""
+    """Return this process's rank by the launcher's variables, if set; only for messages before MPI is initialized."""
     names = (*RANKS, "SLURM_PROCID") if "SLURM_STEP_NUM_TASKS" in os.environ else RANKS
     return next((int(os.environ[name]) for name in names if os.environ.get(name, "").isdecimal()), None)
 
 
 def start() -> MPI.Intracomm:
-    """Bring MPI up and return its world; UsageError when there is none, or when it is not that of the launcher."""
+    """Initialize MPI and return MPI_COMM_WORLD; UsageError without an MPI library, or when it is not the launcher's."""
     n, evidence = launched()
     try:
         import mpi4py
 
-        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True  # to look first, and leave as if we had not
+        mpi4py.rc.initialize, mpi4py.rc.finalize = False, True  # check before MPI_Init; finalize at exit as usual
         from mpi4py import MPI
 
-        if n > 1 and _is_strange_to_pmix(MPI.Get_library_version(), os.environ):  # it would end the job with no word
-            raise UsageError(f"{n} processes ({evidence}) are started as PMIx does it, which {library()} lacks: {_USE}")
+        if n > 1 and _lacks_pmix(MPI.Get_library_version(), os.environ):  # MPI_Init would end the job without a message
+            raise UsageError(f"{n} processes ({evidence}) were started through PMIx, which {library()} lacks: {_USE}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # mpi4py's own check, which misses srun; ours is below
             MPI.Init_thread(MPI.THREAD_MULTIPLE)
@@ -106,19 +107,20 @@ def start() -> MPI.Intracomm:
         raise UsageError(f"no MPI library: {reason}; pip install mpich, or load your site's MPI module") from None
     if MPI.COMM_WORLD.size == 1 and n > 1:
         raise UsageError(
-            f"the launcher has started {n} processes ({evidence}), but each is alone in its MPI ({library()}): {_USE}"
+            f"the launcher has started {n} processes ({evidence}), but each is alone in its MPI world ({library()}): "
+            f"{_USE}"
         )
     return MPI.COMM_WORLD
 
 
-def _is_strange_to_pmix(version: str, environ: Mapping[str, str]) -> bool:
-    """Whether this is an MPICH that was built without it, and nothing else is there to tell it of the other ranks."""
+def _lacks_pmix(version: str, environ: Mapping[str, str]) -> bool:
+    """Whether this is an MPICH built without PMIx, started by a launcher that offers nothing but PMIx."""
     is_mpich = version.startswith("MPICH Version") and "MPICH configure:" in version
     return is_mpich and "pmix" not in version and "PMIX_RANK" in environ and "PMI_RANK" not in environ
 
 
 def library() -> str:
-    """What the MPI library calls itself."""
+    """Return the name and version of the MPI library, as it reports them."""
     from mpi4py import MPI
 
     first = MPI.Get_library_version().replace("\0", "").split("\n")[0].split(",")[0]
@@ -126,7 +128,7 @@ def library() -> str:
 
 
 class Mpi:
-    """One rank's end."""
+    """The end of one rank."""
 
     descriptors: tuple[int, ...] = ()
 
@@ -145,20 +147,20 @@ class Mpi:
         self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
         self._dead: set[int] = set()
         self._silent: set[int] = set()
-        self._doubts = False  # there were silent ones
-        self._stalled: list[tuple[MPI.Request, bytes, int]] = []  # what these have not received; MPI may still read it
+        self._had_silent = False  # some rank was silent at some time
+        self._stalled: list[tuple[MPI.Request, bytes, int]] = []  # sends to silent ranks; MPI may still read the frames
         self._lost: list[Peer] = []
         self._is_closed = False
-        self.is_whole = True  # no rank has died; else the process must end without Python's clean-up, which finalizes
+        self.is_whole = True  # no rank has died; if False, the process must skip Python's clean-up, which finalizes MPI
 
     @property
     def peers(self) -> list[Peer]:
-        """At the hub: all the workers that are neither silent nor known to be dead."""
+        """HUB at a worker; at the hub all ranks that are neither silent nor known to be dead."""
         return [rank for rank in self._ranks if rank not in self._dead | self._silent] if self._is_hub else [HUB]
 
     @property
     def dead(self) -> frozenset[int]:
-        """The ranks of which MPI says that they are dead."""
+        """The ranks known, or assumed, to be dead."""
         return frozenset(self._dead)
 
     def send(self, peer: Peer, frame: bytes) -> None:
@@ -168,7 +170,7 @@ class Mpi:
         try:
             request = self._comm.Isend([frame, self._mpi.BYTE], rank, TAG)
             if len(frame) >= LARGE and not self._is_hub:
-                request.Wait()  # the hub never waits for us in turn, so this ends
+                request.Wait()  # no deadlock: the hub never waits for a worker
             elif not request.Test():
                 self._leaving.append((request, frame, rank))
         except self._mpi.Exception as error:
@@ -176,9 +178,9 @@ class Mpi:
         self._awake()
 
     def flush(self, seconds: float) -> None:
-        """Wait, for so long at the most, until all has left that was sent: MPI moves nothing while nobody calls it.
+        """Wait at most `seconds` until all sent frames have left: MPI makes progress only when it is called.
 
-        What has come meanwhile is gone.
+        Frames that arrive meanwhile are discarded.
         """
         until = time.monotonic() + seconds
         while self._leaving and time.monotonic() < until:
@@ -209,7 +211,7 @@ class Mpi:
         self._naps = 0
 
     def _fails(self, error: Any) -> None:
-        """MPI says that a rank is dead: find out which. TransportError when it is the hub."""
+        """Find out which rank is dead after an error of MPI. TransportError when it is the hub."""
         if not self._is_hub:
             raise TransportError(f"the hub is gone: {error.Get_error_string()}") from None
         try:
@@ -225,20 +227,20 @@ class Mpi:
 
     def drop(self, peer: Peer) -> None:
         rank = int(peer)  # type: ignore[call-overload]
-        self._doubts = True
+        self._had_silent = True
         if rank not in self._dead:
             self._silent.add(rank)
             self._stalled += [entry for entry in self._leaving if entry[2] == rank]
             self._leaving = deque(entry for entry in self._leaving if entry[2] != rank)
 
     def _hear(self, rank: int) -> None:
-        """A silent rank says something."""
+        """Resume sending to a silent rank: a frame of it has arrived."""
         self._silent.discard(rank)
         self._leaving += [entry for entry in self._stalled if entry[2] == rank]
         self._stalled = [entry for entry in self._stalled if entry[2] != rank]
 
     def bury(self, peer: Peer) -> None:
-        """A rank is dead, or as good as that."""
+        """Count a rank as dead."""
         rank = int(peer)  # type: ignore[call-overload]
         self.drop(rank)
         self._silent.discard(rank)
@@ -251,7 +253,7 @@ class Mpi:
 
     def nap(self, hurry: bool = True) -> float:
         try:
-            # Twice: a look makes MPI take in what has arrived, and only the next one tells of it.
+            # Twice: one probe makes MPI process what has arrived, and only the next one finds it.
             if self._comm.Iprobe(self._source, TAG) or self._comm.Iprobe(self._source, TAG):
                 return 0.0
         except self._mpi.Exception as error:
@@ -264,28 +266,29 @@ class Mpi:
         return nap if self._crowd == 1 else max(nap, min(nap * self._crowd, CROWDED))
 
     def part(self, farewell: bytes = b"") -> None:
-        """As `close`; when MPI is broken the process must end without Python's clean-up (`is_whole`)."""
+        """Close; when MPI fails, set `is_whole` to False: the process must end without Python's clean-up."""
         try:
             self.close(farewell)
         except TransportError:
             self.is_whole = False
 
     def close(self, farewell: bytes = b"") -> None:
-        """Part from the others, each with a last message, empty if none is known to be dead; leave MPI, unless some is.
+        """Exchange last messages with the other ranks, then finalize MPI unless some rank is dead.
 
-        farewell: a frame for a rank that was silent when all others were sent home, and comes back meanwhile.
+        The last message is empty when no rank is known to be dead. farewell: a frame for a rank that was silent when
+        the others were dismissed, and is heard again meanwhile.
 
-        MPI_Finalize wants no message left behind, and an MPI that is left without it ends the whole job. It also spins
-        until all ranks are there: so one waits here, with naps, until the hub parts.
+        MPI_Finalize requires that all messages are received, and a process that exits without it ends the whole job. It
+        also spins until all ranks have entered it: so each rank waits here, with naps, until the hub parts.
         """
         if self._is_closed:
             return
         self._is_closed = True
-        if self._is_hub:  # when all have parted, or are dead: it tells those who live whether there are dead ones
+        if self._is_hub:  # it waits until each rank has parted or is dead, then tells the living whether any is dead
             self._see_off(LAST, self._ranks, farewell=farewell)
             self._part()
-            # That this has arrived is told by whoever receives it, and who finalizes tells nobody anything any more:
-            # with 128 ranks some waited for ever. So the hub goes last, when all have said that they know.
+            # A receiver acknowledges this message only while it calls MPI, so not once it is in MPI_Finalize: with 128
+            # ranks some waited for ever. So the hub finalizes last, when all ranks have confirmed.
             self._see_off(GONE, self._ranks, time.monotonic() + PATIENCE)
         else:
             self._part()
@@ -298,19 +301,19 @@ class Mpi:
         self._dead.update(self._ranks)  # nothing more is sent
 
     def _part(self) -> None:
-        """Say the last word to all who live. Issend: it is done when it has arrived, not when it has left."""
+        """Send the last message to all living ranks. Issend: it completes when received, not when sent."""
         last = b"\1" if self._dead else b""
         for rank in self._ranks:
             if rank not in self._dead:
                 self._leaving.append((self._comm.Issend([last, self._mpi.BYTE], rank, LAST), last, rank))
 
     def _see_off(self, tag: int, ranks: Iterable[int], until: float = math.inf, farewell: bytes = b"") -> None:
-        """Wait until all of these have said this, and until what was sent has left; or all but the dead have."""
+        """Wait until each of these ranks has sent a message with this tag or is dead, and all our sends have left."""
         parted: set[int] = set()
         begin = time.monotonic()
         while time.monotonic() < until:
             silent = set(self._silent)
-            self.receive()  # too late to be answered
+            self.receive()  # discarded: too late to be answered
             for rank in silent - self._silent - self._dead:
                 self.send(rank, farewell)
             try:
@@ -326,17 +329,17 @@ class Mpi:
             if not awaited and not self._leaving:
                 return
             if self._is_hub and time.monotonic() > begin + self._patience(awaited):
-                for rank in awaited:  # who does not part is dead, too
+                for rank in awaited:  # a rank that does not part counts as dead
                     self.bury(rank)
                 return
             time.sleep(self._stretched(PARTING))
 
     def _patience(self, awaited: set[int]) -> float:
-        """Seconds that the hub waits for these to part, and for what it has sent to leave."""
+        """Return the seconds that the hub waits for these ranks to part, and for its sends to leave."""
         if not self._leaving and awaited <= self._silent:
             return LATE
-        return PATIENCE if self._dead or self._doubts else SILENCE
+        return PATIENCE if self._dead or self._had_silent else SILENCE
 
     def abort(self, status: int) -> None:
-        """End all ranks at once: something is broken."""
+        """End all ranks at once with this exit status, after an error that cannot be handled."""
         self._comm.Abort(status)

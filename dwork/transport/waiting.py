@@ -8,19 +8,19 @@ from collections.abc import Sequence
 
 from dwork.transport import Transport
 
-#: Seconds that a sleep lasts at the most: what the system takes has a limit, and peers may ask for more.
+#: The longest sleep in seconds: the system limits what it accepts, and peers may request more.
 LONGEST = 3600.0
 
 _EPOCH = time.time() - time.monotonic()
 
 
 def clock() -> float:
-    """Seconds since the epoch, from a clock that is never set back."""
+    """Return seconds since the epoch, by a clock that is never set back."""
     return _EPOCH + time.monotonic()
 
 
 def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: float, hurry: bool = True) -> None:
-    """Return when a frame has come or may have, when one of descriptors is readable, or at `until`.
+    """Sleep until a frame has or may have arrived, one of `descriptors` is readable, or the clock reaches `until`.
 
     hurry: as for Transport.nap.
     """

@@ -1,8 +1,8 @@
-"""Messages to frames and back. The only module that knows protobuf; proto/dwork.proto is the protocol's manual.
+"""Convert messages to frames and back. The only module that uses protobuf; proto/dwork.proto is the protocol's manual.
 
 `encode` takes any message. `decode_request` is for a hub, `decode_reply` for a worker or client: the same type may
-mean different things in the two directions. Both raise WireError, with a reason fit for the peer, for anything that
-is not a message or that its type forbids; they raise nothing else, whatever the bytes.
+mean different things in the two directions. Whatever the bytes, both raise only WireError: for a frame that is not a
+message, or that breaks the rules of its type. The error's text can be sent to the peer.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dwork.core.task import PLAIN, Assigned, Command, Options, Result, Task, Tas
 from dwork.core.text import printable
 from dwork.transport._pb.dwork_pb2 import QueryMsg, TaskMsg
 
-#: What a request must and must not have, by type.
+#: The fields that a request must have, and those that it must not have, by type.
 _RULES: dict[int, tuple[tuple[str, ...], tuple[str, ...]]] = {
     QueryMsg.Create: (("task",), ("name", "n", "location")),
     QueryMsg.Steal: (("location",), ("task", "name")),
@@ -99,7 +99,7 @@ def _get_command(pb: Any, name: str) -> Command:
     return tuple(map(os.fsdecode, pb.argument)) or (None if pb.join else name)
 
 
-#: The columns of Results, in the order of the fields of Result behind `task`.
+#: The columns of Results, in the order of Result's fields after `task`.
 _COLUMNS = ("attempt", "exit_status", "signal", "started", "seconds", "user", "system", "max_rss")
 
 
@@ -118,9 +118,9 @@ def _put_results(results: tuple[Result, ...], out: Any) -> None:
                     text.stdout_sent, text.stderr_sent = texts[3]
 
 
-#: What Result holds when it has no text, for as many rows as one likes.
+#: The values of Result's text fields without text, for any number of rows.
 _NO_TEXTS = (repeat(""), repeat(b""), repeat(b""), repeat(()))
-#: A Result from a row of all its fields: half the time of calling Result.
+#: Makes a Result of a row of all its fields, in half the time of calling Result.
 _new_result = partial(tuple.__new__, Result)
 
 
@@ -166,23 +166,23 @@ def _get_native(q: Any) -> m.Native | None:
     held = None
     if q.compare:
         if len(q.ids) != len(q.attempts):
-            raise WireError("ids and attempts of what is in hand must be as many")
+            raise WireError("ids and attempts of the held tasks must have the same length")
         held = tuple(zip(q.ids, q.attempts, strict=True))
     has = Resources(q.has.cores, q.has.memory, q.has.gpus) if q.HasField("has") else None
     return m.Native(q.slots, q.wait, q.sequence, held, q.hello, q.beat, has)
 
 
 def _text(value: Any) -> str:
-    """A string field; protobuf hands out bytes when they are not UTF-8."""
+    """Return a string field; protobuf returns bytes when they are not UTF-8."""
     if not isinstance(value, str):
         raise WireError("names and locations must be UTF-8")
     return value
 
 
 def _readable(text: str) -> str:
-    """Text for people as a string field can hold it: bytes that are no text are written out, as `\\xff`.
+    """Return text for display that fits into a string field: bytes that are not text are escaped, as `\\xff`.
 
-    What cannot be sent would end the peer, and with it every worker that comes to the same task.
+    Text that cannot be sent would end this process, and every worker that gets the same task after it.
     """
     if text.isascii():
         return text
@@ -419,12 +419,12 @@ _ENCODERS: dict[type, tuple[int, Callable[[Any, Any], None]]] = {
     m.Recall: (QueryMsg.Recall, _recall),
     m.Cancel: (QueryMsg.Cancel, _cancel),
     m.Output: (QueryMsg.Output, _output),
-    m.Control: (QueryMsg.Cancel, _control),  # or another of its verbs
+    m.Control: (QueryMsg.Cancel, _control),  # which sets the type for its verb
 }
 
 
 def encode(message: m.Message) -> bytes:
-    """The frame of a message. A name that is not Unicode is a WireError: only commands may hold any bytes."""
+    """Return the frame of a message. WireError for a name that is not Unicode: only commands may contain any bytes."""
     type_, put = _ENCODERS[type(message)]
     q: Any = QueryMsg()
     q.type = type_
@@ -479,7 +479,7 @@ def _execution(q: Any) -> m.Execution:
 
 def _one_output(q: Any) -> m.Output:
     if len(q.ids) not in (1, 3) or q.stream not in (1, 2):
-        raise WireError("Output must tell a task, or task, attempt and position, in ids, and stream 1 or 2")
+        raise WireError("Output must have a task, or task, attempt and position, in ids, and stream 1 or 2")
     task, attempt, position = q.ids if len(q.ids) == 3 else (q.ids[0], 0, 0)
     return m.Output(_text(q.location), task, q.stream, q.data, attempt, position if attempt else 0)
 
@@ -487,7 +487,7 @@ def _one_output(q: Any) -> m.Output:
 def _one_beat(q: Any) -> m.Beat:
     native = _get_native(q)
     if native is None:
-        raise WireError("Beat must tell 1 slot or more")
+        raise WireError("Beat must have at least 1 slot")
     return m.Beat(_text(q.location), native)
 
 
@@ -499,7 +499,7 @@ def _one_list(q: Any) -> m.List:
 
 def _one_read(q: Any) -> m.Read:
     if len(q.ids) != 3 or q.stream not in (1, 2):
-        raise WireError("Read must tell task, attempt and piece in ids, and stream 1 or 2")
+        raise WireError("Read must have task, attempt and position in ids, and stream 1 or 2")
     task, attempt, position = q.ids
     return m.Read(task, attempt, q.stream, position)
 
@@ -542,7 +542,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
     ),
     QueryMsg.Exit: lambda q: m.Exit(answers=q.answers),
     QueryMsg.Answer: lambda q: m.Answer(q.data, q.ids[0] if q.ids else None),
-    QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answers Error, and does not say why", q.answers),
+    QueryMsg.Error: lambda q: m.Error(_text(q.error) or "the hub answered Error without a reason", q.answers),
     QueryMsg.Welcome: lambda q: m.Welcome(
         _text(q.server), q.wants_output, _text(q.connection), q.output_limit, q.beat, q.again, _execution(q)
     ),
@@ -554,7 +554,7 @@ _REPLIES: dict[int, Callable[[Any], m.Message]] = {
 
 
 def decode_request(frame: bytes) -> m.Message:
-    """The message of a frame that came to a hub."""
+    """Return the message of a frame that a hub has received. WireError when it is not a valid request."""
     q = _parse(frame)
     try:
         _check_fields(q)
@@ -564,7 +564,7 @@ def decode_request(frame: bytes) -> m.Message:
 
 
 def decode_reply(frame: bytes) -> m.Message:
-    """The message of a frame that came from a hub."""
+    """Return the message of a frame that a hub has sent. WireError when it is not a valid reply."""
     return _convert(_REPLIES, _parse(frame))
 
 
@@ -575,13 +575,13 @@ def _parse(frame: bytes) -> Any:
         raise WireError(f"these {len(frame)} bytes are not a QueryMsg") from None
     if not q.HasField("type"):
         raise WireError("the type of this QueryMsg is missing or unknown")
-    if not q.IsInitialized():  # the parser lets it pass
+    if not q.IsInitialized():  # the parser accepts it
         raise WireError(f"this QueryMsg lacks {q.FindInitializationErrors()[0]}")
     return q
 
 
 def _check_fields(q: Any) -> None:
-    """WireError unless a request has what its type must have, and nothing that it must not."""
+    """Raise WireError when a request lacks a field that its type must have, or has one that it must not have."""
     must, must_not = _RULES.get(q.type, ((), ()))
     name = QueryMsg.Type.Name(q.type)
     for wanted in must:
@@ -601,5 +601,5 @@ def _has(q: Any, field: str) -> bool:
 def _convert(table: dict[int, Callable[[Any], m.Message]], q: Any) -> m.Message:
     make = table.get(q.type)
     if make is None:
-        raise WireError(f"{QueryMsg.Type.Name(q.type)} does not go this way")
+        raise WireError(f"{QueryMsg.Type.Name(q.type)} cannot be sent in this direction")
     return make(q)

@@ -1,12 +1,12 @@
 """The transport over ZeroMQ: a ROUTER at the hub, a DEALER at workers, both with the empty frame that REQ sends.
 
-High-water marks. Nothing is dropped in silence: a ROUTER that must route (ROUTER_MANDATORY) says when a peer is gone
-or does not read, and such a peer is counted as lost; a DEALER that cannot send waits, up to `patience`. The marks
-are low, since a worker's output comes in large pieces and must queue in its temporary file, not in our memory.
+High-water marks. No frame is dropped silently: with ROUTER_MANDATORY a ROUTER reports a peer that is gone or does not
+read, and such a peer counts as lost; a DEALER that cannot send waits, up to `patience`. The marks are low, since a
+worker's output comes in large pieces and must queue in its temporary file, not in our memory.
 
-Keys. A hub with keys speaks CURVE: all is encrypted, a peer must know the hub's public key to say anything at all, and
-the hub asks itself (ZAP, RFC 27) whether the peer's own key is the one that it gave out. These questions come from
-ZeroMQ's own thread over a socket that is looked after with the others.
+Keys. A hub with keys uses CURVE: everything is encrypted, a peer needs the hub's public key to send anything, and the
+hub checks (ZAP, RFC 27) that the peer's own key is the one that it has issued. The requests for these checks come from
+ZeroMQ's own thread, over a socket that is polled with the others.
 """
 
 from __future__ import annotations
@@ -21,20 +21,20 @@ from dwork.core.errors import TransportError, UsageError
 from dwork.transport import HUB, LARGEST_FRAME, Peer
 from dwork.transport.curve_keys import HubKeys, PeerKeys
 
-#: Messages that may queue for one peer, either way.
+#: The most messages that queue for one peer, in each direction.
 HIGH_WATER: Final = 64
-#: Answers that a peer may leave unread; a worker has a few, a client one.
+#: The most answers that a peer may leave unread; a worker has a few unread, a client one.
 UNREAD: Final = 1000
 #: Milliseconds that a close may take to send what is queued.
 LINGER: Final = 2000
 #: Milliseconds between ZeroMQ's own heartbeats, and of silence after which it reconnects.
 HEARTBEAT, SILENCE = 5000, 20000
-#: Frames that one `receive` returns at the most.
+#: The most frames that one `receive` returns.
 AT_ONCE: Final = 256
 
 
 def make_keys() -> tuple[HubKeys, PeerKeys]:
-    """New keys for a run."""
+    """Return new keys for a run."""
     server, server_secret = (key.decode() for key in zmq.curve_keypair())
     public, secret = (key.decode() for key in zmq.curve_keypair())
     return HubKeys(server_secret, public), PeerKeys(server, public, secret)
@@ -48,7 +48,7 @@ def _prepare(socket: zmq.Socket[bytes], *addresses: str) -> None:
     socket.set(zmq.HEARTBEAT_TIMEOUT, SILENCE)
     socket.set(zmq.RECONNECT_IVL, 100)
     socket.set(zmq.RECONNECT_IVL_MAX, 2000)
-    # By its name a host is reached over IPv4: ZeroMQ tries one address only, and hubs listen on IPv4.
+    # Host names resolve to IPv4: ZeroMQ tries one address only, and hubs listen on IPv4.
     socket.ipv6 = any("[" in address for address in addresses)
 
 
@@ -57,7 +57,7 @@ def _has_frames(socket: zmq.Socket[bytes]) -> bool:
 
 
 class Router:
-    """The hub's end: bound to an address; peers are told apart by the identity that ZeroMQ gives them."""
+    """The hub's end, bound to its addresses; a peer is the identity that ZeroMQ assigns to it."""
 
     def __init__(self, *addresses: str, keys: HubKeys | None = None) -> None:
         self._context = zmq.Context()
@@ -77,10 +77,10 @@ class Router:
                 self.close()
                 if error.errno == zmq.EADDRINUSE:
                     raise UsageError(
-                        f"cannot listen on {address}: it is in use; choose another with -p or --port"
+                        f"cannot listen on {address}: it is in use; choose another port with -p or --port"
                     ) from None
                 reason = (error.strerror or "").partition(" (addr=")[0]
-                raise UsageError(f"cannot listen on {address}: {reason}; choose another with --bind") from None
+                raise UsageError(f"cannot listen on {address}: {reason}; choose another address with --bind") from None
             self.addresses.append(str(self._socket.get_string(zmq.LAST_ENDPOINT)).rstrip("\0"))
         sockets = [self._socket] if self._door is None else [self._socket, self._door]
         self.descriptors: tuple[int, ...] = tuple(int(each.fd) for each in sockets)
@@ -95,18 +95,18 @@ class Router:
         self._socket.set_string(zmq.ZAP_DOMAIN, "dwork")
 
     def _answer_door(self) -> None:
-        """Let in whoever has the key that was given out."""
+        """Answer ZAP's requests: admit the peers that have the issued key."""
         assert self._door is not None
         while _has_frames(self._door):
             version, request, _domain, _address, _identity, mechanism, *credentials = self._door.recv_multipart()
             admitted = mechanism == b"CURVE" and credentials == [self._admitted]
-            code, text = (b"200", b"OK") if admitted else (b"400", b"this key is not known here")
+            code, text = (b"200", b"OK") if admitted else (b"400", b"unknown key")
             self._door.send_multipart([version, request, code, text, b"", b""])
 
     def send(self, peer: Peer, frame: bytes) -> None:
         try:
             self._socket.send_multipart([peer, b"", frame], zmq.NOBLOCK)  # type: ignore[list-item]
-        except zmq.ZMQError:  # gone (EHOSTUNREACH), or it does not read what it is sent (EAGAIN)
+        except zmq.ZMQError:  # the peer is gone (EHOSTUNREACH), or does not read (EAGAIN)
             self._lost.append(peer)
 
     def receive(self) -> list[tuple[Peer, bytes]]:
@@ -120,7 +120,7 @@ class Router:
                 parts = self._socket.recv_multipart(zmq.NOBLOCK)
             except zmq.Again:
                 break
-            # Whoever sends no delimiter, or several parts, gets an Error for an empty frame: it is no QueryMsg.
+            # Without a delimiter, or with several parts, the frame is taken as empty: the peer gets an Error for that.
             frames.append((parts[0], parts[2] if len(parts) == 3 and not parts[1] else b""))
         return frames
 
@@ -129,7 +129,7 @@ class Router:
         return lost
 
     def drop(self, peer: Peer) -> None:
-        pass  # it may come back
+        pass  # the peer may come back
 
     def nap(self, hurry: bool = True) -> float:
         waiting = _has_frames(self._socket) or (self._door is not None and _has_frames(self._door))
@@ -145,8 +145,8 @@ class Router:
 class Dealer:
     """A worker's or client's end, connected to one address.
 
-    keys: what a hub that has keys asks for. patience: seconds that `send` may wait for room. linger: milliseconds that
-    `close` may take to send what is queued.
+    keys: required by a hub that has keys. patience: seconds that `send` may wait for space in the queue. linger:
+    milliseconds that `close` may take to send what is queued.
     """
 
     def __init__(
@@ -166,14 +166,14 @@ class Dealer:
             self._socket.connect(address)
         except zmq.ZMQError:
             self.close()
-            raise UsageError(f"{address!r} is no address of a hub; write tcp://HOST:PORT") from None
+            raise UsageError(f"{address!r} is not a hub address; write tcp://HOST:PORT") from None
         self.descriptors: tuple[int, ...] = (int(self._socket.fd),)
 
     def send(self, peer: Peer, frame: bytes) -> None:
         try:
             self._socket.send_multipart([b"", frame])
         except zmq.Again:
-            raise TransportError(f"the hub at {self._address} takes nothing any more") from None
+            raise TransportError(f"the hub at {self._address} accepts no more messages") from None
 
     def receive(self) -> list[tuple[Peer, bytes]]:
         frames: list[tuple[Peer, bytes]] = []
@@ -194,7 +194,7 @@ class Dealer:
         return 0.0 if _has_frames(self._socket) else math.inf
 
     def wait(self, seconds: float) -> bool:
-        """Sleep until something has come; False when nothing has in so many seconds."""
+        """Sleep until a frame arrives; return False when none has within `seconds`."""
         return bool(self._socket.poll(max(1, math.ceil(seconds * 1000))))
 
     def close(self) -> None:

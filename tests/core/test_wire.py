@@ -468,7 +468,7 @@ RUBBISH = {
     "a task without a name": (bytes.fromhex("080012021200"), "lacks task.0..name"),
     "a length beyond the end": (bytes.fromhex("080012ffffffff07"), "not a QueryMsg"),
     "a packed column beyond the end": (bytes.fromhex("0802b201ffffffff0f"), "not a QueryMsg"),
-    "a reply's type": (b"\x08\x10", "Welcome does not go this way"),
+    "a reply's type": (b"\x08\x10", "Welcome cannot be sent in this direction"),
 }
 
 
@@ -520,21 +520,21 @@ def test_a_plain_transfer_of_unequal_columns_is_refused(names: int, ids: int, at
 
 
 @pytest.mark.parametrize(("ids", "stream"), [((), 1), ((1, 1), 1), ((1, 1, 1, 1), 1), ((1, 1, 1), 0), ((1, 1, 1), 3)])
-def test_read_must_tell_one_piece_and_a_stream(ids: tuple[int, ...], stream: int) -> None:
+def test_read_must_have_one_position_and_a_stream(ids: tuple[int, ...], stream: int) -> None:
     q = QueryMsg(type=QueryMsg.Read, ids=ids, stream=stream)
-    with pytest.raises(WireError, match="task, attempt and piece in ids, and stream 1 or 2"):
+    with pytest.raises(WireError, match="task, attempt and position in ids, and stream 1 or 2"):
         wire.decode_request(q.SerializeToString())
 
 
 def test_a_beat_must_come_from_a_worker_with_slots() -> None:
-    with pytest.raises(WireError, match="1 slot or more"):
+    with pytest.raises(WireError, match="at least 1 slot"):
         wire.decode_request(QueryMsg(type=QueryMsg.Beat, location="w", slots=0).SerializeToString())
 
 
 @pytest.mark.parametrize(("ids", "attempts"), [((1,), ()), ((), (1,)), ((1, 2), (1,))])
-def test_what_is_in_hand_must_be_told_with_its_attempts(ids: tuple[int, ...], attempts: tuple[int, ...]) -> None:
+def test_held_tasks_must_come_with_their_attempts(ids: tuple[int, ...], attempts: tuple[int, ...]) -> None:
     q = QueryMsg(type=QueryMsg.Steal, location="w", slots=1, compare=True, ids=ids, attempts=attempts)
-    with pytest.raises(WireError, match="must be as many"):
+    with pytest.raises(WireError, match="must have the same length"):
         wire.decode_request(q.SerializeToString())
 
 
@@ -547,7 +547,7 @@ def test_output_must_tell_one_task_and_a_stream(ids: tuple[int, ...], stream: in
 
 @pytest.mark.parametrize("kind", ["NotFound", "Error", "Welcome", "Recall", "Answer"])
 def test_a_reply_does_not_go_to_a_hub(kind: str) -> None:
-    with pytest.raises(WireError, match=f"{kind} does not go this way"):
+    with pytest.raises(WireError, match=f"{kind} cannot be sent in this direction"):
         wire.decode_request(QueryMsg(type=QueryMsg.Type.Value(kind)).SerializeToString())
 
 
@@ -556,7 +556,7 @@ def test_a_reply_does_not_go_to_a_hub(kind: str) -> None:
     ["Create", "Steal", "Complete", "Lookup", "Output", "Retry", "Hold", "Release", "Beat", "List", "Show", "Read"],
 )
 def test_a_request_does_not_go_to_a_worker(kind: str) -> None:
-    with pytest.raises(WireError, match=f"{kind} does not go this way"):
+    with pytest.raises(WireError, match=f"{kind} cannot be sent in this direction"):
         wire.decode_reply(QueryMsg(type=QueryMsg.Type.Value(kind)).SerializeToString())
 
 

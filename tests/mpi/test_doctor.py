@@ -102,5 +102,5 @@ def test_a_library_without_pmix_says_so_before_mpi_ends_the_job(
     pmix = {"OMPI_COMM_WORLD_SIZE": "2", "OMPI_COMM_WORLD_RANK": "0", "PMIX_RANK": "0"}
     ran = run(sys.executable, "-m", "dwork.pool", "tasks.txt", **pmix)
     assert ran.code == 2
-    assert "2 processes (OMPI_COMM_WORLD_SIZE=2) are started as PMIx does it, which MPICH" in ran.err
+    assert "2 processes (OMPI_COMM_WORLD_SIZE=2) were started through PMIx, which MPICH" in ran.err
     assert len(ran.own_err) == 1 and "Abort" not in ran.err

@@ -135,7 +135,7 @@ def test_a_taken_port_is_avoided_unless_it_was_asked_for(run: Callable, tmp_path
         taken.listen()
         ran = run(*POOL, "--port", taken.getsockname()[1], "tasks.txt")
         assert ran.code == 2
-        assert "it is in use; choose another with -p or --port" in ran.err
+        assert "it is in use; choose another port with -p or --port" in ran.err
     with socket.socket() as usual:
         usual.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):  # somebody else has it: as well

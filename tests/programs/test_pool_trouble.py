@@ -63,7 +63,7 @@ def test_a_wrong_address_to_listen_on_is_told_as_such(run: Callable, tmp_path: P
     (tmp_path / "tasks.txt").write_text("true\n")
     ran = run(*POOL, "--bind", "nohost", "tasks.txt")
     assert ran.code == 2
-    assert ran.own_err == ["dwork: cannot listen on tcp://nohost:*: No such device; choose another with --bind"]
+    assert ran.own_err == ["dwork: cannot listen on tcp://nohost:*: No such device; choose another address with --bind"]
 
 
 @pytest.mark.parametrize("stream", ["0", "1", "2"])
