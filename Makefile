@@ -23,15 +23,15 @@ lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# The table of layers in CONTRIBUTING.md, and their picture, as the imports are; a test says when they are stale.
+# Writes the table of layers in CONTRIBUTING.md and their picture from the imports; a test fails when they are stale.
 layout:
 	$(PYTHON) docs/_ext/layout.py
 
-# A site for browsers, docs/_build/html/index.html; a link to nowhere is an error, as any warning.
+# Builds the site, docs/_build/html/index.html; any warning is an error, such as a broken link.
 docs: $(VENV)/docs
 	$(BIN)/sphinx-build -q -E -W --keep-going -b html docs docs/_build/html
 
-# Pages for man: MANPATH=docs/_build/man: man dquery. `make install-man PREFIX=/usr/local` copies them.
+# Builds manual pages: MANPATH=docs/_build/man: man dquery. `make install-man PREFIX=/usr/local` installs them.
 man: $(VENV)/docs
 	$(BIN)/sphinx-build -q -E -W --keep-going -b man docs docs/_build/man
 
@@ -39,13 +39,13 @@ install-man: man
 	for section in 1 5; do mkdir -p "$(PREFIX)/share/man/man$$section" && \
 	cp docs/_build/man/man$$section/* "$(PREFIX)/share/man/man$$section"; done
 
-# The generated module must run with any protobuf from 4.25 on, so an old protoc makes it, in a venv of its own.
+# The generated module must run with protobuf 4.25 and newer, so an old protoc generates it, in a venv of its own.
 proto:
 	$(PYTHON) -m venv .venv-proto
 	.venv-proto/bin/pip install -q 'grpcio-tools==1.62.3' 'setuptools<80'
 	.venv-proto/bin/python -m grpc_tools.protoc -Iproto --python_out=dwork/transport/_pb --pyi_out=dwork/transport/_pb proto/dwork.proto
 
-# BENCH='core simulate' runs these alone, QUICK=1 with small numbers; PUBLISH=1 writes docs/about/benchmarks.md, too.
+# BENCH='core simulate' runs only these; QUICK=1 uses small numbers; PUBLISH=1 also writes docs/about/benchmarks.md.
 bench: $(VENV)/ready
 	$(BIN)/pip install -q -e '.[report]'
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python benchmarks/run.py $(if $(QUICK),--quick) $(if $(PUBLISH),--publish) $(BENCH)

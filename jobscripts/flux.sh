@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs tasks.txt on all cores of some nodes, and submits itself again until all is done.
+# Runs tasks.txt on all cores of some nodes, and submits itself again until all tasks are done.
 #
-#   flux batch jobscripts/flux.sh                  change the lines marked with <--; options of the pool may follow
-#   dquery status                                  from the login node; also: failed, why TASK, log TASK
+#   flux batch jobscripts/flux.sh                  edit the lines marked with <-- first; pool options may follow
+#   dquery status                                  on the login node; also: failed, why TASK, log TASK
 #
 #flux: --nodes=4                                   # <--
 #flux: --exclusive
@@ -10,18 +10,18 @@
 #flux: --job-name=dwork
 #flux: --output=dwork-{{id}}.out
 TASKS=tasks.txt                                    # <--
-SCRIPT=jobscripts/flux.sh                          # <-- this file, as it is called for flux batch
-AGAIN=20                                           # <-- how often it may submit itself
+SCRIPT=jobscripts/flux.sh                          # <-- this file, as given to flux batch
+AGAIN=20                                           # <-- the most times it submits itself
 
 # module load python mpich                         # <-- what your site needs
 # source venv/bin/activate
 
-# Open MPI needs -o pmi=pmix, from flux-pmix. exit-timeout: ranks may leave one by one, and die, and the others go on.
+# Open MPI needs -o pmi=pmix, from flux-pmix. exit-timeout=none: when a rank leaves or dies, the others continue.
 flux run --nodes="$(flux resource list -n -o '{nnodes}')" --exclusive --tasks-per-node=1 -o exit-timeout=none \
     dwork-pool --slots auto --walltime "$(flux job timeleft)s" "$@" "$TASKS"
 code=$?
 
-# What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
+# A launcher's exit code is no guide when a rank was killed; the record has the unfinished and the failed tasks.
 record() { dquery "$@" -f "$TASKS.db"; }
 if [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; then
     code=3

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Runs a task file on this machine, so that a rank that dies (out of memory, kill -9) costs only the tasks that it ran.
+# Runs a task file on this machine. When a rank dies (out of memory, kill -9), only the tasks that it was running
+# start over.
 #
 #   jobscripts/local.sh 9 tasks.txt                a hub and 8 workers
-#   dquery status                                  from another terminal: how far is it?
+#   dquery status                                  in another terminal: show the progress
 #
-# Run it again to go on where it stopped: what is done is in tasks.txt.db.
+# To continue a run that has stopped, run the same command again: tasks.txt.db records what is done.
 [ $# -ge 2 ] || { echo "usage: $0 RANKS FILE [OPTION]..." >&2; exit 2; }
 ranks=$1
 shift
@@ -13,8 +14,8 @@ case $(mpirun --version 2>&1) in
 *"Open MPI"*)
     exec mpirun --with-ft ulfm -n "$ranks" dwork-pool "$@" ;;
 *)
-    # MPICH: the others are told of a death by USR1, which must not end them, and a rank that was killed must not look so,
-    # or its neighbours are ended with it.
+    # MPICH signals a death to the other ranks with USR1, which must not end them. A killed rank must exit with 0, or
+    # MPICH ends its neighbours with it.
     # shellcheck disable=SC2016
     exec mpirun -disable-auto-cleanup -n "$ranks" sh -c \
         'trap "" USR1; dwork-pool "$@"; code=$?; [ $code -lt 128 ] || code=0; exit $code' pool "$@" ;;

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs tasks.txt on all cores of an allocation, and puts itself back into the queue until all is done.
+# Runs tasks.txt on all cores of an allocation, and puts itself back into the queue until all tasks are done.
 #
-#   sbatch jobscripts/slurm.sh                     change the lines marked with <--; options of the pool may follow
-#   dquery --job JOBID status                      from the login node; also: failed, why TASK, log TASK
+#   sbatch jobscripts/slurm.sh                     edit the lines marked with <-- first; pool options may follow
+#   dquery --job JOBID status                      on the login node; also: failed, why TASK, log TASK
 #
 #SBATCH --job-name=dwork
 #SBATCH --nodes=4                                  # <--
@@ -14,16 +14,16 @@
 #SBATCH --output=dwork-%j.out
 #SBATCH --no-kill
 TASKS=tasks.txt                                    # <--
-AGAIN=20                                           # <-- how often it may go back into the queue
+AGAIN=20                                           # <-- the most times it goes back into the queue
 export SLURM_MPI_TYPE=${SLURM_MPI_TYPE:-pmi2}      # <-- MPICH and Intel MPI: pmi2; Open MPI: pmix
 
 # module load python openmpi                       # <-- what your site needs
 # source venv/bin/activate
 
-# --no-kill, -K0, --wait=0: a node or rank that dies costs what it was running, and the others go on (under Open MPI only
-# when they talk over TCP). When it is the first node, Slurm would let the job stand there until its time is up: rank 1,
-# which leaves with 1 when the hub is gone, puts it back into the queue. The pool knows when the job ends, and interrupts
-# what runs a minute before.
+# --no-kill, -K0, --wait=0: when a node or rank dies, only the tasks that it was running start over, and the others
+# continue (under Open MPI only over ZeroMQ). When the first node dies, Slurm would keep the job until its time limit: so
+# rank 1, which exits with 1 when the hub is gone, puts it back into the queue. The pool knows when the job ends, and
+# interrupts running tasks a minute before.
 case $SLURM_MPI_TYPE in pmix*) set -- --transport zmq "$@" ;; esac
 again() { [ "${SLURM_RESTART_COUNT:-0}" -ge "$AGAIN" ] || scontrol requeue "$SLURM_JOB_ID"; }
 export AGAIN
@@ -36,7 +36,7 @@ srun --no-kill -K0 --wait=0 --cpu-bind=none bash -c 'trap : TERM INT HUP USR1 US
     exit $code' pool "$@" "$TASKS"
 code=$?
 
-# What a launcher returns when a rank was killed says little; the record knows what is left, and what has failed.
+# A launcher's exit code is no guide when a rank was killed; the record has the unfinished and the failed tasks.
 record() { dquery "$@" -f "$TASKS.db"; }
 if [ $code = 3 ] ||
     { [ $code != 1 ] && [ $code != 2 ] && record list --state waiting --state ready --state assigned | grep -q .; }; then
