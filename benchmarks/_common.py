@@ -1,4 +1,4 @@
-"""What the benchmarks share: alternating runs, medians, a table with the bars, JSON, and how a pool is started."""
+"""Code shared by the benchmarks: alternating runs, medians, a table with bars, JSON, and starting a pool."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple, TypeVar
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-#: Open MPI refuses root, and more ranks than cores, unless told otherwise; MPICH does not look at these.
+#: Open MPI refuses root, and more ranks than cores, without these variables; MPICH ignores them.
 OPEN_MPI = {
     "OMPI_ALLOW_RUN_AS_ROOT": "1",
     "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
@@ -36,8 +36,8 @@ T = TypeVar("T")
 class Row:
     """One line of the table.
 
-    ratio: how many times as good as the peer we are, so above 1 we are ahead. bar: what must hold, as `<= 5` of ours
-    or `ratio >= 1`; empty when there is none. met: whether it does.
+    ratio: our result relative to the peer's; above 1 dwork is better. bar: the target, as `<= 5` for our value, or
+    `ratio >= 1`; empty without one. met: whether the target is met.
     """
 
     what: str
@@ -56,10 +56,10 @@ def row(
     peer: float | Sequence[float] | None = None,
     bar: str = "",
 ) -> Row:
-    """A line of the table. Of things per second more is better, of all others less is.
+    """Return a line of the table. More is better for units per second, less is better for all others.
 
-    Of several measurements the medians are shown; the ratio is then the median of the rounds' own ratios, since a
-    machine may be twice as slow for a while, and what ran in the same round was slowed alike.
+    For several measurements the medians are shown, and the ratio is the median of the ratios of each round: a machine
+    may be twice as slow for a while, which slows everything in that round alike.
     """
     ours = [ours] if isinstance(ours, int | float) else ours
     peers = [peer] if isinstance(peer, int | float) else peer or []
@@ -74,12 +74,12 @@ def row(
     return r
 
 
-#: The head of the table.
+#: The header of the table.
 HEAD = ("what", "ours", "peer", "unit", "ratio", "bar", "")
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """A line of the table as texts."""
+    """Return the cells of a line of the table as text."""
     met = "" if row.met is None else "ok" if row.met else "MISSED"
     ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
     return row.what, number(row.ours), number(row.peer), row.unit, ratio, row.bar, met
@@ -98,7 +98,7 @@ def show(title: str, rows: Sequence[Row], notes: Iterable[str] = ()) -> None:
 
 
 def number(value: float | None) -> str:
-    """A number with as many digits as it is worth; `-` for none."""
+    """Format a number with three significant digits or more; `-` for None."""
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
@@ -106,7 +106,7 @@ def number(value: float | None) -> str:
 
 def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Parse the command line; every benchmark has --json."""
-    parser.add_argument("--json", metavar="FILE", help="write the results there, too")
+    parser.add_argument("--json", metavar="FILE", help="also write the results to FILE")
     return parser.parse_args()
 
 
@@ -134,12 +134,12 @@ def write(
 def chart(
     title: str, x: str, y: str, lines: Mapping[str, Sequence[Sequence[float]]], log: str = ""
 ) -> dict[str, object]:
-    """What a report draws: lines, by name, as their x and their y values; log: the axes with a logarithmic scale."""
+    """Return a chart for the report. lines: x and y values by name. log: the axes with a logarithmic scale."""
     return {"title": title, "x": x, "y": y, "lines": dict(lines), "log": log}
 
 
 def conditions() -> dict[str, object]:
-    """Where and with what this was measured."""
+    """Return the conditions of a measurement: time, versions, machine and load."""
     versions = {}
     for name in ("mpi4py", "pyzmq", "protobuf"):
         from importlib.metadata import PackageNotFoundError, version
@@ -161,7 +161,7 @@ def conditions() -> dict[str, object]:
 
 
 def _beginning(*command: str) -> str:
-    """The first two lines of what it prints, as one."""
+    """Return the first two lines of a command's output, joined."""
     try:
         output = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True).stdout
     except FileNotFoundError:
@@ -173,7 +173,7 @@ def _beginning(*command: str) -> str:
 
 
 def alternate(runs: Mapping[str, Callable[[], T]], times: int) -> dict[str, list[T]]:
-    """Call each of the runs so many times, in turn, so that a noisy minute falls on all of them alike."""
+    """Call each of the runs `times` times, in turn, so that a noisy minute affects all of them alike."""
     results: dict[str, list[T]] = {name: [] for name in runs}
     names = list(runs)
     for i in range(times):
@@ -185,7 +185,7 @@ def alternate(runs: Mapping[str, Callable[[], T]], times: int) -> dict[str, list
 
 
 def progress(text: str) -> None:
-    """Say on a terminal what is going on, in a line that the next one replaces."""
+    """Show on a terminal what is running, in a line that the next call replaces."""
     if sys.stderr.isatty():
         print(f"\r  {text[:76]:76}\r", end="", file=sys.stderr, flush=True)
 
@@ -195,21 +195,21 @@ def median(values: Iterable[float]) -> float:
 
 
 def percentile(values: Sequence[float], p: float) -> float:
-    """The value that a share p of them does not exceed."""
+    """Return the value that a share p of the values does not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(p * len(ordered)))]
 
 
 def environment(**more: str) -> dict[str, str]:
-    """What programs are started with: dwork from this checkout, whatever mpirun it is."""
+    """Return the environment of started programs: dwork from this checkout, with any mpirun."""
     path = os.pathsep.join([str(REPOSITORY), *filter(None, [os.environ.get("PYTHONPATH")])])
     return {**OPEN_MPI, **os.environ, "PYTHONPATH": path, **more}
 
 
 def mpirun(n: int, *command: str) -> list[str]:
-    """The command line that starts n ranks of a Python program."""
+    """Return the command line that starts n ranks of a Python program."""
     if shutil.which("mpirun") is None:
-        sys.exit("there is no mpirun on PATH: activate the environment that dwork is installed in")
+        sys.exit("no mpirun on PATH; activate the environment that dwork is installed in")
     return ["mpirun", "-n", str(n), sys.executable, *command]
 
 
@@ -226,9 +226,9 @@ _SUMMARY = re.compile(r"([\d,]+) done, (\d+) failed, (\d+) skipped in .*; ([\d,.
 
 
 def pool(file: str, n: int, ranks: int = 3, *options: str, record: bool = False) -> PoolRun:
-    """Run a file of n tasks in a pool and return the times; ranks 1: on this machine, without MPI.
+    """Run a file of n tasks in a pool and return the times; with ranks=1 without MPI.
 
-    record: keep one, anew, as users do; the default measures the rest alone.
+    record: write a new record, as for users; the default measures a pool without one.
     """
     program = ("-m", "dwork.pool", "--fresh" if record else "--no-record", *options, file)
     command = mpirun(ranks, *program) if ranks > 1 else [sys.executable, *program]
@@ -237,7 +237,7 @@ def pool(file: str, n: int, ranks: int = 3, *options: str, record: bool = False)
     whole = time.perf_counter() - begin
     found = _SUMMARY.search(done.stderr)
     if done.returncode or found is None or int(found[1].replace(",", "")) != n:
-        sys.exit(f"this was not {n} tasks well done (exit code {done.returncode}):\n{done.stderr}")
+        sys.exit(f"the pool did not complete all {n} tasks (exit code {done.returncode}):\n{done.stderr}")
     rate = float(found[4].replace(",", ""))
     return PoolRun(whole, n / rate, rate)
 

@@ -1,4 +1,4 @@
-"""The machine on which benchmarks run, and what else is on it."""
+"""The machine on which benchmarks run, and the peers installed on it."""
 
 from __future__ import annotations
 

@@ -240,7 +240,7 @@ def client(address: str, most: int, depth: int) -> None:
                 socket.send_multipart([b"", steal])
                 waits += 1
         else:
-            sys.exit(f"the hub says {message}")
+            sys.exit(f"unexpected reply of the hub: {message}")
     print(got, begin, time.monotonic(), flush=True)
     socket.close()
     context.term()

@@ -1,4 +1,4 @@
-"""Results of a run for people: one HTML file with all that it needs in it, and a page of Markdown for the docs."""
+"""Reports of a run: one self-contained HTML file, and a page of Markdown for the documentation."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 from _common import HEAD, Row, cells, number
 
 NOISE = (
-    "A machine that does something else as well moves single numbers by a tenth or two, and ratios too; what ran in "
-    "turn with its peer was slowed alike."
+    "Other load on the machine changes single numbers, and ratios too, by 10 to 20 %; what ran in turn with its peer "
+    "was slowed alike."
 )
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 70em; margin: 2em auto; padding: 0 1em; color: #1c1e21 }
@@ -27,7 +27,7 @@ def rows(benchmark: Mapping[str, Any]) -> list[Row]:
 
 
 def missed(results: Mapping[str, Any]) -> list[str]:
-    """A line for each bar that is missed, and for each benchmark that has failed."""
+    """Return a line for each missed bar, and for each failed benchmark."""
     lines = []
     for name, benchmark in results["benchmarks"].items():
         if benchmark.get("failed"):
@@ -40,10 +40,10 @@ def missed(results: Mapping[str, Any]) -> list[str]:
 
 
 def facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The machine in a few words."""
+    """Return the machine and the conditions as names and values."""
     m = results["machine"]
     return [
-        ("when", m["time"] + (" (a quick run: small numbers, which say little)" if results["quick"] else "")),
+        ("when", m["time"] + (" (a quick run: small numbers, not representative)" if results["quick"] else "")),
         ("dwork", m["commit"] or "unknown"),
         ("machine", f"{m['cpu']}, {m['cores']} cores, {m['memory'] / 2**30:.1f} GiB, Linux {m['kernel']}"),
         ("software", ", ".join([f"Python {m['python']}", *(f"{k} {v}" for k, v in m["versions"].items())])),
@@ -57,7 +57,7 @@ def facts(results: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def html(results: Mapping[str, Any]) -> str:
-    """One file; charts when Plotly is installed (extra `report`), else tables alone."""
+    """Return the HTML file; with charts when Plotly is installed (extra `report`)."""
     return "".join(_html(results))
 
 
@@ -87,7 +87,7 @@ def _html(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _html_table(lines: list[tuple[str, ...]], head: int) -> str:
-    """Lines of cells, of which the first is a head when head is 0; the cells of figures stand to the right."""
+    """Return a table; its first line is a header when head is 0. Numbers are aligned to the right."""
     text = "<table>"
     for i, line in enumerate(lines):
         tag = "th" if i == 0 and head == 0 else "td"
@@ -100,7 +100,7 @@ def _html_table(lines: list[tuple[str, ...]], head: int) -> str:
 
 
 def figures(benchmark: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What Plotly draws: the ratios to peers with the bar to reach, and the benchmark's own curves."""
+    """Return Plotly's figures: the ratios to peers with the bars to reach, and the benchmark's own curves."""
     drawn = []
     beside = [row for row in rows(benchmark) if row.ratio is not None]
     if len(beside) > 1:
@@ -141,13 +141,13 @@ def _plotly() -> str:
 
 
 def markdown(results: Mapping[str, Any]) -> str:
-    """The page for the docs."""
+    """Return the page for the documentation."""
     return "\n".join(_markdown(results)) + "\n"
 
 
 def _markdown(results: Mapping[str, Any]) -> Iterator[str]:
     yield "# Benchmarks\n"
-    yield "Written by `make bench PUBLISH=1`. What is measured and how stands in `benchmarks/README.md`.\n"
+    yield "Written by `make bench PUBLISH=1`. `benchmarks/README.md` describes what is measured, and how.\n"
     yield "| | |\n|---|---|"
     for name, value in facts(results):
         yield f"| {name} | {_plain(value)} |"
@@ -167,5 +167,5 @@ def _markdown(results: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
+    """Escape text, so that Markdown shows it unchanged."""
     return text.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

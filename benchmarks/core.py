@@ -1,4 +1,4 @@
-"""Measures the pure core: microseconds per task in graph and hub, by message and shape, and bytes per task.
+"""Measure the pure core: microseconds per task in graph and hub, by message and shape, and bytes per task.
 
 No sockets, no processes, no encoding: Create, Steal and Complete are handed to `Hub.receive` as values, 64 tasks a
 message (fewer when fewer are ready), and only the time inside of it counts. Each shape and size has a process of its
@@ -148,9 +148,9 @@ def main() -> None:
     parser.add_argument(
         "--largest", type=int, default=100_000, help="the largest number of tasks, up to 1000000 (100000)"
     )
-    parser.add_argument("--repeats", type=int, default=3, help="runs of which the median counts; 1 from 1000000 on (3)")
+    parser.add_argument("--repeats", type=int, default=3, help="runs; the median counts; 1 from 1000000 on (3)")
     parser.add_argument("--shapes", nargs="+", choices=SHAPES, default=list(SHAPES), help="only these shapes")
-    parser.add_argument("--collect", action="store_true", help="let garbage be collected while tasks are added")
+    parser.add_argument("--collect", action="store_true", help="keep garbage collection on while tasks are added")
     parser.add_argument("--case", nargs=2, metavar=("SHAPE", "N"), help=argparse.SUPPRESS)
     options = arguments(parser)
     if options.case:

@@ -1,7 +1,7 @@
-"""Measures dispatch: no-op tasks a second through pool and dhub, with automatic batching and with fixed batches.
+"""Measure dispatch: no-op tasks a second through pool and dhub, with automatic batching and with fixed batches.
 
-The tasks are the line `:` with a number, for which no process is started, so what is left is the way to a worker and
-back. Five things are measured:
+The tasks are the line `:` with a number, for which no process is started, so only the way to a worker and back is
+measured. Five things are measured:
 
 - the real pool, over MPI (two worker ranks) and alone (one worker process over ZeroMQ), and our dhub with two
   kworkers, all as they batch by themselves;
@@ -73,7 +73,7 @@ def _read(command: Sequence[str]) -> list[float]:
 
 
 def cxx_hub() -> str | None:
-    """The C++ dhub. Ours has the same name and is a Python script, so it is told by its first bytes."""
+    """Return the C++ dhub. Ours has the same name but is a Python script, so the first bytes are checked."""
     candidates = [os.environ.get("DHUB_CXX", "")]
     candidates += [str(Path(directory, "dhub")) for directory in os.environ.get("PATH", "").split(os.pathsep)]
     for path in candidates:
@@ -84,7 +84,7 @@ def cxx_hub() -> str | None:
 
 @contextmanager
 def hub(*command: str) -> Iterator[str]:
-    """A hub process on a free port, ready to answer; yields its address."""
+    """Start a hub process on a free port, ready to answer; yield its address."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -131,7 +131,7 @@ def dhub_with_kworkers(n: int) -> float:
         client.create_all(Task(f": {i}", f": {i}", ("gate",)) for i in range(n))
         command = [sys.executable, "-m", "dwork.kworker", "-s", address, "--insecure"]
         workers = [subprocess.Popen(command, env=environment(), stderr=subprocess.DEVNULL) for _ in range(2)]
-        time.sleep(1.0)  # until both wait; nothing tells
+        time.sleep(1.0)  # until both wait, which cannot be observed
         begin = time.perf_counter()
         client.complete(held)
         try:
@@ -149,7 +149,7 @@ def dhub_with_kworkers(n: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", type=int, default=200_000, help="tasks of the runs with automatic batching (200000)")
-    parser.add_argument("--repeats", type=int, default=2, help="rounds, of which the median counts (2)")
+    parser.add_argument("--repeats", type=int, default=2, help="rounds; the median counts (2)")
     options = arguments(parser)
     n = options.tasks
     original = cxx_hub()

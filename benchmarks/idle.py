@@ -1,4 +1,4 @@
-"""Measures idling: the CPU that ranks use while nothing moves, and how late a successor starts.
+"""Measure idling: the CPU that ranks use while no task starts or ends, and how late a successor starts.
 
 Idle: one task sleeps for eight seconds on one of two workers; from second 4 on, when nothing has moved for long, the
 processor time of hub and workers is read from /proc/PID/stat. The same for a pool alone, whose worker is reached over
@@ -175,7 +175,7 @@ def shell_lags(pairs: int) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=60, help="pairs of tasks in a row, for the lag (60)")
-    parser.add_argument("--rounds", type=int, default=2, help="how often the lag is measured (2)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of the lag measurement (2)")
     options = arguments(parser)
     rows = []
     details: dict[str, object] = {}

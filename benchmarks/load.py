@@ -1,9 +1,8 @@
-"""Measures a task file of a million lines: seconds to load it, and the memory that the hub then holds.
+"""Measure a task file of a million lines: seconds to load it, and the memory that the hub uses then.
 
-In a process of its own the file is read and parsed and its tasks are put into the graph, as the pool does it. The
-memory is this process's resident set size against that before the file, once the tasks are all in; the most that it
-ever had is told, too. With --run the pool runs the plain ones to the end, over MPI on
-three ranks.
+A separate process reads and parses the file and adds its tasks to the graph, as the pool does. The memory is the growth
+of this process's resident set size once all tasks are added; the peak is reported, too. With --run the pool also runs
+the plain tasks to the end, over MPI on three ranks.
 """
 
 from __future__ import annotations
@@ -74,7 +73,7 @@ def case(path: str) -> dict[str, float]:
 
 
 def watched_pool(path: str, n: int) -> tuple[float, float, float, int]:
-    """Run it; the whole time, the pool's own, tasks a second, and the most memory that one rank had, in bytes."""
+    """Run a file; return the whole time, the pool's own, tasks a second, and the peak memory of one rank in bytes."""
     most = 0
     over = threading.Event()
 
@@ -102,7 +101,7 @@ def watched_pool(path: str, n: int) -> tuple[float, float, float, int]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--lines", type=int, default=1_000_000, help="lines of the file (1000000)")
-    parser.add_argument("--run", action="store_true", help="run the plain file to its end, too")
+    parser.add_argument("--run", action="store_true", help="also run the plain file to its end")
     parser.add_argument("--case", metavar="FILE", help=argparse.SUPPRESS)
     options = arguments(parser)
     if options.case:

@@ -1,4 +1,4 @@
-"""Measures METG(50%) on this machine: how short tasks may be that a system still runs half of the time.
+"""Measure METG(50%) on this machine: the shortest tasks that a system runs with 50 % efficiency.
 
 A task is a program that keeps a core busy for a set time: a few lines of C where there is a compiler, else `sleep`.
 Each system runs the same tasks, as many at a time as there are cores, in several lengths; from the efficiencies METG is
@@ -30,7 +30,7 @@ static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t);
 int main(int n, char **words) { double end = now() + atof(words[1]); while (now() < end) {} return n < 2; }
 """
 SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05)
-#: Tasks of a run: so many for each slot at the least and at the most, and enough for so many seconds between.
+#: Tasks of a run for each slot: at least, at most, and in between enough for this many seconds.
 LEAST, MOST = 10, 200
 
 Run = Callable[[], "float | PoolRun"]
@@ -92,8 +92,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--slots", type=int, default=len(os.sched_getaffinity(0)), help="tasks at a time (cores)")
     parser.add_argument("--seconds", type=float, nargs="+", default=SECONDS, help="run times (0.0005 ... 0.05)")
-    parser.add_argument("--most", type=int, default=MOST, help=f"tasks of a run for each slot, at the most ({MOST})")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds, of which the median counts (3)")
+    parser.add_argument("--most", type=int, default=MOST, help=f"most tasks of a run for each slot ({MOST})")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds; the median counts (3)")
     options = arguments(parser)
     curves: dict[str, dict[float, float]] = {}
     details: dict[str, object] = {}

@@ -1,4 +1,4 @@
-"""Measures big allocations on one machine: many more ranks than cores, which run a graph to its end.
+"""Measure large allocations on one machine: many more ranks than cores, which run a graph to its end.
 
 For each number of ranks: seconds for mpirun alone (ranks that bring up MPI and end), and for the whole command; the
 memory of a worker rank and of the hub (PSS: what they share counts for each in part), and their descriptors, while
@@ -51,7 +51,7 @@ def seconds(command: list[str], **more: str) -> float:
 
 
 def looked_at(ranks: int, n_rows: int) -> dict[str, float]:
-    """A pool whose last task waits until it has been looked at."""
+    """Run a pool whose last task waits until the ranks have been measured."""
     with TemporaryDirectory(prefix="dwork-bench-") as directory:
         there, go = Path(directory, "there"), Path(directory, "go")
         last = f"touch {there}; while [ ! -e {go} ]; do sleep 0.1; done #DWORK after=t*"
@@ -81,7 +81,7 @@ def looked_at(ranks: int, n_rows: int) -> dict[str, float]:
 
 
 def file_calls() -> dict[str, int]:
-    """How often a worker rank asks the file system for something, with strace around rank 1."""
+    """Return the file system calls of a worker rank, counted by strace around rank 1."""
     with TemporaryDirectory(prefix="dwork-bench-") as directory, task_file(["true"]) as file:
         report = Path(directory, "report")
         wrapper = Path(directory, "wrapper")

@@ -1,9 +1,9 @@
-"""Runs the benchmarks, one after the other, and writes one HTML and one JSON of all; what `make bench` does.
+"""Run the benchmarks, one after the other, and write one HTML and one JSON file; `make bench` runs this.
 
     python benchmarks/run.py [--quick] [--publish] [NAME...]
 
-Each is a process of its own. One that fails, or takes longer than --limit, is told, and the others run. What each of
-them has measured goes to results/NAME.json and NAME.txt, all together to results/bench.json and results/bench.html.
+Each is a process of its own. A benchmark that fails, or takes longer than --limit, is reported, and the others run. The
+results of each go to results/NAME.json and NAME.txt, all together to results/bench.json and results/bench.html.
 --publish keeps the numbers in benchmarks/results/ and writes docs/about/benchmarks.md from them.
 """
 
@@ -24,8 +24,8 @@ from _common import REPOSITORY, environment
 from _machine import machine
 from _report import html, markdown, missed
 
-#: The benchmarks in the order in which they run: their options, and those of a quick run. simulate takes what dispatch
-#: and slots have measured.
+#: The benchmarks in the order in which they run: their options, and those of a quick run. simulate uses the results of
+#: dispatch and slots.
 SUITE: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "core": (("--largest", "1000000"), ("--largest", "10000", "--repeats", "1")),
     "dispatch": ((), ("--tasks", "50000", "--repeats", "1")),
@@ -40,12 +40,12 @@ SUITE: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "trust": ((), ("--tasks", "20000", "--connections", "200", "--repeats", "1", "--timeout", "3")),
     "simulate": ((), ("--quick",)),
 }
-#: Seconds that one may take.
+#: The most seconds that one benchmark may take.
 LIMIT = 900.0
 
 
 def run(script: Path, options: Sequence[str], place: Path, limit: float) -> dict[str, Any]:
-    """What a benchmark has measured, with the seconds that it took; `failed` tells why there is nothing."""
+    """Run a benchmark; return its results and the seconds that it took, or the reason of a failure in `failed`."""
     output = place / f"{script.stem}.json"
     output.unlink(missing_ok=True)
     begin = time.perf_counter()
@@ -76,7 +76,7 @@ def run(script: Path, options: Sequence[str], place: Path, limit: float) -> dict
 
 
 def publish(results: Mapping[str, Any], docs: Path, kept: Path) -> None:
-    """Write the page of the docs, and keep the numbers that are in it."""
+    """Write the page of the documentation, and save its numbers."""
     docs.parent.mkdir(parents=True, exist_ok=True)
     docs.write_text(markdown(results))
     small = {name: {k: v for k, v in b.items() if k != "details"} for name, b in results["benchmarks"].items()}
@@ -87,11 +87,11 @@ def publish(results: Mapping[str, Any], docs: Path, kept: Path) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"only these: {' '.join(SUITE)}")
-    parser.add_argument("--quick", action="store_true", help="small numbers: does it work?")
-    parser.add_argument("--publish", action="store_true", help="keep the numbers, and write docs/about/benchmarks.md")
-    parser.add_argument("--limit", type=float, default=LIMIT, help=f"seconds that one may take ({LIMIT:g})")
-    parser.add_argument("--place", type=Path, default=REPOSITORY / "results", help="where results go (results)")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"run only these: {' '.join(SUITE)}")
+    parser.add_argument("--quick", action="store_true", help="use small numbers, to check that everything works")
+    parser.add_argument("--publish", action="store_true", help="save the numbers, and write docs/about/benchmarks.md")
+    parser.add_argument("--limit", type=float, default=LIMIT, help=f"most seconds for one benchmark ({LIMIT:g})")
+    parser.add_argument("--place", type=Path, default=REPOSITORY / "results", help="directory for results (results)")
     parser.add_argument("--scripts", type=Path, default=Path(__file__).parent, help=argparse.SUPPRESS)
     options = parser.parse_args()
     unknown = [name for name in options.names if not (options.scripts / f"{name}.py").exists()]

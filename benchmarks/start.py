@@ -1,4 +1,4 @@
-"""Measures start-up: from "MPI is up" until the first task of a short file runs.
+"""Measure start-up: from "MPI is up" until the first task of a short file runs.
 
 The first task writes the time to a file. When MPI is up is noted by each rank after MPI_Init (_stamped.py), and the
 last of them counts. As a second opinion, the whole command is timed beside a bare `mpirun -n 3 python` that only
@@ -74,7 +74,7 @@ def python() -> Start:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--ranks", type=int, default=3, help="ranks of the pool (3)")
-    parser.add_argument("--repeats", type=int, default=9, help="rounds, of which the median counts (9)")
+    parser.add_argument("--repeats", type=int, default=9, help="rounds; the median counts (9)")
     options = arguments(parser)
     n = options.ranks
     runs = {"pool": lambda: ranks(n), "bare": lambda: bare(n), "alone": alone, "python": python}

@@ -1,7 +1,6 @@
-"""Measures what keys and idle connections cost a hub, and how soon a dead worker is missed.
+"""Measure what keys and idle connections cost a hub, and how soon a dead worker is noticed.
 
-The hub is a dhub of its own; connections are sockets of one other process, each of which has said one thing and then
-nothing more.
+The hub is a separate dhub; connections are sockets of one other process, each of which has sent one message.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ from _common import alternate, arguments, environment, median, row, show, write
 from dwork.client.client import Client
 from dwork.core.task import Task
 
-#: Opens so many connections with the keys of a file, says so, and holds them until its input ends.
+#: Opens a number of connections with the keys of a file, prints a line, and holds them until its input ends.
 HOLD = """
 import sys, zmq
 from dwork.connection.file import read
@@ -115,7 +114,7 @@ def connections(n: int) -> tuple[float, float, float, float]:
         holder = subprocess.Popen([sys.executable, "-c", HOLD, file, str(n)], env=found, text=True, **pipes)
         assert holder.stdout is not None and holder.stdin is not None
         if holder.stdout.readline() != "held\n":
-            sys.exit(f"{n} connections could not be opened; is `ulimit -n` large enough?")
+            sys.exit(f"{n} connections could not be opened; try a larger `ulimit -n`")
         seconds = time.perf_counter() - begin
         result = (seconds, (resident(process.pid) - memory) / n, before, latency(client))
         holder.kill()
@@ -144,7 +143,7 @@ def main() -> None:
     parser.add_argument("--tasks", type=int, default=100_000, help="no-op tasks (100000)")
     parser.add_argument("--connections", type=int, default=10_000, help="idle connections (10000)")
     parser.add_argument("--timeout", type=float, default=10.0, help="the hub's --worker-timeout, in seconds (10)")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds, of which the median counts (3)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; the median counts (3)")
     options = arguments(parser)
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
