@@ -1,6 +1,6 @@
 """Show the details and the history of a task.
 
-The history says which worker held the task when, how each attempt ended, and where its output is. TASK is a name or a
+The history shows which worker held the task when, how each attempt ended, and where its output is. TASK is a name or a
 number such as '#12'. Times are local; in --json they are seconds since the epoch.
 
 \b

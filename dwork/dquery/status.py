@@ -2,7 +2,7 @@
 
 --wait prints it when the run has ended, and exits as the pool does: 0 all done, 1 some failed, were skipped or
 cancelled, 3 stopped before the end. A hub that does not end by itself counts as ended once all its tasks have, but not
-before its first task. When the hub does not answer any more, the record of the run says how it ended; the exit status
+before its first task. When the hub does not answer any more, its record shows how it ended; the exit status
 is also 3 when the run was killed, or when its end is unknown.
 
 \b
