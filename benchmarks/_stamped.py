@@ -1,4 +1,4 @@
-"""A program that start.py runs: `python -m dwork.pool` with the same arguments, which notes when MPI is up.
+"""Run `python -m dwork.pool` with the same arguments for start.py, and record when MPI is up.
 
 The time goes to $STAMPS/RANK, in seconds since the epoch. With no arguments it ends there.
 """

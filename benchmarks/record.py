@@ -1,7 +1,7 @@
-"""Measures the record: what it costs to keep, how large it is, and how long going on from a long one takes.
+"""Measure the record: what it costs to write, how large it is, and how long resuming from a large one takes.
 
 No-op tasks over MPI are the worst case: the hub does nothing but its book-keeping, hundreds of thousands of times a
-second. Real processes are the usual one. Whole runs count until the program ends, when all is in the tables.
+second. Real processes are the usual case. Whole runs are timed until the program ends, when all is in the tables.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from _common import PoolRun, alternate, arguments, environment, median, pool, ro
 
 
 def resume(file: str, n: int) -> float:
-    """Seconds of a pool that finds all of its n tasks done."""
+    """Return the seconds of a pool that finds all of its n tasks done."""
     command = [sys.executable, "-m", "dwork.pool", file]
     begin = time.perf_counter()
     done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - begin
     if done.returncode or f"{n:,} of {n:,} done before" not in done.stderr:
-        sys.exit(f"this was no resume of {n} tasks:\n{done.stderr}")
+        sys.exit(f"the pool did not resume {n} done tasks:\n{done.stderr}")
     return seconds
 
 
@@ -31,8 +31,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", type=int, default=200_000, help="no-op tasks (200000)")
     parser.add_argument("--processes", type=int, default=4_000, help="tasks that are processes (4000)")
-    parser.add_argument("--long", type=int, default=1_000_000, help="tasks of the record to go on from (1000000)")
-    parser.add_argument("--repeats", type=int, default=3, help="rounds, of which the median counts (3)")
+    parser.add_argument("--long", type=int, default=1_000_000, help="tasks of the record to resume from (1000000)")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds; the median counts (3)")
     options = arguments(parser)
     with (
         task_file(f": {i}" for i in range(options.tasks)) as no_ops,
@@ -62,7 +62,7 @@ def main() -> None:
             )
         )  # fmt: skip
         rows.append(row(f"{name}: whole command with / without", [r.whole for r in ours], "s", [r.whole for r in peer]))
-    rows.append(row(f"go on from {options.long:,} done tasks: whole command", median(resumes), "s", bar="<= 20"))
+    rows.append(row(f"resume from {options.long:,} done tasks: whole command", median(resumes), "s", bar="<= 20"))
     rows.append(row("size of the record", size, "bytes/task"))
     title = "Record: what it costs"
     show(title, rows)

@@ -1,9 +1,9 @@
-"""Measures shell tasks: many short processes on two cores, against xargs and whichever other runners are on PATH.
+"""Measure shell tasks: many short processes on two cores, against xargs and any other runners on PATH.
 
 Two kinds of tasks: `/bin/true`, for which a runner may start the program directly, and `/bin/true && :`, which needs a
-shell. Each row says what its time is: "command" is the whole command, mpirun and the start of Python in it; "run" is
-the pool's own wall time, from the first task handed out to the last one ended, as its summary tells it. The peers
-have only the former. Their work is the same: so many processes, two at a time.
+shell. Each row names its time: "command" is the whole command, including mpirun and the start of Python; "run" is
+the pool's own wall time, from the first task handed out to the end of the last, as its summary reports it. The peers
+have only the former. Their work is the same: the same number of processes, two at a time.
 
 xargs and GNU parallel are on most machines; pegasus-mpi-cluster, hq (HyperQueue) and disBatch are measured when found.
 """
@@ -23,14 +23,14 @@ from tempfile import TemporaryDirectory
 
 from _common import PoolRun, Row, alternate, arguments, environment, pool, row, show, write
 
-TITLE = "Shell: seconds for so many short tasks, two at a time"
+TITLE = "Shell: seconds for many short tasks, two at a time"
 DIRECT, SHELL = "/bin/true", "/bin/true && :"
 #: disBatch looks for ended tasks once a second, so it gets few.
 DISBATCH_TASKS = 20
 
 
 def timed(command: Sequence[str], stdin: str | None = None, **more: str) -> float:
-    """Seconds that a command takes; it must end well."""
+    """Return the seconds that a command takes; it must succeed."""
     with open(stdin or os.devnull) as source:
         begin = time.perf_counter()
         done = subprocess.run(
@@ -64,7 +64,7 @@ def hyperqueue(words: Sequence[str], n: int) -> float:
 
 
 def peers(kind: str, n: int, place: Path) -> dict[str, Callable[[], float]]:
-    """The other runners that are here, each with the same tasks; xargs comes first."""
+    """Return the other runners found here, each with the same tasks; xargs comes first."""
     tasks = place / f"{kind}.txt"
     line = DIRECT if kind == "direct" else SHELL
     tasks.write_text(f"{line}\n" * n)
@@ -128,7 +128,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tasks", type=int, default=2_000, help="tasks of a run (2000)")
     parser.add_argument("--repeats", type=int, default=5, help="rounds with xargs; slower peers run once (5)")
-    parser.add_argument("--alone", action="store_true", help="measure the pool without MPI as well")
+    parser.add_argument("--alone", action="store_true", help="also measure the pool without MPI")
     parser.add_argument("--only-xargs", action="store_true", help="leave out the other peers, which are slow")
     options = arguments(parser)
     rows: list[Row] = []

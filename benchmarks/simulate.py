@@ -1,8 +1,8 @@
-"""Simulates pools of 10 to 30,000 ranks: how short tasks may be, and where the hub is too busy to keep up.
+"""Simulate pools of 10 to 30,000 ranks: how short tasks may be, and where the hub is too busy to keep up.
 
 The hub and the workers that decide are the real ones; around them are a virtual clock and what things cost
-(_simulation.py). Costs are taken from what dispatch.py and slots.py have measured, when their JSON is in --results,
-else they are defaults (_costs.py). Tasks are independent. METG(50%) is the shortest run time with which half of the
+(_simulation.py). Costs are those measured by dispatch.py and slots.py when their JSON is in --results, else defaults
+(_costs.py). Tasks are independent. METG(50%) is the shortest run time with which half of the
 slots' time goes into tasks (_efficiency.py), start and end of the run included: a slot has --tasks of them. Both ways
 to fill a node are shown: a rank for each core, and a rank for each node with --slots slots.
 
@@ -95,7 +95,7 @@ def why(outcomes: Mapping[float, Outcome]) -> str:
     """What limits where efficiency is a half."""
     nearest = min(outcomes.values(), key=lambda o: abs(o.efficiency - HALF))
     if nearest.load > FULL:
-        return ", since the hub is busy all the time"
+        return ", because the hub is busy all the time"
     return (
         f", though the hub is busy {100 * nearest.load:.0f} % of the time only: each rank starts processes one by one"
     )
@@ -144,9 +144,9 @@ def main() -> None:
     parser.add_argument("--slots", type=int, default=64, help="slots of a rank where a node has one (64)")
     parser.add_argument("--tasks", type=int, default=10, help="tasks for each slot (10)")
     parser.add_argument("--distribution", choices=DISTRIBUTIONS, default="constant", help="of run times (constant)")
-    parser.add_argument("--seed", type=int, default=1, help="of all that is random (1)")
-    parser.add_argument("--results", default="results", help="where JSON of the other benchmarks is (results)")
-    parser.add_argument("--rounds", type=int, default=2, help="real runs beside the simulated; 0 for none (2)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the random numbers (1)")
+    parser.add_argument("--results", default="results", help="directory of the other benchmarks' JSON (results)")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds of real runs; 0 for none (2)")
     parser.add_argument("--quick", action="store_true", help="up to 1,000 cores, few run times")
     options = arguments(parser)
     if options.quick:

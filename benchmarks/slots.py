@@ -1,8 +1,8 @@
-"""Measures one worker with many slots: how fast it starts and reaps processes, beside xargs -P, and what it uses idle.
+"""Measure one worker with many slots: how fast it starts and reaps processes, beside xargs -P, and what it uses idle.
 
-Rate: so many times `/bin/true`, with 1 to 64 slots. Sleepers: 64 at a time of tasks that sleep for half a second; what
-both need beyond the sleeping is the price of starting and reaping. Pinned: the same tasks with CPUs of their own, which
-the worker sees to, and without. Idle: the CPU that hub and worker use while 64 tasks sleep, from /proc/PID/stat.
+Rate: many times `/bin/true`, with 1 to 64 slots. Sleepers: 64 at a time of tasks that sleep for half a second; the time
+beyond the sleeping is the price of starting and reaping. Pinned: the same tasks bound to CPUs of their own by the
+worker, and unbound. Idle: the CPU that hub and worker use while 64 tasks sleep, from /proc/PID/stat.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def walls(results: list[float | PoolRun]) -> list[float]:
 
 
 def idle(slots: int) -> dict[str, float]:
-    """Percent of a core that hub and worker use while so many tasks sleep, some seconds after they began."""
+    """Return the percent of a core that hub and worker use while `slots` tasks sleep, a while after their start."""
     with TemporaryDirectory(prefix="dwork-bench-") as directory:
         lines = [f"touch {directory}/{i}; sleep 9; :" for i in range(slots)]
         with task_file(lines) as file:
