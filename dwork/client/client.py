@@ -28,7 +28,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dwork.client.exchange import Exchange
 from dwork.connection.file import Connection, choose
@@ -36,9 +36,12 @@ from dwork.core import messages
 from dwork.core.background import fault
 from dwork.core.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.core.messages import Message, Request, Verb
-from dwork.core.task import PLAIN, Assigned, Options, Result, State, Task, TaskKey
+from dwork.core.task import PLAIN, Assigned, Options, OptionValues, Result, State, Task, TaskKey
 from dwork.core.toposort import topological
 from dwork.host import shell
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = ["AllDone", "Client", "End", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
 
@@ -150,7 +153,7 @@ class Client:
         name: str,
         command: str | Sequence[str] | None = None,
         after: str | Iterable[str] = (),
-        **options: Any,
+        **options: Unpack[OptionValues],
     ) -> None:
         """Add a task, which runs when all tasks named in `after` are done.
 
@@ -161,10 +164,10 @@ class Client:
         """
         if not isinstance(command, str | None):
             command = tuple(command)
-        if isinstance(options.get("env"), Mapping):
-            options["env"] = tuple(options["env"].items())
+        if isinstance(variables := options.get("env"), Mapping):
+            options["env"] = tuple(variables.items())
         names = (after,) if isinstance(after, str) else tuple(after)
-        self.create_all([Task(name, name if command in (None, name) else command, names, Options(**options))])
+        self.create_all([Task(name, name if command in (None, name) else command, names, Options(**options))])  # type: ignore[arg-type]
 
     def create_all(self, tasks: Iterable[Task]) -> int:
         """Add tasks, which may refer to one another in any order, and return their number.

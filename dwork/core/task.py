@@ -10,9 +10,10 @@ typed and sent.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.text import signal_name
@@ -67,6 +68,20 @@ class Options:
         if self.cores == 1 and not self.memory and not self.gpus:
             return ONE_CORE
         return Resources(self.cores, self.memory, self.gpus)
+
+
+class OptionValues(TypedDict, total=False):
+    """The fields of `Options` as keyword arguments; env may be a dict as well."""
+
+    cores: int
+    memory: int
+    gpus: int
+    timeout: float | None
+    retries: int | None
+    priority: int
+    cwd: str | None
+    min_time: float
+    env: Mapping[str, str] | tuple[tuple[str, str], ...]
 
 
 #: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.

@@ -1,7 +1,7 @@
 """Print the remaining tasks as a task file.
 
 It has all tasks that are not done, which come after one another as before. A comment above each task that has begun, or
-that will not run as it is, gives the reason. --format jsonl, which has no comments, also holds what a line cannot, such as
+that will not run as it is, gives the reason. --format jsonl has no comments, but holds what a line cannot:
 variables or a command of several lines. Barriers are written as such where possible; otherwise a task that runs nothing
 may take the place of one. With a running hub, the tasks that are running count as remaining.
 

@@ -92,9 +92,9 @@ def test_a_script_of_a_user_sees_real_types(installed: Path, tmp_path: Path) -> 
     ran = subprocess.run([*mypy, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout
     assert re.findall(r'Revealed type is "(.*)"', ran.stdout.replace("builtins.", "")) == TYPES
-    (tmp_path / "script.py").write_text("import dwork\ndwork.Client(timeout='5')\ndwork.Graph\n")
+    (tmp_path / "script.py").write_text("import dwork\ndwork.Client(timeout='5').create('a', cores='2')\ndwork.Graph\n")
     ran = subprocess.run([*mypy, "script.py"], cwd=tmp_path, capture_output=True, text=True)
-    assert "incompatible type" in ran.stdout and 'has no attribute "Graph"' in ran.stdout
+    assert ran.stdout.count("incompatible type") == 2 and 'has no attribute "Graph"' in ran.stdout
 
 
 def test_the_wheel_alone_has_tasks_and_errors_and_the_version_for_who_needs_no_hub(installed: Path) -> None:
