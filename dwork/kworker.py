@@ -15,7 +15,7 @@ from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.connection.file import reach
 from dwork.core.version import __version__
 from dwork.host.capacity import found
-from dwork.host.cores import AUTO
+from dwork.host.slots import AUTO
 from dwork.host.walltime import Walltime
 from dwork.output.relay import Relay
 from dwork.transport.waiting import clock

@@ -53,7 +53,7 @@ PURE_FILES: Final = frozenset(
         "progress/pace.py",
         "progress/standing.py",
         "progress/words.py",
-        "server/absence.py",
+        "server/no_workers.py",
         "server/rank_arrivals.py",
         "server/worker_rows.py",
         "transport/curve_keys.py",

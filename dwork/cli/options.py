@@ -15,7 +15,7 @@ from dwork.core.halt import Halt
 from dwork.core.messages import Execution
 from dwork.core.min_time import MinTime
 from dwork.host import gpus
-from dwork.host.cores import AUTO, slots
+from dwork.host.slots import AUTO, slots
 from dwork.hub.hub import Policy
 from dwork.taskfile import duration, memory
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from dwork.core.resources import Resources
-from dwork.host import cores, gpus, memory
+from dwork.host import cores, gpus, memory, slots
 from dwork.host.gpus import Gpus
 
 _GPUS: Final = "--gpus"
@@ -43,9 +43,9 @@ def found(n_cores: int | None = None, n_bytes: int | None = None, gpus_wanted: s
 
 def of_rank(arguments: Sequence[str]) -> tuple[int, Equipment]:
     """Return the slots and resources of a worker rank; of the pool's command line it reads --slots and --gpus only."""
-    slots, wanted = option(arguments, cores.OPTION), option(arguments, _GPUS)
+    n_slots, wanted = option(arguments, slots.OPTION), option(arguments, _GPUS)
     try:
-        return cores.slots(slots) if slots else 1, found(gpus_wanted=wanted or None)
+        return slots.slots(n_slots) if n_slots else 1, found(gpus_wanted=wanted or None)
     except ValueError:  # rank 0 reports the error and ends the other ranks
         return 1, Equipment()
 

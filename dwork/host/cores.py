@@ -1,4 +1,4 @@
-"""The cores that the tasks of a rank may use, and how many tasks it runs at a time.
+"""The cores that the tasks of a rank may use.
 
 A launcher that binds each rank to one core assumes that the rank itself computes. A worker rank only waits for its
 tasks, and these would all run on that core. So a binding by mpirun is ignored when it is smaller than the rank's part
@@ -10,13 +10,9 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final
 
 from dwork.host import cgroups, launcher
 from dwork.host.local_ranks import LocalRank, place
-
-OPTION: Final = "--slots"
-AUTO: Final = "auto"
 
 
 def allowed() -> tuple[int, ...]:
@@ -113,13 +109,3 @@ def _bindable() -> set[int]:
     except OSError:  # not allowed here
         return mine
     return bindable
-
-
-def slots(wanted: str) -> int:
-    """Return the number of slots: N for `N`, this rank's share of cores for `auto`. ValueError when it is neither."""
-    if wanted == AUTO:
-        return share()
-    n = int(wanted) if wanted.isdecimal() else 0
-    if not 1 <= n <= 65536:
-        raise ValueError(f'"{wanted}" is not a number of slots; give 1 to 65536, or auto')
-    return n

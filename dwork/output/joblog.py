@@ -16,7 +16,7 @@ from dwork.core import events
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.events import Ended, Event
 from dwork.core.text import shown
-from dwork.host.own_files import open_mine
+from dwork.host.ownership import open_mine
 
 HEADER = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
 

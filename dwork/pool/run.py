@@ -26,8 +26,9 @@ from dwork.core.task import State, Task
 from dwork.core.text import counted, shown, signal_name
 from dwork.host import launcher
 from dwork.host.batch_job import job
-from dwork.host.cores import share, slots
+from dwork.host.cores import share
 from dwork.host.signals import ENDS, Signals, end_of_job
+from dwork.host.slots import slots
 from dwork.host.walltime import Walltime
 from dwork.hub.feasibility import Feasibility
 from dwork.hub.hub import DOUBT, Hub, Policy
@@ -41,8 +42,8 @@ from dwork.progress.listener import Progress
 from dwork.progress.standing import standing
 from dwork.record import resume
 from dwork.record.resume import Plan
-from dwork.server.absence import Absence
 from dwork.server.hub_loop import HubLoop, Listener
+from dwork.server.no_workers import Absence
 from dwork.server.overview import NoRecord, Overview
 from dwork.server.rank_arrivals import RankArrivals
 from dwork.transport import Transport

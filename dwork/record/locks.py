@@ -13,7 +13,7 @@ from typing import Final
 
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.text import shown
-from dwork.host.own_files import NotMine, open_mine, refuse
+from dwork.host.ownership import NotMine, open_mine, refuse
 
 #: Suffixes of the files that belong to a record besides the file itself.
 COMPANIONS: Final = ("-wal", "-shm", "-journal")

@@ -14,7 +14,7 @@ from typing import Final
 
 from dwork.core.errors import StoreError
 from dwork.core.text import shown
-from dwork.host.own_files import DIRECTORY_MODE, open_directory, open_mine
+from dwork.host.ownership import DIRECTORY_MODE, open_directory, open_mine
 from dwork.record.rows import untext
 
 #: Most files that are kept open at a time.

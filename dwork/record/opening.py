@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from dwork.core.errors import UsageError
 from dwork.core.text import shown
-from dwork.host.own_files import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
+from dwork.host.ownership import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
 from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_foreign
 from dwork.record.logs import Logs
 from dwork.record.place import Place

@@ -20,7 +20,7 @@ from typing import Any, Final
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.glob import matcher
 from dwork.core.text import shown
-from dwork.host.own_files import FILE_MODE, open_mine
+from dwork.host.ownership import FILE_MODE, open_mine
 from dwork.record.batch import enter
 from dwork.record.locks import COMPANIONS, refuse_foreign, refuse_if_in_use
 from dwork.record.logs import read

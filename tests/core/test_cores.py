@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from dwork.host import cores
-from dwork.host.cores import allowed, of_mpirun, of_others, quota, share, slots
+from dwork.host.cores import allowed, of_mpirun, of_others, quota, share
 from dwork.host.local_ranks import LocalRank
+from dwork.host.slots import slots
 
 
 def places(ranks: int) -> list[LocalRank]:
