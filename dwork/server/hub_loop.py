@@ -99,7 +99,8 @@ class HubLoop:
             if step.events:
                 for listener in self._listeners:
                     listener.hear(step.events)
-            gone: dict[Hashable, list[Message]] = {where: [] for where in self._send(step)}
+            unsent = self._send(step)
+            gone: dict[Hashable, list[Message]] = {where: [] for where, _ in unsent}
             where: Any  # the hub accepts any hashable; ours are pairs
             for where in step.dropped:
                 transport, peer = where
@@ -108,13 +109,14 @@ class HubLoop:
             if not gone:
                 return
             for to, message in step.sends:  # what did not reach them is in this step only
-                if to in gone:
+                # Tasks that cannot be sent stay with their worker, and are lost with it: after some losses they fail.
+                if to in gone and (to, message) not in unsent:
                     gone[to].append(message)
             step = self.hub.lose(gone, clock(), "it can no longer be reached")
 
-    def _send(self, step: Step) -> list[Hashable]:
-        """Send; return the peers that must be dropped because their message cannot be encoded."""
-        dropped: list[Hashable] = []
+    def _send(self, step: Step) -> list[tuple[Hashable, Message]]:
+        """Send; return the messages that cannot be encoded, whose peers must be dropped."""
+        unsent: list[tuple[Hashable, Message]] = []
         where: Any
         for where, message in step.sends:
             transport, peer = where
@@ -122,8 +124,8 @@ class HubLoop:
                 transport.send(peer, wire.encode(message))
             except WireError as error:
                 self._tell(f"dropping a peer: {error}")
-                dropped.append(where)
-        return dropped
+                unsent.append((where, message))
+        return unsent
 
     def sleep(self, descriptor: int, until: float = math.inf) -> None:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""

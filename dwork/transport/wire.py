@@ -57,6 +57,14 @@ _VERBS = {
 # -- values -----------------------------------------------------------------------------------------------------------
 
 
+def _bytes(text: str) -> bytes:
+    """Return the bytes of a user's text; UTF-8 when the locale lacks a character, as task files are UTF-8."""
+    try:
+        return os.fsencode(text)
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogateescape")
+
+
 def _put_options(options: Options, out: Any) -> None:
     out.cores, out.memory, out.gpus, out.priority = options.cores, options.memory, options.gpus, options.priority
     out.min_time = options.min_time
@@ -65,9 +73,9 @@ def _put_options(options: Options, out: Any) -> None:
     if options.retries is not None:
         out.retries = options.retries
     if options.cwd is not None:
-        out.cwd = os.fsencode(options.cwd)
+        out.cwd = _bytes(options.cwd)
     for name, value in options.env:
-        out.env.add(name=os.fsencode(name), value=os.fsencode(value))
+        out.env.add(name=_bytes(name), value=_bytes(value))
 
 
 def _get_options(pb: Any) -> Options:
@@ -88,9 +96,9 @@ def _put_command(command: Command, pb: Any) -> None:
     if command is None:
         pb.join = True
     elif isinstance(command, str):
-        pb.command = os.fsencode(command)
+        pb.command = _bytes(command)
     else:
-        pb.argument.extend([os.fsencode(word) for word in command])
+        pb.argument.extend([_bytes(word) for word in command])
 
 
 def _get_command(pb: Any, name: str) -> Command:
@@ -357,7 +365,7 @@ def _welcome(message: m.Welcome, q: Any) -> None:
     q.env_keep.extend(message.execution.keep)
     q.env_drop.extend(message.execution.drop)
     for name, value in message.execution.set:
-        q.env.add(name=os.fsencode(name), value=os.fsencode(value))
+        q.env.add(name=_bytes(name), value=_bytes(value))
     if message.execution.pin is not None:
         q.pin = message.execution.pin
     if message.execution.enforce_memory:

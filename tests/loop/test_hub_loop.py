@@ -9,7 +9,7 @@ import pytest
 
 from dwork.core import messages as m
 from dwork.core.messages import Native
-from dwork.core.task import Options, State, Task
+from dwork.core.task import Options, Result, State, Task
 from dwork.hub.hub import Hub
 from dwork.server.hub_loop import HubLoop
 from dwork.transport import Peer, wire
@@ -139,6 +139,26 @@ def test_an_answer_that_cannot_be_said_costs_its_peer_alone(monkeypatch: pytest.
     loop.turn()
     assert not hub.workers and isinstance(line.sent[-1], m.OK)
     assert len(said) == 1
+
+
+def test_a_task_that_cannot_be_sent_fails_in_the_end_and_costs_no_other_task() -> None:
+    line, hub, said = Line(), Hub(), []
+    loop = HubLoop(hub, [line], [], said.append)
+    loop.carry_out(hub.receive((line, "boss"), m.Create((Task("bad", "\ud800"), Task("good", "true"))), 0.0))
+    sequence = 0
+    while hub.graph.active:
+        sequence += 1
+        line.hears(sequence, m.Steal("w:1", 1, Native(1, math.inf, 1, hello=True)))
+        loop.turn()
+        worker = hub.workers.get("w:1")
+        for id in list(worker.held) if worker else ():
+            line.hears(
+                sequence, m.Complete("w:1", (Result(id, hub.graph.nodes[id].attempt),), 0, Native(1, math.inf, 2))
+            )
+            loop.turn()
+        assert sequence < 20
+    assert [hub.graph.names[name].state for name in ("bad", "good")] == [State.FAILED, State.DONE]
+    hub.check()
 
 
 def test_a_broken_graph_ends_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
