@@ -81,7 +81,7 @@ def test_a_shell_worker_leaves_when_nobody_answers(puppet: Any, worker: Callable
     served = puppet("0808", "0808")
     process = worker(SHELLS[0], served)
     assert process.wait(timeout=20) == 1
-    assert b"dquery: the hub answers Error" in process.stderr.read()  # type: ignore[union-attr]
+    assert b"dquery: the hub answered Error" in process.stderr.read()  # type: ignore[union-attr]
 
 
 @pytest.mark.skipif(not shutil.which("shellcheck", path=os.path.dirname(sys.executable)), reason="needs shellcheck")
