@@ -64,4 +64,4 @@ def test_hosts_that_share_a_directory_and_a_clock_are_well(doctor: Callable, hos
 def test_a_host_that_has_another_directory_is_named(doctor: Callable, hosts: list[Any], tmp_path: Path) -> None:
     ran = doctor(hosts[2])
     assert ran.code == 1, ran.out + ran.err
-    assert f"1. {hosts[2].name} does not see the {tmp_path}/here of {hosts[0].name}: start in a directory" in ran.out
+    assert f"1. {hosts[2].name} cannot see the {tmp_path}/here of {hosts[0].name}: start in a directory" in ran.out
