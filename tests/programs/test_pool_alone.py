@@ -79,7 +79,7 @@ def test_a_rescue_file_beside_a_dag_is_honoured(run: Callable, tmp_path: Path) -
         (["no\nsuch"], 2, "no\\nsuch: cannot be read"),
         (["broken.txt"], 2, "broken.txt:2:"),
         (["cycle.txt"], 2, "a -> b -> a"),
-        (["binary"], 2, "binary:1: there is a NUL byte"),
+        (["binary"], 2, "binary:1: this line contains a NUL byte"),
         (["unknown.txt"], 2, "unknown.txt:1:"),
         (["--retries", "-1", "tasks.txt"], 2, "--retries"),
         (["--retries", "x", "tasks.txt"], 2, "--retries"),
