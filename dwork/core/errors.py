@@ -1,8 +1,9 @@
 """Every error that dwork raises, grouped by who caused it.
 
 Each program handles each of them in one place: a WireError or a GraphError is answered with Error and otherwise
-ignored, a TransportError becomes an input of the hub, a StoreError stops the pool without losing anything, and an
-AssertionError is a bug in dwork and aborts.
+ignored, a TransportError becomes an input of the hub, and a StoreError stops the pool without losing anything. Any
+other exception is a bug in dwork: while a message is handled it costs that peer, and the hub continues if its graph is
+whole; anywhere else it ends the program.
 """
 
 from dwork.core.task import TaskKey
