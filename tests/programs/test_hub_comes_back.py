@@ -178,16 +178,17 @@ def test_a_worker_that_is_stopped_for_a_while_has_its_end_counted(
 def test_a_worker_whose_own_job_is_ended_takes_back_what_ended_just_before(
     comeback: Comeback, start: Callable, wait_until: Callable, tmp_path: Path
 ) -> None:
-    """As when its batch system signals `sim` of `sim; post` first: post has run, and so has what comes after it."""
+    """As when its batch system signals `sim` of `sim; post` first: post has run, and so has what comes after it.
+
+    `next` signals the worker itself, since the worker must hear of the end within a second after it.
+    """
     sim = "sh -c 'echo $$ > pid; exec sleep 1000'"
     comeback.dquery("create", "sim", "--command", f"[ -e go ] || {sim}; echo post >> post")
-    comeback.dquery("create", "next", "sim", "--command", "echo next >> next")
+    comeback.dquery("create", "next", "sim", "--command", "echo next >> next; [ -e go ] || kill -TERM $PPID")
     worker = start(sys.executable, "-m", "dwork.kworker", "-s", comeback.hub.server, LSB_JOBID="4711")
     pid = tmp_path / "pid"
     wait_until(lambda: pid.exists() and pid.read_text().endswith("\n"))
     os.kill(int(pid.read_text()), signal.SIGTERM)
-    wait_until((tmp_path / "next").exists)
-    worker.send_signal(signal.SIGTERM)
     assert worker.wait(timeout=20) == 0
     states = [comeback.dquery("lookup", name).out.split()[2].rstrip(":") for name in ("sim", "next")]
     assert states == ["ready", "waiting"]
