@@ -10,12 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from dwork.core.cause import Cause
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, State, Task
-
-#: Reasons of a Requeued that does not count as a loss, since no worker died. They are compared in records: never change
-#: the texts.
-GOODBYE, NEVER_ARRIVED, ELSEWHERE = "it said goodbye", "it never arrived", "it was finished elsewhere"
 
 
 class Named(NamedTuple):
@@ -148,18 +145,13 @@ class Revoked:
 
 @dataclass(frozen=True, slots=True)
 class Requeued:
-    """Tasks were taken back from a worker unfinished, and are ready (or waiting) again.
-
-    lost: they may have run, and their attempts count; otherwise they were given back before they started.
-    interrupted: they ran, and their worker killed them because it had to leave.
-    """
+    """Tasks were taken back from a worker unfinished, and are ready (or waiting) again. reason: the cause in words."""
 
     time: float
     location: str
     tasks: Sequence[Named]
+    cause: Cause
     reason: str
-    lost: bool = False
-    interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dwork.core import events, messages
+from dwork.core.cause import Cause
 from dwork.core.errors import GraphError
 from dwork.core.events import Ended, Named
 from dwork.core.glob import is_glob, matcher
@@ -224,7 +225,7 @@ class Hub:
             for worker in self.workers.values():
                 if worker.held:
                     reason = f"it did not end within {ENDING:.0f} s"
-                    self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
+                    self._take_back(worker, list(worker.held.values()), now, Cause.STOPPED, reason, step)
         if now >= self._silence_check:
             self._check_silence(now, step)
         self.dispatch.tick(self.workers.values(), now, step)
@@ -360,7 +361,7 @@ class Hub:
             if after:
                 step.events.append(events.Extended(now, Named(node.id, node.name), after))
         if worker is not None:
-            self._take_back(worker, held, now, "given back", step, lost=False)
+            self._take_back(worker, held, now, Cause.UNSTARTED, "given back", step)
         self._report_skipped(skipped, now, step)
         self._revoke(list(doubtful), now, "its worker was being terminated", step)
         answers = message.native.sequence if message.native else 0
@@ -379,7 +380,7 @@ class Hub:
         if worker is None:
             step.sends.append((peer, messages.NotFound()))
             return
-        self._remove(worker, now, events.GOODBYE, step, died=False)
+        self._remove(worker, now, "it signed off", step, died=False)
         step.sends.append((peer, messages.OK()))
 
     def _status(self, peer: Peer, message: messages.OK, now: float, step: Step) -> None:
@@ -573,7 +574,7 @@ class Hub:
         nodes = list(worker.held.values())
         if died:
             self.trials.suspect(nodes)
-        self._take_back(worker, nodes, now, reason, step, lost=True, interrupted=not died)
+        self._take_back(worker, nodes, now, Cause.DIED if died else Cause.LEFT, reason, step)
         del self.workers[worker.location]
         self.dispatch.leave(worker)
         step.events.append(events.Left(now, worker.location, reason, died))
@@ -600,11 +601,9 @@ class Hub:
         worker: WorkerState,
         nodes: Iterable[Node],
         now: float,
+        cause: Cause,
         reason: str,
         step: Step,
-        *,
-        lost: bool,
-        interrupted: bool = False,
     ) -> None:
         """Take unfinished tasks from a worker; those that are still assigned become ready again, first in line."""
         back = []
@@ -616,7 +615,7 @@ class Hub:
         self.graph.put_back([node for node in back if node.state is State.ASSIGNED])
         if back:
             self._intake.forget([node.id for node in back])
-            step.events.append(events.Requeued(now, worker.location, _named(back), reason, lost, interrupted))
+            step.events.append(events.Requeued(now, worker.location, _named(back), cause, reason))
         if self._to_cancel:
             cancelled: list[Node] = []
             skipped: list[Node] = []
@@ -641,7 +640,7 @@ class Hub:
                 node.attempt -= 1
                 lost.setdefault(node.holder, []).append(node)
         for location, nodes in lost.items():
-            self._take_back(self.workers[location], nodes, now, reason, step, lost=False)
+            self._take_back(self.workers[location], nodes, now, Cause.UNSTARTED, reason, step)
 
     def _reconcile(
         self, worker: WorkerState, native: Native | None, now: float, step: Step, owed: Iterable[Node] = ()
@@ -658,7 +657,7 @@ class Hub:
         reported.update((node.id, node.attempt) for node in owed)
         lost = [node for id, node in worker.held.items() if reported.get(id) != node.attempt]
         if lost:
-            self._take_back(worker, lost, now, events.NEVER_ARRIVED, step, lost=True)
+            self._take_back(worker, lost, now, Cause.NEVER_ARRIVED, "it never arrived", step)
         to_drop = [
             id
             for id, attempt in native.held
@@ -783,7 +782,7 @@ class Hub:
             for node in lost:
                 del owed[node]
             self.trials.suspect(lost)
-            self._take_back(worker, lost, now, NOT_ALL, step, lost=True)
+            self._take_back(worker, lost, now, Cause.NO_OUTPUT, NOT_ALL, step)
             self._give_up_suspects(worker, lost, now, NOT_ALL, step)
 
     def _orphan_end(self, worker: WorkerState, id: int, result: Result, now: float, step: Step) -> Node | None:
@@ -797,7 +796,7 @@ class Hub:
         if node.state is State.ASSIGNED:
             other = self.workers[node.holder or ""]
             self._to_cancel.discard(node)
-            self._take_back(other, [node], now, events.ELSEWHERE, step, lost=True)
+            self._take_back(other, [node], now, Cause.ELSEWHERE, "another worker finished it", step)
             if other.slots:
                 step.send(other, messages.Cancel((node.id,)))
         self._adopt(worker, node, result.attempt, now, step)
@@ -876,7 +875,7 @@ class Hub:
                 continue
             if not worker.slots:  # a C++ worker takes no unasked messages
                 if running:
-                    self._take_back(worker, list(worker.held.values()), now, reason, step, lost=True)
+                    self._take_back(worker, list(worker.held.values()), now, Cause.STOPPED, reason, step)
             elif running:
                 step.send(worker, messages.Cancel(tuple(worker.held)))
             elif worker.surplus > 0:
@@ -923,7 +922,7 @@ class Hub:
         if worker.slots:
             step.send(worker, messages.Cancel((node.id,)))
         if node in self._to_cancel:  # it was cancelled meanwhile
-            self._take_back(worker, [node], now, reason, step, lost=True)
+            self._take_back(worker, [node], now, Cause.REVOKED, reason, step)
             return
         worker.held.pop(node.id, None)
         self.dispatch.update_load(worker)

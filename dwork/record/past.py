@@ -6,14 +6,13 @@ import json
 import sqlite3
 from typing import Any, Final
 
-from dwork.core.events import ELSEWHERE, GOODBYE, NEVER_ARRIVED
 from dwork.core.task import State
 from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
 #: The worker or the whole run died during the attempt.
-_IS_LOSS: Final = f"outcome = 'lost' AND reason NOT IN ('{GOODBYE}', '{NEVER_ARRIVED}', '{ELSEWHERE}')"
+_IS_LOSS: Final = "outcome = 'lost' AND reason NOT IN ('it said goodbye', 'it never arrived', 'it was finished elsewhere')"
 
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:

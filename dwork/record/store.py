@@ -21,6 +21,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 from dwork.core import events
+from dwork.core.cause import Cause
 from dwork.core.events import Ended, Event
 from dwork.core.location import host_of
 from dwork.core.task import State, Task
@@ -363,12 +364,12 @@ class Store:
     def _requeued(self, event: events.Requeued) -> None:
         ids = [task.id for task in event.tasks]
         self._output.forget(ids)
-        if not event.lost:  # else their attempts are recorded as ended
+        if event.cause is Cause.UNSTARTED:  # else their attempts are recorded as ended
             self._hand(event.time, None, ids, [])
         for id in ids:
             hand = self._hands.pop(id, None)
-            if hand is not None and event.lost:
-                outcome = "interrupted" if event.interrupted else "lost"
+            if hand is not None and event.cause is not Cause.UNSTARTED:
+                outcome = "interrupted" if event.cause.is_interruption else "lost"
                 self._lose(id, hand[0], event.location, hand[2], event.time, event.reason, outcome)
                 self._lost.add((id, hand[0]))
 
