@@ -18,7 +18,8 @@ from dwork.connection.endpoint import Endpoint
 from dwork.core.messages import Execution
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
-from dwork.hub.hub import Hub, Policy
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
 from dwork.output.summary import Report
 from dwork.record.opening import MEMORY, open_store, places
@@ -108,7 +109,7 @@ def command(
         while not signals.take():
             loop.turn()
             if hub.over:
-                loop.conclude(verdict(hub.graph.counts, is_stopped=hub.is_drained))
+                loop.conclude(verdict(hub.graph.counts, is_stopped=hub.stop.for_later))
             loop.sleep(signals.descriptor)
         loop.conclude(verdict(hub.graph.counts, is_stopped=True), bridge.router)
         if record == MEMORY:

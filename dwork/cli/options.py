@@ -16,7 +16,7 @@ from dwork.core.messages import Execution
 from dwork.core.min_time import MinTime
 from dwork.host import gpus
 from dwork.host.slots import AUTO, slots
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from dwork.taskfile import duration, memory
 
 
@@ -275,7 +275,15 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         unknown_pred: str,
         **others: Any,
     ) -> Any:
-        policy = Policy(retries, retry_delay, max_attempts_lost, worker_timeout, timeout, halt, unknown_pred == "done")
+        policy = Policy(
+            retries=retries,
+            delay=retry_delay,
+            losses=max_attempts_lost,
+            silence=worker_timeout,
+            timeout=timeout,
+            halt=halt,
+            unknown_is_done=unknown_pred == "done",
+        )
         return command(*arguments, policy=policy, **others)
 
     return _decorated(with_policy, _POLICY)

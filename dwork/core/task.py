@@ -39,6 +39,11 @@ class State(Enum):
 
     __hash__ = object.__hash__  # Enum's own is a slow Python function, and the graph counts tasks by state
 
+    @property
+    def is_active(self) -> bool:
+        """Whether a task can still leave this state."""
+        return self in ACTIVE
+
 
 #: States that a task can still leave.
 ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})

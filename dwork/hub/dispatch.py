@@ -16,21 +16,22 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Callable, Collection, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import count
 
 from dwork.core import events, messages
+from dwork.core.events import Ended
 from dwork.core.messages import Native
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.resources import NOTHING, ONE_CORE, Resources
 from dwork.core.task import Assigned, Options, State
-from dwork.hub.graph import Graph
 from dwork.hub.node import Node
 from dwork.hub.ready_queue import LAST
 from dwork.hub.reservations import Kept, WorkerRoom
-from dwork.hub.retries import Retries
-from dwork.hub.workers import Peer, Step, WorkerState
+from dwork.hub.state import HubState
+from dwork.hub.step import Peer, Step
+from dwork.hub.workers import Parked, WorkerState
 
 #: A worker whose last message is older than this many beats may be dead.
 BEATS = 2.5
@@ -38,44 +39,31 @@ BEATS = 2.5
 UNMET_DELAY = 5.0
 
 
-@dataclass(slots=True)
-class Parked:
-    """A Steal that waits for work. n: tasks asked for. answers: the number of the request."""
-
-    worker: WorkerState
-    n: int
-    answers: int
-
-
 class Dispatch:
-    """See the module docstring. timeout: of tasks that set none, None: no limit. elastic: other workers may join."""
+    """See the module docstring."""
 
-    def __init__(self, graph: Graph, trials: Retries, timeout: float | None, elastic: bool) -> None:
-        self._graph = graph
-        self._trials = trials
-        self._timeout = timeout
-        self._elastic = elastic
-        self.closed = False  # no more tasks are handed out
+    def __init__(self, state: HubState) -> None:
+        self._state = state
+        self._graph = state.graph
+        self._retries = state.retries
+        self._workers = state.workers
+        self._timeout = state.policy.timeout
         self.waits = False  # no tasks are handed out yet
         self.job_end = math.inf  # when the batch job ends
         self.min_time = UNKNOWN
         self._mean, self._ended = 0.0, 0  # mean run time of the tasks that have succeeded, and their number
         self.unfit: set[Node] = set()  # tasks that would not end before job_end
-        self.parked: dict[Peer, Parked] = {}
-        self.loaded: dict[str, WorkerState] = {}  # workers that hold more than they can run
         self.kept = Kept()
-        self.slots = 0  # of all workers together
         self._deadlines: list[tuple[float, int, Peer, Parked]] = []
         self._serial = count()
         self._resolved: dict[Options, Options] = {}
         self._stuck: dict[Resources, int] = {}  # the ready kinds for which no parked worker has room
-        self._touched: set[Peer] = set()  # parked peers that may have room now
         self._unmet: dict[Resources, float] = {}  # what no worker could run, and when to report it; infinity: done
 
     @property
     def over(self) -> bool:
         """Whether nothing runs and nothing will, unless tasks are added. False before the first task."""
-        if self.closed:
+        if self._state.stop.is_closed:
             return not self._graph.counts[State.ASSIGNED]
         return bool(self._graph.nodes) and not self._graph.active
 
@@ -91,133 +79,105 @@ class Dispatch:
         unfit, self.unfit = self.unfit, set()
         self._graph.release(unfit)
 
-    def ended(self, seconds: float, n: int) -> None:
-        """Count n more successful tasks, which ran `seconds` in total."""
-        self._ended += n
-        self._mean += (seconds - n * self._mean) / self._ended
+    def ran(self, ended: Sequence[Ended]) -> None:
+        """Count successful tasks, if their mean run time decides what may still start."""
+        if self.min_time.part:
+            n = len(ended)
+            self._ended += n
+            self._mean += (sum([each.result.seconds for each in ended]) - n * self._mean) / self._ended
 
-    # -- workers -----------------------------------------------------------------------------------------------
-
-    def join(self, worker: WorkerState, slots: int, has: Resources | None) -> None:
-        """Register the slots of a worker, and its resources when `has` is given."""
-        self.slots += slots - worker.slots
-        if slots and not worker.slots:  # tasks from before it reported slots were handed out without regard to its room
-            for node in list(worker.held.values()):
-                worker.hold(node)
-        worker.slots = slots
-        has = has or worker.has
-        worker.has = has._replace(cores=max(has.cores, slots))
-        self.kept.reconsider(worker)
-        self._stuck = {}
-        self.update_load(worker)
-
-    def update_load(self, worker: WorkerState) -> None:
-        """Update the load of a worker after a change of its tasks.
-
-        `loaded` is kept up to date here, so that the end of a run need not search all workers.
-        """
-        worker.recount()
-        if worker.surplus:
-            self.loaded[worker.location] = worker
-        else:
-            self.loaded.pop(worker.location, None)
-        if worker.peer in self.parked:
-            self._touched.add(worker.peer)
-
-    def leave(self, worker: WorkerState) -> None:
-        """Remove a worker that is gone."""
-        self.loaded.pop(worker.location, None)
-        self.slots -= worker.slots
-        self.kept.reconsider(worker)
-        self.unpark(worker)
-
-    def unpark(self, worker: WorkerState) -> None:
-        """Drop the parked Steal of a worker, if there is one."""
-        parked = self.parked.get(worker.peer)
-        if parked is not None and parked.worker is worker:
-            del self.parked[worker.peer]
+    def _notice(self) -> None:
+        """Reconsider what was decided before workers joined, left or changed their resources."""
+        for worker in self._workers.reshaped:
+            self.kept.reconsider(worker)
+            self._stuck = {}
+        self._workers.reshaped.clear()
 
     # -- answers -----------------------------------------------------------------------------------------------
 
-    def answer(self, worker: WorkerState, n: int, native: Native | None, now: float, step: Step) -> bool:
-        """Answer a Steal, or park it; return whether it was answered."""
+    def answer(self, worker: WorkerState, n: int, native: Native | None, step: Step) -> bool:
+        """Answer a Steal, or let it wait; return whether it was answered."""
+        self._notice()
         peer = worker.peer
         answers = native.sequence if native else 0
         if self.over:
-            self.parked.pop(peer, None)
-            step.sends.append((peer, messages.Exit(answers=answers)))
+            self._workers.withdraw(peer)
+            step.answer(peer, messages.Exit(answers=answers))
         elif (
-            not self.closed
+            self._graph.ready
+            and not self._state.stop.is_closed
             and not self.waits
-            and self._graph.ready
             and not (native and self._must_wait(worker))
-            and self._transfer(worker, n, answers, now, step)
+            and self._transfer(worker, n, answers, step)
         ):
-            self.parked.pop(peer, None)
+            self._workers.withdraw(peer)
         elif native and native.wait > 0:
-            parked = self.parked[peer] = Parked(worker, n, answers)
-            self._touched.add(peer)  # it may have had to wait for one that has no room
+            parked = self._workers.park(worker, n, answers)
             if native.wait < math.inf:
-                heapq.heappush(self._deadlines, (now + native.wait, next(self._serial), peer, parked))
+                heapq.heappush(self._deadlines, (step.now + native.wait, next(self._serial), peer, parked))
             return False
         else:
-            step.sends.append((peer, messages.NotFound(answers=answers)))
+            step.answer(peer, messages.NotFound(answers=answers))
         return True
 
-    def tick(self, workers: Collection[WorkerState], now: float, step: Step) -> None:
+    def tick(self, step: Step) -> None:
         """Answer the Steals that have waited long enough, and report tasks that no worker could run."""
-        while self._deadlines and self._deadlines[0][0] <= now:
+        while self._deadlines and self._deadlines[0][0] <= step.now:
             _, _, peer, parked = heapq.heappop(self._deadlines)
-            if self.parked.get(peer) is parked:
-                del self.parked[peer]
-                step.sends.append((peer, messages.NotFound(answers=parked.answers)))
-        for asked in [asked for asked, due in self._unmet.items() if due <= now]:
+            if self._workers.parked.get(peer) is parked:
+                self._workers.withdraw(peer)
+                step.answer(peer, messages.NotFound(answers=parked.answers))
+        for asked in [asked for asked, due in self._unmet.items() if due <= step.now]:
             self._unmet[asked] = math.inf
-            step.events.append(events.Unmet(now, asked, most(workers)))
+            step.events.append(events.Unmet(step.now, asked, most(self._workers.values())))
 
-    def settle(self, workers: dict[str, WorkerState], now: float, step: Step) -> None:
-        """Serve parked Steals; when some remain, recall tasks and reserve workers so that they can be served later."""
+    def settle(self, step: Step) -> None:
+        """Serve waiting Steals; when some remain, recall tasks and reserve workers so that they can be served later."""
+        self._notice()
         if self.over:
-            step.sends += [(peer, messages.Exit()) for peer in self.parked]
-            self.parked.clear()
-        if self.closed:
+            for peer in list(self._workers.parked):
+                self._workers.withdraw(peer)
+                step.answer(peer, messages.Exit())
+        if self._state.stop.is_closed:
             self._unmet = {}
-        if self.closed or self.waits:
+            return
+        if self.waits:
             return
         if not self._graph.is_plain or self.kept.by_location or self._unmet:
-            self._pack(workers, now, step)
+            self._pack(step)
         else:
             self._stuck = {}
-            self._touched.clear()
-            if self.parked:
-                self._serve(self._next_parked, now, step)
-        if self.parked:
-            self._recall(now, step)
+            self._workers.touched.clear()
+            if self._workers.parked:
+                self._serve(self._next_parked, step)
+        if self._workers.parked:
+            self._recall(step)
 
-    def _pack(self, workers: dict[str, WorkerState], now: float, step: Step) -> None:
+    def _pack(self, step: Step) -> None:
         """Serve the workers for which something has changed, and reserve workers for tasks that fit nowhere."""
         kinds = self._graph.kinds()
+        touched = self._workers.touched
         for location in self.kept.drop_idle(kinds):
-            self._touched.add(workers[location].peer)
-        if kinds != self._stuck or self._trials.lost:  # a suspect may have waited for another task to end
-            self._serve(self._next_parked, now, step)
-        elif self._touched:
-            self._serve(self._next_touched, now, step)
-        self._touched.clear()
+            touched.add(self._workers[location].peer)
+        if kinds != self._stuck or self._retries.lost:  # a suspect may have waited for another task to end
+            self._serve(self._next_parked, step)
+        elif touched:
+            self._serve(self._next_touched, step)
+        touched.clear()
         kinds = self._stuck = self._graph.kinds()
-        for worker in self.kept.choose(kinds, workers.values()):
+        for worker in self.kept.choose(kinds, self._workers.values()):
             if worker.surplus and not worker.recalled:
                 worker.recalled = True
                 step.send(worker, messages.Recall(worker.surplus))
-        self._unmet = {asked: self._unmet.get(asked, now + UNMET_DELAY) for asked in self.kept.unmet}
+        self._unmet = {asked: self._unmet.get(asked, step.now + UNMET_DELAY) for asked in self.kept.unmet}
 
-    def _serve(self, choose: Callable[[set[Peer]], Peer | None], now: float, step: Step) -> None:
+    def _serve(self, choose: Callable[[set[Peer]], Peer | None], step: Step) -> None:
         tried: set[Peer] = set()
         while self._graph.ready and (peer := choose(tried)) is not None:
-            parked = self.parked.pop(peer)
+            parked = self._workers.parked.pop(peer)
             tried.add(peer)
-            if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, now, step):
-                self.parked[peer] = parked
+            if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, step):
+                self._workers.put_back(parked)
                 if self._graph.is_plain:  # what this worker cannot get yet, no other can
                     return
 
@@ -226,13 +186,13 @@ class Dispatch:
 
         An idle worker that waits goes before a busy one, and before one on which all tasks it could get have failed.
         """
-        trials = self._trials
-        if trials.fills(worker.held.values(), worker.slots):
+        retries = self._retries
+        if retries.fills(worker.held.values(), worker.slots):
             return True
-        if worker.free and not trials.avoids(worker.location):
+        if worker.free and not retries.avoids(worker.location):
             return False
-        idle = (p.worker for p in self.parked.values() if p.worker.free and p.worker is not worker)
-        return any(not worker.free or not trials.avoids(other.location) for other in idle)
+        idle = (p.worker for p in self._workers.parked.values() if p.worker.free and p.worker is not worker)
+        return any(not worker.free or not retries.avoids(other.location) for other in idle)
 
     def _next_parked(self, tried: set[Peer]) -> Peer | None:
         """Return the peer whose Steal to serve next: an idle worker, or else any worker that may get more.
@@ -240,31 +200,32 @@ class Dispatch:
         An idle worker on which all tasks it could get have failed comes after the other idle ones.
         """
         second = spare = None
-        for peer, parked in self.parked.items():
+        for peer, parked in self._workers.parked.items():
             if peer in tried:
                 continue
             if parked.worker.free:
-                if not self._trials.avoids(parked.worker.location):
+                if not self._retries.avoids(parked.worker.location):
                     return peer
                 second = peer if second is None else second
-            elif spare is None and not self._trials.fills(parked.worker.held.values(), parked.worker.slots):
+            elif spare is None and not self._retries.fills(parked.worker.held.values(), parked.worker.slots):
                 spare = peer
         return spare if second is None else second
 
     def _next_touched(self, tried: set[Peer]) -> Peer | None:
-        parked = [self.parked[peer] for peer in self._touched - tried if peer in self.parked]
-        parked = [p for p in parked if not self._trials.fills(p.worker.held.values(), p.worker.slots)]
-        return min(parked, key=lambda p: self._trials.avoids(p.worker.location)).worker.peer if parked else None
+        parked = [self._workers.parked[peer] for peer in self._workers.touched - tried if peer in self._workers.parked]
+        parked = [p for p in parked if not self._retries.fills(p.worker.held.values(), p.worker.slots)]
+        return min(parked, key=lambda p: self._retries.avoids(p.worker.location)).worker.peer if parked else None
 
-    def _recall(self, now: float, step: Step) -> None:
+    def _recall(self, step: Step) -> None:
         """Recall as many surplus tasks from loaded workers as the idle ones could run."""
-        if not self.loaded:
+        if not self._workers.loaded:
             return
-        wanted = sum([p.worker.free for p in self.parked.values() if p.worker.location not in self.kept.by_location])
-        for worker in self.loaded.values():
+        idle = [parked.worker for parked in self._workers.parked.values()]
+        wanted = sum([worker.free for worker in idle if worker.location not in self.kept.by_location])
+        for worker in self._workers.loaded.values():
             if wanted <= 0:
                 return
-            if worker.beat and now - worker.heard > BEATS * worker.beat:  # it may be dead
+            if worker.beat and step.now - worker.heard > BEATS * worker.beat:  # it may be dead
                 continue
             n = min(wanted, worker.surplus)
             wanted -= n
@@ -274,31 +235,29 @@ class Dispatch:
 
     # -- what goes out -----------------------------------------------------------------------------------------
 
-    def _transfer(self, worker: WorkerState, n: int, answers: int, now: float, step: Step) -> bool:
+    def _transfer(self, worker: WorkerState, n: int, answers: int, step: Step) -> bool:
         """Hand out up to n tasks; return False when none that is ready fits the worker, or can end before the job."""
         room = None
         if worker.slots:
-            n = min(n, max(1, worker.free, self._graph.ready // (2 * self.slots) * worker.slots))
+            n = min(n, max(1, worker.free, self._graph.ready // (2 * self._workers.slots) * worker.slots))
             room = self._room(worker, n)
-        nodes = self._trials.take(n, worker.location, self.slots, room)
+        nodes = self._retries.take(n, worker.location, self._workers.slots, room)
         if self.job_end < math.inf:
-            nodes = self._drop_unfit(nodes, n, worker.location, room, now)
+            nodes = self._drop_unfit(nodes, n, worker.location, room, step.now)
         if not nodes:
             return False
-        held = worker.held
         resolve = self._timeout is not None
         tasks = []
         for node in nodes:
-            held[node.id] = node
             name, command, _, options, origin = node.task
             if resolve:
                 options = self._resolved.get(options) or self._resolve(options)
             tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))
         if room is not None:
-            self._note_heavy(worker, nodes)
-        self.update_load(worker)
-        step.events.append(events.Stolen(now, worker.location, tasks))
-        time = 0.0 if worker.slots else now
+            self._end_reservation(worker, nodes)
+        self._workers.give(worker, nodes, plain=room is None)
+        step.events.append(events.Stolen(step.now, worker.location, tasks))
+        time = 0.0 if worker.slots else step.now
         awaited = bool(worker.slots) and any([node.successors is not None for node in nodes])
         step.sends.append((worker.peer, messages.Transfer(tuple(tasks), answers, time, awaited)))
         return True
@@ -314,13 +273,11 @@ class Dispatch:
         )
         return WorkerRoom(worker, 0 if is_wanted else spare, kept)
 
-    def _note_heavy(self, worker: WorkerState, nodes: list[Node]) -> None:
-        for node in nodes:
-            asked = node.task.options.asks
-            if asked is not ONE_CORE:
-                worker.heavy[node.id] = node
-                if self.kept.for_what(worker) == asked:
-                    self.kept.forget(worker)
+    def _end_reservation(self, worker: WorkerState, nodes: list[Node]) -> None:
+        """End the reservation of a worker that now gets the task that it was kept for."""
+        kept = self.kept.for_what(worker)
+        if kept is not None and any(node.task.options.asks == kept for node in nodes):
+            self.kept.forget(worker)
 
     def _drop_unfit(self, nodes: list[Node], n: int, location: str, room: WorkerRoom | None, now: float) -> list[Node]:
         """Return the nodes that can end before the job does, and others in place of the rest, which are set aside."""
@@ -332,13 +289,13 @@ class Dispatch:
             for node in nodes:
                 takes_too_long = (node.task.options.min_time or expected) > left
                 (unfit if takes_too_long else fit).append(node)
-            for node in unfit:
-                node.attempt -= 1
-                if room is not None:
+            if room is not None:
+                for node in unfit:
                     room.claim(node.task.options.asks, -1)
-            self._graph.suspend(unfit)
+            self._graph.set_aside(unfit)
             self.unfit.update(unfit)
-            nodes = self._trials.take(n - len(fit), location, self.slots, room) if unfit and len(fit) < n else []
+            lacking = n - len(fit) if unfit else 0
+            nodes = self._retries.take(lacking, location, self._workers.slots, room) if lacking > 0 else []
         return fit
 
     def _resolve(self, options: Options) -> Options:
@@ -348,9 +305,9 @@ class Dispatch:
         self._resolved[options] = resolved
         return resolved
 
-    def misses(self, node: Node, workers: Collection[WorkerState]) -> str:
+    def misses(self, node: Node) -> str:
         """Return which resources a ready task waits for, as text; empty when it does not wait for resources."""
-        asked = node.task.options.asks
+        asked, workers = node.task.options.asks, self._workers.values()
         if asked is ONE_CORE or node.state is not State.READY:
             return ""
         if any(worker.could(asked) for worker in workers):
@@ -360,29 +317,25 @@ class Dispatch:
     def why_stop(self) -> str:
         """Return why no more tasks will be handed out although some are left; empty while some may be."""
         counts = self._graph.counts
-        if not (self.unfit or self._unmet) or counts[State.ASSIGNED] or self._trials.deadline < math.inf:
+        if not (self.unfit or self._unmet) or counts[State.ASSIGNED] or self._retries.deadline < math.inf:
             return ""
-        if self._unmet and not self._elastic:
+        if self._unmet and not self._state.policy.elastic:
             if all(self._unmet.get(asked) == math.inf for asked in self._graph.kinds()):
                 return "the remaining tasks ask for more than any worker has"
         elif self.unfit and not counts[State.READY]:
             return f"the remaining tasks would not finish before the job ends ({len(self.unfit):,} too long)"
         return ""
 
-    def check(self, workers: dict[str, WorkerState]) -> None:
+    def check(self) -> None:
         """Raise AssertionError unless this agrees with the workers."""
-        assert self.slots == sum(worker.slots for worker in workers.values()), "slots add up"
-        assert self.loaded == {w.location: w for w in workers.values() if w.surplus}, "loaded workers are known"
-        assert all(p.worker is workers.get(p.worker.location) for p in self.parked.values()), "parked workers are known"
-        assert self.kept.by_location.keys() <= workers.keys(), "reserved workers are known"
-        for worker in workers.values():
-            heavy = [node for node in worker.held.values() if node.task.options.asks is not ONE_CORE]
-            assert list(worker.heavy.values()) == heavy or not worker.slots, "heavy tasks are known"
-        if not self.closed and not self.waits:
+        self._notice()
+        assert self.kept.by_location.keys() <= self._workers.keys(), "reserved workers are known"
+        if not self._state.stop.is_closed and not self.waits:
             others = self._graph.counts[State.ASSIGNED]
             ready = list(self._graph.upcoming(self._graph.ready))
-            kinds = {n.task.options.asks for n in ready if not self._trials.must_wait(n, others, self.slots)}
-            for parked in self.parked.values():
+            slots = self._workers.slots
+            kinds = {n.task.options.asks for n in ready if not self._retries.must_wait(n, others, slots)}
+            for parked in self._workers.parked.values():
                 room = WorkerRoom(parked.worker, 0, self.kept.for_what(parked.worker))
                 assert not any(room.fit(asked) for asked in kinds), "no worker idles while a task fits"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from dwork.core.errors import GraphError
-from dwork.hub.workers import Peer
+from dwork.hub.step import Peer
 
 
 class EndWaiters:

@@ -309,6 +309,26 @@ class Graph:
         else:
             self._ready.append(nodes)
 
+    def untake(self, nodes: Sequence[Node]) -> None:
+        """Take back assigned nodes that have not started: no attempt counts, and those that can run go first.
+
+        A node that `extend` has already taken from its holder, since it must wait now or is skipped, stays as it is.
+        """
+        for node in nodes:
+            node.attempt -= 1
+        self.put_back([node for node in nodes if node.state is ASSIGNED])
+
+    def set_aside(self, nodes: Sequence[Node]) -> None:
+        """Suspend nodes that were taken and have not started: no attempt counts."""
+        for node in nodes:
+            node.attempt -= 1
+        self.suspend(nodes)
+
+    def count_failure(self, node: Node) -> int:
+        """Count a failed attempt of an assigned node; return how many there are."""
+        node.failures += 1
+        return node.failures
+
     def demote(self, node: Node, losses: int, place: int = 0) -> None:
         """Let a node go last whenever it becomes ready: after those with fewer losses, then by place."""
         self._ready.last[node] = (losses << 24) + place

@@ -152,8 +152,5 @@ class Retries:
 
     def _keep(self, nodes: list[Node], n: int) -> list[Node]:
         """Return the first n nodes; put the others back as if they had not been taken."""
-        rest = nodes[n:]
-        for node in rest:
-            node.attempt -= 1
-        self._graph.put_back(rest)
+        self._graph.untake(nodes[n:])
         return nodes[:n]

@@ -28,7 +28,7 @@ from dwork.core.messages import Execution
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.version import __version__
 from dwork.host import signals
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
 from dwork.pool.run import Settings, run, send_home, unwritten
 from dwork.progress.choice import WAYS

@@ -30,8 +30,10 @@ from dwork.host.cores import share
 from dwork.host.signals import ENDS, Signals, end_of_job
 from dwork.host.slots import slots
 from dwork.host.walltime import Walltime
+from dwork.hub.endings import DOUBT
 from dwork.hub.feasibility import Feasibility
-from dwork.hub.hub import DOUBT, Hub, Policy
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
 from dwork.output.joblog import Joblog
 from dwork.output.printer import Printer
 from dwork.output.relay import Relay
@@ -354,7 +356,7 @@ class _Run:
     def check_absence(self) -> None:
         """Stop when no worker can run the remaining tasks; print a notice once while waiting for one that can."""
         self._next_check = math.inf
-        if self.hub.stopping or self.hub.over or self.feasibility.is_on:
+        if self.hub.stop.reason or self.hub.over or self.feasibility.is_on:
             return
         stops, waits = self._all_held() if self.hub.waits_for_release else self._without_workers()
         if stops:
@@ -407,9 +409,9 @@ class _Run:
             reason = "SIGHUP" if signal.SIGHUP in fresh else "interrupted"
             if self._interrupted < 2:
                 self._stop(f"{reason} (repeat to end running tasks)", running=False)
-            elif not self.hub.cancelling:
+            elif not self.hub.stop.kills:
                 self._stop(reason, running=True)
-        if self._printer.broken and not self.hub.stopping:
+        if self._printer.broken and not self.hub.stop.reason:
             self._interrupted = 1
             self._stop(self._printer.broken, running=False)
         if signal.SIGCHLD in numbers and self._worker is not None and self._worker.poll() is not None:
@@ -419,13 +421,13 @@ class _Run:
         """Handle a signal that ends the job. Recent ends of tasks are in doubt only if tasks may have received it."""
         name = signal.Signals(number).name
         if number == signal.SIGTERM and not job() and launcher.ends_ranks_alone(os.environ):
-            if not self.hub.cancelling:
+            if not self.hub.stop.kills:
                 self._stop(name, running=True)
-        elif not self.hub.in_doubt:
+        elif not self.hub.stop.in_doubt:
             self.loop.carry_out(self.hub.end_of_job(clock(), name))
 
     def _stop(self, reason: str, *, running: bool) -> None:
-        self.loop.carry_out(self.hub.stop(clock(), reason, running=running))
+        self.loop.carry_out(self.hub.drain(clock(), reason, running=running))
 
     def _lose_worker(self, code: int) -> None:
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit status {code}"
@@ -470,11 +472,13 @@ class _Run:
             self._worker.stdin.close()  # it had not connected, so only this dismisses it
         self._printer.close()
         counts = self.hub.graph.counts
-        self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
+        self._outcome = self.hub.stop.reason or (
+            "done" if counts[State.DONE] == sum(counts.values()) else "some failed"
+        )
         lines = self._report.summary(counts)
         for line in lines[:-1] if self._settings.quiet else lines:  # failures are printed in any case
             say("dwork", line)
-        code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.is_drained)
+        code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.stop.for_later)
         if code is ExitCode.DONE and self._printer.broken:
             say("dwork", unwritten(self._settings.logs))
             return ExitCode.FAILED
@@ -490,13 +494,13 @@ class _Run:
         until = self.hub.last_end + (DOUBT if job() else _SIGNAL_DELAY)
         while not (number := end_of_job(self._signals.take() - self._death_signals)) and (left := until - clock()) > 0:
             select.select([self._signals.descriptor], (), (), left)
-        if not number or self.hub.in_doubt:
+        if not number or self.hub.stop.in_doubt:
             return code
         self._end_of_job(number)
-        if not self.hub.in_doubt:
+        if not self.hub.stop.in_doubt:
             return code
         counts = self.hub.graph.counts
-        self._outcome = self.hub.stopping
+        self._outcome = self.hub.stop.reason
         say("dwork", self._report.summary(counts)[-1])
         return verdict(counts, is_stopped=True)
 

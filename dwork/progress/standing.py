@@ -62,4 +62,4 @@ def standing(hub: Hub, report: Report, now: float) -> Standing:
             cores += runs + worker.more.cores
             busy += worker.busy
     counts = dict(hub.graph.counts)
-    return Standing(now, counts, running, cores, busy, slots, report.ran, report.seconds, bool(hub.stopping))
+    return Standing(now, counts, running, cores, busy, slots, report.ran, report.seconds, hub.stop.is_closed)

@@ -16,7 +16,7 @@ from dwork.core.events import Event
 from dwork.core.messages import Answer, Await, Error, Inquiry, Message, Watch
 from dwork.core.text import printable
 from dwork.hub.hub import Hub
-from dwork.hub.workers import Step
+from dwork.hub.step import Step
 from dwork.transport import Peer, Transport, wire
 from dwork.transport.waiting import clock, sleep
 
@@ -58,13 +58,13 @@ class HubLoop:
     def turn(self) -> None:
         """Process all frames that have arrived, and send the messages that they cause."""
         now = clock()
-        total = Step()
+        total = Step(now)
         for transport in self._transports:
             for peer, frame in transport.receive():
                 self._is_busy = True
                 self._take(transport, peer, frame, now, total)
         if now >= self.hub.deadline:
-            _add(total, self.hub.tick(now))
+            total.add(self.hub.tick(now))
         self.carry_out(total)
 
     def _take(self, transport: Transport, peer: Peer, frame: bytes, now: float, total: Step) -> None:
@@ -81,7 +81,7 @@ class HubLoop:
             total.sends.append((where, self._answer(message)))
             return
         try:
-            _add(total, self.hub.receive(where, message, now))
+            total.add(self.hub.receive(where, message, now))
         except Exception as error:
             self._survive(where, message, error, total)
 
@@ -91,7 +91,7 @@ class HubLoop:
         kind, text = type(message).__name__, printable(f"{type(error).__name__}: {error}")
         self._tell(f"this is a bug in dwork, please report it: a {kind} message caused {text}; its sender is dropped")
         total.sends.append((where, Error(f"this {kind} message hit a bug in dwork: {text}")))
-        _add(total, self.hub.lose({where: ()}, clock(), f"its {kind} message hit a bug in dwork"))
+        total.add(self.hub.lose({where: ()}, clock(), f"its {kind} message hit a bug in dwork"))
 
     def carry_out(self, step: Step) -> None:
         """Pass the events to the listeners, then send; repeat with the consequences when peers turn out to be gone."""
@@ -137,7 +137,7 @@ class HubLoop:
 
     def dismiss(self) -> None:
         """Send Exit to all workers; ignore those that have already gone."""
-        step = self.hub.dismiss()
+        step = self.hub.dismiss(clock())
         self._send(step)
         for transport in self._transports:
             transport.lost()
@@ -153,18 +153,12 @@ class HubLoop:
                     self.hub.receive((endpoint, peer), message, clock())
         if self.hub.has_end_waiters:
             answer = self._answer(Watch())
-            self._send(self.hub.conclude(code, answer.data if isinstance(answer, Answer) else b""))
+            self._send(self.hub.conclude(clock(), code, answer.data if isinstance(answer, Answer) else b""))
         if endpoint is not None:
             endpoint.lost()  # peers that have gone do not matter any more
 
     def abandon(self) -> None:
         """Let all workers kill their tasks and leave, since the record can no longer be written; notify no one else."""
         self._listeners.clear()
-        self.carry_out(self.hub.stop(clock(), "abandoned", running=True))
+        self.carry_out(self.hub.drain(clock(), "abandoned", running=True))
         self.dismiss()
-
-
-def _add(total: Step, step: Step) -> None:
-    total.events += step.events
-    total.sends += step.sends
-    total.dropped += step.dropped

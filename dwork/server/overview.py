@@ -155,7 +155,7 @@ class Overview:
             "slots": at.slots,
             "ended": at.ended,
             "seconds": at.seconds,
-            "stopping": hub.stopping,
+            "stopping": hub.stop.reason,
             "over": hub.over,
             "job_end": end if end < math.inf else None,
             "workers": len(hub.workers),

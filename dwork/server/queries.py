@@ -94,7 +94,7 @@ class Inquiries:
         next_first = None
         if node is not None:
             row["held"] = self._hub.is_held(node)
-            row["misses"] = self._hub.dispatch.misses(node, self._hub.workers.values())
+            row["misses"] = self._hub.dispatch.misses(node)
             row["culprit"] = node.culprit.name if node.culprit else None
             row["predecessors"], next_first = _predecessors(node, first)
             row["successors"] = {"total": len(node.successors or ())}

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from dwork.core.task import State
-from dwork.hub.hub import Hub, Policy
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
 from dwork.output.summary import Report
 from dwork.record.logs import Logs
 from dwork.record.opening import MEMORY

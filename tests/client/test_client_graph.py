@@ -14,7 +14,7 @@ from dwork import AllDone, Client, GraphError, NotHeld, UsageError, WireError
 from dwork.client import client as client_module
 from dwork.client.client import Found, Status
 from dwork.core.task import PLAIN, Options, State, Task
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.messages import Native, Verb
 from dwork.core.task import Options, Result, State, Task
-from dwork.hub.hub import Hub, Policy
-from dwork.hub.workers import Step
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
+from dwork.hub.step import Step
 from dwork.transport import wire
 
 INF = math.inf

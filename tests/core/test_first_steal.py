@@ -43,7 +43,7 @@ def test_a_hub_that_wants_a_task_ended_which_its_worker_lacks_is_set_right(stage
     welcome, transfer = (message for _, message in stage.take())
     assert isinstance(welcome, m.Welcome) and isinstance(transfer, m.Transfer)
     worker.receive(welcome, stage.now)  # the Transfer is lost
-    stage.took(stage.hub.stop(stage.now, "SIGTERM", running=True))
+    stage.took(stage.hub.drain(stage.now, "SIGTERM", running=True))
     for _ in range(3):
         for _, message in stage.take():
             worker.receive(message, stage.now)

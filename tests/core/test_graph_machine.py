@@ -19,9 +19,10 @@ from dwork.core.messages import Native, Returned, Verb
 from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, Options, Result, State, Task
 from dwork.hub.graph import Graph, Restored
-from dwork.hub.hub import Hub, Policy
+from dwork.hub.hub import Hub
 from dwork.hub.node import Node
-from dwork.hub.workers import Step
+from dwork.hub.policy import Policy
+from dwork.hub.step import Step
 from dwork.transport import wire
 
 #: What workers have that say so, and tasks that ask for more than a core.
@@ -340,7 +341,7 @@ class HubMachine(RuleBasedStateMachine):
         tasks=BEGINNINGS,
     )
     def begin(self, retries: int, delay: float, losses: int, halt: Halt | None, tasks: tuple[Task, ...]) -> None:
-        self.hub = Hub(Policy(retries, delay, losses, halt=halt))
+        self.hub = Hub(Policy(retries=retries, delay=delay, losses=losses, halt=halt))
         self.say("P", m.Create(tasks))
 
     # -- what the hub says --
@@ -348,7 +349,7 @@ class HubMachine(RuleBasedStateMachine):
     def follow(self, step: Step) -> Step:
         finished = {ended.id for event in step.events if isinstance(event, e.Finished) for ended in event.tasks}
         for event in step.events:
-            if isinstance(event, e.Stolen) and self.hub.stopping:  # what was finished by a worker thought lost
+            if isinstance(event, e.Stolen) and self.hub.stop.reason:  # what was finished by a worker thought lost
                 assert {assigned.id for assigned in event.tasks} <= finished
             self.hear(event)
         for peer, message in step.sends:
@@ -383,7 +384,7 @@ class HubMachine(RuleBasedStateMachine):
                 self.finally_(ended.id, State.FAILED)
             case e.Killed(location=location, task=ended):
                 assert self.held.pop(ended.id) == location
-                assert ended.id in self.doomed or self.hub.stopping
+                assert ended.id in self.doomed or self.hub.stop.reason
                 self.finally_(ended.id, State.CANCELLED)
             case e.Retried(location=location, task=ended) | e.Interrupted(location=location, task=ended):
                 assert self.held.pop(ended.id) == location
@@ -494,8 +495,8 @@ class HubMachine(RuleBasedStateMachine):
         native = self.number(peer, (worker.slots, math.inf), hand)
         is_doomed = id in self.doomed
         step = self.say(peer, m.Complete(worker.location, (Result(id, attempt, status),), steal, native))
-        bad = e.Interrupted if self.hub.interrupting else e.Failed | e.Retried | e.Killed
-        is_good = not status and not self.hub.in_doubt
+        bad = e.Interrupted if self.hub.stop.interrupts else e.Failed | e.Retried | e.Killed
+        is_good = not status and not self.hub.stop.in_doubt
         kinds = e.Finished if is_good else e.Killed if is_doomed else bad
         assert any(isinstance(event, kinds) for event in step.events)
         again = self.number(peer, (worker.slots, 0.0))
@@ -532,7 +533,7 @@ class HubMachine(RuleBasedStateMachine):
     @rule(sure=st.integers(0, 6))
     def end_of_job(self, sure: int) -> None:
         if sure == 6:  # seldom: nothing is handed out after it
-            done = {node for time, nodes in self.hub._ends if time >= self.now - 1.0 for node in nodes}
+            done = set(self.hub._endings.recent(self.now))
             self.follow(self.hub.end_of_job(self.now, "SIGTERM"))
             assert not any(node.state in (State.DONE, State.FAILED) for node in done)
 
@@ -631,11 +632,11 @@ class HubMachine(RuleBasedStateMachine):
         self.follow(self.hub.lose({peer: ()}, self.now, "gone"))
         assert not any(w.peer == peer and w.slots for w in self.hub.workers.values())
 
-    @precondition(lambda self: self.hub._orphans)
+    @precondition(lambda self: self.hub._state.orphans)
     @rule(peer=PEERS, data=st.data(), status=st.sampled_from([None, None, 0, 0, 1]), slots=st.integers(1, 2))
     def come_back(self, peer: str, data: st.DataObject, status: int | None, slots: int) -> None:
         """A worker that was taken for lost has a task still (None), or has ended it."""
-        copies = self.hub._orphans._copies
+        copies = self.hub._state.orphans._copies
         node = data.draw(st.sampled_from(sorted(copies, key=lambda node: node.id)))
         location = data.draw(st.sampled_from(sorted(copies[node])))
         attempt = copies[node][location]
@@ -648,10 +649,10 @@ class HubMachine(RuleBasedStateMachine):
             native = self.number(peer, (slots, 0.0), (*hand, (node.id, attempt)))
             step = self.say(peer, m.Steal(location, 1, native))
             dropped = {id for to, msg in step.sends if to == peer and isinstance(msg, m.Cancel) for id in msg.tasks}
-            if before is State.READY and attempt == last and not self.hub.stopping:
+            if before is State.READY and attempt == last and not self.hub.stop.reason:
                 assert self.held[node.id] == location and node.attempt == attempt
             if before in ACTIVE:
-                assert node.id not in dropped - self.doomed or self.hub.stopping
+                assert node.id not in dropped - self.doomed or self.hub.stop.reason
             else:
                 assert node.id in dropped
             return
@@ -679,14 +680,14 @@ class HubMachine(RuleBasedStateMachine):
         assert left <= silent
         unmet = [event for event in step.events if isinstance(event, e.Unmet)]
         assert not any(worker.could(event.asked) for event in unmet for worker in self.hub.workers.values())
-        expected: Any = e.Stolen | e.Unmet | e.Requeued | e.Cancelled if self.hub.cancelling else e.Stolen | e.Unmet
+        expected: Any = e.Stolen | e.Unmet | e.Requeued | e.Cancelled if self.hub.stop.kills else e.Stolen | e.Unmet
         assert left or all(isinstance(event, expected | e.Skipped) for event in step.events)
         assert self.hub.deadline > self.now
 
     @rule(running=st.booleans(), sure=st.integers(0, 4))
     def stop(self, running: bool, sure: int) -> None:
         if sure == 4:  # seldom: nothing is handed out after it
-            self.follow(self.hub.stop(self.now, "enough", running=running))
+            self.follow(self.hub.drain(self.now, "enough", running=running))
 
     @invariant()
     def agrees_with_the_model(self) -> None:
@@ -695,7 +696,7 @@ class HubMachine(RuleBasedStateMachine):
         ends = {n.id: n.state for n in nodes_of(self.hub.graph) if n.state not in ACTIVE and not n.is_join}
         assert self.final == ends
         assert self.kept == {node.id for node in self.hub.graph.names.values() if self.hub.is_held(node)}
-        assert not (self.hub.over and self.hub.dispatch.parked), "who waits is told when all is finished"
+        assert not (self.hub.over and self.hub.workers.parked), "who waits is told when all is finished"
 
 
 TestHubMachine = HubMachine.TestCase

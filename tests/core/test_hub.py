@@ -9,7 +9,7 @@ from dwork.core import messages as m
 from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned
 from dwork.core.task import Assigned, Result, State, Task
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
 # -- the original dialect ---------------------------------------------------------------------------------------------
@@ -174,17 +174,17 @@ def test_a_peer_of_the_original_dialect_is_sent_nothing_unasked(stage: Stage) ->
     stage.ask("p", m.Steal("vm", 4))
     stage.say("q", steal("w", 1))  # it idles while vm holds four, and vm cannot be told
     assert stage.take() == []
-    stage.took(stage.hub.stop(100.0, "enough", running=True))
-    stage.took(stage.hub.dismiss())
+    stage.took(stage.hub.drain(100.0, "enough", running=True))
+    stage.took(stage.hub.dismiss(stage.now))
     assert {peer for peer, _ in stage.take()} == {"q"}
 
 
 def test_a_pool_that_ends_at_once_waits_for_nobody_who_cannot_be_told(stage: Stage) -> None:
     stage.create("a", "b")
     stage.ask("p", m.Steal("vm", 2))
-    stage.took(stage.hub.stop(stage.now, "enough"))
+    stage.took(stage.hub.drain(stage.now, "enough"))
     assert not stage.hub.over  # who holds something may end it
-    stage.took(stage.hub.stop(stage.now, "enough", running=True))
+    stage.took(stage.hub.drain(stage.now, "enough", running=True))
     assert stage.hub.over and stage.states() == "ready ready"
     assert stage.ask("p", m.Complete("vm", (Result("a"),))) == m.NotFound(("a",))
 
@@ -630,9 +630,9 @@ def test_halt_by_percent_counts_all_tasks() -> None:
     stage = Stage(Policy(halt=Halt(limit=50, percent=True)))
     stage.create(*"abcd")
     fail(stage, "a")
-    assert not stage.hub.stopping
+    assert not stage.hub.stop.reason
     fail(stage, "b")
-    assert stage.hub.stopping == "2 failed"
+    assert stage.hub.stop.reason == "2 failed"
     finish(stage)
 
 
@@ -640,7 +640,7 @@ def test_a_retried_failure_does_not_halt() -> None:
     stage = Stage(Policy(retries=1, delay=0, halt=Halt(limit=1)))
     stage.create("a")
     fail(stage, "a")
-    assert not stage.hub.stopping
+    assert not stage.hub.stop.reason
     finish(stage)
 
 
@@ -650,11 +650,11 @@ def test_stop_lets_run_and_then_interrupts(stage: Stage) -> None:
     stage.say("p", steal("w", 2))
     stage.say("q", steal("idle", 1))
     stage.take()
-    stage.took(stage.hub.stop(101.0, "interrupted"))
+    stage.took(stage.hub.drain(101.0, "interrupted"))
     assert stage.take() == [("p", m.Recall(1))]
-    stage.took(stage.hub.stop(102.0, "again", running=True))
+    stage.took(stage.hub.drain(102.0, "again", running=True))
     assert stage.take() == [("p", m.Cancel((0, 1))), ("q", m.Cancel((2,)))]
-    assert stage.hub.stopping == "interrupted"
+    assert stage.hub.stop.reason == "interrupted"
     stage.say("p", m.GiveBack("w", (Returned(1),), Native(1, INF, 3)))
     stage.say("p", complete("w", 4, Result(0, 1, 143, 15)))
     stage.say("q", complete("idle", 2, Result(2, 1)))  # it ended well before the word came
@@ -671,7 +671,7 @@ def test_stop_with_nothing_running_sends_the_waiting_home(stage: Stage) -> None:
     stage.say("q", steal("w2", 1))
     stage.say("p", complete("w", 2, Result(0, 1, 1)))
     stage.take()
-    stage.took(stage.hub.stop(101.0, "interrupted"))
+    stage.took(stage.hub.drain(101.0, "interrupted"))
     assert stage.take() == []
 
 
@@ -680,7 +680,7 @@ def test_dismiss_tells_the_native_workers_alone(stage: Stage) -> None:
     stage.ask("o", m.Steal("vm"))
     stage.say("p", steal("w", 1))
     stage.take()
-    stage.took(stage.hub.dismiss())
+    stage.took(stage.hub.dismiss(stage.now))
     assert stage.take() == [("p", m.Exit())]
 
 

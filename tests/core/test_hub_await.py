@@ -29,13 +29,13 @@ def test_all_who_wait_hear_the_exit_code_and_the_counts_once(stage: Stage) -> No
     stage.take()
     stage.say("w", complete("w", 2, Result(0, 1), Result(1, 1, 3)))
     stage.take()
-    stage.took(stage.hub.conclude(1))
+    stage.took(stage.hub.conclude(stage.now, 1))
     told = stage.take()
     assert [peer for peer, _ in told] == ["p", "q"]
     for _, end in told:
         assert isinstance(end, m.OK) and end.n == 1
         assert dict(end.counts)[State.DONE.value] == 1 and dict(end.counts)[State.FAILED.value] == 1
-    stage.took(stage.hub.conclude(1))
+    stage.took(stage.hub.conclude(stage.now, 1))
     assert stage.take() == [] and stage.hub.deadline == math.inf
 
 
@@ -56,5 +56,5 @@ def test_nobody_waits_for_less_than_no_time(stage: Stage) -> None:
     for wait in (-1.0, math.nan):
         reply = stage.ask("p", m.Await(wait))
         assert isinstance(reply, m.Error) and "wait must be 0 or more" in reply.text
-    stage.took(stage.hub.conclude(0))
+    stage.took(stage.hub.conclude(stage.now, 0))
     assert stage.take() == []

@@ -8,7 +8,7 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State, Task
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 
 MANY = 20_000
@@ -114,7 +114,7 @@ def test_a_cancelled_task_whose_worker_dies_is_gone_and_no_suspect() -> None:
     stage.take()
     stage.lose("p")
     assert stage.states() == "cancelled failed skipped"
-    assert not stage.hub.trials.lost
+    assert not stage.hub.retries.lost
     finish(stage)
 
 

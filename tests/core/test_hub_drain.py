@@ -7,7 +7,7 @@ from dwork.core import messages as m
 from dwork.core.messages import Native, Returned
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.task import Result, State, Task
-from dwork.hub.hub import ENDING
+from dwork.hub.shutdown import ENDING
 from tests.core.stage import INF, Stage, complete, steal, task, told
 
 
@@ -23,7 +23,7 @@ def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_en
     stage.now = 940.0
     stage.took(stage.hub.tick(940.0))
     assert stage.take() == [("p", m.Cancel((0,)))]
-    assert stage.hub.stopping == "the job ends in 60 s" and stage.hub.deadline > 940.0
+    assert stage.hub.stop.reason == "the job ends in 60 s" and stage.hub.deadline > 940.0
     stage.heard()
     stage.say("p", complete("w", 2, Result(0, 1, 143, 15)))
     assert stage.take() == [("p", m.OK(answers=2))]
@@ -31,7 +31,7 @@ def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_en
     assert isinstance(interrupted, e.Interrupted) and interrupted.reason == "the job ends in 60 s"
     assert (stage.state("a"), stage.state("b")) == (State.READY, State.READY)
     assert stage.hub.graph.names["a"].failures == 0
-    assert stage.hub.over and stage.hub.is_drained
+    assert stage.hub.over and stage.hub.stop.for_later
 
 
 def test_a_task_that_would_not_end_in_time_is_not_started_and_others_are(stage: Stage) -> None:
@@ -41,8 +41,8 @@ def test_a_task_that_would_not_end_in_time_is_not_started_and_others_are(stage: 
     assert [told(message) for _, message in stage.take()] == [["short", "any"]]
     stage.say("p", complete("w", 2, Result(1, 1), Result(2, 1), slots=3))
     stage.take()
-    assert stage.hub.over and stage.hub.is_drained
-    assert stage.hub.stopping == "the remaining tasks would not finish before the job ends (1 too long)"
+    assert stage.hub.over and stage.hub.stop.for_later
+    assert stage.hub.stop.reason == "the remaining tasks would not finish before the job ends (1 too long)"
     assert stage.state("long") is State.WAITING
 
 
@@ -60,7 +60,7 @@ def test_what_is_left_can_be_compared_with_the_run_times_seen(stage: Stage) -> N
     stage.say("p", complete("w", 2, Result(0, 1, seconds=60.0), n=1))
     stage.say("p", complete("w", 3, Result(1, 1, seconds=80.0), n=1))
     assert [told(message) for _, message in stage.take() if isinstance(message, m.Transfer)] == [["a"], ["b"]]
-    assert stage.hub.stopping == "the remaining tasks would not finish before the job ends (1 too long)"
+    assert stage.hub.stop.reason == "the remaining tasks would not finish before the job ends (1 too long)"
 
 
 def test_an_end_that_is_put_off_lets_them_start(stage: Stage) -> None:
@@ -80,7 +80,7 @@ def test_a_hub_is_drained_on_request(stage: Stage) -> None:
     stage.say("p", steal("w", 1))
     stage.take()
     assert stage.ask("client", m.Drain()) == m.OK()
-    assert stage.hub.stopping == "drained on request"
+    assert stage.hub.stop.reason == "drained on request"
     stage.say("client", m.Drain(now=True))
     assert stage.take() == [("p", m.Cancel((0,))), ("client", m.OK())]
     stage.say("p", complete("w", 2, Result(0, 1)))  # it ended well before the word came
@@ -93,7 +93,7 @@ def test_a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending(stage: S
     stage.create("a", "b")
     stage.say("p", steal("w", 1))
     stage.say("q", steal("v", 1))
-    stage.took(stage.hub.stop(stage.now, "SIGTERM", running=True))
+    stage.took(stage.hub.drain(stage.now, "SIGTERM", running=True))
     stage.say("q", complete("v", 2, Result(1, 1, 143, 15)))
     stage.take()
     stage.wait(ENDING - 1.0)
@@ -205,6 +205,6 @@ def test_a_signal_that_may_tell_of_a_dead_rank_is_the_end_of_the_job_when_tasks_
     stage.say("p", steal("w", 1, 2, slots=2))
     stage.hub.suspect_deaths(stage.now)
     stage.say("p", complete("w", 2, Result(0, 1, 138, 10), slots=2))
-    assert stage.states() == "ready assigned ready" and stage.hub.in_doubt
+    assert stage.states() == "ready assigned ready" and stage.hub.stop.in_doubt
     assert stage.hub.graph.names["a"].failures == 0
     stage.take()

@@ -10,7 +10,8 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.task import Result, State
 from dwork.hub.graph import Restored
-from dwork.hub.hub import ASKS, NOT_ALL, Policy
+from dwork.hub.outcomes import ASKS, NOT_ALL
+from dwork.hub.policy import Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 
 AGAIN = m.Welcome("tcp://hub:1", output=True, again=True)

@@ -9,8 +9,9 @@ from dwork.core import messages as m
 from dwork.core.halt import Halt
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State
-from dwork.hub.hub import LOST_TOO_OFTEN, Policy
+from dwork.hub.policy import Policy
 from dwork.hub.retries import LOOK
+from dwork.hub.returns import LOST_TOO_OFTEN
 from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
 
@@ -259,7 +260,7 @@ def test_the_policy_says_how_many_deaths_are_too_many_and_each_counts_for_the_ha
     die(stage)
     failed = next(event for event in stage.heard() if isinstance(event, e.Failed))
     assert failed.task.result.error == "its worker died: gone"
-    assert stage.hub.stopping == "1 failed"
+    assert stage.hub.stop.reason == "1 failed"
     finish(stage)
 
 
@@ -411,10 +412,10 @@ def test_a_suspect_that_ended_well_is_none_any_more() -> None:
     stage.say("q", steal("w2", 1, 9, slots=9))
     stage.say("q", complete("w2", 2, Result(0, 2), slots=9))
     stage.take()
-    assert [node.name for node in stage.hub.trials.lost] == ["b"]
+    assert [node.name for node in stage.hub.retries.lost] == ["b"]
     die(stage, "w3")
     assert stage.states() == "done failed"
-    assert not stage.hub.trials.lost
+    assert not stage.hub.retries.lost
     finish(stage)
 
 
@@ -443,5 +444,5 @@ def test_a_suspect_given_back_behind_a_task_is_skipped_with_it(before: bool) -> 
     if not before:
         fail(stage, "sub")
     assert stage.states() == "skipped failed"
-    assert not stage.hub.trials.lost
+    assert not stage.hub.retries.lost
     finish(stage)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
+from dwork.hub.membership import RETURN
 
 from dwork.core import events as e
 from dwork.core import messages as m
@@ -12,7 +13,8 @@ from dwork.core.errors import GraphError
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Assigned, Result, State, Task
 from dwork.hub.graph import Restored
-from dwork.hub.hub import RETURN, Hub, Policy
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 
 DONE, FAILED, CANCELLED, ASSIGNED = State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED
@@ -261,9 +263,9 @@ def test_nothing_is_sent_to_a_holder_that_was_not_heard_of() -> None:
     assert [(peer, told(reply)) for peer, reply in stage.take()] == [("q", ["c"])]
     stage.say("q", steal("idle", 2, slots=3))  # which would have some called back
     stage.order(Verb.CANCEL, "a")
-    stage.took(stage.hub.stop(100.0, "enough"))
-    stage.took(stage.hub.stop(100.0, "now", running=True))
-    stage.took(stage.hub.dismiss())
+    stage.took(stage.hub.drain(100.0, "enough"))
+    stage.took(stage.hub.drain(100.0, "now", running=True))
+    stage.took(stage.hub.dismiss(stage.now))
     assert stage.take() == [("q", m.Cancel((2,))), ("q", m.Exit())]
     finish(stage)
 
@@ -284,7 +286,7 @@ def test_a_holder_that_comes_back_hears_what_was_cancelled_meanwhile() -> None:
 
 def test_a_holder_that_comes_back_to_a_hub_that_ends_all_is_told_to_end_what_it_has() -> None:
     stage = at_work({"w": 2})
-    stage.took(stage.hub.stop(100.0, "enough", running=True))
+    stage.took(stage.hub.drain(100.0, "enough", running=True))
     stage.say("p", steal("w", 9, slots=2, held=((0, 2), (1, 1))))
     assert stage.take() == [("p", m.Cancel((0, 1)))]
     finish(stage)

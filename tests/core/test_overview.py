@@ -10,7 +10,7 @@ import pytest
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.task import Result
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from dwork.output.summary import Report
 from dwork.server import overview
 from dwork.server.overview import NoRecord, Overview

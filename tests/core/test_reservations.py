@@ -10,7 +10,7 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.resources import Resources
 from dwork.core.task import Result, Task
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from tests.core.stage import Stage, complete, steal, task, told
 
 GIB = 2**30
@@ -239,7 +239,7 @@ def test_a_kind_that_no_worker_could_run_is_told_once_and_waits(stage: Stage) ->
 def test_what_no_worker_could_run_is_not_told_when_nothing_is_started_any_more(stage: Stage) -> None:
     come(stage, "w")
     create(stage, task("big", cores=8))
-    stage.took(stage.hub.stop(stage.now, "enough"))
+    stage.took(stage.hub.drain(stage.now, "enough"))
     stage.wait(6.0)
     assert not any(isinstance(event, e.Unmet) for event in stage.heard())
 
@@ -250,9 +250,9 @@ def test_a_hub_whose_workers_are_all_there_stops_when_nothing_else_is_left() -> 
     create(stage, task("l", cores=8), "s")
     assert given(stage, "w") == ["s"]
     stage.wait(6.0)
-    assert not stage.hub.stopping
+    assert not stage.hub.stop.reason
     done(stage, "w", 2, "s")
-    assert stage.hub.stopping == "the remaining tasks ask for more than any worker has"
+    assert stage.hub.stop.reason == "the remaining tasks ask for more than any worker has"
     assert stage.hub.over
 
 
@@ -260,7 +260,7 @@ def test_what_a_task_misses_is_told(stage: Stage) -> None:
     create(stage, "s", task("l", cores=4), task("g", gpus=1))
 
     def misses(name: str) -> str:
-        return stage.hub.dispatch.misses(stage.hub.graph.names[name], stage.hub.workers.values())
+        return stage.hub.dispatch.misses(stage.hub.graph.names[name])
 
     assert misses("g") == ""
     assert come(stage, "w", has=Resources(4, GIB)) == ["l"]

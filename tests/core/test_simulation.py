@@ -25,8 +25,10 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result, State, Task, TaskKey
-from dwork.hub.hub import LOST_TOO_OFTEN, Hub, Policy
-from dwork.hub.workers import Step
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
+from dwork.hub.returns import LOST_TOO_OFTEN
+from dwork.hub.step import Step
 from dwork.transport import wire
 from dwork.worker.worker import Worker, WorkerPolicy
 
@@ -546,7 +548,7 @@ def test_a_stopped_pool_ends_soon_with_nothing_in_anybodys_hands(
 ) -> None:
     faults = Faults(drop=drop)
     pool = prepare(plan, faults, CAREFUL)
-    pool.at(when, lambda: pool._step(pool.hub.stop(pool.now, "enough", running=running)))
+    pool.at(when, lambda: pool._step(pool.hub.drain(pool.now, "enough", running=running)))
     pool.run()
     assert not pool.hub.graph.counts[State.ASSIGNED]
     assert max(pool.final.values(), default=1) == 1

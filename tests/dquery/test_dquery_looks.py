@@ -18,7 +18,7 @@ from dwork import Client, taskfile
 from dwork.core.events import Failed, Stolen
 from dwork.core.messages import Output
 from dwork.core.task import Task
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from dwork.transport import HUB, wire
 from tests.record import desk
 

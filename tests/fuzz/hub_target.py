@@ -13,7 +13,8 @@ from dwork.core import messages as m
 from dwork.core.errors import WireError
 from dwork.core.messages import Native, Returned
 from dwork.core.task import Options, Result, Task
-from dwork.hub.hub import Hub, Policy
+from dwork.hub.hub import Hub
+from dwork.hub.policy import Policy
 from dwork.transport import wire
 
 #: A frame of each kind, to begin with.

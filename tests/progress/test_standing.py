@@ -51,7 +51,7 @@ def test_what_has_ended_in_this_run_is_told_with_its_time(stage: Watched) -> Non
     stage.say("w", complete("w", 2, Result(0, 1, seconds=2.0), Result(1, 1, 1, seconds=3.0), slots=2))
     at = stage.stand()
     assert (at.ended, at.seconds, at.over, at.running, at.stopping) == (2, 5.0, 3, 0, False)
-    stage.took(stage.hub.stop(stage.now, "enough"))
+    stage.took(stage.hub.drain(stage.now, "enough"))
     assert stage.stand().stopping
 
 

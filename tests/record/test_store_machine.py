@@ -20,9 +20,10 @@ from dwork.core import messages as m
 from dwork.core.events import Event
 from dwork.core.messages import Native, Returned, Verb
 from dwork.core.task import ACTIVE, Options, Result, State, Task
-from dwork.hub.hub import Hub, Policy
+from dwork.hub.hub import Hub
 from dwork.hub.node import Node
-from dwork.hub.workers import Step
+from dwork.hub.policy import Policy
+from dwork.hub.step import Step
 from dwork.record import past
 from dwork.record.logs import Logs
 from dwork.record.store import Store
