@@ -31,6 +31,7 @@ from dwork.hub.ready_queue import LAST
 from dwork.hub.reservations import Kept, WorkerRoom
 from dwork.hub.state import HubState
 from dwork.hub.step import Peer, Step
+from dwork.hub.stop import OPEN
 from dwork.hub.workers import Parked, WorkerState
 
 #: A worker whose last message is older than this many beats may be dead.
@@ -63,7 +64,7 @@ class Dispatch:
     @property
     def over(self) -> bool:
         """Whether nothing runs and nothing will, unless tasks are added. False before the first task."""
-        if self._state.stop.is_closed:
+        if self._state.stop is not OPEN:
             return not self._graph.counts[State.ASSIGNED]
         return bool(self._graph.nodes) and not self._graph.active
 
@@ -97,7 +98,8 @@ class Dispatch:
 
     def answer(self, worker: WorkerState, n: int, native: Native | None, step: Step) -> bool:
         """Answer a Steal, or let it wait; return whether it was answered."""
-        self._notice()
+        if self._workers.reshaped:
+            self._notice()
         peer = worker.peer
         answers = native.sequence if native else 0
         if self.over:
@@ -105,12 +107,13 @@ class Dispatch:
             step.answer(peer, messages.Exit(answers=answers))
         elif (
             self._graph.ready
-            and not self._state.stop.is_closed
+            and self._state.stop is OPEN
             and not self.waits
             and not (native and self._must_wait(worker))
             and self._transfer(worker, n, answers, step)
         ):
-            self._workers.withdraw(peer)
+            if peer in self._workers.parked:
+                self._workers.withdraw(peer)
         elif native and native.wait > 0:
             parked = self._workers.park(worker, n, answers)
             if native.wait < math.inf:
@@ -133,12 +136,13 @@ class Dispatch:
 
     def settle(self, step: Step) -> None:
         """Serve waiting Steals; when some remain, recall tasks and reserve workers so that they can be served later."""
-        self._notice()
+        if self._workers.reshaped:
+            self._notice()
         if self.over:
             for peer in list(self._workers.parked):
                 self._workers.withdraw(peer)
                 step.answer(peer, messages.Exit())
-        if self._state.stop.is_closed:
+        if self._state.stop is not OPEN:
             self._unmet = {}
             return
         if self.waits:
@@ -330,7 +334,7 @@ class Dispatch:
         """Raise AssertionError unless this agrees with the workers."""
         self._notice()
         assert self.kept.by_location.keys() <= self._workers.keys(), "reserved workers are known"
-        if not self._state.stop.is_closed and not self.waits:
+        if self._state.stop is OPEN and not self.waits:
             others = self._graph.counts[State.ASSIGNED]
             ready = list(self._graph.upcoming(self._graph.ready))
             slots = self._workers.slots

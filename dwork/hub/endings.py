@@ -22,14 +22,14 @@ ON_REQUEST = "on request"
 class Endings:
     """See the module docstring.
 
-    to_cancel: tasks to be cancelled as soon as their worker returns them. failed: how many tasks have failed for good,
-    those that were revoked or retried later included.
+    to_cancel: tasks to be cancelled as soon as their worker returns them. has_failed: whether tasks have failed for
+    good since `Shutdown` last compared their number with the limit.
     """
 
     def __init__(self, state: HubState) -> None:
         self._state = state
         self.to_cancel: set[Node] = set()
-        self.failed = 0
+        self.has_failed = False
         self._recent: deque[tuple[float, Sequence[Node]]] = deque()  # when which tasks ended, for the last second
 
     @property
@@ -59,7 +59,7 @@ class Endings:
 
     def give_up(self, node: Node, location: str, result: Result, step: Step) -> None:
         """Fail a task for good, and skip its successors."""
-        self.failed += 1
+        self.has_failed = True
         self.forget([node], step)
         skipped = self._state.graph.fail(node)
         self._note([node], step.now)

@@ -30,14 +30,14 @@ Illegal requests raise GraphError before anything has changed.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
 from dwork.core.errors import GraphError
 from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, State, Task, TaskKey
-from dwork.core.toposort import topological
+from dwork.hub.links import added_predecessors, fresh_nodes, refuse_cycle, resolve
 from dwork.hub.node import Node
 from dwork.hub.ready_queue import ReadyQueue, Room
 
@@ -136,10 +136,11 @@ class Graph:
         A task that already exists with the same definition is ignored, so a client that lost the answer to a Create can
         send it again.
         """
-        fresh = self._fresh(tasks)
+        fresh = fresh_nodes(tasks, self.names)
         self.names.update(fresh)
         try:
-            order = self._resolve(fresh.values(), range(len(self.nodes), len(self.nodes) + len(fresh)))
+            ids = range(len(self.nodes), len(self.nodes) + len(fresh))
+            order = resolve(fresh.values(), ids, self.names, unknown_is_done=self._unknown_is_done)
         except GraphError:
             for name in fresh:
                 del self.names[name]
@@ -159,7 +160,8 @@ class Graph:
         self.names = {node.name: node for node, _ in entries}
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
             raise GraphError("two tasks in the record have the same name or id")
-        order = self._resolve([node for node, _ in entries], [entry.id for entry in tasks])
+        ids = [entry.id for entry in tasks]
+        order = resolve([node for node, _ in entries], ids, self.names, unknown_is_done=self._unknown_is_done)
         for node, (id, _, state, attempt, holder, suspended, failures, losses, last, _, _) in entries:
             self.nodes[id] = node
             if last:
@@ -185,51 +187,6 @@ class Graph:
         self._make_ready(ready)
         self._ready.append(ready)
         return skipped
-
-    def _fresh(self, tasks: Sequence[Task]) -> dict[str, Node]:
-        fresh: dict[str, Node] = {}
-        names = self.names
-        for task in tasks:
-            name = task.name
-            node = names.get(name) or fresh.get(name)
-            if node is None:
-                fresh[name] = Node(task)
-            elif node.task != task and node.task._replace(origin="") != task._replace(origin=""):
-                raise GraphError(f"task {name!r} already exists with another definition; choose another name")
-        return fresh
-
-    def _resolve(self, fresh: Collection[Node], ids: Iterable[int]) -> Collection[Node]:
-        """Set the ids and predecessors of new nodes; return them sorted, each after its predecessors."""
-        names = self.names
-        forward = False
-        for id, node in zip(ids, fresh, strict=True):
-            after = node.task.after
-            if after:
-                found = []
-                for wanted in after if len(after) == 1 else dict.fromkeys(after):
-                    predecessor = names.get(wanted)
-                    if predecessor is not None:
-                        found.append(predecessor)
-                        if predecessor.id < 0:  # it comes later in this loop
-                            forward = True
-                    elif not self._unknown_is_done:
-                        raise GraphError(
-                            f"task {node.task.name!r} depends on {wanted!r}, which does not exist; "
-                            "create that task first, or in the same message"
-                        )
-                node.predecessors = tuple(found)
-            node.id = id
-        return self._sorted(list(fresh)) if forward else fresh
-
-    @staticmethod
-    def _sorted(nodes: list[Node]) -> list[Node]:
-        """Return the new nodes in topological order; GraphError when there is a cycle."""
-        position = {node.id: i for i, node in enumerate(nodes)}
-        order, cycle = topological([[position[p.id] for p in n.predecessors if p.id in position] for n in nodes])
-        if cycle:
-            names = [nodes[i].task.name for i in (*cycle, cycle[0])]
-            raise GraphError("these tasks wait for one another: " + " -> ".join(names))
-        return [nodes[i] for i in order]
 
     @staticmethod
     def _link(node: Node, predecessors: Iterable[Node]) -> None:
@@ -370,7 +327,7 @@ class Graph:
         for node in nodes:
             self._move(node, SKIPPED)  # until no other lost predecessor is found
             node.holder, node.failures = None, 0
-        lost = {node: _lost(node) for node in nodes}  # by node: how many of its predecessors are lost
+        lost = {node: lost_predecessors(node) for node in nodes}  # by node: how many of its predecessors are lost
         revived = list(nodes)
         chosen = set(nodes)
         stack = [node for node in nodes if not lost[node]]
@@ -380,7 +337,7 @@ class Graph:
             node.culprit = None
             for s in node.successors or ():
                 if s.state is SKIPPED:
-                    lost[s] = lost[s] - 1 if s in lost else _lost(s)
+                    lost[s] = lost[s] - 1 if s in lost else lost_predecessors(s)
                     if not lost[s]:
                         stack.append(s)
                         if not s.is_join and s not in chosen:
@@ -439,9 +396,10 @@ class Graph:
         On GraphError nothing has changed. An assigned node must be one that is being given back: when it must wait now,
         it is taken from its holder.
         """
-        added = {node: self._wanted(node, after) for node, after in wanted}
+        lenient = self._unknown_is_done
+        added = {node: added_predecessors(node, after, self.names, unknown_is_done=lenient) for node, after in wanted}
         for node in added:
-            self._refuse_cycle(node, added)
+            refuse_cycle(node, added)
         skipped: list[Node] = []
         for node, predecessors in added.items():
             node.predecessors += tuple(predecessors)
@@ -453,42 +411,6 @@ class Graph:
                 self._move(node, WAITING)
                 node.holder = None
         return skipped
-
-    def _wanted(self, node: Node, after: Sequence[str]) -> list[Node]:
-        """Return the nodes named in `after` that are not yet predecessors of node; GraphError when that is illegal."""
-        if node.state not in ACTIVE:
-            raise GraphError(f"task {node.name!r} is already {node.state.value}; it cannot wait for further tasks")
-        wanted: list[Node] = []
-        present = set(node.predecessors)
-        for name in dict.fromkeys(after):
-            predecessor = self.names.get(name)
-            if predecessor is None:
-                if not self._unknown_is_done:
-                    raise GraphError(f"task {node.name!r} cannot depend on {name!r}, which does not exist")
-            elif predecessor not in present:
-                wanted.append(predecessor)
-        return wanted
-
-    @staticmethod
-    def _refuse_cycle(node: Node, added: Mapping[Node, Sequence[Node]]) -> None:
-        """Raise GraphError when the added predecessors would close a cycle through node.
-
-        Walks backward over predecessors, which is short in the usual case of new subtasks. Done tasks end a path, but
-        lost tasks do not, since they may be revived.
-        """
-        came_from: dict[Node, Node] = dict.fromkeys(added[node], node)
-        stack = list(came_from)
-        while stack:
-            at = stack.pop()
-            if at is node:
-                path = [node.name]
-                while (at := came_from[at]) is not node:
-                    path.append(at.name)
-                raise GraphError("these tasks would wait for one another: " + " -> ".join([*path, node.name]))
-            for p in (*at.predecessors, *added.get(at, ())) if at.state is not DONE else ():
-                if p.state is not DONE and p not in came_from:
-                    came_from[p] = at
-                    stack.append(p)
 
     # -- propagation -------------------------------------------------------------------------------------------
 
@@ -538,39 +460,7 @@ class Graph:
             self.counts[state] += 1
         node.state = state
 
-    # -- the invariants ----------------------------------------------------------------------------------------
 
-    def check(self) -> None:
-        """Raise AssertionError unless all invariants hold; linear in tasks plus edges."""
-        counts = dict.fromkeys(State, 0)
-        nodes = [node for node in self.nodes if node is not None]
-        edges = {(p.id, s.id) for p in nodes for s in p.successors or ()}
-        queued = {node.id for node in self._ready}
-        assert len(self.names) == len(nodes), "names are unique"
-        for i, node in enumerate(self.nodes):
-            if node is None:
-                continue
-            assert node.id == i and self.names[node.name] is node, "ids and names lead to their node"
-            if not node.is_join:
-                counts[node.state] += 1
-            unfinished = sum(p.state is not DONE for p in node.predecessors) + self.suspended.get(node, 0)
-            assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
-            assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} is linked"
-            if node.state in ACTIVE:
-                assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
-                assert (node.state is WAITING) == (unfinished > 0), f"{node} waits if and only if it must"
-            assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
-            assert node.state is not SKIPPED or _lost(node), f"{node} is skipped for a predecessor"
-            assert (node.state is READY) == (i in queued), f"{node} is queued exactly when it is ready"
-            assert not node.is_join or node.state not in (READY, ASSIGNED, FAILED), f"{node} never runs"
-            assert (node.state is SKIPPED) == (node.culprit is not None), f"{node} has a culprit exactly when skipped"
-            assert node.culprit is None or node.culprit.state in CULPRITS, f"{node}'s culprit failed or was cancelled"
-            assert node.state is not ASSIGNED or node.holder is not None, f"{node} has a holder"
-            assert node.state in RECORDED or node.holder is None, f"{node} has no holder"
-        assert all(n > 0 for n in self.suspended.values()), "suspensions are removed at zero"
-        assert counts == self.counts, "the counts are right"
-
-
-def _lost(node: Node) -> int:
+def lost_predecessors(node: Node) -> int:
     """Return how many predecessors of a node are lost: failed, skipped or cancelled."""
     return sum([p.state in LOST for p in node.predecessors])

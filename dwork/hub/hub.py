@@ -28,6 +28,7 @@ from dwork.hub.dispatch import Dispatch
 from dwork.hub.end_waiters import EndWaiters
 from dwork.hub.endings import Endings
 from dwork.hub.graph import Restored
+from dwork.hub.invariants import check_graph
 from dwork.hub.membership import Membership
 from dwork.hub.node import Node
 from dwork.hub.outcomes import Outcomes
@@ -37,7 +38,7 @@ from dwork.hub.returns import Returns
 from dwork.hub.shutdown import Shutdown
 from dwork.hub.state import HubState
 from dwork.hub.step import Peer, Step
-from dwork.hub.stop import Stop
+from dwork.hub.stop import OPEN, Stop
 from dwork.hub.task_control import TaskControl
 
 
@@ -102,7 +103,8 @@ class Hub:
             node = self.graph.names[entry.task.name]
             if entry.losses >= self.policy.losses and not entry.spared and node.state is State.READY:
                 self._returns.lost_before(node, entry.holder or "", entry.losses, step)
-        self._shutdown.halt_if_reached(step)
+        if self._endings.has_failed:
+            self._shutdown.halt_if_reached(step)
         return step
 
     # -- inputs ------------------------------------------------------------------------------------------------
@@ -206,9 +208,10 @@ class Hub:
 
     def _settle(self, step: Step) -> None:
         """Serve the Steals that wait, and stop when none can ever be served."""
-        self._shutdown.halt_if_reached(step)
+        if self._endings.has_failed:
+            self._shutdown.halt_if_reached(step)
         self.dispatch.settle(step)
-        if not self.stop.is_closed and (reason := self.dispatch.why_stop()):
+        if self._state.stop is OPEN and (reason := self.dispatch.why_stop()):
             self._shutdown.stop(reason, step, running=False)
             self.dispatch.settle(step)
 
@@ -256,7 +259,7 @@ class Hub:
 
     def check(self) -> None:
         """Raise AssertionError unless graph and workers agree."""
-        self.graph.check()
+        check_graph(self.graph)
         self.workers.check()
         held = {id: worker.location for worker in self.workers.values() for id in worker.held}
         assigned = {node.id: node.holder for node in self.graph.names.values() if node.state is State.ASSIGNED}

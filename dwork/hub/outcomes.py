@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from dwork.core import events
 from dwork.core.cause import Cause
@@ -13,6 +14,7 @@ from dwork.hub.node import Node
 from dwork.hub.returns import Returns
 from dwork.hub.state import HubState
 from dwork.hub.step import Step
+from dwork.hub.stop import OPEN
 from dwork.hub.workers import WorkerState
 
 #: How often a worker is asked without success for output that it reports as sent; then the attempt is lost.
@@ -39,12 +41,15 @@ class Outcomes:
         was asked for.
         """
         state = self._state
-        in_doubt = state.stop.in_doubt
+        in_doubt = state.stop is not OPEN and state.stop.in_doubt
+        keys: list[Any] = [result.task for result in results]
+        if keys and isinstance(keys[0], str):  # the original dialect has names, and no ids at all
+            keys = self._ids(keys)
         good: list[Node] = []
         ended: list[Ended] = []
         bad: list[tuple[Node, Result]] = []
         missing: list[TaskKey] = []
-        for result, node in zip(results, state.workers.take(worker, self._ids(results)), strict=True):
+        for result, node in zip(results, state.workers.take(worker, keys), strict=True):
             if node is None:
                 copy = self._returns.end_of_copy(worker, result, step) if state.orphans and not in_doubt else None
                 if copy is not None:
@@ -76,11 +81,10 @@ class Outcomes:
                 self._fail(worker, node, result, step)
         return missing
 
-    def _ids(self, results: Sequence[Result]) -> list[int]:
-        """Return the ids of the tasks of results; -1 for names that do not exist."""
-        keys = [result.task for result in results]
-        names = self._state.graph.names
-        return [key if isinstance(key, int) else names[key].id if key in names else -1 for key in keys]
+    def _ids(self, names: Sequence[str]) -> list[int]:
+        """Return the ids of the tasks with these names; -1 for those that do not exist."""
+        known = self._state.graph.names
+        return [known[name].id if name in known else -1 for name in names]
 
     def _lacks_output(self, worker: WorkerState, node: Node, result: Result, owed: dict[Node, int]) -> bool:
         """Whether some of a task's output has not arrived yet; then it remains assigned to its worker."""

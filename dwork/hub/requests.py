@@ -69,11 +69,14 @@ class Requests:
             if worker is None or _is_repeat(worker, native):
                 return
         owed: dict[Node, int] = {}
-        missing = [result.task for result in message.results]
-        if worker is not None:
-            self._shutdown.inspect(message.results, step)
+        if worker is None:
+            missing = [result.task for result in message.results]
+        else:
+            if step.now < self._shutdown.warned_until:
+                self._shutdown.inspect(message.results, step)
             missing = self._outcomes.end(worker, message.results, step, owed)
-            self._shutdown.halt_if_reached(step)
+            if self._endings.has_failed:
+                self._shutdown.halt_if_reached(step)
         if worker is not None and native is not None:
             self._membership.reconcile(worker, native, step, owed)
             if owed:  # it takes no tasks before it has sent all output again

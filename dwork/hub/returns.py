@@ -17,6 +17,7 @@ from dwork.hub.endings import Endings, named
 from dwork.hub.node import Node
 from dwork.hub.state import HubState
 from dwork.hub.step import Step
+from dwork.hub.stop import OPEN
 from dwork.hub.workers import WorkerState
 
 #: The exit status of a task that failed because its workers died: the real one is unknown.
@@ -120,7 +121,7 @@ class Returns:
         node = state.graph.find(id)
         if node is None or not attempt or state.orphans.attempt(node, worker.location) != attempt:
             return False
-        if node.state is State.READY and node.attempt == attempt and not state.stop.is_closed:
+        if node.state is State.READY and node.attempt == attempt and state.stop is OPEN:
             self._adopt(worker, node, attempt, step)
             state.workers.give(worker, [node])
             return True

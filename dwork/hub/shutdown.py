@@ -12,7 +12,7 @@ from dwork.hub.endings import DOUBT, Endings
 from dwork.hub.returns import Returns
 from dwork.hub.state import HubState
 from dwork.hub.step import Peer, Step
-from dwork.hub.stop import Phase
+from dwork.hub.stop import OPEN, Phase
 
 #: Seconds that a worker has to end its tasks after it was asked to; then they are taken back.
 ENDING = 30.0
@@ -28,8 +28,7 @@ class Shutdown:
         self._job_end = math.inf
         self._drain_at = math.inf
         self._end_by = math.inf  # when the tasks that are being killed must have ended
-        self._warned_at = -math.inf  # when a signal came that means a dead rank or the end of the job
-        self._failed = 0  # the failures that were checked against the limit
+        self.warned_until = -math.inf  # until then, tasks killed by SIGUSR1 mean that the job ends
 
     @property
     def deadline(self) -> float:
@@ -58,12 +57,11 @@ class Shutdown:
         step.answer(peer, messages.OK())
 
     def halt_if_reached(self, step: Step) -> None:
-        """Stop when enough tasks have failed since the last call, as the policy says."""
+        """Stop when enough tasks have failed, as the policy says; to be called when some have."""
+        self._endings.has_failed = False
         halt, counts = self._state.policy.halt, self._state.graph.counts
-        if halt is None or self._state.stop.is_closed or self._endings.failed == self._failed:
-            return
-        self._failed = self._endings.failed
-        if halt.reached(counts[State.FAILED], sum(counts.values())):
+        is_open = self._state.stop is OPEN
+        if halt is not None and is_open and halt.reached(counts[State.FAILED], sum(counts.values())):
             self.stop(f"{counts[State.FAILED]} failed", step, running=halt.now, for_later=False)
 
     def stop(self, reason: str, step: Step, *, running: bool, for_later: bool = True) -> None:
@@ -101,11 +99,9 @@ class Shutdown:
 
     def warn(self, now: float) -> None:
         """Note that a rank may have died; if tasks are killed by SIGUSR1 meanwhile, the job ends instead."""
-        self._warned_at = now
+        self.warned_until = now + 2 * DOUBT
 
     def inspect(self, results: Sequence[Result], step: Step) -> None:
-        """Recognize the end of the job from tasks that were killed by SIGUSR1 just after the hub was warned."""
-        if step.now >= self._warned_at + 2 * DOUBT or self._state.stop.in_doubt:
-            return
-        if any(result.signal == USR1 and not result.error for result in results):
+        """Recognize the end of the job from tasks that were killed by SIGUSR1; to be called until `warned_until`."""
+        if not self._state.stop.in_doubt and any(r.signal == USR1 and not r.error for r in results):
             self.end_of_job("SIGUSR1", step)

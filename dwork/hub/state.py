@@ -8,7 +8,7 @@ from dwork.hub.intake import Intake
 from dwork.hub.orphans import Orphans
 from dwork.hub.policy import Policy
 from dwork.hub.retries import Retries
-from dwork.hub.stop import Stop
+from dwork.hub.stop import OPEN, Stop
 from dwork.hub.workers import WorkerTable
 
 
@@ -28,4 +28,4 @@ class HubState:
         self.retries = Retries(self.graph, policy.delay)
         self.orphans = Orphans()
         self.intake = Intake()
-        self.stop = Stop()
+        self.stop: Stop = OPEN

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Final
 
 
 class Phase(IntEnum):
@@ -32,11 +33,6 @@ class Stop:
         return Stop(max(self.phase, phase), self.reason or reason, self.for_later or for_later)
 
     @property
-    def is_closed(self) -> bool:
-        """Whether no more tasks are handed out."""
-        return self.phase is not Phase.OPEN
-
-    @property
     def kills(self) -> bool:
         """Whether running tasks are killed."""
         return self.phase >= Phase.KILLING
@@ -50,3 +46,7 @@ class Stop:
     def in_doubt(self) -> bool:
         """Whether no result counts."""
         return self.phase is Phase.IN_DOUBT
+
+
+#: The hub does not stop: tasks are handed out. There is no other value with this phase, so `is` compares quickly.
+OPEN: Final = Stop()

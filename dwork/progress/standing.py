@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dwork.core.task import State
+from dwork.hub.stop import OPEN
 
 if TYPE_CHECKING:
     from dwork.hub.hub import Hub
@@ -62,4 +63,4 @@ def standing(hub: Hub, report: Report, now: float) -> Standing:
             cores += runs + worker.more.cores
             busy += worker.busy
     counts = dict(hub.graph.counts)
-    return Standing(now, counts, running, cores, busy, slots, report.ran, report.seconds, hub.stop.is_closed)
+    return Standing(now, counts, running, cores, busy, slots, report.ran, report.seconds, hub.stop is not OPEN)

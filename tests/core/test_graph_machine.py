@@ -20,6 +20,7 @@ from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, Options, Result, State, Task
 from dwork.hub.graph import Graph, Restored
 from dwork.hub.hub import Hub
+from dwork.hub.invariants import check_graph
 from dwork.hub.node import Node
 from dwork.hub.policy import Policy
 from dwork.hub.step import Step
@@ -279,7 +280,7 @@ class GraphMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees_with_the_model(self) -> None:
-        self.graph.check()
+        check_graph(self.graph)
         nodes = nodes_of(self.graph)
         assert {node.name for node in nodes if node.state is State.ASSIGNED} == {n.name for n in self.held}
         assert {node.name: n for node, n in self.graph.suspended.items()} == +self.suspended

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import pytest
-from dwork.hub.membership import RETURN
 
 from dwork.core import events as e
 from dwork.core import messages as m
@@ -14,6 +13,7 @@ from dwork.core.messages import Returned, Verb
 from dwork.core.task import Assigned, Result, State, Task
 from dwork.hub.graph import Restored
 from dwork.hub.hub import Hub
+from dwork.hub.membership import RETURN
 from dwork.hub.policy import Policy
 from tests.core.stage import Stage, complete, finish, steal, task, told
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dwork.core.errors import GraphError, UsageError
 from dwork.core.task import Options, State, Task
 from dwork.hub.graph import Graph
+from dwork.hub.invariants import check_graph
 from dwork.record.resume import Plan, Recorded, plan
 
 DONE, FAILED, WAITING, ASSIGNED = State.DONE, State.FAILED, State.WAITING, State.ASSIGNED
@@ -34,7 +35,7 @@ def states(result: Plan) -> dict[str, State]:
     """The graph that the plan makes, which must be one."""
     graph = Graph()
     graph.restore(result.entries)
-    graph.check()
+    check_graph(graph)
     return {entry.task.name: entry.state for entry in result.entries}
 
 
