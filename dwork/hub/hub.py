@@ -119,13 +119,13 @@ class Hub:
         native: Native | None = getattr(message, "native", None)
         try:
             handler(peer, message, step)
-        except GraphError as error:
+        except GraphError as error:  # nothing has changed, so there is nothing to settle
             step.answer(peer, messages.Error(str(error), native.sequence if native else 0))
-        else:
-            if native is not None:
-                worker = self.workers.get(message.location)  # type: ignore[union-attr, arg-type]
-                if worker is not None and worker.peer == peer and native.sequence > worker.sequence:
-                    worker.sequence = native.sequence
+            return step
+        if native is not None:
+            worker = self.workers.get(message.location)  # type: ignore[union-attr, arg-type]
+            if worker is not None and worker.peer == peer and native.sequence > worker.sequence:
+                worker.sequence = native.sequence
         self._settle(step)
         return step
 

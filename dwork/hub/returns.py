@@ -81,7 +81,9 @@ class Returns:
         lost: dict[str, list[Node]] = {}
         for assigned in transfer.tasks:
             node = self._state.graph.find(assigned.id)
-            if node is not None and node.state is State.ASSIGNED and node.attempt == assigned.attempt and node.holder:
+            if node is None or node.state is not State.ASSIGNED or node.attempt != assigned.attempt:
+                continue
+            if node.holder is not None:
                 lost.setdefault(node.holder, []).append(node)
         for location, nodes in lost.items():
             self.take_back(self._state.workers[location], nodes, Cause.UNSTARTED, reason, step)
