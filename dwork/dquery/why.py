@@ -31,7 +31,7 @@ _LOST = ("failed", "cancelled", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
-class Cause:
+class Obstacle:
     """A task that keeps another from running, why, and what to do; via: the tasks in between, from the other one on."""
 
     row: Row
@@ -94,7 +94,7 @@ class _Search:
         self._is_over = is_over
         self._asked: dict[str, Row | None] = {}
 
-    def causes(self, row: Row) -> Iterator[Cause]:
+    def causes(self, row: Row) -> Iterator[Obstacle]:
         """Yield up to CAUSES causes; the task itself if it is one."""
         self._asked[row["name"]] = row
         seen = {row["name"]}
@@ -113,7 +113,7 @@ class _Search:
                     self.more = True
                     return
                 n += 1
-                yield Cause(at, why, via)
+                yield Obstacle(at, why, via)
                 continue
             further = via if is_join or at is row else [*via, named(at, 40)]
             fresh = [each for each in dict.fromkeys(before) if each not in seen]

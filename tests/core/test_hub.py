@@ -6,6 +6,7 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned
 from dwork.core.task import Assigned, Result, State, Task
@@ -103,7 +104,7 @@ def test_a_task_given_back_twice_in_one_message_counts_once(stage: Stage) -> Non
     stage.ask("p", m.Steal("vm"))
     stage.heard()
     assert stage.ask("p", m.GiveBack("vm", (Returned("a"), Returned(0, ("nosuch",))))) == m.NotFound((0,))
-    assert stage.heard() == [e.Requeued(100.0, "vm", [(0, "a")], "given back")]
+    assert stage.heard() == [e.Requeued(100.0, "vm", [(0, "a")], Cause.UNSTARTED, "given back")]
     assert stage.hub.graph.names["a"].attempt == 0
 
 
@@ -497,7 +498,7 @@ def test_a_lost_peer_of_the_original_dialect_loses_only_what_did_not_reach_it(st
     lost = stage.ask("p", m.Steal(location))
     stage.heard()
     stage.took(stage.hub.lose({"p": [m.OK(), lost]}, 101.0, "gone"))
-    assert stage.heard() == [e.Requeued(101.0, location, [(1, "b")], "gone")]
+    assert stage.heard() == [e.Requeued(101.0, location, [(1, "b")], Cause.UNSTARTED, "gone")]
     assert stage.hub.graph.names["b"].attempt == 0
     assert told(arrived) == ["a"] and stage.state("a") is State.ASSIGNED
     assert stage.ask("q", m.Complete(location, (Result("a"),))) == m.OK()  # another peer of that location

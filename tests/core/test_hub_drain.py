@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.messages import Native, Returned
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.task import Result, State, Task
@@ -101,7 +102,7 @@ def test_a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending(stage: S
     stage.wait(1.0)
     assert stage.hub.over and stage.states() == "ready ready"
     lost = stage.heard()[-1]
-    assert isinstance(lost, e.Requeued) and lost.lost and lost.reason == "it did not end within 30 s"
+    assert isinstance(lost, e.Requeued) and lost.cause is Cause.STOPPED and lost.reason == "it did not end within 30 s"
     assert stage.take() == []
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.task import Result, State
 from dwork.hub.graph import Restored
 from dwork.hub.hub import ASKS, NOT_ALL, Policy
@@ -132,7 +133,7 @@ def test_what_a_worker_cannot_send_runs_again_and_does_not_count_as_done() -> No
     assert stage.take() == [("p", m.OK(answers=2 + ASKS))]
     assert stage.state("a") is State.READY
     (requeued,) = [event for event in stage.heard() if isinstance(event, e.Requeued)]
-    assert (requeued.reason, requeued.lost) == (NOT_ALL, True)
+    assert (requeued.reason, requeued.cause) == (NOT_ALL, Cause.NO_OUTPUT)
     stage.say("p", steal("w", 9))
     assert told(stage.take()[0][1]) == ["a"]
     finish(stage)

@@ -6,6 +6,7 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.halt import Halt
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State
@@ -284,8 +285,8 @@ def test_a_task_that_never_arrived_has_killed_nobody() -> None:
     stage.took(stage.hub.lose({"p": [lost]}, 101.0, "gone"))
     assert stage.states() == "failed ready ready"
     assert [stage.hub.graph.names[name].attempt for name in "abc"] == [1, 0, 0]
-    assert [(event.lost, event.tasks[0].name) for event in stage.heard() if isinstance(event, e.Requeued)] == [
-        (False, "b"), (True, "a"),
+    assert [(event.cause, event.tasks[0].name) for event in stage.heard() if isinstance(event, e.Requeued)] == [
+        (Cause.UNSTARTED, "b"), (Cause.DIED, "a"),
     ]  # fmt: skip
     stage.say("q", steal("w2", 1, 2, slots=2))
     stage.say("q", steal("w2", 2, 2, slots=2, held=((1, 1),)))  # what w2 never got is no suspect either

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dwork.core import events as e
+from dwork.core.cause import Cause
 from dwork.core.events import Ended, Named
 from dwork.core.task import Result, Task
 from dwork.output.printer import Printer
@@ -86,7 +87,7 @@ def test_long_output_comes_when_its_task_has_ended_and_in_one_piece() -> None:
 
 def test_output_of_an_attempt_that_was_lost_is_not_taken_for_that_of_the_next() -> None:
     screen = Screen()
-    screen.hear(piece(0, "half of "), e.Requeued(1.0, "w", [Named(0, "0"), Named(1, "1")], "lost"))
+    screen.hear(piece(0, "half of "), e.Requeued(1.0, "w", [Named(0, "0"), Named(1, "1")], Cause.DIED, "lost"))
     assert screen.waiting() == 0
     assert screen.hear(piece(0, "whole"), fine((0, ""))) == "whole"
 

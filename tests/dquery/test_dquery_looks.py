@@ -202,7 +202,7 @@ def test_show_of_a_lost_attempt_and_strange_clocks(dquery: Any, keep: Any) -> No
         client.complete(client.steal()[0], -9, started=1e300, seconds=-5)
         client.complete(client.steal()[0], started=1e9, seconds=3700)
     out = dquery("show", "a", at=kept).out
-    assert "interrupted: it said goodbye; to be retried" in out
+    assert "interrupted: it signed off; to be retried" in out
     assert "1e+300 s after 1970" in out
     assert "done after 1:01:40" in out
 

@@ -18,6 +18,7 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.errors import GraphError, StoreError, UsageError
 from dwork.core.messages import Native
 from dwork.core.task import Result, State, Task
@@ -64,7 +65,7 @@ def work(desk: Desk) -> Iterator[None]:
         if i % 4 == 3:
             desk.hear(e.Failed(11.0, f"w:{i % 3}", ended(i, exit_status=i, stderr=b"trouble" * 100, stdout=b"out")))
         elif i % 4 == 2:
-            desk.hear(e.Requeued(11.0, f"w:{i % 3}", [named(i)], "it died", lost=True))
+            desk.hear(e.Requeued(11.0, f"w:{i % 3}", [named(i)], Cause.DIED, "it died"))
         else:
             desk.hear(e.Finished(11.0, f"w:{i % 3}", [ended(i, started=10.0, stdout=b"well")]))
         yield

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dwork.core import events as e
+from dwork.core.cause import Cause
 from dwork.core.errors import StoreError
 from dwork.output.joblog import HEADER, Joblog
 from tests.record.desk import ended, named
@@ -27,7 +28,7 @@ TIMES = {"started": 10.0, "seconds": 2.5}
 
 def test_each_end_of_an_attempt_is_a_row_and_nothing_else_is(tmp_path: Path) -> None:
     log = Joblog(str(tmp_path / "log"), command)
-    log.hear([e.Joined(1.0, "w:1", 1), e.Requeued(1.0, "w:1", [named(9)], "it died", lost=True)])
+    log.hear([e.Joined(1.0, "w:1", 1), e.Requeued(1.0, "w:1", [named(9)], Cause.DIED, "it died")])
     log.hear([e.Finished(1.0, "w:1", [ended(0, **TIMES), ended(1, stdout=b"123", stderr=b"4", **TIMES)])])
     log.hear([e.Retried(1.0, "w:1", ended(2, exit_status=3, **TIMES), 1)])
     log.hear([e.Failed(1.0, "w:1", ended(2, 2, exit_status=3, **TIMES)), e.Skipped(1.0, [named(4)], "t2")])
@@ -40,7 +41,7 @@ def test_each_end_of_an_attempt_is_a_row_and_nothing_else_is(tmp_path: Path) -> 
 
 def test_output_that_came_before_the_end_counts_for_its_attempt_only(tmp_path: Path) -> None:
     log = Joblog(str(tmp_path / "log"), command)
-    log.hear([e.Printed(1.0, 0, 1, b"x" * 100), e.Requeued(1.0, "w:1", [named(0)], "it died", lost=True)])
+    log.hear([e.Printed(1.0, 0, 1, b"x" * 100), e.Requeued(1.0, "w:1", [named(0)], Cause.DIED, "it died")])
     log.hear([e.Printed(1.0, 0, 1, b"x" * 20), e.Printed(1.0, 0, 2, b"x" * 7)])
     log.hear([e.Finished(1.0, "w:1", [ended(0, stdout=b"x", **TIMES)])])
     log.close()

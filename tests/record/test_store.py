@@ -13,6 +13,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from dwork.core import events as e
+from dwork.core.cause import Cause
 from dwork.core.messages import Complete
 from dwork.core.task import PLAIN, Options, Result, State, Task
 from dwork.record import past
@@ -152,8 +153,8 @@ def test_only_the_end_of_stderr_is_kept_and_what_came_before_the_result_counts(t
 def test_the_stderr_of_an_attempt_is_not_taken_for_that_of_the_next(three: Desk) -> None:
     for attempt, end in enumerate(
         [
-            e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True),
-            e.Requeued(9.0, "w:1", [named(0)], "given back"),
+            e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"),
+            e.Requeued(9.0, "w:1", [named(0)], Cause.UNSTARTED, "given back"),
             e.Cancelled(9.0, [named(0)], "on request"),
             e.Finished(9.0, "w:1", [ended(0, 4)]),
         ],
@@ -203,7 +204,8 @@ def test_who_had_what_is_forgotten_when_nobody_holds_anything_any_more(three: De
     three.hear(e.Stolen(1.0, "w:1", [given(0)]))
     for i in range(FORGET):
         three.hear(
-            e.Stolen(2.0 + i, "w:2", [given(1, i + 1)]), e.Requeued(2.5 + i, "w:2", [named(1)], "back", lost=True)
+            e.Stolen(2.0 + i, "w:2", [given(1, i + 1)]),
+            e.Requeued(2.5 + i, "w:2", [named(1)], Cause.NEVER_ARRIVED, "back"),
         )
     three.store.settle()
     assert not three.store.idle()
@@ -217,7 +219,9 @@ def test_who_had_what_is_forgotten_when_nobody_holds_anything_any_more(three: De
 
 
 def test_what_was_given_back_is_in_nobody_s_hands_and_made_no_attempt(three: Desk) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]), e.Requeued(9.0, "w:1", [named(0)], "given back"))
+    three.hear(
+        e.Stolen(8.0, "w:1", [given(0), given(1)]), e.Requeued(9.0, "w:1", [named(0)], Cause.UNSTARTED, "given back")
+    )
     assert past.in_hand(three.store.connection) == {1: (1, "w:1", 8.0)}
     assert three.store.hand(0) is None
     assert three.ask("SELECT count(*) FROM attempts") == [0]
@@ -225,7 +229,7 @@ def test_what_was_given_back_is_in_nobody_s_hands_and_made_no_attempt(three: Des
 
 def test_what_a_worker_took_with_it_is_a_lost_attempt(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0)]))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True), e.Left(9.0, "w:1", "it died"))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"), e.Left(9.0, "w:1", "it died"))
     assert three.ask("SELECT * FROM attempts") == [
         (0, 1, "lost", "w:1", "w", 8.0, None, 9.0, None, None, None, None, None, "it died", None)
     ]
@@ -233,14 +237,14 @@ def test_what_a_worker_took_with_it_is_a_lost_attempt(three: Desk) -> None:
 
 
 def test_a_task_that_failed_since_its_workers_died_has_lost_attempts_only(three: Desk) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True))
+    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"))
     three.hear(e.Failed(9.0, "w:1", ended(0, exit_status=255, started=9.0, error="its worker died: it died")))
     assert three.ask("SELECT outcome, stolen, started FROM attempts") == [("lost", 8.0, None)]
     assert three.ask("SELECT state, reason FROM tasks WHERE id = 0") == [("failed", "its worker died: it died")]
 
 
 def test_an_attempt_that_was_lost_and_is_found_again_is_in_hand(three: Desk) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Requeued(9.0, "w:1", [named(0)], "silent", lost=True))
+    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "silent"))
     three.hear(e.Stolen(10.0, "w:1", [given(0)]))
     assert past.recorded(three.store.connection)[0][2:5] == (State.ASSIGNED, 1, "w:1")
     three.hear(e.Finished(11.0, "w:1", [ended(0)]))
@@ -248,7 +252,7 @@ def test_an_attempt_that_was_lost_and_is_found_again_is_in_hand(three: Desk) -> 
 
 
 def test_a_good_end_of_a_lost_attempt_counts_though_another_has_the_task(three: Desk) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Requeued(9.0, "w:1", [named(0)], "silent", lost=True))
+    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "silent"))
     three.hear(e.Stolen(10.0, "w:2", [given(0, 2)]), e.Finished(11.0, "w:1", [ended(0, started=8.5, seconds=1.0)]))
     assert three.ask("SELECT attempt, outcome, worker, stolen, started FROM attempts") == [(1, "done", "w:1", 8.5, 8.5)]
     assert past.recorded(three.store.connection)[0][2:5] == (State.DONE, 1, "w:1")
@@ -319,7 +323,7 @@ def test_output_of_a_further_attempt_is_marked_and_added_to_the_file(three: Desk
 
 def test_what_runs_is_brought_back_with_how_much_of_its_output_is_there(three: Desk, tmp_path: Path) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0, 1)]), e.Printed(9.0, 0, 1, b"of another attempt"))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"))
     three.hear(e.Stolen(9.5, "w:2", [given(0, 2), given(1)]), e.Printed(9.5, 0, 1, b"abc"), e.Printed(9.5, 0, 1, b"de"))
     three.hear(e.Printed(9.5, 0, 2, b"f"))
     entries = three.after_a_kill(tmp_path / "copy.db").store.recover(10.0)
@@ -328,7 +332,7 @@ def test_what_runs_is_brought_back_with_how_much_of_its_output_is_there(three: D
 
 def test_the_output_of_an_attempt_that_is_found_again_comes_from_its_start(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]), e.Printed(9.0, 0, 1, b"abc"), e.Printed(9.0, 1, 1, b"stays"))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], "silent", lost=True))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "silent"))
     assert three.ask("SELECT length FROM output WHERE task = 0") == [3], "it may be all that there will ever be"
     three.hear(e.Stolen(10.0, "w:1", [given(0)]), e.Printed(11.0, 0, 1, b"abcdef"))
     assert three.ask("SELECT task, position, length FROM output") == [(0, 0, 6), (1, 0, 5)]
@@ -427,8 +431,8 @@ def losses(desk: Desk) -> list[int]:
 
 def test_losses_are_counted_across_runs_and_only_those_with_a_worker_or_a_run(three: Desk, tmp_path: Path) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0), given(1), given(2)]))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it was silent for 9 s", lost=True))
-    three.hear(e.Requeued(9.0, "w:1", [named(1)], e.GOODBYE, lost=True))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it was silent for 9 s"))
+    three.hear(e.Requeued(9.0, "w:1", [named(1)], Cause.LEFT, "it signed off"))
     three.hear(e.Interrupted(9.0, "w:1", ended(2, exit_status=143), "SIGTERM"))
     three.hear(e.Stolen(10.0, "w:2", [given(0, 2)]))
     after = three.after_a_kill(tmp_path / "copy.db")
@@ -440,7 +444,7 @@ def test_losses_are_counted_across_runs_and_only_those_with_a_worker_or_a_run(th
 
 def test_what_failed_since_it_was_lost_counts_on_unless_somebody_says_to_try_it_again(three: Desk) -> None:
     three.hear(e.Retried(8.0, "w:1", ended(0, exit_status=1), 1), e.Stolen(8.0, "w:1", [given(0, 2)]))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], "it died", lost=True))
+    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"))
     three.hear(e.Failed(9.0, "w:1", ended(0, 2, exit_status=255, error="its worker died: it died")))
     again = three.reopened()
     (entry, *_) = again.resume(task("t0"), task("t1"), task("t2", "t1")).entries
@@ -454,7 +458,7 @@ def test_what_failed_since_it_was_lost_counts_on_unless_somebody_says_to_try_it_
 
 def test_a_hub_that_comes_back_finds_in_hand_what_was_in_hand(three: Desk, tmp_path: Path) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0, 2)]), e.Stolen(8.0, "w:2", [given(1)]))
-    three.hear(e.Requeued(9.0, "w:2", [named(1)], "given back"))
+    three.hear(e.Requeued(9.0, "w:2", [named(1)], Cause.UNSTARTED, "given back"))
     for i in range(2):
         three = three.after_a_kill(tmp_path / f"copy{i}.db")
         assert [(r.state, r.attempt, r.holder) for r in three.store.recover(60.0)] == [
