@@ -160,7 +160,7 @@ class Hub:
         if node.state is State.READY:
             deaths = f"its worker or the whole run died {entry.losses} times while it ran"
             error = f"{deaths}; the next run tries it once more"
-            result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=error)
+            result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, cause=Cause.DIED, error=error)
             self._give_up(node, entry.holder or "", result, now, step)
 
     def _returning(self, location: str, slots: int, now: float) -> WorkerState:
@@ -580,9 +580,11 @@ class Hub:
         step.events.append(events.Left(now, worker.location, reason, died))
         if died:
             self._orphans.add([node for node in nodes if node.state is State.READY], worker.location)
-            self._give_up_suspects(worker, nodes, now, reason, step)
+            self._give_up_suspects(worker, nodes, now, Cause.DIED, reason, step)
 
-    def _give_up_suspects(self, worker: WorkerState, nodes: list[Node], now: float, reason: str, step: Step) -> None:
+    def _give_up_suspects(
+        self, worker: WorkerState, nodes: list[Node], now: float, cause: Cause, reason: str, step: Step
+    ) -> None:
         """Fail those of a dead worker's tasks, or of tasks whose results do not count, that were lost too often."""
         for node in nodes:
             if node.state is State.READY:
@@ -591,9 +593,9 @@ class Hub:
                     text = f"its worker died: {reason}"
                     if n > 1:
                         text = f"{n} workers died while running it; the last: {reason}"
-                    if reason == NOT_ALL:
+                    if cause is Cause.NO_OUTPUT:
                         text = f"it was lost {n} times; the last time {reason}"
-                    result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, error=text)
+                    result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=now, cause=cause, error=text)
                     self._give_up(node, worker.location, result, now, step)
 
     def _take_back(
@@ -783,7 +785,7 @@ class Hub:
                 del owed[node]
             self.trials.suspect(lost)
             self._take_back(worker, lost, now, Cause.NO_OUTPUT, NOT_ALL, step)
-            self._give_up_suspects(worker, lost, now, NOT_ALL, step)
+            self._give_up_suspects(worker, lost, now, Cause.NO_OUTPUT, NOT_ALL, step)
 
     def _orphan_end(self, worker: WorkerState, id: int, result: Result, now: float, step: Step) -> Node | None:
         """Assign the task to this worker and return it, if its stray copy is the first attempt to succeed."""
@@ -824,10 +826,13 @@ class Hub:
 
     def _fail(self, worker: WorkerState, node: Node, result: Result, now: float, step: Step) -> None:
         ended = Ended(node.id, node.name, result)
-        if result.signal == USR1 and not result.error and now < self._warned_at + 2 * DOUBT and not self.in_doubt:
+        is_warned = now < self._warned_at + 2 * DOUBT and not self.in_doubt
+        if is_warned and result.signal == USR1 and result.cause is Cause.ITSELF:
             self._end_of_job(now, "SIGUSR1", step)
         if self.interrupting and node not in self._to_cancel:
             self.graph.put_back([node])
+            if result.cause in (Cause.ITSELF, Cause.CANCELLED):
+                ended = Ended(node.id, node.name, result._replace(cause=Cause.STOPPED))
             step.events.append(events.Interrupted(now, worker.location, ended, self.stopping))
             return
         if self.cancelling or node in self._to_cancel:
@@ -860,9 +865,10 @@ class Hub:
     def _report_skipped(self, skipped: list[Node], now: float, step: Step) -> None:
         """Report skipped tasks, with one event for each culprit."""
         self._forget(skipped, step)
-        by_culprit: dict[str, list[Named]] = {}
+        by_culprit: dict[Named, list[Named]] = {}
         for node in skipped:
-            culprit = node.culprit.name if node.culprit else ""
+            assert node.culprit is not None, "a skipped task has a culprit"
+            culprit = Named(node.culprit.id, node.culprit.name)
             by_culprit.setdefault(culprit, []).append(Named(node.id, node.name))
         step.events += [events.Skipped(now, tasks, culprit) for culprit, tasks in by_culprit.items()]
 
@@ -928,7 +934,8 @@ class Hub:
         self.dispatch.update_load(worker)
         self._intake.forget([node.id])
         self.graph.put_back([node])
-        result = Result(node.id, node.attempt, 128 + TERM, TERM, now, error="a task that it depends on must run again")
+        text = "a task that it depends on must run again"
+        result = Result(node.id, node.attempt, 128 + TERM, TERM, now, cause=Cause.REVOKED, error=text)
         step.events.append(events.Interrupted(now, worker.location, Ended(node.id, node.name, result), reason))
 
     def check(self) -> None:

@@ -12,9 +12,7 @@ from dwork.record.rows import task_of
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
 #: The worker or the whole run died during the attempt.
-_IS_LOSS: Final = (
-    "outcome = 'lost' AND reason NOT IN ('it said goodbye', 'it never arrived', 'it was finished elsewhere')"
-)
+_IS_LOSS: Final = "outcome = 'lost' AND reason NOT IN ('it never arrived', 'another worker finished it')"
 
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:

@@ -303,7 +303,7 @@ class Store:
 
     def _finished(self, event: events.Finished) -> None:
         ids, _, results = zip(*event.tasks, strict=True)
-        _, *columns, _, stdouts, stderrs, _ = zip(*results, strict=True)
+        _, *columns, _, _, stdouts, stderrs, _ = zip(*results, strict=True)
         pop = self._hands.pop
         hands = [pop(id, None) for id in ids]
         self.connection.execute(
@@ -317,13 +317,12 @@ class Store:
         self._output.forget(ids)
 
     def _failed(self, event: events.Failed) -> None:
-        result = event.task.result
-        self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
-        self._move([(event.task.id, result.how)], "failed")
+        self._retried(event)
+        self._move([(event.task.id, event.task.result.how)], "failed")
 
-    def _retried(self, event: events.Retried) -> None:
-        result = event.task.result
-        self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
+    def _retried(self, event: events.Failed | events.Retried) -> None:
+        outcome = "timeout" if event.task.result.cause is Cause.TIMEOUT else "failed"
+        self._attempt(event.task, event.location, event.time, outcome)
 
     def _interrupted(self, event: events.Interrupted) -> None:
         self._attempt(event.task, event.location, event.time, "interrupted")
@@ -397,7 +396,7 @@ class Store:
         )
 
     def _skipped(self, event: events.Skipped) -> None:
-        self._move([(task.id, f"after {event.culprit}") for task in event.tasks], "skipped")
+        self._move([(task.id, f"after {event.culprit.name}") for task in event.tasks], "skipped")
 
     def _cancelled(self, event: events.Cancelled) -> None:
         self._output.forget([task.id for task in event.tasks])

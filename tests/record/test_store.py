@@ -138,7 +138,10 @@ def test_a_failure_is_a_row_with_all_that_is_known_and_its_reason(three: Desk) -
 
 def test_what_took_too_long_is_a_timeout(three: Desk) -> None:
     error = "timed out after 2 s"
-    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Failed(12.0, "w:1", ended(0, exit_status=143, error=error)))
+    three.hear(
+        e.Stolen(8.0, "w:1", [given(0)]),
+        e.Failed(12.0, "w:1", ended(0, exit_status=143, cause=Cause.TIMEOUT, error=error)),
+    )
     assert three.ask("SELECT outcome, reason FROM attempts") == [("timeout", error)]
     assert three.ask("SELECT reason FROM tasks WHERE id = 0") == [error]
 
@@ -173,7 +176,7 @@ def test_an_attempt_that_is_tried_again_is_a_row_and_the_task_waits(three: Desk)
 
 
 def test_skipped_tasks_tell_for_whom(three: Desk) -> None:
-    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], "t1"))
+    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], named(1)))
     assert three.ask("SELECT state, reason FROM tasks WHERE id = 2") == [("skipped", "after t1")]
 
 
@@ -265,7 +268,7 @@ def test_held_and_released(three: Desk) -> None:
 
 def test_revived_tasks_wait_and_their_failures_are_forgiven(three: Desk) -> None:
     three.hear(e.Retried(9.0, "w:1", ended(2, exit_status=1), 1), e.Extended(9.0, named(2), ("t1",)))
-    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], "t1"))
+    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], named(1)))
     three.hear(e.Revived(10.0, [named(1), named(2)]))
     assert three.ask("SELECT state, reason, forgiven FROM tasks WHERE id > 0") == [
         ("waiting", None, 1),
@@ -602,7 +605,7 @@ def test_ranges_cover_just_these_numbers(ids: list[int]) -> None:
 
 
 HUGE = Result(
-    0, 2**32 - 1, 0, 2**32 - 1, math.inf, -math.inf, math.nan, 1e308, 2**64 - 1, "", b"", b""
+    0, 2**32 - 1, 0, 2**32 - 1, math.inf, -math.inf, math.nan, 1e308, 2**64 - 1, Cause.OTHER, "", b"", b""
 )  # whatever fits into a frame
 
 
