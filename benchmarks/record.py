@@ -22,7 +22,7 @@ def resume(file: str, n: int) -> float:
     begin = time.perf_counter()
     done = subprocess.run(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - begin
-    if done.returncode or f"{n:,} of {n:,} done before" not in done.stderr:
+    if done.returncode or f"{n:,} of {n:,} already done" not in done.stderr:
         sys.exit(f"the pool did not resume {n} done tasks:\n{done.stderr}")
     return seconds
 

@@ -30,6 +30,7 @@ TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
     from dwork.client.client import Client, End, Found, Status
     from dwork.connection.file import Connection
+    from dwork.core.cause import Cause
     from dwork.core.errors import (
         AllDone,
         DworkError,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AllDone",
     "Assigned",
+    "Cause",
     "Client",
     "Connection",
     "DworkError",
@@ -66,6 +68,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "Cause": "dwork.core.cause",
     "Connection": "dwork.connection.file",
     "__version__": "dwork.core.version",
     **dict.fromkeys(("Client", "End", "Found", "Status"), "dwork.client.client"),

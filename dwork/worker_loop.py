@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from dwork.connection import file as connection_file
 from dwork.connection.file import Connection
+from dwork.core.cause import Cause
 from dwork.core.errors import TransportError
 from dwork.core.messages import STANDSTILL, Complete, Message, Move, Output, Welcome
 from dwork.core.task import Assigned, Result
@@ -165,7 +166,7 @@ class _WorkerLoop:
         if worker.running or worker.queue:
             self.idle_from = now
         for task in worker.kills():
-            runner.kill(task, now, "cancelled")
+            runner.kill(task, now, Cause.CANCELLED, "cancelled")
         for assigned, result in runner.poll(now):
             if result.may_be_the_end:
                 self._suspects.append((now + SUSPICION, assigned, result))

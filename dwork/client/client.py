@@ -34,6 +34,7 @@ from dwork.client.exchange import Exchange
 from dwork.connection.file import Connection, choose
 from dwork.core import messages
 from dwork.core.background import fault
+from dwork.core.cause import Cause
 from dwork.core.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.core.messages import Message, Request, Verb
 from dwork.core.task import PLAIN, Assigned, Options, OptionValues, Result, State, Task, TaskKey
@@ -264,9 +265,10 @@ class Client:
         """Yield all tasks in the order of their ids; each thousand is read when it is reached.
 
         states: only tasks in one of these. glob: only tasks whose name matches or equals it. A row has id, name, state,
-        held (whether it is kept from starting), command, reason (why it failed, was skipped or cancelled), and of the
-        last attempt attempt, worker, started, ended (seconds since the epoch), exit_status and signal, or None. Joins
-        are left out. GraphError when the hub cannot list tasks: it is the original C++ one, or keeps no record.
+        held (whether it is kept from starting), command, reason (why it failed, was skipped or cancelled), culprit (the
+        name of the task because of which it is skipped), and of the last attempt attempt, worker, started, ended
+        (seconds since the epoch), exit_status, signal and cause (a value of Cause), or None. Joins are left out.
+        GraphError when the hub cannot list tasks: it is the original C++ one, or keeps no record.
         """
         wanted = (states,) if isinstance(states, str) else tuple(states)
         first: int | None = 0
@@ -286,9 +288,9 @@ class Client:
 
         In addition to the fields of `tasks`: arguments, options, origin, queued and removed (seconds since the epoch);
         attempts, oldest first, each with outcome (done, failed, timeout, cancelled, lost), worker, stolen, started,
-        ended, exit_status, signal, user and system (CPU seconds), max_rss (bytes), reason and the end of stderr; hand,
-        the attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for it;
-        and predecessors, their number (total) and a hundred of them (first), unfinished ones first. whole: all
+        ended, exit_status, signal, user and system (CPU seconds), max_rss (bytes), cause, reason and the end of stderr;
+        hand, the attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for
+        it; and predecessors, their number (total) and a hundred of them (first), unfinished ones first. whole: all
         predecessors, in order.
         """
         answer = self._answer(messages.Show(key, 0 if whole else None), "show a task")
@@ -384,9 +386,9 @@ class Client:
         name, attempt = (task, 0) if isinstance(task, str) else (task.name, task.attempt)
         signal = max(0, -exit_status)
         status = exit_status if exit_status >= 0 else 128 + signal
-        self.complete_all(
-            [Result(name, attempt, status, signal, started, seconds, error=error, stdout=stdout, stderr=stderr)]
-        )
+        cause = Cause.OTHER if error else Cause.ITSELF
+        result = Result(name, attempt, status, signal, started, seconds, cause=cause, error=error)
+        self.complete_all([result._replace(stdout=stdout, stderr=stderr)])
 
     def complete_all(self, results: Iterable[Result]) -> None:
         """Report how several tasks, given by name, ended; as `complete`, but in one message.

@@ -1,4 +1,4 @@
-"""Why an attempt of a task ended other than by itself, or why its end is unknown."""
+"""The causes for which dwork, a worker or a whole run ends an attempt of a task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from enum import Enum
 
 
 class Cause(Enum):
-    """The values are in records, and the order of the members is on the wire: never change either, add at the end."""
+    """Why an attempt of a task ended other than by itself, or why its end is unknown."""
+
+    # The values are in records, and the order of the members is on the wire: never change either, add at the end.
 
     ITSELF = ""  # it ended by itself
     NOT_STARTED = "not started"  # the system refused to start it
@@ -15,7 +17,7 @@ class Cause(Enum):
     OUTPUT = "output"  # its output could not be stored
     CANCELLED = "cancelled"  # somebody cancelled it
     STOPPED = "stopped"  # the run stopped
-    REVOKED = "revoked"  # a task before it must run again
+    REVOKED = "revoked"  # its result does not count, or a task before it must run again
     LEFT = "left"  # its worker left, and ended it
     UNSTARTED = "unstarted"  # its worker gave it back, or never got it, before it started: no attempt
     NEVER_ARRIVED = "never arrived"  # it was lost on the way to its worker
@@ -23,6 +25,7 @@ class Cause(Enum):
     NO_OUTPUT = "no output"  # some of its output never arrived
     DIED = "died"  # its worker died, or was silent for too long
     RUN_DIED = "run died"  # the whole run died
+    OTHER = "other"  # only the text knows: it is from a client, or from another version of dwork
 
     __hash__ = object.__hash__  # Enum's own is a slow Python function
 

@@ -96,11 +96,11 @@ class Retried:
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """Tasks will not run because `culprit` (a name), which they depend on, failed or was cancelled."""
+    """Tasks will not run because `culprit`, which they depend on, failed or was cancelled."""
 
     time: float
     tasks: Sequence[Named]
-    culprit: str
+    culprit: Named
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypedDict
 
+from dwork.core.cause import Cause
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.text import signal_name
 
@@ -121,19 +122,16 @@ class Assigned(NamedTuple):
 TERM, USR1 = 15, 10
 END_SIGNALS = frozenset({1, 2, USR1, 12, TERM, 24})
 
-#: The start of a Result's `error` when the attempt exceeded its timeout.
-TIMED_OUT = "timed out"
-
 
 class Result(NamedTuple):
     """How one attempt of a task ended.
 
     exit_status is the value of `$?` in a shell (0 to 255; 127 not found, 126 not executable, 128 + signal when killed
     by a signal); signal is that signal or 0. started is in seconds since the epoch; seconds, user and system are
-    durations in seconds; max_rss is in bytes. error is set by dwork: why the attempt was killed or did not start.
-    stdout and stderr hold output that was short enough to be sent with the result; sent has the number of bytes of each
-    stream that were sent before it in Output messages, and is empty when there were none. attempt is 0 when the peer
-    does not count attempts (the C++ ones).
+    durations in seconds; max_rss is in bytes. cause is why dwork killed the attempt or could not start it; error is the
+    same in words. stdout and stderr hold output that was short enough to be sent with the result; sent has the number
+    of bytes of each stream that were sent before it in Output messages, and is empty when there were none. attempt is
+    0 when the peer does not count attempts (the C++ ones).
     """
 
     task: TaskKey
@@ -145,6 +143,7 @@ class Result(NamedTuple):
     user: float = 0.0
     system: float = 0.0
     max_rss: int = 0
+    cause: Cause = Cause.ITSELF
     error: str = ""
     stdout: bytes = b""
     stderr: bytes = b""
@@ -158,12 +157,7 @@ class Result(NamedTuple):
     @property
     def may_be_the_end(self) -> bool:
         """Whether a batch system that ends the job may have killed it, or a process that its shell waited for."""
-        return not self.error and (self.signal in END_SIGNALS or self.exit_status - 128 in END_SIGNALS)
-
-    @property
-    def timed_out(self) -> bool:
-        """Whether it was killed because it exceeded its timeout."""
-        return self.error.startswith(TIMED_OUT)
+        return self.cause is Cause.ITSELF and (self.signal in END_SIGNALS or self.exit_status - 128 in END_SIGNALS)
 
     @property
     def how(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from dwork.core.cause import Cause
 from dwork.core.text import duration, shown, signal_name
 
 Row = dict[str, Any]
@@ -32,7 +33,7 @@ def ending(row: Row) -> str:
 def lasting(row: Row) -> str:
     """Return how long an attempt ran, as a suffix to `ending`; empty when that is unknown, or already in it."""
     start, end = row.get("started"), row.get("ended")
-    if start is None or end is None or str(row.get("reason")).startswith("timed out after"):
+    if start is None or end is None or row.get("cause") == Cause.TIMEOUT.value:
         return ""
     return f" after {duration(end - start)}"
 

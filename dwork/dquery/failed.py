@@ -36,7 +36,7 @@ NAMED = 5
 @click.pass_obj
 def command(session: HubChoice, lines: int, file: str | None, as_json: bool) -> int:
     with source(session, file) as tasks:
-        skipped = Counter(str(row.get("reason") or "").removeprefix("after ") for row in tasks.tasks(("skipped",)))
+        skipped = Counter(row.get("culprit") or "" for row in tasks.tasks(("skipped",)))
         n = 0
         for row in tasks.tasks(("failed",)):
             n += 1

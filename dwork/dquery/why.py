@@ -132,8 +132,8 @@ class _Search:
         """Yield the names of predecessors that keep it from running: those that are lost, or are not done yet."""
         first = row["predecessors"]["first"]
         if lost:
-            if row["state"] == "skipped":
-                yield row.get("culprit") or str(row.get("reason") or "").removeprefix("after ")
+            if row.get("culprit"):
+                yield row["culprit"]
             yield from (each["name"] for each in first if each["state"] in _LOST or self._may_be(each))
         else:
             yield from (each["name"] for each in first if self._is_ahead(each))

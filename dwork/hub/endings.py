@@ -92,9 +92,10 @@ class Endings:
     def skip(self, skipped: list[Node], step: Step) -> None:
         """Report tasks that the graph has skipped, with one event for each culprit."""
         self.forget(skipped, step)
-        by_culprit: dict[str, list[Named]] = {}
+        by_culprit: dict[Named, list[Named]] = {}
         for node in skipped:
-            culprit = node.culprit.name if node.culprit else ""
+            assert node.culprit is not None, "a skipped task has a culprit"
+            culprit = Named(node.culprit.id, node.culprit.name)
             by_culprit.setdefault(culprit, []).append(Named(node.id, node.name))
         step.events += [events.Skipped(step.now, tasks, culprit) for culprit, tasks in by_culprit.items()]
 

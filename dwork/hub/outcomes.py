@@ -123,6 +123,8 @@ class Outcomes:
         ended = Ended(node.id, node.name, result)
         if state.stop.interrupts and not is_cancelled:
             state.graph.put_back([node])
+            if result.cause in (Cause.ITSELF, Cause.CANCELLED):
+                ended = Ended(node.id, node.name, result._replace(cause=Cause.STOPPED))
             step.events.append(events.Interrupted(step.now, worker.location, ended, state.stop.reason))
             return
         if state.stop.kills or is_cancelled:

@@ -105,14 +105,14 @@ class Returns:
                     text = f"{n} workers died while running it; the last: {reason}"
                 if cause is Cause.NO_OUTPUT:
                     text = f"it was lost {n} times; the last time {reason}"
-                result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=step.now, error=text)
+                result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=step.now, cause=cause, error=text)
                 self._endings.give_up(node, worker.location, result, step)
 
     def lost_before(self, node: Node, location: str, losses: int, step: Step) -> None:
         """Fail a ready task that was lost too often in earlier runs to be tried in this one."""
         deaths = f"its worker or the whole run died {losses} times while it ran"
         error = f"{deaths}; the next run tries it once more"
-        result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=step.now, error=error)
+        result = Result(node.id, node.attempt, LOST_TOO_OFTEN, started=step.now, cause=Cause.DIED, error=error)
         self._endings.give_up(node, location, result, step)
 
     # -- copies ------------------------------------------------------------------------------------------------
@@ -190,5 +190,5 @@ class Returns:
         state.intake.forget([node.id])
         state.graph.put_back([node])
         text = "a task that it depends on must run again"
-        result = Result(node.id, node.attempt, 128 + TERM, TERM, step.now, error=text)
+        result = Result(node.id, node.attempt, 128 + TERM, TERM, step.now, cause=Cause.REVOKED, error=text)
         step.events.append(events.Interrupted(step.now, worker.location, Ended(node.id, node.name, result), reason))

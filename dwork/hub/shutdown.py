@@ -103,5 +103,5 @@ class Shutdown:
 
     def inspect(self, results: Sequence[Result], step: Step) -> None:
         """Recognize the end of the job from tasks that were killed by SIGUSR1; to be called until `warned_until`."""
-        if not self._state.stop.in_doubt and any(r.signal == USR1 and not r.error for r in results):
+        if not self._state.stop.in_doubt and any(r.signal == USR1 and r.cause is Cause.ITSELF for r in results):
             self.end_of_job("SIGUSR1", step)

@@ -78,7 +78,7 @@ class Report:
                     for task in named:
                         self._failed.pop(task.id, None)
                 case events.Skipped(tasks=named, culprit=culprit):
-                    self._say(f"{counted(len(named), 'task')} skipped, because {shown(culprit)} did not succeed")
+                    self._say(f"{counted(len(named), 'task')} skipped, because {shown(culprit.name)} did not succeed")
                 case events.Joined(time=time, location=location, slots=slots):
                     self._workers[location] = (time, max(1, slots))
                     if location in self._missed:

@@ -96,7 +96,9 @@ def _enter(connection: sqlite3.Connection, time: float, worker: str, batch: byte
         part = values[start : start + step]
         connection.execute(_INSERTS[len(part) // 10], part)
     for first, last in ranges(ids):
-        connection.execute("UPDATE tasks SET state = 'done', reason = NULL WHERE id BETWEEN ? AND ?", (first, last))
+        connection.execute(
+            "UPDATE tasks SET state = 'done', reason = NULL, culprit = NULL WHERE id BETWEEN ? AND ?", (first, last)
+        )
 
 
 def ranges(ids: Iterable[int]) -> Iterable[tuple[int, int]]:

@@ -6,15 +6,14 @@ import json
 import sqlite3
 from typing import Any, Final
 
+from dwork.core.cause import Cause
 from dwork.core.task import State
 from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
 #: The worker or the whole run died during the attempt.
-_IS_LOSS: Final = (
-    "outcome = 'lost' AND reason NOT IN ('it said goodbye', 'it never arrived', 'it was finished elsewhere')"
-)
+_IS_LOSS: Final = f"ifnull(cause, '') IN ({', '.join(repr(cause.value) for cause in Cause if cause.is_loss)})"
 
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:

@@ -1,8 +1,9 @@
 """Queries of a record, with results as rows: dicts that can be written as JSON.
 
 A row of a task: id, name, state (waiting, ready, assigned, done, failed, skipped, cancelled; ready and assigned only
-from a running hub), held, command (None: a join), reason; and of the last attempt, if there is one, attempt, worker,
-started, ended, exit_status, signal. Times are seconds since the epoch.
+from a running hub), held, command (None: a join), reason, culprit (the name of the task because of which it is
+skipped); and of the last attempt, if there is one, attempt, worker, started, ended, exit_status, signal, cause (a value
+of Cause; None: it ended by itself). Times are seconds since the epoch.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from dwork.record.locks import COMPANIONS, refuse_foreign, refuse_if_in_use
 from dwork.record.logs import read
 from dwork.record.place import Place
 from dwork.record.rows import untext
-from dwork.record.schema import VERSION, version_of
+from dwork.record.schema import VERSION, prepare, version_of
 from dwork.record.trouble import reading
 
 Row = dict[str, Any]
@@ -39,18 +40,18 @@ LOOKUPS: Final = 8
 _AT_ONCE: Final = 500
 
 _TASK: Final = (
-    "SELECT t.id, t.name, t.state, t.held, t.command, t.reason, "
-    "a.attempt, a.worker, a.started, a.ended, a.exit_status, a.signal "
+    "SELECT t.id, t.name, t.state, t.held, t.command, t.reason, (SELECT name FROM tasks WHERE id = t.culprit), "
+    "a.attempt, a.worker, a.started, a.ended, a.exit_status, a.signal, a.cause "
     "FROM tasks t LEFT JOIN attempts a ON a.task = t.id "
     "AND a.attempt = (SELECT max(attempt) FROM attempts WHERE task = t.id)"
 )
 _NAMES: Final = (
-    "id", "name", "state", "held", "command", "reason",
-    "attempt", "worker", "started", "ended", "exit_status", "signal",
+    "id", "name", "state", "held", "command", "reason", "culprit",
+    "attempt", "worker", "started", "ended", "exit_status", "signal", "cause",
 )  # fmt: skip
 _ATTEMPT: Final = (
     "attempt", "outcome", "worker", "stolen", "started", "ended", "exit_status", "signal", "user", "system", "max_rss",
-    "reason", "stderr",
+    "cause", "reason", "stderr",
 )  # fmt: skip
 
 
@@ -179,6 +180,10 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(connection.execute(query).fetchall())
 
 
+class _Older(Exception):
+    """The record has an older format."""
+
+
 class Archive:
     """A record that no pool or hub uses, open for reading; `with` closes it. UsageError when it cannot be used."""
 
@@ -196,15 +201,17 @@ class Archive:
             raise
 
     def _open(self) -> sqlite3.Connection:
-        """Open the record itself if it is writable, to enter what a killed pool left in `finished`; else a copy."""
+        """Open the record itself if possible, to enter what a killed pool left in `finished`; else a copy.
+
+        That is when it cannot be written, or when it is an older dwork's, which could not read it any more if it were
+        migrated here.
+        """
         path = self.path
         directory = os.path.dirname(os.path.abspath(path))
         if self._is_mine() and os.access(path, os.W_OK) and os.access(directory, os.W_OK):
-            try:
+            with contextlib.suppress(StoreError, _Older):  # the disk is full, or it is an older one
                 return self._enter_all(path)
-            except StoreError:  # the disk is full
-                pass
-        return self._enter_all(self._copy())
+        return self._enter_all(self._copy(), is_copy=True)
 
     def _is_mine(self) -> bool:
         """Whether the record is this user's own and safe from other users; any other is read from a copy."""
@@ -228,14 +235,17 @@ class Archive:
         refuse_if_in_use(self.path)  # else the copy may be inconsistent
         return copy
 
-    def _enter_all(self, path: str) -> sqlite3.Connection:
+    def _enter_all(self, path: str, *, is_copy: bool = False) -> sqlite3.Connection:
         place = Place(path, lambda text: None, self.path, shared=True)
         try:
             with reading(self.path):
-                if version_of(place.connection, self.path) < VERSION:
-                    raise UsageError(
-                        f"{shown(self.path)} is empty or from an older dwork; run the pool again to update it"
-                    )
+                version = version_of(place.connection, self.path)
+                if not version:
+                    raise UsageError(f"{shown(self.path)} is empty: no pool has used it yet")
+                if is_copy:
+                    prepare(place.connection, self.path)
+                elif version < VERSION:
+                    raise _Older
                 while enter(place.connection, 100):
                     pass
         except BaseException:

@@ -101,6 +101,33 @@ MIGRATIONS: Final = (
         tasks TEXT NOT NULL          -- JSON: [[task, ...], [attempt, ...] or null when all are 1]
     );
     """,
+    """
+    ALTER TABLE tasks ADD COLUMN culprit INTEGER;   -- the task because of which it was skipped
+    ALTER TABLE attempts ADD COLUMN cause TEXT;     -- why dwork ended it, a word of cause.py; NULL: it ended by itself
+    CREATE INDEX names ON tasks(name);
+    UPDATE tasks SET culprit = (
+        SELECT id FROM tasks c WHERE c.name = substr(tasks.reason, 7) ORDER BY c.removed IS NOT NULL, c.id DESC LIMIT 1
+    ) WHERE state = 'skipped' AND reason LIKE 'after %';
+    DROP INDEX names;
+    UPDATE attempts SET cause = CASE
+        WHEN reason = 'it said goodbye' THEN 'left'
+        WHEN reason = 'it never arrived' THEN 'never arrived'
+        WHEN reason = 'it was finished elsewhere' THEN 'elsewhere'
+        WHEN reason = 'the pool ended while it ran' THEN 'run died'
+        WHEN reason LIKE 'it did not end within %' THEN 'stopped'
+        WHEN reason LIKE '%some of its output never arrived' THEN 'no output'
+        WHEN outcome = 'lost' THEN 'died'
+        WHEN outcome = 'timeout' OR reason LIKE 'timed out%' THEN 'timeout'
+        WHEN reason LIKE 'out of memory%' THEN 'memory'
+        WHEN reason LIKE 'cannot start %' OR reason LIKE 'cannot be started: %' THEN 'not started'
+        WHEN reason LIKE 'its output cannot be stored%' THEN 'output'
+        WHEN reason IN ('a task that it depends on must run again', 'its worker was being terminated') THEN 'revoked'
+        WHEN outcome = 'cancelled' THEN 'cancelled'
+        WHEN outcome = 'interrupted' THEN 'stopped'
+        WHEN reason LIKE '% died while running it%' OR reason LIKE 'its worker %died%' THEN 'died'
+        WHEN reason IS NOT NULL THEN 'other'
+    END WHERE outcome != 'done';
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -43,7 +43,7 @@ FORGET: Final = 1000
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
     "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss, "
-    "outcome, exit_status, signal, reason, stderr) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "outcome, exit_status, signal, reason, stderr, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 )
 _INSERT_TASK: Final = (
     "INSERT INTO tasks(id, name, command, arguments, options, origin, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -145,7 +145,8 @@ class Store:
             execute = self.connection.execute
             for known in recorded:
                 if known.state is State.ASSIGNED and known.holder is not None:
-                    self._lose(known.id, known.attempt, known.holder, None, now, "the pool ended while it ran")
+                    reason = "the pool ended while it ran"
+                    self._lose(known.id, known.attempt, known.holder, None, now, Cause.RUN_DIED, reason)
             execute("DELETE FROM hands")
             ids = {entry.task.name: entry.id for entry in result.entries}
             self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), now) for e in result.new))
@@ -303,7 +304,7 @@ class Store:
 
     def _finished(self, event: events.Finished) -> None:
         ids, _, results = zip(*event.tasks, strict=True)
-        _, *columns, _, stdouts, stderrs, _ = zip(*results, strict=True)
+        _, *columns, _, _, stdouts, stderrs, _ = zip(*results, strict=True)
         pop = self._hands.pop
         hands = [pop(id, None) for id in ids]
         self.connection.execute(
@@ -317,13 +318,12 @@ class Store:
         self._output.forget(ids)
 
     def _failed(self, event: events.Failed) -> None:
-        result = event.task.result
-        self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
-        self._move([(event.task.id, result.how)], "failed")
+        self._retried(event)
+        self._move([(event.task.id, event.task.result.how)], "failed")
 
-    def _retried(self, event: events.Retried) -> None:
-        result = event.task.result
-        self._attempt(event.task, event.location, event.time, "timeout" if result.timed_out else "failed")
+    def _retried(self, event: events.Failed | events.Retried) -> None:
+        outcome = "timeout" if event.task.result.cause is Cause.TIMEOUT else "failed"
+        self._attempt(event.task, event.location, event.time, outcome)
 
     def _interrupted(self, event: events.Interrupted) -> None:
         self._attempt(event.task, event.location, event.time, "interrupted")
@@ -332,7 +332,8 @@ class Store:
         while enter_within(self.connection, 1000):
             pass
         self.connection.executemany(
-            "UPDATE attempts SET outcome = 'interrupted', reason = ? WHERE task = ? AND attempt = ?",
+            f"UPDATE attempts SET outcome = 'interrupted', cause = '{Cause.REVOKED.value}', reason = ? "
+            "WHERE task = ? AND attempt = ?",
             [(event.reason, task.id, attempt) for task, attempt in zip(event.tasks, event.attempts, strict=True)],
         )
         self._move([(task.id, None) for task in event.tasks], "waiting")
@@ -356,6 +357,7 @@ class Store:
                 id, attempt, location, host_of(location), hand[2] if hand else None, result.started or None, until,
                 result.user, result.system, min(result.max_rss, _MOST),
                 outcome, result.exit_status, result.signal, result.error or None, tail or None,
+                result.cause.value or None,
             ),
         )  # fmt: skip
         if result.stdout or result.stderr:
@@ -370,12 +372,13 @@ class Store:
             hand = self._hands.pop(id, None)
             if hand is not None and event.cause is not Cause.UNSTARTED:
                 outcome = "interrupted" if event.cause.is_interruption else "lost"
-                self._lose(id, hand[0], event.location, hand[2], event.time, event.reason, outcome)
+                self._lose(id, hand[0], event.location, hand[2], event.time, event.cause, event.reason, outcome)
                 self._lost.add((id, hand[0]))
 
     def _lose(
-        self, id: int, attempt: int, location: str, since: float | None, now: float, reason: str, outcome: str = "lost"
-    ) -> None:
+        self, id: int, attempt: int, location: str, since: float | None, now: float, cause: Cause, reason: str,
+        outcome: str = "lost",
+    ) -> None:  # fmt: skip
         """Record an attempt whose end is unknown."""
         self.connection.execute(
             _INSERT_ATTEMPT,
@@ -393,18 +396,20 @@ class Store:
                 None,
                 reason,
                 None,
+                cause.value or None,
             ),
         )
 
     def _skipped(self, event: events.Skipped) -> None:
-        self._move([(task.id, f"after {event.culprit}") for task in event.tasks], "skipped")
+        reason = f"after {event.culprit.name}"
+        self._move([(task.id, reason) for task in event.tasks], "skipped", event.culprit.id)
 
     def _cancelled(self, event: events.Cancelled) -> None:
         self._output.forget([task.id for task in event.tasks])
         for task in event.tasks:
             hand = self._hands.pop(task.id, None)
             if hand is not None:  # its worker may not know of the cancellation
-                self._lose(task.id, hand[0], hand[1], hand[2], event.time, event.reason, "cancelled")
+                self._lose(task.id, hand[0], hand[1], hand[2], event.time, Cause.CANCELLED, event.reason, "cancelled")
         self._move([(task.id, event.reason) for task in event.tasks], "cancelled")
 
     def _revived(self, event: events.Revived) -> None:
@@ -420,10 +425,11 @@ class Store:
             [(id,) for id in ids],
         )
 
-    def _move(self, tasks: Iterable[tuple[int, str | None]], state: str) -> None:
+    def _move(self, tasks: Iterable[tuple[int, str | None]], state: str, culprit: int | None = None) -> None:
+        """Change the state of tasks, each given with its reason."""
         self.connection.executemany(
-            f"UPDATE tasks SET state = '{state}', reason = ?2 WHERE id = ?1",
-            list(tasks),
+            f"UPDATE tasks SET state = '{state}', reason = ?2, culprit = ?3 WHERE id = ?1",
+            [(id, reason, culprit) for id, reason in tasks],
         )
 
     def _held(self, event: events.Held | events.Released) -> None:

@@ -26,9 +26,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from dwork.core.argv import SHELL, arguments, as_path
+from dwork.core.cause import Cause
 from dwork.core.messages import DEFAULT_EXECUTION, Execution
 from dwork.core.resources import ONE_CORE, Resources
-from dwork.core.task import TIMED_OUT, Assigned, Result
+from dwork.core.task import Assigned, Result
 from dwork.core.text import printable, size
 from dwork.host import cgroups, cores, gpus
 from dwork.host.capacity import Equipment
@@ -63,7 +64,8 @@ class _Child:
     started: float
     captured: Captured  # its output
     deadline: float | None  # when to end it
-    ended_for: str = ""  # why dwork ended it
+    cause: Cause = Cause.ITSELF  # why dwork ended it
+    reason: str = ""  # the same in words
     kill_at: float | None = None  # when to send KILL after TERM
     is_watched: bool = False  # whether its memory use is polled
 
@@ -250,7 +252,7 @@ class Runner:
             self._set_deadline()
         return results
 
-    def kill(self, task: int, now: float, reason: str) -> None:
+    def kill(self, task: int, now: float, cause: Cause, reason: str) -> None:
         """End a task: send TERM now, and KILL if it still runs after the grace period."""
         pid = self._pids.get(task)
         if pid is None or self._children[pid].kill_at is not None:
@@ -258,7 +260,7 @@ class Runner:
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return  # it has ended by itself; `poll` will return its result
         child = self._children[pid]
-        child.ended_for = reason
+        child.cause, child.reason = cause, reason
         child.kill_at = now + self._grace
         child.deadline = child.kill_at
         self._end_at = min(self._end_at, child.kill_at)
@@ -270,7 +272,8 @@ class Runner:
         for pid, child in self._children.items():
             if child.deadline is not None and now >= child.deadline:
                 if child.kill_at is None:
-                    self.kill(child.assigned.id, now, f"{TIMED_OUT} after {child.assigned.options.timeout:g} s")
+                    reason = f"timed out after {child.assigned.options.timeout:g} s"
+                    self.kill(child.assigned.id, now, Cause.TIMEOUT, reason)
                 else:
                     _signal_group(pid, signal.SIGKILL)
                     child.deadline = None
@@ -283,8 +286,9 @@ class Runner:
         limits = {pid: c.assigned.options.memory for pid, c in self._children.items() if c.is_watched}
         for pid, used in memory_poll.over(limits).items():
             child = self._children[pid]
-            if not child.ended_for:
-                child.ended_for = f"out of memory: it used {size(used)}, but requested {size(limits[pid])}"
+            if child.cause is Cause.ITSELF:
+                child.cause = Cause.MEMORY
+                child.reason = f"out of memory: it used {size(used)}, but requested {size(limits[pid])}"
             _signal_group(pid, signal.SIGKILL)
         self._check_memory_at = now + WEIGH if limits else float("inf")
 
@@ -316,21 +320,25 @@ class Runner:
         code = os.waitstatus_to_exitcode(status)
         number = -code if code < 0 else 0
         exit_status = 128 + number if number else code
-        if child.ended_for and exit_status == 0:  # dwork ended it, so it may be incomplete
+        if child.cause is not Cause.ITSELF and exit_status == 0:  # dwork ended it, so it may be incomplete
             exit_status = OUT_OF_TIME
-        if number == signal.SIGKILL and not child.ended_for:
-            child.ended_for = self._shortage(child.assigned)
-        elif child.ended_for:
+        if child.cause is Cause.ITSELF:
+            if number == signal.SIGKILL and (shortage := self._shortage(child.assigned)):
+                child.cause, child.reason = Cause.MEMORY, shortage
+        else:
             _signal_group(pid, signal.SIGKILL)  # children that ignored TERM although their leader did not
         stdout, stderr = self.capture.end(child.assigned.id, child.captured)
         if sent := child.captured.sent:
             self.long[child.assigned.id] = child.captured
         if child.captured.trouble:
             exit_status = exit_status or NOT_KEPT
-            child.ended_for = child.ended_for or f"its output cannot be stored: {child.captured.trouble}"
+            if child.cause is Cause.ITSELF:
+                child.cause, child.reason = Cause.OUTPUT, f"its output cannot be stored: {child.captured.trouble}"
         return Result(
             child.assigned.id, child.assigned.attempt, exit_status, number, child.started, now - child.started,
-            usage.ru_utime, usage.ru_stime, usage.ru_maxrss * 1024, child.ended_for, stdout, stderr, sent,  # type: ignore[attr-defined]
+            usage.ru_utime, usage.ru_stime,  # type: ignore[attr-defined]
+            usage.ru_maxrss * 1024,  # type: ignore[attr-defined]
+            child.cause, child.reason, stdout, stderr, sent,
         )  # fmt: skip
 
     def _shortage(self, assigned: Assigned) -> str:
@@ -390,7 +398,7 @@ def _not_started(assigned: Assigned, program: str, error: OSError | ValueError, 
         text = f"cannot start {error.filename or program}: {error.strerror}"
     else:
         text = f"cannot be started: {error}"
-    return Result(assigned.id, assigned.attempt, exit_status, 0, now, error=printable(text))
+    return Result(assigned.id, assigned.attempt, exit_status, 0, now, cause=Cause.NOT_STARTED, error=printable(text))
 
 
 def _close_on_exec() -> None:

@@ -79,10 +79,12 @@ class Inquiries:
         node = self._hub.graph.find(row["id"])
         if node is not None:
             row["state"] = node.state.value
+            row["culprit"] = node.culprit.name if node.culprit else None
             if node.state is State.ASSIGNED:
                 row.update(
-                    attempt=node.attempt, worker=node.holder, started=None, ended=None, exit_status=None, signal=None
-                )
+                    attempt=node.attempt, worker=node.holder, started=None, ended=None, exit_status=None, signal=None,
+                    cause=None,
+                )  # fmt: skip
 
     def _show(self, name: str, first: int | None) -> Message:
         node = find(self._hub.graph, name)
@@ -95,7 +97,6 @@ class Inquiries:
         if node is not None:
             row["held"] = self._hub.is_held(node)
             row["misses"] = self._hub.dispatch.misses(node)
-            row["culprit"] = node.culprit.name if node.culprit else None
             row["predecessors"], next_first = _predecessors(node, first)
             row["successors"] = {"total": len(node.successors or ())}
         hand = self._store.hand(id)

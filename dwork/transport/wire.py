@@ -16,6 +16,7 @@ from typing import Any
 from google.protobuf.message import DecodeError
 
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.errors import WireError
 from dwork.core.resources import Resources
 from dwork.core.task import PLAIN, Assigned, Command, Options, Result, Task, TaskKey
@@ -112,22 +113,28 @@ _COLUMNS = ("attempt", "exit_status", "signal", "started", "seconds", "user", "s
 
 
 def _put_results(results: tuple[Result, ...], out: Any) -> None:
-    tasks, *columns, errors, stdouts, stderrs, sents = zip(*results, strict=True)
+    tasks, *columns, causes, errors, stdouts, stderrs, sents = zip(*results, strict=True)
     if not isinstance(tasks[0], str):
         out.id.extend(tasks)
     for field, column in zip(_COLUMNS, columns, strict=True):
         if any(column):
             getattr(out, field).extend(column)
-    if any(errors) or any(stdouts) or any(stderrs) or any(sents):
-        for row, texts in enumerate(zip(errors, stdouts, stderrs, sents, strict=True)):
-            if any(texts):
-                text = out.text.add(row=row, error=_readable(texts[0]), stdout=texts[1], stderr=texts[2])
-                if texts[3]:
-                    text.stdout_sent, text.stderr_sent = texts[3]
+    is_itself = causes.count(Cause.ITSELF) == len(causes)
+    if not is_itself or any(errors) or any(stdouts) or any(stderrs) or any(sents):
+        for row, (cause, *texts) in enumerate(zip(causes, errors, stdouts, stderrs, sents, strict=True)):
+            if cause is not Cause.ITSELF or any(texts):
+                number = _NUMBERS[cause] or None  # None is not sent
+                error, stdout, stderr, sent = texts
+                text = out.text.add(row=row, cause=number, error=_readable(error), stdout=stdout, stderr=stderr)
+                if sent:
+                    text.stdout_sent, text.stderr_sent = sent
 
 
-#: The values of Result's text fields without text, for any number of rows.
-_NO_TEXTS = (repeat(""), repeat(b""), repeat(b""), repeat(()))
+#: A cause is its position in Cause.
+_CAUSES = tuple(Cause)
+_NUMBERS = {cause: number for number, cause in enumerate(_CAUSES)}
+#: The values of Result's fields that are in Text, without one, for any number of rows.
+_NO_TEXTS = (repeat(Cause.ITSELF), repeat(""), repeat(b""), repeat(b""), repeat(()))
 #: Makes a Result of a row of all its fields, in half the time of calling Result.
 _new_result = partial(tuple.__new__, Result)
 
@@ -147,9 +154,17 @@ def _get_results(tasks: Sequence[TaskKey], pb: Any) -> list[Result]:
             raise WireError(f"results.text is about row {text.row} of {n}")
         sent = (text.stdout_sent, text.stderr_sent) if text.stdout_sent or text.stderr_sent else ()
         results[text.row] = results[text.row]._replace(
-            error=_text(text.error), stdout=text.stdout, stderr=text.stderr, sent=sent
+            cause=_cause(text), error=_text(text.error), stdout=text.stdout, stderr=text.stderr, sent=sent
         )
     return results
+
+
+def _cause(text: Any) -> Cause:
+    """Return the cause; OTHER when it is one of a newer peer, or when an older peer sends only the text."""
+    if text.cause >= len(_CAUSES):
+        return Cause.OTHER
+    cause = _CAUSES[text.cause]
+    return Cause.OTHER if cause is Cause.ITSELF and text.error else cause
 
 
 def _put_native(native: m.Native | None, q: Any) -> None:

@@ -19,7 +19,7 @@ from dwork.transport.zmq import Dealer
 
 STATUS = "08061a1e646875623a203020616374697665207461736b732c20302072656164792e2000"
 ERROR, OK, NOT_FOUND = "0808", "0806", "0805"
-BEFORE_IT_RAN = dict.fromkeys(("attempt", "worker", "started", "ended", "exit_status", "signal"))
+BEFORE_IT_RAN = dict.fromkeys(("culprit", "attempt", "worker", "started", "ended", "exit_status", "signal", "cause"))
 
 
 @pytest.fixture
@@ -302,3 +302,17 @@ def test_a_question_is_answered_after_what_came_before_it(kept: Any) -> None:
     shown = [json.loads(reply.data) for reply in replies[1::3] if isinstance(reply, Answer)]
     listed = [json.loads(reply.data) for reply in replies[2::3] if isinstance(reply, Answer)]
     assert [row["name"] for row in shown] == [row["name"] for (row,) in listed] == list(map(str, range(100)))
+
+
+def test_a_skipped_task_names_its_culprit_and_a_failed_one_its_cause(client: Client) -> None:
+    client.create_all([Task("a", "x"), Task("b", "x", ("a",)), Task("c", "x", ("b",)), Task("d", "x")])
+    client.complete(client.steal()[0], 1, error="the license server is down")
+    rows = {row["name"]: (row["state"], row["culprit"], row["cause"]) for row in client.tasks()}
+    assert rows == {
+        "a": ("failed", None, "other"),
+        "b": ("skipped", "a", None),
+        "c": ("skipped", "a", None),
+        "d": ("ready", None, None),
+    }
+    found = client.task("a")
+    assert found is not None and [attempt["cause"] for attempt in found["attempts"]] == ["other"]

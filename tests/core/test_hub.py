@@ -551,7 +551,7 @@ def test_a_failed_task_is_retried_behind_the_others_and_then_skips_its_successor
     stolen, failed, skipped = stage.heard()
     assert isinstance(stolen, e.Stolen) and stolen.tasks[0].attempt == 2
     assert isinstance(failed, e.Failed) and failed.task.name == "a"
-    assert isinstance(skipped, e.Skipped) and skipped.culprit == "a"
+    assert isinstance(skipped, e.Skipped) and skipped.culprit == (0, "a")
     assert sorted(named.name for named in skipped.tasks) == ["c", "d"]
     assert not stage.hub.over
     assert stage.ask("p", m.Complete("vm", (Result("b"),))) == m.OK()
@@ -623,7 +623,7 @@ def test_halt_now_ends_running_tasks_which_count_as_cancelled() -> None:
     assert stage.take() == [("q", m.Exit(answers=3))]
     cancelled, skipped = stage.heard()
     assert isinstance(cancelled, e.Killed) and isinstance(skipped, e.Skipped)
-    assert skipped.culprit == "b"
+    assert skipped.culprit.name == "b"
     finish(stage)
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State, Task
 from dwork.hub.policy import Policy
@@ -46,7 +47,7 @@ def test_a_ready_or_waiting_task_is_taken_out_at_once_and_its_successors_are_ski
     assert stage.order(Verb.CANCEL, "a", "c") == m.OK(n=2)
     cancelled, *skipped = stage.heard()
     assert cancelled == e.Cancelled(100.0, [(0, "a"), (2, "c")], "on request")
-    assert skipped == [e.Skipped(100.0, [(4, "e")], "a"), e.Skipped(100.0, [(3, "d")], "c")]
+    assert skipped == [e.Skipped(100.0, [(4, "e")], (0, "a")), e.Skipped(100.0, [(3, "d")], (2, "c"))]
     assert stage.states() == "cancelled ready cancelled skipped skipped"
     run(stage, "b")
     assert stage.hub.over
@@ -85,12 +86,12 @@ def test_a_cancelled_task_that_ends_badly_is_killed_and_not_tried_again() -> Non
     running(stage)
     stage.order(Verb.CANCEL, "a")
     stage.take()
-    ended = Result(0, 1, 143, 15, error="cancelled")
+    ended = Result(0, 1, 143, 15, cause=Cause.CANCELLED, error="cancelled")
     stage.say("p", complete("w", 2, ended, Result(1, 1, 1), slots=2))
     stage.take()
     killed, skipped, retried = stage.heard()
     assert killed == e.Killed(100.0, "w", e.Ended(0, "a", ended), "on request")
-    assert (named(skipped), skipped.culprit) == (["c"], "a")  # type: ignore[union-attr]
+    assert (named(skipped), skipped.culprit) == (["c"], (0, "a"))  # type: ignore[union-attr]
     assert isinstance(retried, e.Retried)
     assert stage.states() == "cancelled waiting skipped"
     finish(stage)
@@ -265,7 +266,7 @@ def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_aga
     stage.heard()
     assert culprit(stage, "c") == "b"
     assert stage.order(Verb.RETRY, "b") == m.OK(n=1)
-    assert stage.heard() == [e.Revived(100.0, [(1, "b")]), e.Skipped(100.0, [(1, "b")], "a")]
+    assert stage.heard() == [e.Revived(100.0, [(1, "b")]), e.Skipped(100.0, [(1, "b")], (0, "a"))]
     assert stage.states() == "failed skipped skipped"
     assert culprit(stage, "c") == "a"
     assert "'b' is skipped: only a failed or cancelled task" in stage.refused(Verb.RETRY, "b")

@@ -30,6 +30,7 @@ def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_en
     assert stage.take() == [("p", m.OK(answers=2))]
     (interrupted,) = stage.heard()
     assert isinstance(interrupted, e.Interrupted) and interrupted.reason == "the job ends in 60 s"
+    assert interrupted.task.result.cause is Cause.STOPPED
     assert (stage.state("a"), stage.state("b")) == (State.READY, State.READY)
     assert stage.hub.graph.names["a"].failures == 0
     assert stage.hub.over and stage.hub.stop.for_later
@@ -146,6 +147,20 @@ def test_a_failure_in_the_second_before_the_signal_is_none_and_what_was_skipped_
     stage.take()
 
 
+def test_a_task_that_is_interrupted_keeps_a_cause_of_its_own() -> None:
+    stage = Stage()
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.took(stage.hub.stop(stage.now, "SIGTERM", running=True))
+    stage.take(), stage.heard()
+    late = Result(0, 1, 143, 15, cause=Cause.TIMEOUT, error="timed out after 2 s")
+    killed = Result(1, 1, 143, 15, cause=Cause.CANCELLED, error="cancelled")
+    stage.say("p", complete("w", 2, late, killed, slots=2))
+    told = [event.task.result.cause for event in stage.heard() if isinstance(event, e.Interrupted)]
+    assert told == [Cause.TIMEOUT, Cause.STOPPED]
+    stage.take()
+
+
 def test_what_has_started_on_account_of_an_end_that_proves_nothing_is_taken_back_with_it(stage: Stage) -> None:
     join = Task("join", None, ("a",))
     stage.create("a", "other", join, task("b", "join"), task("c", "b"), task("d", "c"), task("e", "other", "b"))
@@ -159,7 +174,9 @@ def test_what_has_started_on_account_of_an_end_that_proves_nothing_is_taken_back
     assert stage.states() == "ready assigned waiting waiting waiting waiting waiting"
     told = [event for event in stage.heard() if isinstance(event, e.Interrupted | e.Revoked)]
     assert [named.name for event in told if isinstance(event, e.Revoked) for named in event.tasks] == ["a", "b"]
-    assert [event.task.name for event in told if isinstance(event, e.Interrupted)] == ["c"]
+    assert [(event.task.name, event.task.result.cause) for event in told if isinstance(event, e.Interrupted)] == [
+        ("c", Cause.REVOKED)
+    ]
     stage.take()
 
 

@@ -150,6 +150,7 @@ def test_a_worker_that_never_can_makes_the_task_fail_in_the_end() -> None:
         assert sequence < 20
     stage.take()
     (failed,) = [event for event in stage.heard() if isinstance(event, e.Failed)]
+    assert failed.task.result.cause is Cause.NO_OUTPUT
     assert failed.task.result.error == f"it was lost 2 times; the last time {NOT_ALL}"
     finish(stage)
 

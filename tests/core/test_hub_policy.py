@@ -250,7 +250,7 @@ def test_a_task_with_which_five_workers_died_has_failed_and_says_so() -> None:
     assert (result.attempt, result.exit_status) == (5, LOST_TOO_OFTEN)
     assert result.error == "5 workers died while running it; the last: gone"
     assert isinstance(skipped, e.Skipped)
-    assert (skipped.culprit, sorted(named.name for named in skipped.tasks)) == ("a", ["b", "c"])
+    assert (skipped.culprit.name, sorted(named.name for named in skipped.tasks)) == ("a", ["b", "c"])
     assert stage.hub.over
     finish(stage)
 
@@ -260,6 +260,7 @@ def test_the_policy_says_how_many_deaths_are_too_many_and_each_counts_for_the_ha
     stage.create("a", "b")
     die(stage)
     failed = next(event for event in stage.heard() if isinstance(event, e.Failed))
+    assert failed.task.result.cause is Cause.DIED
     assert failed.task.result.error == "its worker died: gone"
     assert stage.hub.stop.reason == "1 failed"
     finish(stage)

@@ -154,7 +154,7 @@ def test_keep_order_prints_as_in_the_file() -> None:
 def test_keep_order_passes_over_what_is_skipped_cancelled_or_a_join() -> None:
     screen = Screen(keep_order=True, joins=[0, 3])
     assert screen.hear(fine((5, "5"))) == ""
-    assert screen.hear(e.Skipped(1.0, [Named(2, "2")], "x"), e.Cancelled(1.0, [Named(4, "4")], "y")) == ""
+    assert screen.hear(e.Skipped(1.0, [Named(2, "2")], Named(1, "x")), e.Cancelled(1.0, [Named(4, "4")], "y")) == ""
     assert screen.hear(fine((1, "1"))) == "15"
 
 
@@ -192,7 +192,7 @@ def test_keep_order_prints_what_goes_on_in_its_order_and_then_what_is_added() ->
 
 def test_keep_order_gives_a_task_that_is_tried_again_its_place_if_its_turn_is_still_to_come() -> None:
     screen = Screen(keep_order=True)
-    assert screen.hear(failed(1, "bad\n"), e.Skipped(1.0, [Named(2, "2")], "1"), revived(1, 2)) == ""
+    assert screen.hear(failed(1, "bad\n"), e.Skipped(1.0, [Named(2, "2")], Named(1, "1")), revived(1, 2)) == ""
     assert screen.hear(fine((3, "3"))) == ""
     assert screen.hear(fine((0, "0\n"))) == "0\n[1: exit status 1] bad\n"
     assert screen.hear(fine((2, "2\n"))) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, get_args
@@ -13,12 +14,13 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.errors import WireError
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import PLAIN, Assigned, Options, Result, Task
 from dwork.transport import wire
 from dwork.transport._pb import dwork_pb2
-from dwork.transport._pb.dwork_pb2 import QueryMsg
+from dwork.transport._pb.dwork_pb2 import QueryMsg, TaskMsg
 
 ROOT = Path(__file__).parents[2]
 
@@ -127,7 +129,7 @@ def test_a_cpp_peer_sees_what_it_knows_of_our_other_messages() -> None:
     assert as_original(wire.encode(m.NotFound(answers=4))) == "0805"
     assert as_original(wire.encode(m.Exit(answers=4))) == "0807"
     assert as_original(wire.encode(m.Steal("vm", 3, m.Native(4, 9.0, 2, ((1, 1),), True)))) == "080120033202766d"
-    named = m.Complete("vm", (Result("a", 3, 1, error="no"),), 2, m.Native(4))
+    named = m.Complete("vm", (Result("a", 3, 1, cause=Cause.NOT_STARTED, error="no"),), 2, m.Native(4))
     assert as_original(wire.encode(named)) == "080212070a01611202766d3202766d"
     create = m.Create((Task("a", ("x", "y"), (), Options(env=(("A", "b"),)), "vm"),))
     assert as_original(wire.encode(create)) == "080012070a01611202766d"
@@ -199,12 +201,16 @@ def several(one: st.SearchStrategy[Any], least: int = 1) -> st.SearchStrategy[An
     return st.lists(one, min_size=least, max_size=4).map(tuple)
 
 
+#: An error without a cause would become OTHER.
+CAUSES = st.sampled_from([cause for cause in Cause if cause is not Cause.ITSELF])
+
+
 def results(keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     small = st.integers(0, UINT32)
     return several(
         keys.map(Result)
         | st.builds(
-            Result, keys, small, small, small, FLOATS, FLOATS, FLOATS, FLOATS, IDS, NAMES,
+            Result, keys, small, small, small, FLOATS, FLOATS, FLOATS, FLOATS, IDS, CAUSES, NAMES,
             st.binary(max_size=4), st.binary(max_size=4), st.just(()) | st.tuples(IDS, st.integers(1, UINT64)),
         )
     )  # fmt: skip
@@ -284,6 +290,29 @@ def test_each_reply_comes_back_as_it_was(message: m.Message) -> None:
     assert wire.decode_reply(wire.encode(message)) == message
 
 
+def with_text(**fields: Any) -> Result:
+    """The result of a frame with these fields in Results.Text, from a peer of any version."""
+    complete = QueryMsg(type=QueryMsg.Complete, location="w", task=[TaskMsg(name="a", origin="")])
+    complete.results.text.add(row=0, **fields)
+    message = wire.decode_request(complete.SerializeToString())
+    assert isinstance(message, m.Complete)
+    return message.results[0]
+
+
+def test_a_cause_that_only_another_version_knows_is_another_one_than_ours() -> None:
+    assert with_text(cause=len(Cause)).cause is with_text(cause=2**32 - 1).cause is Cause.OTHER
+    assert with_text(error="timed out after 2 s").cause is Cause.OTHER
+    assert with_text(stdout=b"x").cause is Cause.ITSELF
+
+
+def test_the_manual_of_the_protocol_lists_the_causes_in_their_order() -> None:
+    comment = (ROOT / "proto" / "dwork.proto").read_text().partition("other than by itself (0)")[2]
+    words = re.findall(r"\b(\d+) ([a-z ]+)", comment.partition("A hub treats")[0].replace("//", ""))
+    assert [(int(number), " ".join(word.split())) for number, word in words] == [
+        (number, cause.value) for number, cause in enumerate(Cause) if cause is not Cause.ITSELF
+    ]
+
+
 def test_an_infinite_wait_and_a_name_of_64_kib_travel() -> None:
     steal = m.Steal("w" * 65536, 1, m.Native(wait=float("inf")))
     assert wire.decode_request(wire.encode(steal)) == steal
@@ -325,9 +354,9 @@ def test_what_cannot_be_sent_is_a_wire_error(message: m.Message) -> None:
         (m.Exit("é\udcff"), wire.decode_request, m.Exit("é\\xff")),
         (m.Leave(("w\udcff*",)), wire.decode_request, m.Leave(("w\\xff*",))),
         (
-            m.Complete("w\udcff", (Result(1, 2, 126, error="cannot start /a\udcff"),)),
+            m.Complete("w\udcff", (Result(1, 2, 126, cause=Cause.NOT_STARTED, error="cannot start /a\udcff"),)),
             wire.decode_request,
-            m.Complete("w\\xff", (Result(1, 2, 126, error="cannot start /a\\xff"),)),
+            m.Complete("w\\xff", (Result(1, 2, 126, cause=Cause.NOT_STARTED, error="cannot start /a\\xff"),)),
         ),
         (
             m.Create((Task("a", "a", origin="h\udcff"),)),

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.messages import Native, Returned
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result
@@ -384,7 +385,7 @@ def test_a_batch_system_that_ends_worker_and_task_together_does_not_fail_the_tas
     bench.worker.leave()
     bench.worker.ended(Result(0, 1, 143, signal=15), bench.now)
     assert bench.says() == []
-    bench.worker.ended(Result(1, 1, 143, signal=15, error="timed out after 2 s"), bench.now)
+    bench.worker.ended(Result(1, 1, 143, signal=15, cause=Cause.TIMEOUT), bench.now)
     bench.runs(2, status=7)
     told = [result.task for message in bench.says() for result in message.results]
     assert told == [1, 2]

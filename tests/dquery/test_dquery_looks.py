@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from dwork import Client, taskfile
+from dwork.core.cause import Cause
 from dwork.core.events import Failed, Stolen
 from dwork.core.messages import Output
 from dwork.core.task import Task
@@ -240,7 +241,7 @@ def test_failed_without_failures_is_0(dquery: Any, kept: Any, client: Client) ->
 def test_the_seconds_of_what_timed_out_are_told_once(dquery: Any, tmp_path: Path) -> None:
     pool = desk.Desk(tmp_path / "tasks.txt.db")
     pool.resume(desk.task("a"))
-    late = desk.ended(0, started=1000.0, seconds=1.0, exit_status=143, error="timed out after 1 s")
+    late = desk.ended(0, started=1000.0, seconds=1.0, exit_status=143, cause=Cause.TIMEOUT, error="timed out after 1 s")
     pool.hear(Failed(1001.0, "node1:3", late))
     pool.close()
     assert lines(dquery("failed", "-f", pool.path))[0] == "#0 a: timed out after 1 s on node1:3"

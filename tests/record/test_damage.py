@@ -296,7 +296,7 @@ def test_a_record_of_a_newer_dwork_is_refused_and_may_be_set_aside(desk: Desk) -
 def test_an_empty_file_is_a_new_record_and_nothing_to_ask(tmp_path: Path) -> None:
     path = tmp_path / "empty.db"
     path.touch()
-    with pytest.raises(UsageError, match="is empty or from an older dwork; run the pool again to update it"):
+    with pytest.raises(UsageError, match="is empty: no pool has used it yet"):
         Archive(str(path))
     assert reopened_states(path) == []
 
@@ -592,7 +592,7 @@ def test_many_may_look_into_a_record_and_a_pool_waits_for_them(tmp_path: Path) -
 def test_tables_are_made_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "run.db"
     with monkeypatch.context() as patch:
-        patch.setattr(schema, "MIGRATIONS", (schema.MIGRATIONS[0] + "CREATE TABLE oops (;",))
+        patch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:-1], schema.MIGRATIONS[-1] + "CREATE TABLE oops (;"))
         with pytest.raises(UsageError):
             Store(str(path), RUN, lambda name: None)
     assert look(path, "SELECT count(*) FROM sqlite_master") == [0]
@@ -606,17 +606,17 @@ def test_a_record_is_brought_up_to_date_whole_or_not_at_all(desk: Desk, monkeypa
     before = look(desk.path, "SELECT sql FROM sqlite_master")
 
     def migrate(script: str) -> None:
-        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:1], script))
-        monkeypatch.setattr(schema, "VERSION", 2)
+        monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS[:VERSION], script))
+        monkeypatch.setattr(schema, "VERSION", VERSION + 1)
         Store(desk.path, RUN, lambda name: None).close(1.0, "done")
 
     with pytest.raises(UsageError, match=r"run\.db is damaged or not a record"):
         migrate("ALTER TABLE tasks ADD COLUMN colour TEXT;\nCREATE INDEX oops ON nowhere(x);")
     assert look(desk.path, "SELECT sql FROM sqlite_master") == before
-    assert look(desk.path, "PRAGMA user_version") == [1]
+    assert look(desk.path, "PRAGMA user_version") == [VERSION]
     migrate("ALTER TABLE tasks ADD COLUMN colour TEXT DEFAULT 'blue';")
     assert look(desk.path, "SELECT name, colour FROM tasks") == [("t0", "blue")]
-    assert look(desk.path, "PRAGMA user_version") == [2]
+    assert look(desk.path, "PRAGMA user_version") == [VERSION + 1]
 
 
 def test_the_newest_version_is_the_number_of_migrations() -> None:

@@ -32,7 +32,7 @@ def test_a_history_has_all_tasks_attempts_workers_and_runs(desk: Desk) -> None:
             1020.0, "node:1", ended(1, 2, started=1012.0, seconds=2.0, signal=9, exit_status=137, stderr=b"\xfflate")
         )
     )
-    desk.hear(e.Skipped(1020.0, [named(3)], "b"))
+    desk.hear(e.Skipped(1020.0, [named(3)], named(1, "b")))
     desk.close("some failed")
     with Archive(desk.path) as archive:
         found = history(archive)

@@ -31,7 +31,7 @@ def test_each_end_of_an_attempt_is_a_row_and_nothing_else_is(tmp_path: Path) -> 
     log.hear([e.Joined(1.0, "w:1", 1), e.Requeued(1.0, "w:1", [named(9)], Cause.DIED, "it died")])
     log.hear([e.Finished(1.0, "w:1", [ended(0, **TIMES), ended(1, stdout=b"123", stderr=b"4", **TIMES)])])
     log.hear([e.Retried(1.0, "w:1", ended(2, exit_status=3, **TIMES), 1)])
-    log.hear([e.Failed(1.0, "w:1", ended(2, 2, exit_status=3, **TIMES)), e.Skipped(1.0, [named(4)], "t2")])
+    log.hear([e.Failed(1.0, "w:1", ended(2, 2, exit_status=3, **TIMES)), e.Skipped(1.0, [named(4)], named(2))])
     log.hear([e.Killed(1.0, "w:1", ended(3, exit_status=143, signal=15, **TIMES), "on request")])
     log.close()
     assert (tmp_path / "log").read_text() == HEADER + "".join(

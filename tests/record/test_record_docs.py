@@ -11,22 +11,23 @@ from pathlib import Path
 import pytest
 
 from dwork.core import events as e
+from dwork.core.cause import Cause
 from dwork.record.schema import VERSION, prepare
 from tests.conftest import ROOT, missing
 from tests.docs.page import blocks, commands
-from tests.record.desk import Desk, ended, given, task
+from tests.record.desk import Desk, ended, given, named, task
 
 MANUAL = (ROOT / "docs" / "record.md").read_text()
 
 
 @pytest.fixture
 def record(desk: Desk, tmp_path: Path) -> Path:
-    """A record in which three tasks took 1, 2 and 3 seconds, and one failed."""
-    desk.resume(*(task(f"t{i}") for i in range(4)))
+    """A record in which three tasks took 1, 2 and 3 seconds, one failed, and one was skipped."""
+    desk.resume(*(task(f"t{i}") for i in range(4)), task("t4", "t3"))
     desk.hear(e.Stolen(1.0, "node:1", [given(i) for i in range(4)]))
     usage = [{"started": 10.0, "seconds": i + 1.0, "user": 0.5, "system": 0.5, "max_rss": i << 20} for i in range(4)]
     desk.hear(e.Finished(20.0, "node:1", [ended(i, **usage[i]) for i in range(3)]))
-    desk.hear(e.Failed(20.0, "node:1", ended(3, exit_status=4, **usage[3])))
+    desk.hear(e.Failed(20.0, "node:1", ended(3, exit_status=4, **usage[3])), e.Skipped(20.0, [named(4)], named(3)))
     desk.close()
     (tmp_path / "run.db").rename(tmp_path / "tasks.txt.db")
     return tmp_path
@@ -43,17 +44,17 @@ def test_the_queries_answer(record: Path, run: Callable, page: str) -> None:
         for command in commands(page, block)
     ]
     queries = [text for text in typed if text.startswith("sqlite3 ")]
-    assert len(queries) == 3
     answers = []
     for command in queries:
         ran = run("sh", "-c", command.replace("-box ", ""))
         assert (ran.code, ran.err) == (0, ""), command
         answers.append(ran.out.splitlines())
-    assert answers == [
+    of_both = [
         ["t2|3.0", "t1|2.0", "t0|1.0"],
         ["node|4|1"],
         ["t3|3|0.25", "t2|2|0.333333333333333", "t1|1|0.5", "t0|0|1.0"],
     ]
+    assert answers == of_both + [["t3|exit status 4|1"]] * (page == "docs/record.md")
 
 
 def tables() -> dict[str, list[str]]:
@@ -78,6 +79,11 @@ def test_the_manual_tells_of_each_column_in_the_order_of_the_table(table: str) -
         assert [name for row in rows for name in re.findall(r"`(\w+)`", row)] == tables()[table]
     else:
         assert all(f"`{column}`" in text for column in tables()[table])
+
+
+def test_the_manual_tells_of_each_cause_in_a_record() -> None:
+    recorded = set(Cause) - {Cause.ITSELF, Cause.UNSTARTED}
+    assert [cause for cause in recorded if f"`{cause.value}`" not in told_of("attempts")] == []
 
 
 def test_the_manual_tells_the_version() -> None:

@@ -92,8 +92,8 @@ def test_a_good_end_waits_in_a_batch_and_is_entered_when_there_is_time(three: De
     assert three.store.idle() and not three.store.idle()
     assert connection.execute("SELECT count(*) FROM finished").fetchone() == (0,)
     assert three.ask("SELECT * FROM attempts") == [
-        (0, 1, "done", "w:1", "w", 8.0, 9.0, 11.5, 0, 0, 1.5, 0.25, 5 << 20, None, None),
-        (1, 1, "done", "w:1", "w", 8.0, 8.5, 9.0, 0, 0, 0.0, 0.0, 1 << 10, None, None),
+        (0, 1, "done", "w:1", "w", 8.0, 9.0, 11.5, 0, 0, 1.5, 0.25, 5 << 20, None, None, None),
+        (1, 1, "done", "w:1", "w", 8.0, 8.5, 9.0, 0, 0, 0.0, 0.0, 1 << 10, None, None, None),
     ]
     assert three.ask(STATE) == ["done", "done", "waiting"]
 
@@ -127,8 +127,8 @@ def test_a_failure_is_a_row_with_all_that_is_known_and_its_reason(three: Desk) -
     result = {"exit_status": 143, "signal": 15, "started": 9.0, "seconds": 1.0, "max_rss": 4096, "stderr": b"trouble\n"}
     three.hear(e.Failed(12.0, "w:1", ended(0, **result)), e.Failed(12.0, "w:1", ended(1, exit_status=3)))
     assert three.ask("SELECT * FROM attempts") == [
-        (0, 1, "failed", "w:1", "w", 8.0, 9.0, 10.0, 143, 15, 0.0, 0.0, 4096, None, b"trouble\n"),
-        (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, 0, None, None),
+        (0, 1, "failed", "w:1", "w", 8.0, 9.0, 10.0, 143, 15, 0.0, 0.0, 4096, None, b"trouble\n", None),
+        (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, 0, None, None, None),
     ]
     assert three.ask("SELECT state, reason FROM tasks WHERE id < 2") == [
         ("failed", "SIGTERM"),
@@ -138,8 +138,9 @@ def test_a_failure_is_a_row_with_all_that_is_known_and_its_reason(three: Desk) -
 
 def test_what_took_too_long_is_a_timeout(three: Desk) -> None:
     error = "timed out after 2 s"
-    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Failed(12.0, "w:1", ended(0, exit_status=143, error=error)))
-    assert three.ask("SELECT outcome, reason FROM attempts") == [("timeout", error)]
+    late = ended(0, exit_status=143, cause=Cause.TIMEOUT, error=error)
+    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Failed(12.0, "w:1", late))
+    assert three.ask("SELECT outcome, cause, reason FROM attempts") == [("timeout", "timeout", error)]
     assert three.ask("SELECT reason FROM tasks WHERE id = 0") == [error]
 
 
@@ -173,8 +174,8 @@ def test_an_attempt_that_is_tried_again_is_a_row_and_the_task_waits(three: Desk)
 
 
 def test_skipped_tasks_tell_for_whom(three: Desk) -> None:
-    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], "t1"))
-    assert three.ask("SELECT state, reason FROM tasks WHERE id = 2") == [("skipped", "after t1")]
+    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], named(1)))
+    assert three.ask("SELECT state, reason, culprit FROM tasks WHERE id = 2") == [("skipped", "after t1", 1)]
 
 
 def test_cancelled_tasks_tell_why_and_one_in_hand_loses_its_attempt(three: Desk) -> None:
@@ -193,10 +194,11 @@ def test_a_task_that_is_to_run_after_it_was_cancelled_in_a_hand_is_in_nobody_s(t
 
 def test_a_killed_task_is_cancelled_with_what_is_known_of_its_attempt(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0)]))
-    three.hear(e.Killed(9.0, "w:1", ended(0, exit_status=143, signal=15, started=8.5, error="cancelled"), "on request"))
+    killed = ended(0, exit_status=143, signal=15, started=8.5, cause=Cause.CANCELLED, error="cancelled")
+    three.hear(e.Killed(9.0, "w:1", killed, "on request"))
     assert three.ask("SELECT state, reason FROM tasks WHERE id = 0") == [("cancelled", "on request")]
-    assert three.ask("SELECT outcome, exit_status, signal, reason FROM attempts") == [
-        ("cancelled", 143, 15, "cancelled")
+    assert three.ask("SELECT outcome, exit_status, signal, cause, reason FROM attempts") == [
+        ("cancelled", 143, 15, "cancelled", "cancelled")
     ]
 
 
@@ -231,7 +233,7 @@ def test_what_a_worker_took_with_it_is_a_lost_attempt(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0)]))
     three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"), e.Left(9.0, "w:1", "it died"))
     assert three.ask("SELECT * FROM attempts") == [
-        (0, 1, "lost", "w:1", "w", 8.0, None, 9.0, None, None, None, None, None, "it died", None)
+        (0, 1, "lost", "w:1", "w", 8.0, None, 9.0, None, None, None, None, None, "it died", None, "died")
     ]
     assert past.recorded(three.store.connection)[0][2:4] == (State.WAITING, 1)
 
@@ -265,11 +267,11 @@ def test_held_and_released(three: Desk) -> None:
 
 def test_revived_tasks_wait_and_their_failures_are_forgiven(three: Desk) -> None:
     three.hear(e.Retried(9.0, "w:1", ended(2, exit_status=1), 1), e.Extended(9.0, named(2), ("t1",)))
-    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], "t1"))
+    three.hear(e.Failed(9.0, "w:1", ended(1, exit_status=1)), e.Skipped(9.0, [named(2)], named(1)))
     three.hear(e.Revived(10.0, [named(1), named(2)]))
-    assert three.ask("SELECT state, reason, forgiven FROM tasks WHERE id > 0") == [
-        ("waiting", None, 1),
-        ("waiting", None, 0),
+    assert three.ask("SELECT state, reason, culprit, forgiven FROM tasks WHERE id > 0") == [
+        ("waiting", None, None, 1),
+        ("waiting", None, None, 0),
     ]
     three.hear(e.Retried(11.0, "w:1", ended(1, 2, exit_status=1), 1))
     assert [entry.failures for entry in past.recorded(three.store.connection)] == [0, 1, 1]
@@ -602,7 +604,7 @@ def test_ranges_cover_just_these_numbers(ids: list[int]) -> None:
 
 
 HUGE = Result(
-    0, 2**32 - 1, 0, 2**32 - 1, math.inf, -math.inf, math.nan, 1e308, 2**64 - 1, "", b"", b""
+    0, 2**32 - 1, 0, 2**32 - 1, math.inf, -math.inf, math.nan, 1e308, 2**64 - 1, Cause.OTHER, "", b"", b""
 )  # whatever fits into a frame
 
 

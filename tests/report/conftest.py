@@ -53,7 +53,7 @@ def few(path: Path) -> Path:
     desk.hear(e.Failed(1050.0, "node1:1", ended(2, 2, started=1030.0, seconds=20.0, exit_status=3, stderr=stderr)))
     desk.hear(e.Finished(1060.0, "node1:1", [ended(1, started=1010.0, seconds=50.0)]))
     desk.hear(e.Finished(1070.0, "node2:1", [ended(3, started=1010.0, seconds=60.0)]))
-    desk.hear(e.Skipped(1070.0, [e.Named(4, "after")], SCRIPT))
+    desk.hear(e.Skipped(1070.0, [e.Named(4, "after")], e.Named(2, SCRIPT)))
     desk.store.close(1100.0, "some failed")
     return path
 

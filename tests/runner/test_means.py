@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from dwork.core.cause import Cause
 from dwork.core.messages import Execution
 from dwork.core.task import PLAIN, Options
 from dwork.host.capacity import Equipment
@@ -119,6 +120,7 @@ def test_a_task_that_uses_more_memory_than_it_asked_for_is_ended(stack: ExitStac
     hog = f"{sys.executable} -c 'x = bytearray({200 * MIB}); import time; time.sleep(60)' & wait"
     result = bench.run(hog, Options(memory=100 * MIB))
     assert (result.exit_status, result.signal) == (137, 9)
+    assert result.cause is Cause.MEMORY
     assert result.error.startswith("out of memory: it used 2") and result.error.endswith(" MiB, but requested 100 MiB")
     hogs = ["pgrep", "-f", f"bytearray.{200 * MIB}"]
     wait_until(lambda: subprocess.run(hogs, check=False).returncode, otherwise=lambda: "what it has started runs on")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dwork.core.cause import Cause
 from dwork.core.messages import Execution
 from dwork.core.task import Assigned, Command, Options
 from dwork.host.signals import Signals
@@ -141,7 +142,11 @@ def test_a_task_whose_output_cannot_be_kept_has_not_ended_well(bench: Bench) -> 
         result = bench.run("head -c 1000000 /dev/zero")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert (result.exit_status, result.error) == (74, "its output cannot be stored: File too large")
+    assert (result.exit_status, result.cause, result.error) == (
+        74,
+        Cause.OUTPUT,
+        "its output cannot be stored: File too large",
+    )
     assert b"".join(data for _, _, data in bench.sunk) == bytes(2 * SHORT)
     assert bench.run("echo well").stdout == b"well\n"
 
@@ -295,7 +300,8 @@ def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heed
 
 def test_a_working_directory_that_does_not_exist_is_a_failed_task(bench: Bench) -> None:
     result = bench.run("pwd", Options(cwd="/no/such/place"))
-    assert (result.exit_status, result.error) == (126, "cannot start /no/such/place: no such directory")
+    assert (result.exit_status, result.cause) == (126, Cause.NOT_STARTED)
+    assert result.error == "cannot start /no/such/place: no such directory"
 
 
 def test_a_pipe_in_a_task_is_broken_as_usual(bench: Bench) -> None:
@@ -321,7 +327,8 @@ def test_a_command_with_a_nul_is_a_failed_task(bench: Bench) -> None:
 
 def test_a_task_that_takes_too_long_is_ended_with_its_children(bench: Bench, tmp_path: Path) -> None:
     result = bench.run(f"sleep 1000 & echo $! > {tmp_path}/child; wait", Options(timeout=0.1))
-    assert (result.exit_status, result.signal, result.error) == (143, 15, "timed out after 0.1 s")
+    assert (result.exit_status, result.signal, result.cause) == (143, 15, Cause.TIMEOUT)
+    assert result.error == "timed out after 0.1 s"
     assert 0.1 <= result.seconds < 10
     _assert_gone(int((tmp_path / "child").read_text()))
 
@@ -339,9 +346,9 @@ def test_a_task_that_ends_well_when_its_time_is_up_has_failed_all_the_same(bench
 
 def test_a_killed_task_says_why(bench: Bench) -> None:
     bench.start("sleep 1000")
-    bench.runner.kill(1, time.time(), "cancelled")
+    bench.runner.kill(1, time.time(), Cause.CANCELLED, "cancelled")
     [result] = bench.wait()
-    assert (result.exit_status, result.error) == (143, "cancelled")
+    assert (result.exit_status, result.cause, result.error) == (143, Cause.CANCELLED, "cancelled")
 
 
 def test_many_tasks_at_a_time_all_end(bench: Bench) -> None:

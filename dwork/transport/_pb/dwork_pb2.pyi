@@ -117,20 +117,22 @@ class Variable(_message.Message):
 class Results(_message.Message):
     __slots__ = ("id", "attempt", "exit_status", "signal", "started", "seconds", "user", "system", "max_rss", "text")
     class Text(_message.Message):
-        __slots__ = ("row", "error", "stdout", "stderr", "stdout_sent", "stderr_sent")
+        __slots__ = ("row", "error", "stdout", "stderr", "stdout_sent", "stderr_sent", "cause")
         ROW_FIELD_NUMBER: _ClassVar[int]
         ERROR_FIELD_NUMBER: _ClassVar[int]
         STDOUT_FIELD_NUMBER: _ClassVar[int]
         STDERR_FIELD_NUMBER: _ClassVar[int]
         STDOUT_SENT_FIELD_NUMBER: _ClassVar[int]
         STDERR_SENT_FIELD_NUMBER: _ClassVar[int]
+        CAUSE_FIELD_NUMBER: _ClassVar[int]
         row: int
         error: str
         stdout: bytes
         stderr: bytes
         stdout_sent: int
         stderr_sent: int
-        def __init__(self, row: _Optional[int] = ..., error: _Optional[str] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_sent: _Optional[int] = ..., stderr_sent: _Optional[int] = ...) -> None: ...
+        cause: int
+        def __init__(self, row: _Optional[int] = ..., error: _Optional[str] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_sent: _Optional[int] = ..., stderr_sent: _Optional[int] = ..., cause: _Optional[int] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
