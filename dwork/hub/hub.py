@@ -38,7 +38,7 @@ from dwork.hub.node import Node
 from dwork.hub.orphans import Orphans
 from dwork.hub.retries import Retries
 from dwork.hub.select import find, select
-from dwork.hub.workers import Peer, Step, WorkerState
+from dwork.hub.workers import Peer, Step, WorkerState, refusal
 
 #: The beat of a worker that is expected to return to a restarted hub, until it sends its own.
 RETURN = 1.0
@@ -389,7 +389,7 @@ class Hub:
         graph = self.graph
         text = f"dhub: {graph.active} active tasks, {graph.ready} ready."
         counts = tuple((state.value, n) for state, n in graph.counts.items())
-        return messages.OK(name=text, n=graph.ready, counts=counts)
+        return messages.OK(name=text, n=graph.ready, counts=counts, version=messages.OURS)
 
     def _await(self, peer: Peer, message: messages.Await, now: float, step: Step) -> None:
         self._end_waiters.join(peer, message.wait, now)
@@ -494,8 +494,12 @@ class Hub:
     def _worker(self, peer: Peer, location: str, native: Native | None, now: float, step: Step) -> WorkerState | None:
         """Return the worker at location, registering it when it is new.
 
-        Return None when it must first report what it holds: it knows this hub, but this hub does not know it.
+        Return None when it speaks another protocol, or must first report what it holds: it knows this hub, but this
+        hub does not know it.
         """
+        if (refused := refusal(location, native)) is not None:
+            step.sends.append((peer, refused))
+            return None
         worker = self.workers.get(location)
         is_new = worker is None or worker.peer != peer
         if is_new and native and native.sequence > 1 and not native.hello and native.held is None:

@@ -6,8 +6,9 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 from dwork.core.events import Event
-from dwork.core.messages import Message
+from dwork.core.messages import OURS, Error, Message, Native
 from dwork.core.resources import NOTHING, ONE_CORE, Resources
+from dwork.core.version import mismatch
 from dwork.hub.node import Node
 
 Peer = Hashable
@@ -25,6 +26,13 @@ class Step:
         """Send a message to a worker unasked, unless it has not returned to a restarted hub yet."""
         if worker.peer is not None:
             self.sends.append((worker.peer, message))
+
+
+def refusal(location: str, native: Native | None) -> Error | None:
+    """Return the answer to a worker that speaks another protocol, which must not join; None for any other."""
+    if native is None or native.version.protocol == OURS.protocol:
+        return None
+    return Error(mismatch("the hub", OURS, f"worker {location}", native.version), native.sequence, OURS)
 
 
 @dataclass(slots=True)

@@ -12,13 +12,15 @@ import pytest
 from dwork.core import messages as m
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result, Task
+from dwork.core.version import Version
 from dwork.transport import wire
 from dwork.transport._pb.dwork_pb2 import QueryMsg
 from dwork.transport.wire.table import HELD, REPLIES, REQUESTS
 from tests.conftest import ROOT
 
 OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),))
-NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6))
+VERSION = Version(3, "0.4")
+NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6), VERSION)
 RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, "why", b"out", b"err", (7, 8))
 
 #: For each row two messages: one with all fields, one with as few as there can be.
@@ -49,12 +51,14 @@ SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
         m.Transfer(()),
     ),
     ("reply", "NotFound"): (m.NotFound(("a", 2), 3), m.NotFound()),
-    ("reply", "OK"): (m.OK("text", 1, "w", 2, (("done", 3),), b"x"), m.OK()),
+    ("reply", "OK"): (m.OK("text", 1, "w", 2, (("done", 3),), b"x", VERSION), m.OK()),
     ("reply", "Exit"): (m.Exit(answers=3), m.Exit()),
     ("reply", "Answer"): (m.Answer(b"[]", 5), m.Answer(b"")),
-    ("reply", "Error"): (m.Error("why", 3), m.Error("why")),
+    ("reply", "Error"): (m.Error("why", 3, VERSION), m.Error("why")),
     ("reply", "Welcome"): (
-        m.Welcome("tcp://h:1", True, "{}", 4, 5.0, True, m.Execution(("A*",), ("B",), (("C", "d"),), True, True)),
+        m.Welcome(
+            "tcp://h:1", True, "{}", 4, 5.0, True, m.Execution(("A*",), ("B",), (("C", "d"),), True, True), VERSION
+        ),
         m.Welcome(),
     ),
     ("reply", "Move"): (m.Move("{}"), m.Move("")),
@@ -116,6 +120,14 @@ def test_each_row_brings_back_what_it_has_sent(key: tuple[str, str], which: int)
     assert decode(frame) == message
 
 
+def test_a_peer_that_sends_no_version_speaks_the_first_one() -> None:
+    hello = wire.decode_request(QueryMsg(type=QueryMsg.Steal, location="w", slots=1, hello=True).SerializeToString())
+    assert isinstance(hello, m.Steal) and hello.native is not None and hello.native.version == Version(1, "")
+    welcome = wire.decode_reply(QueryMsg(type=QueryMsg.Welcome).SerializeToString())
+    assert isinstance(welcome, m.Welcome) and welcome.version == Version(1, "")
+    assert wire.decode_reply(QueryMsg(type=QueryMsg.OK).SerializeToString()) == m.OK(version=None)
+
+
 @pytest.mark.parametrize("key", SENT, ids="-".join)
 def test_a_row_says_what_its_ids_are_if_it_has_any(key: tuple[str, str]) -> None:
     q = QueryMsg.FromString(wire.encode(SENT[key][0]))
@@ -143,6 +155,11 @@ def words(cell: str) -> str:
 
 def test_the_manual_has_the_rules_of_the_rows() -> None:
     assert manual() == {row.name: (row.must, row.must_not) for row in REQUESTS}
+
+
+def test_the_manual_begins_with_the_version_of_the_protocol() -> None:
+    first = (ROOT / "proto" / "dwork.proto").read_text().partition("\n")[0]
+    assert first == f"// The dwork protocol, version {m.PROTOCOL}."
 
 
 def test_a_reply_has_no_rules() -> None:

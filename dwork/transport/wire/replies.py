@@ -16,11 +16,13 @@ from dwork.transport.wire.values import (
     get_execution,
     get_key,
     get_options,
+    get_version,
     put_command,
     put_cursor,
     put_execution,
     put_key,
     put_options,
+    put_version,
     readable,
     to_text,
 )
@@ -73,6 +75,7 @@ def get_ok(q: Any) -> m.OK:
         q.answers,
         tuple([(to_text(c.state), c.n) for c in q.count]),
         q.data,
+        get_version(q) if q.HasField("protocol") else None,
     )
 
 
@@ -88,11 +91,13 @@ def get_not_found(q: Any) -> m.NotFound:
 
 def put_error(message: m.Error, q: Any) -> None:
     q.error = readable(message.text)
+    put_version(message.version, q)
     put_answers(message, q)
 
 
 def get_error(q: Any) -> m.Error:
-    return m.Error(to_text(q.error) or "the hub answered Error without a reason", q.answers)
+    text = to_text(q.error) or "the hub answered Error without a reason"
+    return m.Error(text, q.answers, get_version(q) if q.HasField("protocol") else None)
 
 
 def put_welcome(message: m.Welcome, q: Any) -> None:
@@ -104,12 +109,19 @@ def put_welcome(message: m.Welcome, q: Any) -> None:
     if message.again:
         q.again = True
     put_execution(message.execution, q)
+    put_version(message.version, q)
 
 
 def get_welcome(q: Any) -> m.Welcome:
-    execution = get_execution(q)
     return m.Welcome(
-        to_text(q.server), q.wants_output, to_text(q.connection), q.output_limit, q.beat, q.again, execution
+        to_text(q.server),
+        q.wants_output,
+        to_text(q.connection),
+        q.output_limit,
+        q.beat,
+        q.again,
+        get_execution(q),
+        get_version(q),
     )
 
 
@@ -143,6 +155,7 @@ def put_ok(message: m.OK, q: Any) -> None:
         q.count.add(state=state, n=n)
     if message.data:
         q.data = message.data
+    put_version(message.version, q)
 
 
 def put_answer(message: m.Answer, q: Any) -> None:

@@ -16,6 +16,7 @@ from dwork.core.errors import WireError
 from dwork.core.resources import Resources
 from dwork.core.task import Command, Options, Result, TaskKey
 from dwork.core.text import printable
+from dwork.core.version import Version
 
 
 def to_text(value: Any) -> str:
@@ -163,6 +164,8 @@ def put_native(native: m.Native | None, q: Any) -> None:
         q.attempts.extend([attempt for _, attempt in native.held])
     if native.hello:
         q.hello = True
+    if native.hello or native.held is not None:
+        put_version(native.version, q)
     if native.beat:
         q.beat = native.beat
     if native.has is not None:
@@ -178,7 +181,17 @@ def get_native(q: Any) -> m.Native | None:
             raise WireError("ids and attempts of the held tasks must have the same length")
         held = tuple(zip(q.ids, q.attempts, strict=True))
     has = Resources(q.has.cores, q.has.memory, q.has.gpus) if q.HasField("has") else None
-    return m.Native(q.slots, q.wait, q.sequence, held, q.hello, q.beat, has)
+    version = get_version(q) if q.hello or held is not None else m.OURS
+    return m.Native(q.slots, q.wait, q.sequence, held, q.hello, q.beat, has, version)
+
+
+def put_version(version: Version | None, q: Any) -> None:
+    if version is not None:
+        q.protocol, q.version = version
+
+
+def get_version(q: Any) -> Version:
+    return Version(q.protocol, to_text(q.version))
 
 
 def put_execution(execution: m.Execution, q: Any) -> None:
