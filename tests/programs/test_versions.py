@@ -13,8 +13,8 @@ from tests.programs.conftest import Hub, program
 OTHER = "protocol 2 (dwork 0.2.0)"
 
 
-def versions(hub: Hub, theirs: object, ours: object) -> str:
-    return f"the hub at {hub.server} speaks {theirs}, this worker {ours}: use the same dwork on both\n"
+def versions(hub: Hub, theirs: object, ours: object, who: str = "this worker") -> str:
+    return f"the hub at {hub.server} speaks {theirs}, {who} {ours}: use the same dwork on both\n"
 
 
 def test_a_worker_of_another_protocol_leaves_with_one_line_and_another_one_runs_the_task(
@@ -54,3 +54,14 @@ def test_a_hub_that_comes_back_with_another_protocol_ends_its_workers_and_has_th
     out, err = worker.communicate(timeout=30)
     assert (worker.returncode, out, err) == (2, "", f"kworker: {versions(hub, OTHER, OURS)}")
     wait_until(lambda: hub.dquery("status").out.startswith(f"dhub: {runs:d} active tasks, {runs:d} ready."))
+
+
+def test_dquery_works_with_a_hub_of_another_protocol_and_says_so_when_it_is_refused(
+    dhub: Callable, other_dwork: dict[str, str]
+) -> None:
+    hub = dhub(**other_dwork)
+    assert hub.dquery("create", "echo hello").code == 0
+    assert hub.dquery("hold", "echo hello").code == 0
+    ran = hub.dquery("hold", "nosuch")
+    assert ran.code == 1 and ran.err.count("\n") == 1
+    assert ran.err.endswith(f"; {versions(hub, OTHER, OURS, 'this client')}")
