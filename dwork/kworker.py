@@ -78,7 +78,7 @@ def command(
     kworker prints it.
 
     Exit code: 0 when the hub has no more tasks, or the worker was idle or asked to leave; 3 when its own job ends
-    first; 1 when the hub is gone.
+    first; 2 when the hub speaks another protocol; 1 when the hub is gone.
 
     \b
     Examples:
@@ -89,7 +89,8 @@ def command(
     equipment = found(cores, memory, gpus)
     n = equipment.cores if slots == AUTO else int(slots)
     connection = which.connection()
-    transport = Dealer(reach(connection, hub_timeout), keys=connection.keys, patience=hub_timeout)
+    address = reach(connection, hub_timeout)
+    transport = Dealer(address, keys=connection.keys, patience=hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
     # With --until-eof a pool has started this worker: that pool watches the end of the job and relays the output.
     job = None if until_eof else Walltime(walltime, clock(), drain_before)
@@ -107,6 +108,7 @@ def command(
             until_eof=sys.stdin.fileno() if until_eof else None,
             job=job,
             spared=relay.pid,
+            hub=f"the hub at {address}",
         )
     finally:
         transport.close()

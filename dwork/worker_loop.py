@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final
 from dwork.connection import file as connection_file
 from dwork.connection.file import Connection
 from dwork.core.cause import Cause
-from dwork.core.errors import TransportError
-from dwork.core.messages import STANDSTILL, Complete, Message, Move, Output, Welcome
+from dwork.core.errors import TransportError, UsageError
+from dwork.core.messages import OURS, STANDSTILL, Complete, Exit, Message, Move, Output, Welcome
 from dwork.core.task import Assigned, Result
 from dwork.core.text import shown
+from dwork.core.version import mismatch
 from dwork.host.capacity import Equipment
 from dwork.host.signals import ENDS, Signals, within_a_job
 from dwork.runner.outgoing import Outgoing
@@ -55,6 +56,7 @@ def work(
     idle_timeout: float = math.inf,
     job: Walltime | None = None,
     spared: int = 0,
+    hub: str = "the hub",
 ) -> Connection | None:
     """Run a worker until it has nothing left to do; no process that it has started outlives it.
 
@@ -67,9 +69,10 @@ def work(
     without a task. until_eof: a descriptor; at its end of file, kill the tasks and return, since the process that
     started the worker is gone. job: at its last call, kill the tasks and leave. tell(text) prints a line for people.
     equipment: the resources for tasks. spared: pid of a child process that belongs to no task and must survive.
+    hub: how messages name it. UsageError when it speaks another protocol.
     """
     with Signals(_CAUGHT, is_last=is_rank) as signals:
-        loop = _WorkerLoop(worker, transport, tell, equipment, spared)
+        loop = _WorkerLoop(worker, transport, tell, equipment, spared, hub)
         parent = os.getppid()
         awake = clock()
         watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
@@ -128,6 +131,7 @@ class _WorkerLoop:
         tell: Callable[[str], None],
         equipment: Equipment,
         spared: int,
+        hub: str,
     ) -> None:
         self.worker = worker
         self.runner = Runner(worker.location, self._take_output, slots=worker.slots, equipment=equipment, spared=spared)
@@ -135,6 +139,7 @@ class _WorkerLoop:
         self.quiet_from = self.idle_from = clock()
         self._transport = transport
         self._tell = tell
+        self._hub = hub
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
         self.moved: Connection | None = None
         self.is_late = False
@@ -153,6 +158,9 @@ class _WorkerLoop:
                 self.moved = Connection.from_json(message.connection)
                 return
             worker.receive(message, now)
+            if worker.other is not None:
+                self._send(Exit(worker.location))
+                raise UsageError(mismatch(self._hub, worker.other, "this worker", OURS))
             if isinstance(message, Welcome) and message.again:
                 self._outgoing.rewind()
                 runner.rewind()

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from dwork.core.messages import PROTOCOL
+from dwork.core.version import __version__
 from dwork.host.signals import ENDS
 from tests import waiting
 
@@ -121,6 +123,22 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ran]:
         return Ran(process.returncode, out, err)
 
     return to_the_end
+
+
+@pytest.fixture
+def other_dwork(tmp_path: Path) -> dict[str, str]:
+    """A variable with which Python imports a copy of this dwork that speaks protocol 2 and calls itself 0.2.0."""
+    copy = tmp_path / "other"
+    shutil.copytree(ROOT / "dwork", copy / "dwork", ignore=shutil.ignore_patterns("__pycache__"))
+    for file, line, instead in [
+        ("messages.py", f"PROTOCOL: Final = {PROTOCOL}\n", "PROTOCOL: Final = 2\n"),
+        ("version.py", f'__version__ = "{__version__}"\n', '__version__ = "0.2.0"\n'),
+    ]:
+        path = copy / "dwork" / "core" / file
+        text = path.read_text()
+        assert text.count(line) == 1
+        path.write_text(text.replace(line, instead))
+    return {"PYTHONPATH": str(copy)}
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ from dwork.core.errors import AllDone, GraphError, NotHeld, TransportError, Usag
 from dwork.core.messages import Message, Request, Verb
 from dwork.core.task import PLAIN, Assigned, Options, OptionValues, Result, State, Task, TaskKey
 from dwork.core.toposort import topological
+from dwork.core.version import Version, mismatch
 from dwork.host import shell
 
 if TYPE_CHECKING:
@@ -129,6 +130,7 @@ class Client:
         self._exchange = Exchange(self.connection, timeout)
         self._ask, self._strange = self._exchange.ask, self._exchange.strange
         self._is_original: bool | None = None
+        self._hub = Version()
 
     @property
     def server(self) -> str:
@@ -196,8 +198,10 @@ class Client:
 
     def status(self) -> Status:
         """Return how many tasks are in each state."""
-        status = self._status_of(self._ask(messages.OK(), again=True))
-        self._is_original = not status.counts
+        reply = self._ask(messages.OK(), again=True)
+        status = self._status_of(reply)
+        version = reply.version if isinstance(reply, messages.OK) else None
+        self._is_original, self._hub = version is None and not status.counts, version or Version()
         return status
 
     def _status_of(self, reply: Message) -> Status:
@@ -236,7 +240,9 @@ class Client:
         with contextlib.closing(Exchange(self.connection, self.timeout)) as exchange:
             while True:
                 lap = max(0.0, min(LAP, give_up - time.monotonic()))
-                reply = self._ask_newest(messages.Await(lap), "report the end of its run", exchange, wait=lap)
+                reply = self._ask_ours(
+                    messages.Await(lap), "report the end of its run", again=True, exchange=exchange, wait=lap
+                )
                 if isinstance(reply, messages.OK):
                     view = self._parsed(messages.Answer(reply.data)) if reply.data else {}
                     return End(reply.n or 0, self._status_of(reply), view)
@@ -247,7 +253,7 @@ class Client:
 
     def watch(self) -> Row:
         """Return the state of the run, its workers, running tasks and last failures, as `dquery watch` shows them."""
-        reply = self._ask_newest(messages.Watch(), "be watched", self._exchange)
+        reply = self._ask_ours(messages.Watch(), "be watched", again=True)
         if not isinstance(reply, messages.Answer):
             raise self._strange(reply)
         row = self._parsed(reply)
@@ -473,28 +479,27 @@ class Client:
             raise self._strange(reply)
         return reply.n or 0
 
-    def _ask_ours(self, request: Request, what: str, *, again: bool = False) -> Message:
-        """Like _ask, for requests that the original hub does not know: its Error has no reason."""
+    def _ask_ours(
+        self,
+        request: Request,
+        what: str,
+        *,
+        again: bool = False,
+        exchange: Exchange | None = None,
+        wait: float = 0.0,
+    ) -> Message:
+        """Like _ask, for requests that the original hub does not know, nor perhaps one of another protocol."""
         try:
-            return self._ask(request, again=again)
-        except GraphError:
+            return (exchange or self._exchange).ask(request, again=again, wait=wait)
+        except GraphError as error:
             if self._is_original is None:
                 self.status()
             if self._is_original:
                 raise GraphError(f"the hub at {self.server} is an original dhub, which cannot {what}") from None
+            if self._hub.protocol != messages.OURS.protocol:
+                versions = mismatch(f"the hub at {self.server}", self._hub, "this client", messages.OURS)
+                raise GraphError(f"{error}; {versions}") from None
             raise
-
-    def _ask_newest(self, request: Request, what: str, exchange: Exchange, wait: float = 0.0) -> Message:
-        """Ask what hubs older than this client do not know: a hub that knows it has no reason to refuse it."""
-        try:
-            return exchange.ask(request, again=True, wait=wait)
-        except GraphError:
-            if self._is_original is None:
-                self.status()
-            kind = "an original dhub" if self._is_original else "of an older dwork"
-            raise GraphError(
-                f"the hub at {self.server} is {kind}, which cannot {what}; use its status instead"
-            ) from None
 
     def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
         reply = self._ask(request, again=again)

@@ -17,6 +17,14 @@ from typing import Final, NamedTuple
 
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, Task, TaskKey
+from dwork.core.version import Version, __version__
+
+#: The version of the native dialect. Raise it when a peer of the last release would refuse or misunderstand what this
+#: one sends, or would not send what this one needs: a new type, a field with a new meaning, one that a message must now
+#: have. A new field that a peer may ignore or leave out does not need this.
+PROTOCOL: Final = 1
+#: What this dwork speaks.
+OURS: Final = Version(PROTOCOL, __version__)
 
 #: A process that is this many seconds late was suspended, so messages that arrived meanwhile are still unread.
 STANDSTILL: Final = 1.0
@@ -37,7 +45,8 @@ class Native:
     of this request, which the reply repeats. held: id and attempt of all tasks that the worker holds, sent when an
     answer seems lost or the hub asks, so that both sides can reconcile; None when there is nothing to compare. hello:
     the worker has not received a Welcome yet. beat: the longest interval between two of its messages, in seconds; 0:
-    no limit. has: the resources of the worker in total; None: unchanged.
+    no limit. has: the resources of the worker in total; None: unchanged. version: what it speaks, sent with hello and
+    held.
     """
 
     slots: int = 1
@@ -47,6 +56,7 @@ class Native:
     hello: bool = False
     beat: float = 0.0
     has: Resources | None = None
+    version: Version = OURS
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +198,10 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class OK:
-    """As a request: a status query. As a reply: success; name and n for status; name, n and location for Lookup."""
+    """As a request: a status query. As a reply: success; name and n for status; name, n and location for Lookup.
+
+    version: what the hub speaks, in the answer to a status query; None: it does not send it, as the original hub.
+    """
 
     name: str | None = None
     n: int | None = None
@@ -196,6 +209,7 @@ class OK:
     answers: int = 0
     counts: tuple[tuple[str, int], ...] = ()
     data: bytes = b""
+    version: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,11 +224,13 @@ class NotFound:
 class Error:
     """The request was malformed or is illegal now; nothing has changed, and its number can be used again.
 
-    answers: repeats the number of the request; 0 when it had none.
+    answers: repeats the number of the request; 0 when it had none. version: what the hub speaks, when it refuses a
+    worker that speaks another protocol.
     """
 
     text: str
     answers: int = 0
+    version: Version | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,7 +261,8 @@ class Welcome:
     most bytes of each stream of an attempt that the hub wants; 0: all. beat: the interval at which a worker that sends
     beats should send them, in seconds; 0: the worker's choice. again: the hub ignored the request, because it does not
     know what the worker holds (the hub was restarted, or had declared the worker lost), or output that the worker has
-    sent did not arrive: the worker must send everything again. execution: how to run tasks.
+    sent did not arrive: the worker must send everything again. execution: how to run tasks. version: what the hub
+    speaks.
     """
 
     server: str = ""
@@ -255,6 +272,7 @@ class Welcome:
     beat: float = 0.0
     again: bool = False
     execution: Execution = DEFAULT_EXECUTION
+    version: Version = OURS
 
 
 @dataclass(frozen=True, slots=True)

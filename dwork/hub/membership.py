@@ -15,8 +15,9 @@ from dwork.core import events, messages
 from dwork.core.cause import Cause
 from dwork.core.errors import GraphError
 from dwork.core.glob import is_glob, matcher
-from dwork.core.messages import STANDSTILL, Message, Native
+from dwork.core.messages import OURS, STANDSTILL, Message, Native
 from dwork.core.task import State
+from dwork.core.version import mismatch
 from dwork.hub.dispatch import BEATS
 from dwork.hub.endings import Endings
 from dwork.hub.node import Node
@@ -55,8 +56,13 @@ class Membership:
     def meet(self, peer: Peer, location: str, native: Native | None, step: Step) -> WorkerState | None:
         """Return the worker at location, registering it when it is new.
 
-        Return None when it must first report what it holds: it knows this hub, but this hub does not know it.
+        Return None when it speaks another protocol, or must first report what it holds: it knows this hub, but this
+        hub does not know it.
         """
+        if native is not None and native.version.protocol != OURS.protocol:
+            text = mismatch("the hub", OURS, f"worker {location}", native.version)
+            step.answer(peer, messages.Error(text, native.sequence, OURS))
+            return None
         workers = self._state.workers
         worker = workers.get(location)
         is_new = worker is None or worker.peer != peer

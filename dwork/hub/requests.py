@@ -130,7 +130,7 @@ class Requests:
         graph = self._state.graph
         text = f"dhub: {graph.active} active tasks, {graph.ready} ready."
         counts = tuple((state.value, n) for state, n in graph.counts.items())
-        return messages.OK(name=text, n=graph.ready, counts=counts)
+        return messages.OK(name=text, n=graph.ready, counts=counts, version=messages.OURS)
 
     def wait_for_end(self, peer: Peer, message: messages.Await, step: Step) -> None:
         self._end_waiters.join(peer, message.wait, step.now)

@@ -30,6 +30,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from dwork.core.messages import (
+    OURS,
     Beat,
     Cancel,
     Complete,
@@ -48,6 +49,7 @@ from dwork.core.messages import (
 )
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import Assigned, Options, Result, TaskKey
+from dwork.core.version import Version
 
 #: Seconds that a result may wait to be sent with others: when another task waits for it, and when none does.
 URGENT, HOLD = 0.001, 0.02
@@ -92,6 +94,7 @@ class Worker:
         self.policy = policy or WorkerPolicy()
         self.native = False
         self.welcome: Welcome | None = None
+        self.other: Version | None = None  # what the hub speaks, if that is another protocol: leave at once
         self.leaving = False
         self.queue: deque[Assigned] = deque()
         self.running: dict[int, Assigned] = {}
@@ -133,6 +136,8 @@ class Worker:
         self._awaits = self._beat_unanswered = False
         answered = self._unanswered.pop(answers, None)
         match message:
+            case Welcome(version=version) | Error(version=Version() as version) if version.protocol != OURS.protocol:
+                self.other = version
             case Error():
                 self._compare = self._compare or answered is not None
             case Transfer():

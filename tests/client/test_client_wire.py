@@ -11,6 +11,7 @@ from dwork import AllDone, Client, GraphError, TransportError, WireError
 from dwork.client.client import LAP, End, Status
 from dwork.core import messages
 from dwork.core.task import Assigned
+from dwork.core.version import Version, __version__
 from dwork.transport import wire
 
 OK, NOT_FOUND, EXIT, ERROR = "0806", "0805", "0807", "0808"
@@ -48,21 +49,44 @@ def frame(message: messages.Message) -> bytes:
     return wire.encode(message)
 
 
-OLDER = messages.OK(name="dhub: 1 active tasks, 0 ready.", n=0, counts=(("waiting", 1),))
+def status_of(version: Version | None) -> bytes:
+    """A status of a hub of ours that speaks this; None: of a time when hubs did not send it."""
+    counts = (("waiting", 1),)
+    return frame(messages.OK(name="dhub: 1 active tasks, 0 ready.", n=0, counts=counts, version=version))
 
 
-@pytest.mark.parametrize(
-    ("status", "kind"), [(bytes.fromhex(STATUS), "an original dhub"), (frame(OLDER), "of an older dwork")]
-)
-@pytest.mark.parametrize(
-    ("ask", "what"), [(Client.watch, "cannot be watched"), (Client.wait, "cannot report the end of its run")]
-)
-def test_a_hub_that_cannot_be_watched_or_waited_for_is_named(
-    puppet: Any, ask: Callable[[Client], Any], what: str, status: bytes, kind: str
+NEWEST = [(Client.watch, "cannot be watched"), (Client.wait, "cannot report the end of its run")]
+UNKNOWN_TYPE = frame(messages.Error("the type of this QueryMsg is missing or unknown"))
+
+
+@pytest.mark.parametrize(("ask", "what"), NEWEST)
+def test_an_original_hub_that_cannot_be_watched_or_waited_for_is_named(
+    puppet: Any, ask: Callable[[Client], Any], what: str
 ) -> None:
-    served = puppet(frame(messages.Error("the type of this QueryMsg is missing or unknown")), status)
-    with Client(served.address) as client, pytest.raises(GraphError, match=f"is {kind}, which {what}"):
+    served = puppet(UNKNOWN_TYPE, STATUS)
+    with Client(served.address) as client, pytest.raises(GraphError, match=f"is an original dhub, which {what}"):
         ask(client)
+
+
+@pytest.mark.parametrize("ask", [Client.watch, Client.wait, lambda client: client.hold("a")])
+def test_a_hub_of_another_protocol_that_refuses_is_named_with_its_reason_and_both_versions(
+    puppet: Any, ask: Callable[[Client], Any]
+) -> None:
+    served = puppet(UNKNOWN_TYPE, status_of(Version(messages.PROTOCOL + 1, "9.9")))
+    with Client(served.address) as client, pytest.raises(GraphError) as refused:
+        ask(client)
+    assert str(refused.value) == (
+        f"the type of this QueryMsg is missing or unknown; the hub at {served.address} speaks protocol "
+        f"{messages.PROTOCOL + 1} (dwork 9.9), this client protocol {messages.PROTOCOL} (dwork {__version__}): "
+        "use the same dwork on both"
+    )
+
+
+@pytest.mark.parametrize("version", [None, messages.OURS, Version(messages.PROTOCOL, "0.0.1")])
+def test_a_hub_of_the_same_protocol_refuses_in_its_own_words(puppet: Any, version: Version | None) -> None:
+    served = puppet(frame(messages.Error("there is no task 'a'")), status_of(version))
+    with Client(served.address) as client, pytest.raises(GraphError, match=r"^there is no task 'a'$"):
+        client.cancel("a")
 
 
 @pytest.mark.parametrize("answer", [b"[]", b"{", b"7"])

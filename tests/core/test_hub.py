@@ -10,6 +10,7 @@ from dwork.core.cause import Cause
 from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned
 from dwork.core.task import Assigned, Result, State, Task
+from dwork.core.version import Version, __version__
 from dwork.hub.policy import Policy
 from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
@@ -188,6 +189,50 @@ def test_a_pool_that_ends_at_once_waits_for_nobody_who_cannot_be_told(stage: Sta
     stage.took(stage.hub.drain(stage.now, "enough", running=True))
     assert stage.hub.over and stage.states() == "ready ready"
     assert stage.ask("p", m.Complete("vm", (Result("a"),))) == m.NotFound(("a",))
+
+
+# -- versions ---------------------------------------------------------------------------------------------------------
+
+OTHER = Version(m.PROTOCOL + 1, "9.9")
+
+
+@pytest.mark.parametrize("request_", [m.Steal, m.Beat, m.Complete])
+def test_a_worker_of_another_protocol_is_refused_and_leaves_no_trace(stage: Stage, request_: type) -> None:
+    stage.create("a")
+    stage.heard()
+    native = Native(1, INF, 1, hello=True, version=OTHER)
+    more = {m.Steal: (1,), m.Beat: (), m.Complete: ((Result(0, 1),), 1)}[request_]
+    stage.say("p", request_("w", *more, native))
+    assert stage.take() == [
+        (
+            "p",
+            m.Error(
+                f"the hub speaks protocol {m.PROTOCOL} (dwork {__version__}), worker w protocol {OTHER.protocol} "
+                "(dwork 9.9): use the same dwork on both",
+                1,
+                m.OURS,
+            ),
+        )
+    ]
+    assert not stage.hub.workers and not stage.heard() and stage.state("a") is State.READY
+    stage.say("p", steal("w", 1, hello=True))  # the number was not used up
+    assert [type(message) for _, message in stage.take()] == [m.Welcome, m.Transfer]
+
+
+def test_a_worker_of_an_older_dwork_that_speaks_the_same_protocol_may_work(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1, hello=True, version=Version(m.PROTOCOL, "0.0.1")))
+    assert [type(message) for _, message in stage.take()] == [m.Welcome, m.Transfer]
+
+
+def test_a_worker_of_the_original_dialect_has_no_version(stage: Stage) -> None:
+    stage.create("a")
+    assert told(stage.ask("p", m.Steal("vm"))) == ["a"]
+
+
+def test_a_status_query_shows_what_the_hub_speaks(stage: Stage) -> None:
+    status = stage.ask("p", m.OK())
+    assert isinstance(status, m.OK) and status.version == m.OURS
 
 
 # -- the native dialect -----------------------------------------------------------------------------------------------

@@ -151,7 +151,7 @@ def test_a_task_that_is_interrupted_keeps_a_cause_of_its_own() -> None:
     stage = Stage()
     stage.create("a", "b")
     stage.say("p", steal("w", 1, 2, slots=2))
-    stage.took(stage.hub.stop(stage.now, "SIGTERM", running=True))
+    stage.took(stage.hub.drain(stage.now, "SIGTERM", running=True))
     stage.take(), stage.heard()
     late = Result(0, 1, 143, 15, cause=Cause.TIMEOUT, error="timed out after 2 s")
     killed = Result(1, 1, 143, 15, cause=Cause.CANCELLED, error="cancelled")

@@ -11,6 +11,7 @@ from dwork.core import messages as m
 from dwork.core.errors import GraphError
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Assigned, Result, State, Task
+from dwork.core.version import Version
 from dwork.hub.graph import Restored
 from dwork.hub.hub import Hub
 from dwork.hub.membership import RETURN
@@ -160,6 +161,18 @@ def test_a_worker_that_comes_back_is_asked_what_it_has_and_goes_on() -> None:
     assert stage.take() == [("p", m.OK(answers=43))]
     (finished,) = stage.heard()
     assert isinstance(finished, e.Finished) and [ended.name for ended in finished.tasks] == ["b"]
+    finish(stage)
+
+
+def test_a_worker_that_comes_back_with_another_protocol_is_refused_and_its_exit_frees_its_tasks() -> None:
+    stage = at_work({"w": 2})
+    other = Version(m.PROTOCOL + 1, "9.9")
+    stage.say("p", complete("w", 42, Result(0, 2), slots=2, held=((1, 1),), version=other))
+    ((_, refusal),) = stage.take()
+    assert isinstance(refusal, m.Error) and (refusal.answers, refusal.version) == (42, m.OURS)
+    assert stage.states() == "assigned assigned ready waiting" and stage.heard() == []
+    assert stage.ask("p", m.Exit("w")) == m.OK()
+    assert stage.states() == "ready ready ready waiting"
     finish(stage)
 
 

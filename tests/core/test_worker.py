@@ -14,6 +14,7 @@ from dwork.core.cause import Cause
 from dwork.core.messages import Native, Returned
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result
+from dwork.core.version import Version
 from dwork.transport import wire
 from dwork.worker.worker import HOLD, PAUSE, URGENT, Worker, WorkerPolicy
 
@@ -698,6 +699,32 @@ def test_a_refused_report_makes_the_worker_tell_what_it_holds() -> None:
     bench.hears(m.Error("no", report.native.sequence))
     (message,) = bench.says()
     assert message.native.held == ()
+
+
+# -- versions ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_a_welcome_of_another_protocol_is_kept_for_the_caller_and_not_followed(again: bool) -> None:
+    bench = Bench(greet=False)
+    bench.says()
+    bench.hears(m.Welcome(again=again, version=Version(m.PROTOCOL + 1, "9.9")))
+    assert bench.worker.other == Version(m.PROTOCOL + 1, "9.9")
+    assert bench.worker.welcome is None and bench.says() == []
+
+
+def test_an_error_of_another_protocol_is_kept_for_the_caller() -> None:
+    bench = Bench(greet=False)
+    bench.says()
+    bench.hears(m.Error("no", 1, Version(m.PROTOCOL + 1)))
+    assert bench.worker.other == Version(m.PROTOCOL + 1, "")
+
+
+def test_another_dwork_of_the_same_protocol_is_as_good_as_ours() -> None:
+    bench = Bench(greet=False)
+    bench.says()
+    bench.hears(m.Welcome(version=Version(m.PROTOCOL, "9.9")))
+    assert bench.worker.other is None and bench.worker.welcome is not None
 
 
 # -- the batch system ends the job of a worker -------------------------------------------------------------------------

@@ -40,9 +40,9 @@ class Hub:
 def dhub(start: Callable, run: Callable) -> Callable[..., Hub]:
     """Start a dhub on a free port."""
 
-    def begin(*words: object, port: int = 0) -> Hub:
+    def begin(*words: object, port: int = 0, **more: str) -> Hub:
         for number in [port] if port else range(20_000, 21_000):
-            process = start(*program("dhub"), "-p", number, *words)
+            process = start(*program("dhub"), "-p", number, *words, **more)
             assert process.stderr is not None
             first = process.stderr.readline()
             if "listening on" in first:

@@ -164,7 +164,7 @@ class Count(_message.Message):
     def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class QueryMsg(_message.Message):
-    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "beat", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "states", "awaited", "count")
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "beat", "protocol", "version", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "states", "awaited", "count")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Create: _ClassVar[QueryMsg.Type]
@@ -242,6 +242,8 @@ class QueryMsg(_message.Message):
     PIN_FIELD_NUMBER: _ClassVar[int]
     ENFORCE_MEMORY_FIELD_NUMBER: _ClassVar[int]
     BEAT_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
     HELLO_FIELD_NUMBER: _ClassVar[int]
     STEAL_FIELD_NUMBER: _ClassVar[int]
     RESULTS_FIELD_NUMBER: _ClassVar[int]
@@ -276,6 +278,8 @@ class QueryMsg(_message.Message):
     pin: bool
     enforce_memory: bool
     beat: float
+    protocol: int
+    version: str
     hello: bool
     steal: int
     results: Results
@@ -289,4 +293,4 @@ class QueryMsg(_message.Message):
     states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[str]] = ..., env_drop: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[str]] = ..., env_drop: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
