@@ -19,7 +19,6 @@ reply was lost ends in NotHeld if the task is to be retried: no worker holds it 
 from __future__ import annotations
 
 import contextlib
-import json
 import math
 import os
 import re
@@ -28,7 +27,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from dwork.client.exchange import Exchange
 from dwork.connection.file import Connection, choose
@@ -36,6 +35,8 @@ from dwork.core import messages
 from dwork.core.background import fault
 from dwork.core.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
 from dwork.core.messages import Message, Request, Verb
+from dwork.core.row_json import T, unpack
+from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRow
 from dwork.core.task import PLAIN, Assigned, Options, OptionValues, Result, State, Task, TaskKey
 from dwork.core.toposort import topological
 from dwork.host import shell
@@ -52,9 +53,6 @@ CHARACTERS_AT_ONCE: Final = 8_000_000
 SOON, LATER = 0.05, 0.5
 #: Seconds after which a hub answers a query for the end of its run in any case, so that its loss is noticed.
 LAP: Final = 5.0
-
-#: The description of a task, as in JSON.
-Row = dict[str, Any]
 
 _STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
 
@@ -78,12 +76,12 @@ class Status:
 class End:
     """How a run ended. exit_status: that of the pool, 0 all done, 1 some failed, 3 stopped before the end.
 
-    view: what `Client.watch` would return at its end; empty when that is unknown.
+    view: what `Client.watch` would return at its end; None when that is unknown.
     """
 
     exit_status: int
     status: Status
-    view: Mapping[str, Any] = field(default_factory=dict)
+    view: RunView | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,22 +235,19 @@ class Client:
                 lap = max(0.0, min(LAP, give_up - time.monotonic()))
                 reply = self._ask_newest(messages.Await(lap), "report the end of its run", exchange, wait=lap)
                 if isinstance(reply, messages.OK):
-                    view = self._parsed(messages.Answer(reply.data)) if reply.data else {}
+                    view = self._unpacked(reply.data, RunView) if reply.data else None
                     return End(reply.n or 0, self._status_of(reply), view)
                 if not isinstance(reply, messages.NotFound):
                     raise self._strange(reply)
                 if time.monotonic() >= give_up:
                     return None
 
-    def watch(self) -> Row:
+    def watch(self) -> RunView:
         """Return the state of the run, its workers, running tasks and last failures, as `dquery watch` shows them."""
         reply = self._ask_newest(messages.Watch(), "be watched", self._exchange)
         if not isinstance(reply, messages.Answer):
             raise self._strange(reply)
-        row = self._parsed(reply)
-        if not isinstance(row, dict):
-            raise self._strange(reply)
-        return row
+        return self._unpacked(reply.data, RunView)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many tasks are in each state; empty when the hub is the original C++ dhub."""
@@ -260,52 +255,40 @@ class Client:
 
     # -- the record --------------------------------------------------------------------------------------------
 
-    def tasks(self, states: str | Iterable[str] = (), glob: str | None = None) -> Iterator[Row]:
+    def tasks(self, states: str | Iterable[str] = (), glob: str | None = None) -> Iterator[TaskRow]:
         """Yield all tasks in the order of their ids; each thousand is read when it is reached.
 
-        states: only tasks in one of these. glob: only tasks whose name matches or equals it. A row has id, name, state,
-        held (whether it is kept from starting), command, reason (why it failed, was skipped or cancelled), and of the
-        last attempt attempt, worker, started, ended (seconds since the epoch), exit_status and signal, or None. Joins
-        are left out. GraphError when the hub cannot list tasks: it is the original C++ one, or keeps no record.
+        states: only tasks in one of these. glob: only tasks whose name matches or equals it. Joins are left out.
+        GraphError when the hub cannot list tasks: it is the original C++ one, or keeps no record.
         """
         wanted = (states,) if isinstance(states, str) else tuple(states)
         first: int | None = 0
         while first is not None:
             answer = self._answer(messages.List(wanted, glob, first), "list tasks")
-            rows = self._parsed(answer)
-            if not isinstance(rows, list) or not all(map(_is_row, rows)):
-                raise self._strange(answer)
-            yield from rows
-            assert answer is not None
+            if answer is None:
+                raise self._strange(messages.NotFound())
+            yield from self._unpacked(answer.data, list[TaskRow])
             if answer.next is not None and answer.next <= first:  # the loop would never end
                 raise self._strange(answer)
             first = answer.next
 
-    def task(self, key: str, *, whole: bool = False) -> Row | None:
+    def task(self, key: str, *, whole: bool = False) -> TaskDetails | None:
         """Return the details of a task, given by its name or by `#id`; None when there is no such task.
 
-        In addition to the fields of `tasks`: arguments, options, origin, queued and removed (seconds since the epoch);
-        attempts, oldest first, each with outcome (done, failed, timeout, cancelled, lost), worker, stolen, started,
-        ended, exit_status, signal, user and system (CPU seconds), max_rss (bytes), reason and the end of stderr; hand,
-        the attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for it;
-        and predecessors, their number (total) and a hundred of them (first), unfinished ones first. whole: all
-        predecessors, in order.
+        Of the predecessors, it has a hundred, unfinished ones first. whole: all of them, in order.
         """
         answer = self._answer(messages.Show(key, 0 if whole else None), "show a task")
         if answer is None:
             return None
-        row = self._parsed(answer)
-        if not _is_row(row):
-            raise self._strange(answer)
+        row = self._unpacked(answer.data, TaskDetails)
         while whole and answer.next is not None:
             answer = self._answer(messages.Show(row["name"], answer.next), "show a task")
-            more = self._parsed(answer)
-            if answer is None or not _is_row(more):
-                raise self._strange(answer)
-            row["predecessors"]["first"] += more["predecessors"]["first"]
-        return dict(row)
+            if answer is None:
+                raise self._strange(messages.NotFound())
+            row["predecessors"]["first"] += self._unpacked(answer.data, TaskDetails)["predecessors"]["first"]
+        return row
 
-    def output(self, row: Row, piece: Row) -> bytes:
+    def output(self, row: TaskRow, piece: OutputPiece) -> bytes:
         """Return a piece of a task's output; row: from `task`; piece: from its `output`. GraphError when it is gone."""
         request = messages.Read(row["id"], piece["attempt"], piece["stream"], piece["position"])
         answer = self._answer(request, "read output")
@@ -433,16 +416,12 @@ class Client:
             raise self._strange(reply)
         return reply
 
-    def workers(self) -> list[dict[str, Any]]:
-        """Return all workers, as rows: location, host, slots (None: unknown), held, ended, rate, heard and silent.
-
-        rate is tasks a second since it joined, heard is in seconds since the epoch, silent in seconds since then.
-        """
+    def workers(self) -> list[WorkerRow]:
+        """Return all workers."""
         reply = self._ask_ours(messages.Workers(), "list workers", again=True)
         if not isinstance(reply, messages.Answer):
             raise self._strange(reply)
-        rows: list[dict[str, Any]] = self._parsed(reply)
-        return rows
+        return self._unpacked(reply.data, list[WorkerRow])
 
     def stop_workers(self, *locations: str) -> int:
         """Stop workers, given by name or glob, after they have finished their running tasks; return their number."""
@@ -457,11 +436,13 @@ class Client:
         if not isinstance(reply, messages.OK):
             raise self._strange(reply)
 
-    def _parsed(self, answer: messages.Answer | None) -> Any:
+    def _unpacked(self, data: bytes, kind: type[T]) -> T:
         try:
-            return json.loads(answer.data if answer else b"")
-        except (ValueError, RecursionError):
-            raise self._strange(answer) from None
+            return unpack(data, kind)
+        except ValueError as error:
+            raise WireError(
+                f"the answer of the hub at {self.server} is not understood: {error}; use the dquery of its version"
+            ) from None
 
     def _control(self, verb: Verb, tasks: tuple[str, ...]) -> int:
         if not tasks:
@@ -514,10 +495,6 @@ class Client:
             raise GraphError(
                 f"the hub at {self.server} is an original dhub, which would silently drop {what}; use dwork-mpi's dhub"
             )
-
-
-def _is_row(value: object) -> bool:
-    return isinstance(value, dict) and {"id", "name", "state"} <= value.keys()
 
 
 def _ready_to_send(task: Task, host: str) -> Task:
