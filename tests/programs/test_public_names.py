@@ -26,6 +26,9 @@ with Client(timeout=5.0) as hub:
     reveal_type(hub.status())
     reveal_type(hub.lookup("a"))
     reveal_type(hub.wait())
+    for row in hub.tasks():
+        reveal_type(row["exit_status"])
+    reveal_type(hub.workers()[0]["location"])
     reveal_type(list(State))
     reveal_type(dwork.Result("a").exit_status)
     reveal_type(dwork.__version__)
@@ -42,6 +45,8 @@ TYPES = [
     "dwork.client.client.Status",
     "dwork.client.client.Found | None",
     "dwork.client.client.End | None",
+    "int | None",
+    "str",
     "list[dwork.core.task.State]",
     "int",
     "str",
@@ -92,9 +97,11 @@ def test_a_script_of_a_user_sees_real_types(installed: Path, tmp_path: Path) -> 
     ran = subprocess.run([*mypy, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout
     assert re.findall(r'Revealed type is "(.*)"', ran.stdout.replace("builtins.", "")) == TYPES
-    (tmp_path / "script.py").write_text("import dwork\ndwork.Client(timeout='5').create('a', cores='2')\ndwork.Graph\n")
+    wrong = "dwork.Client(timeout='5').create('a', cores='2')\ndwork.Client().workers()[0]['locaton']\ndwork.Graph\n"
+    (tmp_path / "script.py").write_text(f"import dwork\n{wrong}")
     ran = subprocess.run([*mypy, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert ran.stdout.count("incompatible type") == 2 and 'has no attribute "Graph"' in ran.stdout
+    assert 'has no key "locaton"' in ran.stdout
 
 
 def test_the_wheel_alone_has_tasks_and_errors_and_the_version_for_who_needs_no_hub(installed: Path) -> None:
