@@ -28,7 +28,8 @@ _leave_out_working_directory()  # before anything else is imported
 
 TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
-    from dwork.client.client import Client, End, Found, Status
+    from dwork.client.client import Client
+    from dwork.client.status import End, Found, Status
     from dwork.connection.file import Connection
     from dwork.core.errors import (
         AllDone,
@@ -100,7 +101,8 @@ __all__ = [
 _MODULES = {
     "Connection": "dwork.connection.file",
     "__version__": "dwork.core.version",
-    **dict.fromkeys(("Client", "End", "Found", "Status"), "dwork.client.client"),
+    "Client": "dwork.client.client",
+    **dict.fromkeys(("End", "Found", "Status"), "dwork.client.status"),
     **dict.fromkeys(("AttemptRow", "CrewRow", "FailureRow", "HandRow", "OptionsRow"), "dwork.core.rows"),
     **dict.fromkeys(("OutputPiece", "PredecessorRow", "Predecessors", "RunFacts", "RunView"), "dwork.core.rows"),
     **dict.fromkeys(("RunningRow", "Successors", "TaskDetails", "TaskRow", "WorkerRow"), "dwork.core.rows"),

@@ -21,21 +21,20 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Final
 
 from dwork.client.exchange import Exchange
+from dwork.client.requests import Requests
+from dwork.client.status import End, Found, Status
 from dwork.connection.file import Connection, choose
 from dwork.core import messages
 from dwork.core.background import fault
 from dwork.core.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
-from dwork.core.messages import Message, Request, Verb
-from dwork.core.row_json import T, unpack
+from dwork.core.messages import Verb
 from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRow
 from dwork.core.task import PLAIN, Assigned, Options, OptionValues, Result, State, Task, TaskKey
 from dwork.core.toposort import topological
@@ -53,45 +52,6 @@ CHARACTERS_AT_ONCE: Final = 8_000_000
 SOON, LATER = 0.05, 0.5
 #: Seconds after which a hub answers a query for the end of its run in any case, so that its loss is noticed.
 LAP: Final = 5.0
-
-_STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The state of a hub.
-
-    active: the number of tasks that may still run or are running. ready: the number of those that could start now.
-    counts: the number of tasks in each state (waiting, ready, assigned, done, failed, skipped, cancelled); empty when
-    the hub is the original C++ dhub. text: the hub's status line.
-    """
-
-    active: int
-    ready: int
-    counts: Mapping[str, int] = field(default_factory=dict)
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a run ended. exit_status: that of the pool, 0 all done, 1 some failed, 3 stopped before the end.
-
-    view: what `Client.watch` would return at its end; None when that is unknown.
-    """
-
-    exit_status: int
-    status: Status
-    view: RunView | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The state of a task, its id (None when the hub has none), and the worker that holds or ended it, or None."""
-
-    name: str
-    state: State
-    id: int | None = None
-    location: str | None = None
 
 
 class Client:
@@ -123,9 +83,8 @@ class Client:
         self.timeout = timeout
         self.location = location or f"{socket.gethostname()}:{os.getpid()}"
         self.connection = choose(server, connection, job, insecure=insecure)
-        self._exchange = Exchange(self.connection, timeout)
-        self._ask, self._strange = self._exchange.ask, self._exchange.strange
-        self._is_original: bool | None = None
+        self._requests = Requests(self.connection, timeout)
+        self._exchange = self._requests.exchange
 
     @property
     def server(self) -> str:
@@ -177,31 +136,23 @@ class Client:
         host = socket.gethostname()
         mine = [_ready_to_send(task, host) for task in tasks]
         if any(task.command is not task.name or task.options is not PLAIN for task in mine):
-            self._need_ours("commands and options")
+            self._requests.need_ours("commands and options")
         sent = 0
         for batch in _batches(_in_order(mine)):
             try:
-                reply = self._ask(messages.Create(batch), again=True)
+                reply = self._requests.ask(messages.Create(batch), again=True)
             except (GraphError, TransportError) as error:
                 if not sent:
                     raise
                 raise type(error)(f"{error} ({sent} tasks were added before)") from None
             if not isinstance(reply, messages.OK):
-                raise self._strange(reply)
+                raise self._requests.strange(reply)
             sent += len(batch)
         return sent
 
     def status(self) -> Status:
         """Return how many tasks are in each state."""
-        status = self._status_of(self._ask(messages.OK(), again=True))
-        self._is_original = not status.counts
-        return status
-
-    def _status_of(self, reply: Message) -> Status:
-        numbers = _STATUS.fullmatch(reply.name or "") if isinstance(reply, messages.OK) else None
-        if numbers is None or not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-        return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
+        return self._requests.status()
 
     def lookup(self, name: str) -> Found | None:
         """Return the state of a task, given by its name or by `#id`; None when there is no such task.
@@ -209,14 +160,14 @@ class Client:
         GraphError when the hub is the original C++ one, which does not support this.
         """
         try:
-            reply = self._ask(messages.Lookup(name), again=True)
+            reply = self._requests.ask(messages.Lookup(name), again=True)
         except GraphError as error:
             text = f"the hub at {self.server} does not look up tasks; an original dhub cannot: {error}"
             raise GraphError(text) from None
         if isinstance(reply, messages.NotFound):
             return None
         if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
+            raise self._requests.strange(reply)
         try:
             return Found(name, State(reply.name), reply.n, reply.location)
         except ValueError:
@@ -233,21 +184,21 @@ class Client:
         with contextlib.closing(Exchange(self.connection, self.timeout)) as exchange:
             while True:
                 lap = max(0.0, min(LAP, give_up - time.monotonic()))
-                reply = self._ask_newest(messages.Await(lap), "report the end of its run", exchange, wait=lap)
+                reply = self._requests.ask_newest(messages.Await(lap), "report the end of its run", exchange, wait=lap)
                 if isinstance(reply, messages.OK):
-                    view = self._unpacked(reply.data, RunView) if reply.data else None
-                    return End(reply.n or 0, self._status_of(reply), view)
+                    view = self._requests.unpacked(reply.data, RunView) if reply.data else None
+                    return End(reply.n or 0, self._requests.status_of(reply), view)
                 if not isinstance(reply, messages.NotFound):
-                    raise self._strange(reply)
+                    raise self._requests.strange(reply)
                 if time.monotonic() >= give_up:
                     return None
 
     def watch(self) -> RunView:
         """Return the state of the run, its workers, running tasks and last failures, as `dquery watch` shows them."""
-        reply = self._ask_newest(messages.Watch(), "be watched", self._exchange)
+        reply = self._requests.ask_newest(messages.Watch(), "be watched", self._exchange)
         if not isinstance(reply, messages.Answer):
-            raise self._strange(reply)
-        return self._unpacked(reply.data, RunView)
+            raise self._requests.strange(reply)
+        return self._requests.unpacked(reply.data, RunView)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many tasks are in each state; empty when the hub is the original C++ dhub."""
@@ -264,12 +215,12 @@ class Client:
         wanted = (states,) if isinstance(states, str) else tuple(states)
         first: int | None = 0
         while first is not None:
-            answer = self._answer(messages.List(wanted, glob, first), "list tasks")
+            answer = self._requests.answer(messages.List(wanted, glob, first), "list tasks")
             if answer is None:
-                raise self._strange(messages.NotFound())
-            yield from self._unpacked(answer.data, list[TaskRow])
+                raise self._requests.strange(messages.NotFound())
+            yield from self._requests.unpacked(answer.data, list[TaskRow])
             if answer.next is not None and answer.next <= first:  # the loop would never end
-                raise self._strange(answer)
+                raise self._requests.strange(answer)
             first = answer.next
 
     def task(self, key: str, *, whole: bool = False) -> TaskDetails | None:
@@ -277,21 +228,21 @@ class Client:
 
         Of the predecessors, it has a hundred, unfinished ones first. whole: all of them, in order.
         """
-        answer = self._answer(messages.Show(key, 0 if whole else None), "show a task")
+        answer = self._requests.answer(messages.Show(key, 0 if whole else None), "show a task")
         if answer is None:
             return None
-        row = self._unpacked(answer.data, TaskDetails)
+        row = self._requests.unpacked(answer.data, TaskDetails)
         while whole and answer.next is not None:
-            answer = self._answer(messages.Show(row["name"], answer.next), "show a task")
+            answer = self._requests.answer(messages.Show(row["name"], answer.next), "show a task")
             if answer is None:
-                raise self._strange(messages.NotFound())
-            row["predecessors"]["first"] += self._unpacked(answer.data, TaskDetails)["predecessors"]["first"]
+                raise self._requests.strange(messages.NotFound())
+            row["predecessors"]["first"] += self._requests.unpacked(answer.data, TaskDetails)["predecessors"]["first"]
         return row
 
     def output(self, row: TaskRow, piece: OutputPiece) -> bytes:
         """Return a piece of a task's output; row: from `task`; piece: from its `output`. GraphError when it is gone."""
         request = messages.Read(row["id"], piece["attempt"], piece["stream"], piece["position"])
-        answer = self._answer(request, "read output")
+        answer = self._requests.answer(request, "read output")
         if answer is None:
             raise GraphError(f"this piece of the output of #{row['id']} is no longer in the record")
         return answer.data
@@ -332,13 +283,13 @@ class Client:
         give_up = time.monotonic() + wait
         pause = SOON
         while True:
-            reply = self._ask(messages.Steal(self.location, n))
+            reply = self._requests.ask(messages.Steal(self.location, n))
             if isinstance(reply, messages.Transfer):
                 return list(reply.tasks)
             if isinstance(reply, messages.Exit):
                 raise AllDone("all tasks are finished")
             if not isinstance(reply, messages.NotFound):
-                raise self._strange(reply)
+                raise self._requests.strange(reply)
             left = give_up - time.monotonic()
             if not left > 0:
                 return []
@@ -383,7 +334,7 @@ class Client:
             if not 0 <= result.exit_status < 256:
                 raise UsageError(f"{result.exit_status} is not an exit status; give 0 to 255")
         if not all(result.ok for result in reported):
-            self._need_ours("exit statuses")
+            self._requests.need_ours("exit statuses")
         if reported:
             self._held(messages.Complete(self.location, reported), again=all(result.attempt for result in reported))
 
@@ -401,82 +352,43 @@ class Client:
 
         Return whether the hub knew it; the hub does not know a worker that never stole.
         """
-        reply = self._ask(messages.Exit(location or self.location))
+        reply = self._requests.ask(messages.Exit(location or self.location))
         if not isinstance(reply, messages.OK | messages.NotFound):
-            raise self._strange(reply)
+            raise self._requests.strange(reply)
         return isinstance(reply, messages.OK)
 
     # -- requests and replies ----------------------------------------------------------------------------------
 
-    def _answer(self, request: messages.Inquiry, what: str) -> messages.Answer | None:
-        reply = self._ask_ours(request, what, again=True)
-        if isinstance(reply, messages.NotFound):
-            return None
-        if not isinstance(reply, messages.Answer):
-            raise self._strange(reply)
-        return reply
-
     def workers(self) -> list[WorkerRow]:
         """Return all workers."""
-        reply = self._ask_ours(messages.Workers(), "list workers", again=True)
+        reply = self._requests.ask_ours(messages.Workers(), "list workers", again=True)
         if not isinstance(reply, messages.Answer):
-            raise self._strange(reply)
-        return self._unpacked(reply.data, list[WorkerRow])
+            raise self._requests.strange(reply)
+        return self._requests.unpacked(reply.data, list[WorkerRow])
 
     def stop_workers(self, *locations: str) -> int:
         """Stop workers, given by name or glob, after they have finished their running tasks; return their number."""
-        reply = self._ask_ours(messages.Leave(locations), "stop workers", again=True)
+        reply = self._requests.ask_ours(messages.Leave(locations), "stop workers", again=True)
         if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
+            raise self._requests.strange(reply)
         return reply.n or 0
 
     def drain(self, *, now: bool = False) -> None:
         """Make the hub hand out no more tasks; now: also terminate running tasks, which the next run runs again."""
-        reply = self._ask_ours(messages.Drain(now), "drain", again=True)
+        reply = self._requests.ask_ours(messages.Drain(now), "drain", again=True)
         if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-
-    def _unpacked(self, data: bytes, kind: type[T]) -> T:
-        try:
-            return unpack(data, kind)
-        except ValueError as error:
-            raise WireError(
-                f"the answer of the hub at {self.server} is not understood: {error}; use the dquery of its version"
-            ) from None
+            raise self._requests.strange(reply)
 
     def _control(self, verb: Verb, tasks: tuple[str, ...]) -> int:
         if not tasks:
             return 0
-        reply = self._ask_ours(messages.Control(verb, tasks), f"{verb.value} tasks")
+        reply = self._requests.ask_ours(messages.Control(verb, tasks), f"{verb.value} tasks")
         if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
+            raise self._requests.strange(reply)
         return reply.n or 0
 
-    def _ask_ours(self, request: Request, what: str, *, again: bool = False) -> Message:
-        """Like _ask, for requests that the original hub does not know: its Error has no reason."""
-        try:
-            return self._ask(request, again=again)
-        except GraphError:
-            if self._is_original is None:
-                self.status()
-            if self._is_original:
-                raise GraphError(f"the hub at {self.server} is an original dhub, which cannot {what}") from None
-            raise
-
-    def _ask_newest(self, request: Request, what: str, exchange: Exchange, wait: float = 0.0) -> Message:
-        """Ask what hubs older than this client do not know: a hub that knows it has no reason to refuse it."""
-        try:
-            return exchange.ask(request, again=True, wait=wait)
-        except GraphError:
-            if self._is_original is None:
-                self.status()
-            kind = "an original dhub" if self._is_original else "of an older dwork"
-            raise GraphError(
-                f"the hub at {self.server} is {kind}, which cannot {what}; use its status instead"
-            ) from None
-
     def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
-        reply = self._ask(request, again=again)
+        reply = self._requests.ask(request, again=again)
         if isinstance(reply, messages.NotFound):
             names: tuple[TaskKey, ...] = reply.tasks
             shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
@@ -485,16 +397,7 @@ class Client:
                 names,
             )
         if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-
-    def _need_ours(self, what: str) -> None:
-        """Refuse what the original hub would silently drop: it would run, or count as done, the wrong thing."""
-        if self._is_original is None:
-            self.status()
-        if self._is_original:
-            raise GraphError(
-                f"the hub at {self.server} is an original dhub, which would silently drop {what}; use dwork-mpi's dhub"
-            )
+            raise self._requests.strange(reply)
 
 
 def _ready_to_send(task: Task, host: str) -> Task:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dwork import AllDone, Client, GraphError, NotHeld, UsageError, WireError
 from dwork.client import client as client_module
-from dwork.client.client import Found, Status
+from dwork.client.status import Found, Status
 from dwork.core.task import PLAIN, Options, State, Task
 from dwork.hub.hub import Policy
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from dwork import AllDone, Client, GraphError, TransportError, WireError
-from dwork.client.client import LAP, End, Status
+from dwork.client.client import LAP
+from dwork.client.status import End, Status
 from dwork.core import messages
 from dwork.core.row_json import pack
 from dwork.core.task import Assigned

@@ -1,0 +1,91 @@
+"""The requests of a client, and what it checks of each reply, given what the hub at the other end understands."""
+
+from __future__ import annotations
+
+import re
+
+from dwork.client.exchange import Exchange
+from dwork.client.status import Status
+from dwork.connection.file import Connection
+from dwork.core import messages
+from dwork.core.errors import GraphError, WireError
+from dwork.core.messages import Message, Request
+from dwork.core.row_json import T, unpack
+
+_STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
+
+
+class Requests:
+    """The requests to one hub; threads may share it. timeout: seconds that a request may take."""
+
+    def __init__(self, connection: Connection, timeout: float) -> None:
+        self.exchange = Exchange(connection, timeout)
+        self.ask, self.strange = self.exchange.ask, self.exchange.strange
+        self._is_original: bool | None = None
+
+    @property
+    def server(self) -> str:
+        """The address of the hub."""
+        return self.exchange.server
+
+    def status(self) -> Status:
+        """Return how many tasks are in each state."""
+        status = self.status_of(self.ask(messages.OK(), again=True))
+        self._is_original = not status.counts
+        return status
+
+    def status_of(self, reply: Message) -> Status:
+        numbers = _STATUS.fullmatch(reply.name or "") if isinstance(reply, messages.OK) else None
+        if numbers is None or not isinstance(reply, messages.OK):
+            raise self.strange(reply)
+        return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
+
+    def answer(self, request: messages.Inquiry, what: str) -> messages.Answer | None:
+        """Return the answer to an inquiry; None when there is none."""
+        reply = self.ask_ours(request, what, again=True)
+        if isinstance(reply, messages.NotFound):
+            return None
+        if not isinstance(reply, messages.Answer):
+            raise self.strange(reply)
+        return reply
+
+    def unpacked(self, data: bytes, kind: type[T]) -> T:
+        """Return the rows of an answer."""
+        try:
+            return unpack(data, kind)
+        except ValueError as error:
+            raise WireError(
+                f"the answer of the hub at {self.server} is not understood: {error}; use the dquery of its version"
+            ) from None
+
+    def ask_ours(self, request: Request, what: str, *, again: bool = False) -> Message:
+        """Like ask, for requests that the original hub does not know: its Error has no reason."""
+        try:
+            return self.ask(request, again=again)
+        except GraphError:
+            if self._is_original is None:
+                self.status()
+            if self._is_original:
+                raise GraphError(f"the hub at {self.server} is an original dhub, which cannot {what}") from None
+            raise
+
+    def ask_newest(self, request: Request, what: str, exchange: Exchange, wait: float = 0.0) -> Message:
+        """Ask what hubs older than this client do not know: a hub that knows it has no reason to refuse it."""
+        try:
+            return exchange.ask(request, again=True, wait=wait)
+        except GraphError:
+            if self._is_original is None:
+                self.status()
+            kind = "an original dhub" if self._is_original else "of an older dwork"
+            raise GraphError(
+                f"the hub at {self.server} is {kind}, which cannot {what}; use its status instead"
+            ) from None
+
+    def need_ours(self, what: str) -> None:
+        """Refuse what the original hub would silently drop: it would run, or count as done, the wrong thing."""
+        if self._is_original is None:
+            self.status()
+        if self._is_original:
+            raise GraphError(
+                f"the hub at {self.server} is an original dhub, which would silently drop {what}; use dwork-mpi's dhub"
+            )
