@@ -19,6 +19,8 @@ class Requests:
     """The requests to one hub; threads may share it. timeout: seconds that a request may take."""
 
     def __init__(self, connection: Connection, timeout: float) -> None:
+        self.connection = connection
+        self.timeout = timeout
         self.exchange = Exchange(connection, timeout)
         self.ask, self.strange = self.exchange.ask, self.exchange.strange
         self._is_original: bool | None = None
@@ -39,6 +41,19 @@ class Requests:
         if numbers is None or not isinstance(reply, messages.OK):
             raise self.strange(reply)
         return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
+
+    def ok(self, request: Request, *, again: bool = False) -> None:
+        """Send a request whose reply is OK."""
+        reply = self.ask(request, again=again)
+        if not isinstance(reply, messages.OK):
+            raise self.strange(reply)
+
+    def number(self, request: Request, what: str, *, again: bool = False) -> int:
+        """Return the number in the OK to a request that the original hub does not know."""
+        reply = self.ask_ours(request, what, again=again)
+        if not isinstance(reply, messages.OK):
+            raise self.strange(reply)
+        return reply.n or 0
 
     def answer(self, request: messages.Inquiry, what: str) -> messages.Answer | None:
         """Return the answer to an inquiry; None when there is none."""

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dwork import AllDone, Client, GraphError, TransportError, WireError
-from dwork.client.client import LAP
+from dwork.client.queries import LAP
 from dwork.client.status import End, Status
 from dwork.core import messages
 from dwork.core.row_json import pack
