@@ -28,7 +28,8 @@ _leave_out_working_directory()  # before anything else is imported
 
 TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
-    from dwork.client.client import Client, End, Found, Status
+    from dwork.client.client import Client
+    from dwork.client.status import End, Found, Status
     from dwork.connection.file import Connection
     from dwork.core.cause import Cause
     from dwork.core.errors import (
@@ -41,29 +42,61 @@ if TYPE_CHECKING:
         UsageError,
         WireError,
     )
+    from dwork.core.rows import (
+        AttemptRow,
+        CrewRow,
+        FailureRow,
+        HandRow,
+        OptionsRow,
+        OutputPiece,
+        PredecessorRow,
+        Predecessors,
+        RunFacts,
+        RunningRow,
+        RunView,
+        Successors,
+        TaskDetails,
+        TaskRow,
+        WorkerRow,
+    )
     from dwork.core.task import Assigned, Options, Result, State, Task
     from dwork.core.version import __version__
 
 __all__ = [
     "AllDone",
     "Assigned",
+    "AttemptRow",
     "Cause",
     "Client",
     "Connection",
+    "CrewRow",
     "DworkError",
     "End",
+    "FailureRow",
     "Found",
     "GraphError",
+    "HandRow",
     "NotHeld",
     "Options",
+    "OptionsRow",
+    "OutputPiece",
+    "PredecessorRow",
+    "Predecessors",
     "Result",
+    "RunFacts",
+    "RunView",
+    "RunningRow",
     "State",
     "Status",
+    "Successors",
     "Task",
+    "TaskDetails",
     "TaskFileError",
+    "TaskRow",
     "TransportError",
     "UsageError",
     "WireError",
+    "WorkerRow",
     "__version__",
 ]
 
@@ -71,7 +104,11 @@ _MODULES = {
     "Cause": "dwork.core.cause",
     "Connection": "dwork.connection.file",
     "__version__": "dwork.core.version",
-    **dict.fromkeys(("Client", "End", "Found", "Status"), "dwork.client.client"),
+    "Client": "dwork.client.client",
+    **dict.fromkeys(("End", "Found", "Status"), "dwork.client.status"),
+    **dict.fromkeys(("AttemptRow", "CrewRow", "FailureRow", "HandRow", "OptionsRow"), "dwork.core.rows"),
+    **dict.fromkeys(("OutputPiece", "PredecessorRow", "Predecessors", "RunFacts", "RunView"), "dwork.core.rows"),
+    **dict.fromkeys(("RunningRow", "Successors", "TaskDetails", "TaskRow", "WorkerRow"), "dwork.core.rows"),
     **dict.fromkeys(("Assigned", "Options", "Result", "State", "Task"), "dwork.core.task"),
 }
 

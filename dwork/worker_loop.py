@@ -168,7 +168,7 @@ class _WorkerLoop:
             self._welcome = worker.welcome
             self._keeps_output = not worker.welcome.output
             runner.configure(worker.welcome.execution, self._hub_variables(worker.welcome))
-            runner.passes_on, runner.capture.limit = worker.welcome.output, worker.welcome.limit
+            runner.capture.passes_on, runner.capture.limit = worker.welcome.output, worker.welcome.limit
         if not worker.asks:
             self.quiet_from = now
         if worker.running or worker.queue:

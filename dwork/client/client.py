@@ -18,84 +18,25 @@ reply was lost ends in NotHeld if the task is to be retried: no worker holds it 
 
 from __future__ import annotations
 
-import contextlib
-import json
 import math
 import os
-import re
 import socket
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
-from dwork.client.exchange import Exchange
+from dwork.client import adding, control, queries, stealing
+from dwork.client.requests import Requests
+from dwork.client.status import End, Found, Status
 from dwork.connection.file import Connection, choose
-from dwork.core import messages
-from dwork.core.background import fault
 from dwork.core.cause import Cause
-from dwork.core.errors import AllDone, GraphError, NotHeld, TransportError, UsageError, WireError
-from dwork.core.messages import Message, Request, Verb
-from dwork.core.task import PLAIN, Assigned, Options, OptionValues, Result, State, Task, TaskKey
-from dwork.core.toposort import topological
-from dwork.core.version import Version, mismatch
-from dwork.host import shell
+from dwork.core.errors import UsageError
+from dwork.core.messages import Verb
+from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRow
+from dwork.core.task import Assigned, Options, OptionValues, Result, Task
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-__all__ = ["AllDone", "Client", "End", "Found", "GraphError", "NotHeld", "Status", "TransportError"]
-
-#: Maximum number of tasks in one message, and of characters in their names and commands.
-TASKS_AT_ONCE: Final = 10_000
-CHARACTERS_AT_ONCE: Final = 8_000_000
-#: Seconds between a waiting client's requests for a ready task: the first and the longest pause.
-SOON, LATER = 0.05, 0.5
-#: Seconds after which a hub answers a query for the end of its run in any case, so that its loss is noticed.
-LAP: Final = 5.0
-
-#: The description of a task, as in JSON.
-Row = dict[str, Any]
-
-_STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """The state of a hub.
-
-    active: the number of tasks that may still run or are running. ready: the number of those that could start now.
-    counts: the number of tasks in each state (waiting, ready, assigned, done, failed, skipped, cancelled); empty when
-    the hub is the original C++ dhub. text: the hub's status line.
-    """
-
-    active: int
-    ready: int
-    counts: Mapping[str, int] = field(default_factory=dict)
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """How a run ended. exit_status: that of the pool, 0 all done, 1 some failed, 3 stopped before the end.
-
-    view: what `Client.watch` would return at its end; empty when that is unknown.
-    """
-
-    exit_status: int
-    status: Status
-    view: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """The state of a task, its id (None when the hub has none), and the worker that holds or ended it, or None."""
-
-    name: str
-    state: State
-    id: int | None = None
-    location: str | None = None
 
 
 class Client:
@@ -127,10 +68,8 @@ class Client:
         self.timeout = timeout
         self.location = location or f"{socket.gethostname()}:{os.getpid()}"
         self.connection = choose(server, connection, job, insecure=insecure)
-        self._exchange = Exchange(self.connection, timeout)
-        self._ask, self._strange = self._exchange.ask, self._exchange.strange
-        self._is_original: bool | None = None
-        self._hub = Version()
+        self._requests = Requests(self.connection, timeout)
+        self._exchange = self._requests.exchange
 
     @property
     def server(self) -> str:
@@ -169,8 +108,7 @@ class Client:
             command = tuple(command)
         if isinstance(variables := options.get("env"), Mapping):
             options["env"] = tuple(variables.items())
-        names = (after,) if isinstance(after, str) else tuple(after)
-        self.create_all([Task(name, name if command in (None, name) else command, names, Options(**options))])  # type: ignore[arg-type]
+        self.create_all([Task(name, name if command in (None, name) else command, _names(after), Options(**options))])  # type: ignore[arg-type]
 
     def create_all(self, tasks: Iterable[Task]) -> int:
         """Add tasks, which may refer to one another in any order, and return their number.
@@ -179,87 +117,29 @@ class Client:
         The error says how many had been added before; the same call may be repeated. A task without `command` is a
         join: it runs nothing, and is done when all tasks that it comes after are.
         """
-        host = socket.gethostname()
-        mine = [_ready_to_send(task, host) for task in tasks]
-        if any(task.command is not task.name or task.options is not PLAIN for task in mine):
-            self._need_ours("commands and options")
-        sent = 0
-        for batch in _batches(_in_order(mine)):
-            try:
-                reply = self._ask(messages.Create(batch), again=True)
-            except (GraphError, TransportError) as error:
-                if not sent:
-                    raise
-                raise type(error)(f"{error} ({sent} tasks were added before)") from None
-            if not isinstance(reply, messages.OK):
-                raise self._strange(reply)
-            sent += len(batch)
-        return sent
+        return adding.add(self._requests, tasks)
 
     def status(self) -> Status:
         """Return how many tasks are in each state."""
-        reply = self._ask(messages.OK(), again=True)
-        status = self._status_of(reply)
-        version = reply.version if isinstance(reply, messages.OK) else None
-        self._is_original, self._hub = version is None and not status.counts, version or Version()
-        return status
-
-    def _status_of(self, reply: Message) -> Status:
-        numbers = _STATUS.fullmatch(reply.name or "") if isinstance(reply, messages.OK) else None
-        if numbers is None or not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-        return Status(int(numbers[1]), int(numbers[2]), dict(reply.counts), numbers[0])
+        return self._requests.status()
 
     def lookup(self, name: str) -> Found | None:
         """Return the state of a task, given by its name or by `#id`; None when there is no such task.
 
         GraphError when the hub is the original C++ one, which does not support this.
         """
-        try:
-            reply = self._ask(messages.Lookup(name), again=True)
-        except GraphError as error:
-            text = f"the hub at {self.server} does not look up tasks; an original dhub cannot: {error}"
-            raise GraphError(text) from None
-        if isinstance(reply, messages.NotFound):
-            return None
-        if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-        try:
-            return Found(name, State(reply.name), reply.n, reply.location)
-        except ValueError:
-            raise WireError(
-                f"the hub at {self.server} reports an unknown state {reply.name!r}; use the dquery of its version"
-            ) from None
+        return queries.lookup(self._requests, name)
 
     def wait(self, seconds: float = math.inf) -> End | None:
         """Wait until the run has ended, and return how; None when it has not ended after `seconds`.
 
         Other requests of this client do not have to wait for this. TransportError when the hub is gone without notice.
         """
-        give_up = time.monotonic() + seconds
-        with contextlib.closing(Exchange(self.connection, self.timeout)) as exchange:
-            while True:
-                lap = max(0.0, min(LAP, give_up - time.monotonic()))
-                reply = self._ask_ours(
-                    messages.Await(lap), "report the end of its run", again=True, exchange=exchange, wait=lap
-                )
-                if isinstance(reply, messages.OK):
-                    view = self._parsed(messages.Answer(reply.data)) if reply.data else {}
-                    return End(reply.n or 0, self._status_of(reply), view)
-                if not isinstance(reply, messages.NotFound):
-                    raise self._strange(reply)
-                if time.monotonic() >= give_up:
-                    return None
+        return queries.end(self._requests, seconds)
 
-    def watch(self) -> Row:
+    def watch(self) -> RunView:
         """Return the state of the run, its workers, running tasks and last failures, as `dquery watch` shows them."""
-        reply = self._ask_ours(messages.Watch(), "be watched", again=True)
-        if not isinstance(reply, messages.Answer):
-            raise self._strange(reply)
-        row = self._parsed(reply)
-        if not isinstance(row, dict):
-            raise self._strange(reply)
-        return row
+        return queries.view(self._requests)
 
     def counts(self) -> Mapping[str, int]:
         """Return how many tasks are in each state; empty when the hub is the original C++ dhub."""
@@ -267,59 +147,24 @@ class Client:
 
     # -- the record --------------------------------------------------------------------------------------------
 
-    def tasks(self, states: str | Iterable[str] = (), glob: str | None = None) -> Iterator[Row]:
+    def tasks(self, states: str | Iterable[str] = (), glob: str | None = None) -> Iterator[TaskRow]:
         """Yield all tasks in the order of their ids; each thousand is read when it is reached.
 
-        states: only tasks in one of these. glob: only tasks whose name matches or equals it. A row has id, name, state,
-        held (whether it is kept from starting), command, reason (why it failed, was skipped or cancelled), culprit (the
-        name of the task because of which it is skipped), and of the last attempt attempt, worker, started, ended
-        (seconds since the epoch), exit_status, signal and cause (a value of Cause), or None. Joins are left out.
+        states: only tasks in one of these. glob: only tasks whose name matches or equals it. Joins are left out.
         GraphError when the hub cannot list tasks: it is the original C++ one, or keeps no record.
         """
-        wanted = (states,) if isinstance(states, str) else tuple(states)
-        first: int | None = 0
-        while first is not None:
-            answer = self._answer(messages.List(wanted, glob, first), "list tasks")
-            rows = self._parsed(answer)
-            if not isinstance(rows, list) or not all(map(_is_row, rows)):
-                raise self._strange(answer)
-            yield from rows
-            assert answer is not None
-            if answer.next is not None and answer.next <= first:  # the loop would never end
-                raise self._strange(answer)
-            first = answer.next
+        return queries.tasks(self._requests, _names(states), glob)
 
-    def task(self, key: str, *, whole: bool = False) -> Row | None:
+    def task(self, key: str, *, whole: bool = False) -> TaskDetails | None:
         """Return the details of a task, given by its name or by `#id`; None when there is no such task.
 
-        In addition to the fields of `tasks`: arguments, options, origin, queued and removed (seconds since the epoch);
-        attempts, oldest first, each with outcome (done, failed, timeout, cancelled, lost), worker, stolen, started,
-        ended, exit_status, signal, user and system (CPU seconds), max_rss (bytes), cause, reason and the end of stderr;
-        hand, the attempt that a worker holds now; output, the pieces that `output` takes; successors, how many wait for
-        it; and predecessors, their number (total) and a hundred of them (first), unfinished ones first. whole: all
-        predecessors, in order.
+        Of the predecessors, it has a hundred, unfinished ones first. whole: all of them, in order.
         """
-        answer = self._answer(messages.Show(key, 0 if whole else None), "show a task")
-        if answer is None:
-            return None
-        row = self._parsed(answer)
-        if not _is_row(row):
-            raise self._strange(answer)
-        while whole and answer.next is not None:
-            answer = self._answer(messages.Show(row["name"], answer.next), "show a task")
-            more = self._parsed(answer)
-            if answer is None or not _is_row(more):
-                raise self._strange(answer)
-            row["predecessors"]["first"] += more["predecessors"]["first"]
-        return dict(row)
+        return queries.task(self._requests, key, whole=whole)
 
-    def output(self, row: Row, piece: Row) -> bytes:
+    def output(self, row: TaskRow, piece: OutputPiece) -> bytes:
         """Return a piece of a task's output; row: from `task`; piece: from its `output`. GraphError when it is gone."""
-        request = messages.Read(row["id"], piece["attempt"], piece["stream"], piece["position"])
-        answer = self._answer(request, "read output")
-        if answer is None:
-            raise GraphError(f"this piece of the output of #{row['id']} is no longer in the record")
-        return answer.data
+        return queries.output(self._requests, row, piece)
 
     # -- changing tasks ----------------------------------------------------------------------------------------
 
@@ -330,19 +175,19 @@ class Client:
         names. A task that is named must be in a suitable state, or GraphError is raised and nothing has changed; a glob
         selects only tasks in a suitable state.
         """
-        return self._control(Verb.CANCEL, tasks)
+        return control.control(self._requests, Verb.CANCEL, tasks)
 
     def retry(self, *tasks: str) -> int:
         """Retry tasks that failed or were cancelled, and with them the tasks that were skipped because of them."""
-        return self._control(Verb.RETRY, tasks)
+        return control.control(self._requests, Verb.RETRY, tasks)
 
     def hold(self, *tasks: str) -> int:
         """Keep tasks that no worker has taken from starting, until `release`."""
-        return self._control(Verb.HOLD, tasks)
+        return control.control(self._requests, Verb.HOLD, tasks)
 
     def release(self, *tasks: str) -> int:
         """Let held tasks start again."""
-        return self._control(Verb.RELEASE, tasks)
+        return control.control(self._requests, Verb.RELEASE, tasks)
 
     # -- a worker's requests -----------------------------------------------------------------------------------
 
@@ -352,23 +197,7 @@ class Client:
         wait: seconds to keep asking, at least every half second, until a task is ready; may be math.inf. AllDone when
         all tasks are finished, or the pool hands out no more: there is nothing to wait for.
         """
-        if not 1 <= n < 2**31:
-            raise UsageError(f"cannot steal {n} tasks; ask for 1 or more")
-        give_up = time.monotonic() + wait
-        pause = SOON
-        while True:
-            reply = self._ask(messages.Steal(self.location, n))
-            if isinstance(reply, messages.Transfer):
-                return list(reply.tasks)
-            if isinstance(reply, messages.Exit):
-                raise AllDone("all tasks are finished")
-            if not isinstance(reply, messages.NotFound):
-                raise self._strange(reply)
-            left = give_up - time.monotonic()
-            if not left > 0:
-                return []
-            self._exchange.pause(min(pause, left))
-            pause = min(pause * 1.5, LATER)
+        return stealing.steal(self._requests, self.location, n, wait)
 
     def complete(
         self,
@@ -401,16 +230,7 @@ class Client:
 
         NotHeld lists those that this location does not hold; the others are accepted.
         """
-        reported = tuple(results)
-        for result in reported:
-            if not isinstance(result.task, str) or not result.task:
-                raise UsageError(f"{result.task!r} is not a task name")
-            if not 0 <= result.exit_status < 256:
-                raise UsageError(f"{result.exit_status} is not an exit status; give 0 to 255")
-        if not all(result.ok for result in reported):
-            self._need_ours("exit statuses")
-        if reported:
-            self._held(messages.Complete(self.location, reported), again=all(result.attempt for result in reported))
+        stealing.complete(self._requests, self.location, results)
 
     def transfer(self, task: Assigned | str, after: str | Iterable[str] = ()) -> None:
         """Give back a task unfinished; it runs again when all tasks named in `after` are done as well.
@@ -418,157 +238,30 @@ class Client:
         NotHeld when this location does not hold it.
         """
         name = task if isinstance(task, str) else task.name
-        names = (after,) if isinstance(after, str) else tuple(after)
-        self._held(messages.GiveBack(self.location, (messages.Returned(name, names),)))
+        stealing.transfer(self._requests, self.location, name, _names(after))
 
     def exit_worker(self, location: str | None = None) -> bool:
         """Report that a worker, by default this client, is gone: the tasks that it holds become ready again.
 
         Return whether the hub knew it; the hub does not know a worker that never stole.
         """
-        reply = self._ask(messages.Exit(location or self.location))
-        if not isinstance(reply, messages.OK | messages.NotFound):
-            raise self._strange(reply)
-        return isinstance(reply, messages.OK)
+        return stealing.exit_worker(self._requests, location or self.location)
 
-    # -- requests and replies ----------------------------------------------------------------------------------
+    # -- workers -----------------------------------------------------------------------------------------------
 
-    def _answer(self, request: messages.Inquiry, what: str) -> messages.Answer | None:
-        reply = self._ask_ours(request, what, again=True)
-        if isinstance(reply, messages.NotFound):
-            return None
-        if not isinstance(reply, messages.Answer):
-            raise self._strange(reply)
-        return reply
-
-    def workers(self) -> list[dict[str, Any]]:
-        """Return all workers, as rows: location, host, slots (None: unknown), held, ended, rate, heard and silent.
-
-        rate is tasks a second since it joined, heard is in seconds since the epoch, silent in seconds since then.
-        """
-        reply = self._ask_ours(messages.Workers(), "list workers", again=True)
-        if not isinstance(reply, messages.Answer):
-            raise self._strange(reply)
-        rows: list[dict[str, Any]] = self._parsed(reply)
-        return rows
+    def workers(self) -> list[WorkerRow]:
+        """Return all workers."""
+        return queries.workers(self._requests)
 
     def stop_workers(self, *locations: str) -> int:
         """Stop workers, given by name or glob, after they have finished their running tasks; return their number."""
-        reply = self._ask_ours(messages.Leave(locations), "stop workers", again=True)
-        if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-        return reply.n or 0
+        return control.stop_workers(self._requests, locations)
 
     def drain(self, *, now: bool = False) -> None:
         """Make the hub hand out no more tasks; now: also terminate running tasks, which the next run runs again."""
-        reply = self._ask_ours(messages.Drain(now), "drain", again=True)
-        if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-
-    def _parsed(self, answer: messages.Answer | None) -> Any:
-        try:
-            return json.loads(answer.data if answer else b"")
-        except (ValueError, RecursionError):
-            raise self._strange(answer) from None
-
-    def _control(self, verb: Verb, tasks: tuple[str, ...]) -> int:
-        if not tasks:
-            return 0
-        reply = self._ask_ours(messages.Control(verb, tasks), f"{verb.value} tasks")
-        if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-        return reply.n or 0
-
-    def _ask_ours(
-        self,
-        request: Request,
-        what: str,
-        *,
-        again: bool = False,
-        exchange: Exchange | None = None,
-        wait: float = 0.0,
-    ) -> Message:
-        """Like _ask, for requests that the original hub does not know, nor perhaps one of another protocol."""
-        try:
-            return (exchange or self._exchange).ask(request, again=again, wait=wait)
-        except GraphError as error:
-            if self._is_original is None:
-                self.status()
-            if self._is_original:
-                raise GraphError(f"the hub at {self.server} is an original dhub, which cannot {what}") from None
-            if self._hub.protocol != messages.OURS.protocol:
-                versions = mismatch(f"the hub at {self.server}", self._hub, "this client", messages.OURS)
-                raise GraphError(f"{error}; {versions}") from None
-            raise
-
-    def _held(self, request: messages.Complete | messages.GiveBack, *, again: bool = False) -> None:
-        reply = self._ask(request, again=again)
-        if isinstance(reply, messages.NotFound):
-            names: tuple[TaskKey, ...] = reply.tasks
-            shown = ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
-            raise NotHeld(
-                f"{self.location} does not hold {shown or 'these'}: not stolen under this name, ended, or taken back",
-                names,
-            )
-        if not isinstance(reply, messages.OK):
-            raise self._strange(reply)
-
-    def _need_ours(self, what: str) -> None:
-        """Refuse what the original hub would silently drop: it would run, or count as done, the wrong thing."""
-        if self._is_original is None:
-            self.status()
-        if self._is_original:
-            raise GraphError(
-                f"the hub at {self.server} is an original dhub, which would silently drop {what}; use dwork-mpi's dhub"
-            )
+        control.drain(self._requests, now=now)
 
 
-def _is_row(value: object) -> bool:
-    return isinstance(value, dict) and {"id", "name", "state"} <= value.keys()
-
-
-def _ready_to_send(task: Task, host: str) -> Task:
-    """Return the task in its shortest form on the wire, with its origin."""
-    name, command, after, options, origin = task
-    if not name:
-        raise UsageError("a task needs a name")
-    if command == ():
-        raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
-    if text := fault(command, bash=shell.is_bash()):
-        raise UsageError(f"task {name!r}: {text}")
-    return Task(
-        name,
-        name if command == name else command,
-        after,
-        PLAIN if options == PLAIN else options,
-        origin or host,
-    )
-
-
-def _in_order(tasks: list[Task]) -> list[Task]:
-    """Return the tasks, sorted if they need several messages and some stand before their predecessors."""
-    if len(tasks) <= 1 or len(next(_batches(tasks))) == len(tasks):
-        return tasks
-    position = {task.name: i for i, task in enumerate(tasks)}
-    if all(position.get(name, -1) <= i for i, task in enumerate(tasks) for name in task.after):
-        return tasks
-    order, cycle = topological([[position[p] for p in task.after if p in position] for task in tasks])
-    if cycle:
-        names = [tasks[i].name for i in (*cycle, cycle[0])]
-        raise GraphError("these tasks wait for one another: " + " -> ".join(names))
-    return [tasks[i] for i in order]
-
-
-def _batches(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
-    batch: list[Task] = []
-    size = 0
-    for task in tasks:
-        command = task.command or ""
-        more = sum(map(len, (task.name, *task.after, *((command,) if isinstance(command, str) else command))))
-        if batch and (len(batch) == TASKS_AT_ONCE or size + more > CHARACTERS_AT_ONCE):
-            yield tuple(batch)
-            batch, size = [], 0
-        batch.append(task)
-        size += more
-    if batch:
-        yield tuple(batch)
+def _names(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return one name, or several, as a tuple."""
+    return (given,) if isinstance(given, str) else tuple(given)

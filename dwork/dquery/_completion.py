@@ -41,7 +41,7 @@ def tasks(*states: str, held: bool = False) -> Completer:
             glob = None if incomplete.startswith("#") else f"{_literal(incomplete)}*"
             with source(_session(ctx), ctx.params.get("file")) as where:
                 rows = where.tasks(states, glob)
-                for row in islice((row for row in rows if row.get("held") or not held), MOST):
+                for row in islice((row for row in rows if row["held"] or not held), MOST):
                     value = f"#{row['id']}" if glob is None else row["name"]
                     if value.startswith(incomplete) and value not in typed and _can_be_typed(value):
                         found.append(CompletionItem(value, help=row["name"] if glob is None else row["state"]))

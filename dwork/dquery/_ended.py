@@ -46,9 +46,9 @@ def _recorded(connection: Connection) -> Ending | None:
             run, counts = archive.last_run(), archive.counts()
     except (UsageError, StoreError, OSError):
         return None
-    if run is None or (run["host"], run["pid"]) != (connection.host, connection.pid):
+    if run is None or (run.host, run.pid) != (connection.host, connection.pid):
         return None
-    if run["ended"] is None:
+    if run.ended is None:
         return Ending(ExitCode.STOPPED, f"{_named(connection)} was killed", counts)
     return Ending(of_record(counts), f"{_named(connection)} has ended", counts)
 

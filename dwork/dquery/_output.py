@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from collections.abc import Iterator
-from typing import Any, TextIO
+from typing import TextIO
 
 from dwork.core.errors import UsageError
 from dwork.core.text import shown
@@ -42,7 +42,7 @@ def say_exactly(text: str) -> None:
         sys.stdout.buffer.write(os.fsencode(text) + b"\n")
 
 
-def say_json(value: Any) -> None:
+def say_json(value: object) -> None:
     """Print a value as one line of JSON, in plain ASCII."""
     import json
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from dwork.cli.shell_completion import files
 from dwork.core.errors import GraphError, UsageError
+from dwork.core.rows import OutputPiece, TaskDetails, TaskRow
 from dwork.core.text import shown
 from dwork.dquery._session import HubChoice
 
 if TYPE_CHECKING:
     from dwork.record.reading import Archive
-
-Row = dict[str, Any]
 
 file_option = click.option(
     "-f",
@@ -42,11 +41,11 @@ class TaskSource(Protocol):
 
     def counts(self) -> Mapping[str, int]: ...
 
-    def tasks(self, states: Sequence[str] = (), glob: str | None = None) -> Iterator[Row]: ...
+    def tasks(self, states: Sequence[str] = (), glob: str | None = None) -> Iterator[TaskRow]: ...
 
-    def task(self, key: str) -> Row | None: ...
+    def task(self, key: str) -> TaskDetails | None: ...
 
-    def output(self, row: Row, piece: Row) -> bytes: ...
+    def output(self, row: TaskRow, piece: OutputPiece) -> bytes: ...
 
 
 @contextmanager
@@ -88,7 +87,7 @@ def _refuse_other_files(file: str) -> None:
                 raise UsageError(f"{shown(file)} is not a record; {advice}")
 
 
-def found(source: TaskSource, task: str) -> Row:
+def found(source: TaskSource, task: str) -> TaskDetails:
     """Return the details of a task; GraphError when none has that name or number."""
     row = source.task(task)
     if row is None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from dwork.core.cause import Cause
+from dwork.core.rows import EndRow, HowRow, NamedRow
 from dwork.core.text import duration, shown, signal_name
-
-Row = dict[str, Any]
 
 
 def moment(seconds: float | None) -> str:
@@ -21,23 +19,23 @@ def moment(seconds: float | None) -> str:
         return f"{seconds:g} s after 1970"
 
 
-def ending(row: Row) -> str:
+def ending(row: HowRow) -> str:
     """Return how a task or attempt ended: why dwork ended it, the signal, or the exit status."""
-    if row.get("reason"):
-        return str(row["reason"])
-    if row.get("signal"):
+    if row["reason"]:
+        return row["reason"]
+    if row["signal"]:
         return signal_name(row["signal"])
-    return "" if row.get("exit_status") is None else f"exit status {row['exit_status']}"
+    return "" if row["exit_status"] is None else f"exit status {row['exit_status']}"
 
 
-def lasting(row: Row) -> str:
+def lasting(row: EndRow) -> str:
     """Return how long an attempt ran, as a suffix to `ending`; empty when that is unknown, or already in it."""
-    start, end = row.get("started"), row.get("ended")
-    if start is None or end is None or row.get("cause") == Cause.TIMEOUT.value:
+    start, end = row["started"], row["ended"]
+    if start is None or end is None or row["cause"] == Cause.TIMEOUT.value:
         return ""
     return f" after {duration(end - start)}"
 
 
-def named(row: Row, width: int = 80) -> str:
+def named(row: NamedRow, width: int = 80) -> str:
     """Return the number and the name of a task."""
     return f"#{row['id']} {shown(row['name'], width)}"

@@ -17,10 +17,11 @@ from collections import Counter
 
 import click
 
+from dwork.core.rows import TaskRow
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option
-from dwork.dquery._source import Row, file_option, source
+from dwork.dquery._source import file_option, source
 from dwork.dquery._words import ending, lasting, named
 
 #: Maximum number of culprits that the last line names.
@@ -36,13 +37,12 @@ NAMED = 5
 @click.pass_obj
 def command(session: HubChoice, lines: int, file: str | None, as_json: bool) -> int:
     with source(session, file) as tasks:
-        skipped = Counter(row.get("culprit") or "" for row in tasks.tasks(("skipped",)))
+        skipped = Counter(row["culprit"] or "" for row in tasks.tasks(("skipped",)))
         n = 0
         for row in tasks.tasks(("failed",)):
             n += 1
-            details = tasks.task(row["name"]) or row
-            attempts = details.get("attempts") or [{}]
-            stderr = attempts[-1].get("stderr") or ""
+            details = tasks.task(row["name"])
+            stderr = details["attempts"][-1]["stderr"] if details and details["attempts"] else ""
             if as_json:
                 say_json({**row, "stderr": stderr, "skipped": skipped[row["name"]]})
             else:
@@ -52,9 +52,9 @@ def command(session: HubChoice, lines: int, file: str | None, as_json: bool) -> 
     return 1 if n else 0
 
 
-def _print(row: Row, stderr: list[str], lines: int) -> None:
-    attempt = f", attempt {row['attempt']}" if (row.get("attempt") or 0) > 1 else ""
-    say(f"{named(row)}: {ending(row)}{lasting(row)} on {row.get('worker')}{attempt}")
+def _print(row: TaskRow, stderr: list[str], lines: int) -> None:
+    attempt = f", attempt {row['attempt']}" if (row["attempt"] or 0) > 1 else ""
+    say(f"{named(row)}: {ending(row)}{lasting(row)} on {row['worker']}{attempt}")
     if len(stderr) > lines > 0:
         say("    ...")
     for line in stderr[-lines:] if lines else ():

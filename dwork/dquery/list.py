@@ -19,11 +19,12 @@ from collections.abc import Iterator
 
 import click
 
+from dwork.core.rows import TaskRow
 from dwork.core.task import State
 from dwork.core.text import shown, signal_name
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
-from dwork.dquery._source import Row, TaskSource, file_option, source
+from dwork.dquery._source import TaskSource, file_option, source
 
 HELD = "held"
 #: The states that a held task can have.
@@ -36,25 +37,25 @@ def _line(values: tuple[str, ...]) -> str:
     return f"{id:>7} {state:<9} {attempt:>3} {ended:>8} {seconds:>9} {worker:<15} {task}"
 
 
-def _columns(row: Row) -> tuple[str, ...]:
-    start, end = row.get("started"), row.get("ended")
-    status = row.get("exit_status")
+def _columns(row: TaskRow) -> tuple[str, ...]:
+    start, end = row["started"], row["ended"]
+    status = row["exit_status"]
     return (
         f"#{row['id']}",
         HELD if _is_held(row) else row["state"],
-        str(row.get("attempt") or "-"),
-        signal_name(row["signal"]) if row.get("signal") else "-" if status is None else str(status),
+        str(row["attempt"] or "-"),
+        signal_name(row["signal"]) if row["signal"] else "-" if status is None else str(status),
         "-" if start is None or end is None else f"{end - start:.2f}",
-        row.get("worker") or "-",
+        row["worker"] or "-",
         row["name"],
     )
 
 
-def _is_held(row: Row) -> bool:
-    return bool(row.get("held")) and row["state"] in _MAY_BE_HELD
+def _is_held(row: TaskRow) -> bool:
+    return row["held"] and row["state"] in _MAY_BE_HELD
 
 
-def _chosen(tasks: TaskSource, states: tuple[str, ...], glob: str | None) -> Iterator[Row]:
+def _chosen(tasks: TaskSource, states: tuple[str, ...], glob: str | None) -> Iterator[TaskRow]:
     if HELD not in states:
         return tasks.tasks(states, glob)
     rows = tasks.tasks(tuple({*states, *_MAY_BE_HELD} - {HELD}), glob)

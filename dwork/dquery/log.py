@@ -20,12 +20,13 @@ import time
 import click
 
 from dwork.core.errors import DworkError, GraphError, TransportError, UsageError
+from dwork.core.rows import OutputPiece, TaskDetails, TaskRow
 from dwork.core.task import ACTIVE
 from dwork.core.text import counted
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import note, say_json
 from dwork.dquery._session import HubChoice, json_option, name
-from dwork.dquery._source import Row, TaskSource, file_option, found, source
+from dwork.dquery._source import TaskSource, file_option, found, source
 from dwork.dquery._words import named
 
 #: Seconds between two queries with --follow; more when the hub is slow to answer, so that it can do other work.
@@ -75,19 +76,18 @@ def command(
             note(f"No output is stored for attempt {chosen} of {named(row)}.")
 
 
-def last_attempt(row: Row) -> int:
+def last_attempt(row: TaskDetails) -> int:
     """Return the number of the last attempt that has begun, or 0 if none has."""
-    begun = [row.get("attempt") or 0, *(each["attempt"] for each in row.get("attempts") or ())]
-    return int(max(begun))
+    return max([row["attempt"] or 0, *(each["attempt"] for each in row["attempts"])])
 
 
-def pieces_of(row: Row, wanted: tuple[int, ...]) -> list[Row]:
+def pieces_of(row: TaskDetails, wanted: tuple[int, ...]) -> list[OutputPiece]:
     """Return the pieces of these streams in the order of arrival: all pieces of an attempt are in one file."""
     pieces = [piece for piece in row["output"] if piece["stream"] in wanted]
     return sorted(pieces, key=lambda piece: (piece["attempt"], piece["offset"]))
 
 
-def read_piece(tasks: TaskSource, row: Row, piece: Row) -> bytes:
+def read_piece(tasks: TaskSource, row: TaskRow, piece: OutputPiece) -> bytes:
     try:
         data = tasks.output(row, piece)
     except FileNotFoundError:
@@ -105,7 +105,9 @@ def _print(data: bytes, stream: int, wanted: tuple[int, ...]) -> None:
         out.buffer.flush()
 
 
-def _as_data(tasks: TaskSource, row: Row, attempt: int, pieces: list[Row], wanted: tuple[int, ...]) -> Row:
+def _as_data(
+    tasks: TaskSource, row: TaskRow, attempt: int, pieces: list[OutputPiece], wanted: tuple[int, ...]
+) -> dict[str, object]:
     texts = {
         key: b"".join(read_piece(tasks, row, piece) for piece in pieces if piece["stream"] == stream)
         for stream, key in ((1, "stdout"), (2, "stderr"))
@@ -115,7 +117,7 @@ def _as_data(tasks: TaskSource, row: Row, attempt: int, pieces: list[Row], wante
     return {"id": row["id"], "name": row["name"], "attempt": attempt, **decoded}
 
 
-def _follow(tasks: TaskSource, row: Row, attempt: int | None, wanted: tuple[int, ...]) -> None:
+def _follow(tasks: TaskSource, row: TaskDetails, attempt: int | None, wanted: tuple[int, ...]) -> None:
     """Print existing and new output of that attempt, or of the last attempt and those after it."""
     first = attempt or last_attempt(row)
     printed: dict[tuple[int, int], int] = {}  # number of pieces by attempt and stream
@@ -131,7 +133,7 @@ def _follow(tasks: TaskSource, row: Row, attempt: int | None, wanted: tuple[int,
         row = _look(tasks, row)
 
 
-def _look(tasks: TaskSource, row: Row) -> Row:
+def _look(tasks: TaskSource, row: TaskDetails) -> TaskDetails:
     """Wait, and return the new state of the task."""
     begin = time.monotonic()
     try:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -70,7 +70,7 @@ def command(session: HubChoice, file: str, output: str, as_json: bool) -> None:
         say(f"{shown(output)}: {counted(numbers.states.total(), 'task')}, {size(os.path.getsize(output))}")
 
 
-def _object(history: History, summary: Summary) -> dict[str, Any]:
+def _object(history: History, summary: Summary) -> dict[str, object]:
     return {
         "states": dict(summary.states),
         "outcomes": dict(summary.outcomes),

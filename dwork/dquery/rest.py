@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, cast
 import click
 
 from dwork.core.errors import UsageError
+from dwork.core.rows import TaskDetails, TaskRow
 from dwork.core.task import Options, State, Task
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say_exactly
 from dwork.dquery._session import HubChoice
-from dwork.dquery._source import Row, file_option, source
+from dwork.dquery._source import file_option, source
 from dwork.dquery._words import ending
 
 if TYPE_CHECKING:
@@ -37,10 +38,15 @@ _LEFT = tuple(state.value for state in State if state is not State.DONE)
 
 @dataclass(slots=True)
 class _Rest:
-    """tasks: the remaining tasks and all joins, in the order of ids; rows: the tasks as `list` has them, by name."""
+    """What is left of a run.
+
+    tasks: the remaining tasks and all joins, in the order of ids. rows: the tasks as `list` has them, by name. held:
+    attempt and worker of those that a worker held when the run was killed, by name.
+    """
 
     tasks: Sequence[Task]
-    rows: dict[str, Row] = field(default_factory=dict)
+    rows: dict[str, TaskRow]
+    held: dict[str, tuple[int, str]] = field(default_factory=dict)
 
 
 @click.command(help=__doc__)
@@ -58,7 +64,7 @@ def command(session: HubChoice, form: str | None, as_json: bool, file: str | Non
         rest = _of_hub(cast("Client", tasks)) if file is None else _of_record(cast("Archive", tasks))
     try:
         if is_lines:
-            remarks = {name: text for name, row in rest.rows.items() if (text := _remark(row))}
+            remarks = {name: text for name, row in rest.rows.items() if (text := _remark(row, rest.held.get(name)))}
             lines = [_heading(rest.rows.values(), file), *writing.as_lines(rest.tasks, remarks)]
         else:
             lines = writing.as_objects(rest.tasks)
@@ -75,11 +81,9 @@ def _of_record(archive: Archive) -> _Rest:
     with reading(archive.path):
         entries = past.recorded(archive.connection)
     rows = {row["name"]: row for row in archive.tasks(_LEFT)}
-    for entry in entries:
-        if entry.state is State.ASSIGNED and entry.task.name in rows:
-            rows[entry.task.name]["hand"] = {"attempt": entry.attempt, "worker": entry.holder}
+    held = {e.task.name: (e.attempt, e.holder or "") for e in entries if e.state is State.ASSIGNED}
     left = [e.task for e in entries if not e.removed and (e.task.command is None or e.task.name in rows)]
-    return _Rest(left, rows)
+    return _Rest(left, rows, held)
 
 
 def _of_hub(client: Client) -> _Rest:
@@ -101,16 +105,15 @@ def _of_hub(client: Client) -> _Rest:
     return _Rest([found[id] for id in sorted(found)], {name: row for name, row in rows.items() if name in names})
 
 
-def _task(row: Row) -> Task:
-    options = dict(row["options"])
-    if "env" in options:
-        options["env"] = tuple((name, value) for name, value in options["env"])
+def _task(row: TaskDetails) -> Task:
+    env = tuple((name, value) for name, value in row["options"].get("env", ()))
+    options = Options(**{**row["options"], "env": env})  # type: ignore[arg-type]
     command = tuple(row["arguments"]) if row["arguments"] else row["command"]
-    return Task(row["name"], command, tuple(each["name"] for each in row["predecessors"]["first"]), Options(**options))
+    return Task(row["name"], command, tuple(each["name"] for each in row["predecessors"]["first"]), options)
 
 
-def _heading(rows: Iterable[Row], file: str | None) -> str:
-    states = Counter(str(row["state"]) for row in rows)
+def _heading(rows: Iterable[TaskRow], file: str | None) -> str:
+    states = Counter(row["state"] for row in rows)
     of = "" if file is None else f" of {shown(file)}"
     if not states:
         return f"# nothing is left{of}"
@@ -118,17 +121,17 @@ def _heading(rows: Iterable[Row], file: str | None) -> str:
     return f"# {counted(states.total(), 'task')} left{of}: {counts}"
 
 
-def _remark(row: Row) -> str:
-    state, attempt, hand = row["state"], row.get("attempt"), row.get("hand")
-    if hand:
-        return f"attempt {hand['attempt']} was held by {hand['worker']} when the run was killed"
+def _remark(row: TaskRow, held: tuple[int, str] | None) -> str:
+    state, attempt, reason = row["state"], row["attempt"], row["reason"] or ""
+    if held:
+        return f"attempt {held[0]} was held by {held[1]} when the run was killed"
     if state == "assigned":
-        return f"running: attempt {attempt} on {row.get('worker')}"
+        return f"running: attempt {attempt} on {row['worker']}"
     if state in ("failed", "cancelled"):
-        reason = f": {ending(row)}" if state == "failed" else f" {row.get('reason') or ''}".rstrip()
-        return f"{state}{reason}" + (f" (attempt {attempt})" if attempt else "")
+        how = f": {ending(row)}" if state == "failed" else f" {reason}".rstrip()
+        return f"{state}{how}" + (f" (attempt {attempt})" if attempt else "")
     if state == "skipped":
-        return f"skipped {row.get('reason') or ''}".rstrip()
-    if row.get("held"):
+        return f"skipped {reason}".rstrip()
+    if row["held"]:
         return "held"
     return f"to be retried (attempt {attempt} was the last)" if attempt else ""

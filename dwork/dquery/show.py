@@ -15,11 +15,12 @@ from collections.abc import Iterator
 
 import click
 
+from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, TaskDetails
 from dwork.core.text import counted, duration, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
-from dwork.dquery._source import Row, file_option, found, source
+from dwork.dquery._source import file_option, found, source
 from dwork.dquery._words import ending, lasting, moment, named
 
 #: Maximum number of predecessors, and of lines of stderr, that are shown.
@@ -43,7 +44,7 @@ def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> N
         say(f"  {line}")
 
 
-def described(row: Row) -> Iterator[str]:
+def described(row: TaskDetails) -> Iterator[str]:
     """Yield the description of a task, line by line."""
     for heading, text in _facts(row):
         yield f"{heading:<9} {text}"
@@ -53,76 +54,73 @@ def described(row: Row) -> Iterator[str]:
     yield from (f"  {line}" for line in _tail(row))
 
 
-def _facts(row: Row) -> Iterator[tuple[str, str]]:
+def _facts(row: TaskDetails) -> Iterator[tuple[str, str]]:
     yield "state", _state(row)
-    if row.get("arguments"):
+    if row["arguments"]:
         yield "arguments", " ".join(map(repr, row["arguments"]))
-    elif row.get("command") is None:
+    elif row["command"] is None:
         yield "command", "none: it is done as soon as its predecessors are"
     elif row["command"] != row["name"]:
         yield "command", row["command"]
-    if row.get("options"):
+    if row["options"]:
         yield "options", _options(row["options"])
-    before = row.get("predecessors") or {"total": 0, "first": []}
+    before = row["predecessors"]
     if before["total"]:
         first = [f"{named(each, 40)}{_state_of(each)}" for each in before["first"][:PREDECESSORS]]
         more = before["total"] - len(first)
         yield "after", ", ".join(first) + (f", and {more:,} more" if more > 0 else "")
-    if row.get("successors", {}).get("total"):
+    if row["successors"] and row["successors"]["total"]:
         yield "before", counted(row["successors"]["total"], "other task")
 
 
-def _state(row: Row) -> str:
-    state = str(row["state"])
-    if row.get("removed") is not None:
+def _state(row: TaskDetails) -> str:
+    state = row["state"]
+    if row["removed"] is not None:
         return f"{state}, but will not run: removed from the task files at {moment(row['removed'])}"
-    if row.get("reason"):
+    if row["reason"]:
         return f"{state} {row['reason']}" if state == "skipped" else f"{state}: {row['reason']}"
-    return f"{state}, held" if row.get("held") else state
+    return f"{state}, held" if row["held"] else state
 
 
-def _state_of(row: Row) -> str:
+def _state_of(row: PredecessorRow) -> str:
     """The state of a predecessor; empty for a join in a record, which does not store that."""
-    return "" if row.get("join") and row["state"] == "waiting" else f" ({row['state']})"
+    return "" if row["join"] and row["state"] == "waiting" else f" ({row['state']})"
 
 
-def _options(options: Row) -> str:
-    words = []
-    for key, value in options.items():
-        if key == "memory":
-            value = size(value)
-        elif key in ("timeout", "min_time"):
-            value = duration(value)
-        elif key == "env":
-            value = " ".join(f"{variable}={text}" for variable, text in value)
-        words.append(f"{key.replace('_', '-')}={value}")
-    return " ".join(words)
+def _options(options: OptionsRow) -> str:
+    words = {key: str(value) for key, value in options.items()}
+    if "memory" in options:
+        words["memory"] = size(options["memory"])
+    if (timeout := options.get("timeout")) is not None:
+        words["timeout"] = duration(timeout)
+    if "min_time" in options:
+        words["min_time"] = duration(options["min_time"])
+    if "env" in options:
+        words["env"] = " ".join(f"{variable}={text}" for variable, text in options["env"])
+    return " ".join(f"{key.replace('_', '-')}={text}" for key, text in words.items())
 
 
-def _history(row: Row) -> Iterator[str]:
+def _history(row: TaskDetails) -> Iterator[str]:
     """Yield what happened, in the order of time; what has no time comes last."""
-    origin = row.get("origin")
-    if row.get("queued") is not None:
-        yield f"{moment(row['queued'])} queued" + (f" by {origin}" if origin else "")
-    attempts = row.get("attempts") or []
+    yield f"{moment(row['queued'])} queued" + (f" by {row['origin']}" if row["origin"] else "")
+    attempts = row["attempts"]
     for i, attempt in enumerate(attempts):
         yield from _attempt(attempt, again=i + 1 < len(attempts) or row["state"] in ("waiting", "ready", "assigned"))
-    hand = row.get("hand")
+    hand = row["hand"]
     if hand:
         yield f"{moment(hand['stolen'])} given to {hand['worker']} (attempt {hand['attempt']}), which holds it now"
     elif row["state"] == "assigned":
-        yield f"held by {row.get('worker')}"
+        yield f"held by {row['worker']}"
 
 
-def _attempt(attempt: Row, again: bool) -> Iterator[str]:
-    number, start, end = attempt["attempt"], attempt.get("started"), attempt.get("ended")
-    worker = attempt.get("worker")
-    if attempt.get("stolen") is not None:
+def _attempt(attempt: AttemptRow, again: bool) -> Iterator[str]:
+    number, worker, start = attempt["attempt"], attempt["worker"], attempt["started"]
+    if attempt["stolen"] is not None:
         yield f"{moment(attempt['stolen'])} given to {worker} (attempt {number})"
     if start is not None:
-        yield f"{moment(start)} started" + ("" if attempt.get("stolen") is not None else f" by {worker} ({number})")
+        yield f"{moment(start)} started" + ("" if attempt["stolen"] is not None else f" by {worker} ({number})")
     took = lasting(attempt)
-    outcome = attempt.get("outcome", "done")
+    outcome = attempt["outcome"]
     how = ending(attempt)
     if outcome == "done":
         text = f"done{took}"
@@ -130,23 +128,21 @@ def _attempt(attempt: Row, again: bool) -> Iterator[str]:
         text = f"lost: {how}"
     else:
         text = f"{outcome if outcome in ('cancelled', 'interrupted') else 'failed'}: {how}{took}"
-    yield f"{moment(end)} {text}{_used(attempt)}{'; to be retried' if outcome != 'done' and again else ''}"
+    yield f"{moment(attempt['ended'])} {text}{_used(attempt)}{'; to be retried' if outcome != 'done' and again else ''}"
 
 
-def _used(attempt: Row) -> str:
-    used = []
-    for key in ("user", "system"):
-        if (attempt.get(key) or 0) >= 0.005:
-            used.append(f"{key} {duration(attempt[key])}")
-    if attempt.get("max_rss"):
+def _used(attempt: AttemptRow) -> str:
+    times = {"user": attempt["user"], "system": attempt["system"]}
+    used = [f"{name} {duration(seconds)}" for name, seconds in times.items() if seconds and seconds >= 0.005]
+    if attempt["max_rss"]:
         used.append(size(attempt["max_rss"]))
     return f" ({', '.join(used)})" if used else ""
 
 
-def _output(row: Row) -> Iterator[tuple[str, str]]:
+def _output(row: TaskDetails) -> Iterator[tuple[str, str]]:
     """Yield, per attempt and stream, the size of the output and where it begins."""
-    places: dict[tuple[int, int], list[Row]] = {}
-    for piece in row.get("output") or ():
+    places: dict[tuple[int, int], list[OutputPiece]] = {}
+    for piece in row["output"]:
         places.setdefault((piece["attempt"], piece["stream"]), []).append(piece)
     for (attempt, stream), pieces in places.items():
         first = pieces[0]
@@ -156,9 +152,8 @@ def _output(row: Row) -> Iterator[tuple[str, str]]:
         yield _STREAMS[stream], f"{size(n)} of attempt {attempt} in {where}{in_pieces}"
 
 
-def _tail(row: Row) -> Iterator[str]:
-    attempts = row.get("attempts")
-    lines = attempts[-1].get("stderr", "").splitlines() if attempts else []
+def _tail(row: TaskDetails) -> Iterator[str]:
+    lines = row["attempts"][-1]["stderr"].splitlines() if row["attempts"] else []
     if len(lines) > LINES:
         yield "..."
     yield from (shown(line, 1000) for line in lines[-LINES:])

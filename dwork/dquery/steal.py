@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from typing import Any
 
 import click
 
@@ -54,7 +53,7 @@ def _for_shells(task: Assigned) -> str:
     return "\n".join(f"{name}={shlex.quote(value)}" for name, value in values.items())
 
 
-def _as_data(task: Assigned) -> dict[str, Any]:
+def _as_data(task: Assigned) -> dict[str, object]:
     options = task.options
     return {
         "id": task.id,

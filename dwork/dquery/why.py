@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import click
 
+from dwork.core.rows import NamedRow, PredecessorRow, TaskDetails
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
-from dwork.dquery._source import Row, TaskSource, file_option, found, source
+from dwork.dquery._source import TaskSource, file_option, found, source
 from dwork.dquery._words import ending, moment, named
 
 #: Maximum number of causes that are reported, and of tasks that are queried to find them.
@@ -34,7 +35,7 @@ _LOST = ("failed", "cancelled", "skipped")
 class Obstacle:
     """A task that keeps another from running, why, and what to do; via: the tasks in between, from the other one on."""
 
-    row: Row
+    row: TaskDetails
     why: str
     via: list[str]
 
@@ -65,12 +66,8 @@ def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> N
             say("  and perhaps others")
 
 
-def _short(row: Row) -> Row:
-    return {key: row[key] for key in ("id", "name", "state")}
-
-
-def _total(row: Row) -> int:
-    return int(row["predecessors"]["total"])
+def _short(row: TaskDetails) -> dict[str, object]:
+    return {"id": row["id"], "name": row["name"], "state": row["state"]}
 
 
 def _between(via: list[str]) -> str:
@@ -92,9 +89,9 @@ class _Search:
         self.more = False
         self._tasks = tasks
         self._is_over = is_over
-        self._asked: dict[str, Row | None] = {}
+        self._asked: dict[str, TaskDetails | None] = {}
 
-    def causes(self, row: Row) -> Iterator[Obstacle]:
+    def causes(self, row: TaskDetails) -> Iterator[Obstacle]:
         """Yield up to CAUSES causes; the task itself if it is one."""
         self._asked[row["name"]] = row
         seen = {row["name"]}
@@ -106,7 +103,7 @@ class _Search:
             if at is None or (at is not row and at["state"] == "done"):  # it was done in the meantime
                 continue
             before = list(self._before(at, lost))
-            is_join = at.get("command") is None
+            is_join = at["command"] is None
             why = None if is_join else self._why(at, not before)
             if why is not None:
                 if n == CAUSES:
@@ -120,7 +117,7 @@ class _Search:
             seen.update(fresh)
             stack += [(each, further, lost) for each in reversed(fresh)]
 
-    def _ask(self, key: str) -> Row | None:
+    def _ask(self, key: str) -> TaskDetails | None:
         if key not in self._asked:
             if len(self._asked) >= QUERIED:
                 self.more = True
@@ -128,26 +125,26 @@ class _Search:
             self._asked[key] = self._tasks.task(key)
         return self._asked[key]
 
-    def _before(self, row: Row, lost: bool) -> Iterator[str]:
+    def _before(self, row: TaskDetails, lost: bool) -> Iterator[str]:
         """Yield the names of predecessors that keep it from running: those that are lost, or are not done yet."""
         first = row["predecessors"]["first"]
         if lost:
-            if row.get("culprit"):
+            if row["culprit"]:
                 yield row["culprit"]
             yield from (each["name"] for each in first if each["state"] in _LOST or self._may_be(each))
         else:
             yield from (each["name"] for each in first if self._is_ahead(each))
-        if _total(row) > len(first) and first[-1]["state"] != "done":
+        if row["predecessors"]["total"] > len(first) and first[-1]["state"] != "done":
             self.more = True
 
-    def _may_be(self, each: Row) -> bool:
+    def _may_be(self, each: PredecessorRow) -> bool:
         """Whether this is a join in a record, which does not store the state of joins."""
-        return bool(self._is_over and each["join"])
+        return self._is_over and each["join"]
 
-    def _is_ahead(self, each: Row) -> bool:
+    def _is_ahead(self, each: PredecessorRow) -> bool:
         """Whether a predecessor is not done; for a join in a record, whether a task before it is not."""
         if each["state"] == "done" or not self._may_be(each):
-            return bool(each["state"] != "done")
+            return each["state"] != "done"
         stack, seen = [each["name"]], {each["name"]}
         while stack:
             join = self._ask(stack.pop())
@@ -159,32 +156,32 @@ class _Search:
                     stack.append(before["name"])
         return False
 
-    def _why(self, row: Row, is_free: bool) -> str | None:
+    def _why(self, row: TaskDetails, is_free: bool) -> str | None:
         """Return why a task does not run, if the cause is the task itself. is_free: all its predecessors are done."""
-        if row.get("removed") is not None:
+        if row["removed"] is not None:
             return "is no longer in the task files"
         match row["state"]:
             case "done":
-                return f"is done (ended {moment(row.get('ended'))})"
+                return f"is done (ended {moment(row['ended'])})"
             case "failed":
-                attempt = f" (attempt {row['attempt']})" if row.get("attempt") else ""
+                attempt = f" (attempt {row['attempt']})" if row["attempt"] else ""
                 return f"failed: {ending(row)}{attempt}; {self._retry(row)}"
             case "cancelled":
                 return f"was cancelled; {self._retry(row)}"
             case "assigned":
-                hand = row.get("hand")
+                hand = row["hand"]
                 since = f" (since {moment(hand['stolen'])})" if hand else ""
-                return f"is running or about to start on {row.get('worker')}{since}"
+                return f"is running or about to start on {row['worker']}{since}"
             case "skipped":
                 return None
-        if row.get("held"):
+        if row["held"]:
             when = "during the next run, " if self._is_over else ""
             return f"is held; {when}dquery release '#{row['id']}' lets it start"
         if row["state"] == "ready":
-            return f"is ready: {row['misses']}" if row.get("misses") else self._ready()
+            return f"is ready: {row['misses']}" if row["misses"] else self._ready()
         return self._free(row) if is_free else None
 
-    def _retry(self, row: Row) -> str:
+    def _retry(self, row: NamedRow) -> str:
         return "the next run retries it" if self._is_over else f"dquery retry '#{row['id']}' runs it again"
 
     def _ready(self) -> str:
@@ -194,10 +191,10 @@ class _Search:
             return "is ready, but no task is running: no worker has asked for one"
         return f"is ready: all workers are busy ({running:,} running, {ready:,} ready)"
 
-    def _free(self, row: Row) -> str:
+    def _free(self, row: TaskDetails) -> str:
         if self._is_over:
             return "can start; run the pool again"
-        attempts = row.get("attempts")
+        attempts = row["attempts"]
         if attempts:
             return f"will be retried shortly: {ending(attempts[-1])} in attempt {attempts[-1]['attempt']}"
         return "can start shortly"

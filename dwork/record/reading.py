@@ -1,10 +1,4 @@
-"""Queries of a record, with results as rows: dicts that can be written as JSON.
-
-A row of a task: id, name, state (waiting, ready, assigned, done, failed, skipped, cancelled; ready and assigned only
-from a running hub), held, command (None: a join), reason, culprit (the name of the task because of which it is
-skipped); and of the last attempt, if there is one, attempt, worker, started, ended, exit_status, signal, cause (a value
-of Cause; None: it ended by itself). Times are seconds since the epoch.
-"""
+"""Queries of a record, with results as rows."""
 
 from __future__ import annotations
 
@@ -16,10 +10,11 @@ import sqlite3
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.glob import matcher
+from dwork.core.rows import AttemptRow, OutputPiece, PredecessorRow, Predecessors, TaskDetails, TaskRow
 from dwork.core.text import shown
 from dwork.host.ownership import FILE_MODE, open_mine
 from dwork.record.batch import enter
@@ -29,8 +24,6 @@ from dwork.record.place import Place
 from dwork.record.rows import untext
 from dwork.record.schema import VERSION, prepare, version_of
 from dwork.record.trouble import reading
-
-Row = dict[str, Any]
 
 #: Most predecessors or successors in one result.
 LISTED: Final = 100
@@ -45,19 +38,15 @@ _TASK: Final = (
     "FROM tasks t LEFT JOIN attempts a ON a.task = t.id "
     "AND a.attempt = (SELECT max(attempt) FROM attempts WHERE task = t.id)"
 )
-_NAMES: Final = (
-    "id", "name", "state", "held", "command", "reason", "culprit",
-    "attempt", "worker", "started", "ended", "exit_status", "signal", "cause",
-)  # fmt: skip
-_ATTEMPT: Final = (
-    "attempt", "outcome", "worker", "stolen", "started", "ended", "exit_status", "signal", "user", "system", "max_rss",
-    "cause", "reason", "stderr",
-)  # fmt: skip
+_ATTEMPTS: Final = (
+    "SELECT attempt, outcome, worker, stolen, started, ended, exit_status, signal, user, system, max_rss, cause, "
+    "reason, stderr FROM attempts WHERE task = ? ORDER BY attempt"
+)
 
 
-def rows(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Row]:
+def rows(connection: sqlite3.Connection, ids: Sequence[int]) -> list[TaskRow]:
     """Return the rows of these tasks, in this order."""
-    found: dict[int, Row] = {}
+    found: dict[int, TaskRow] = {}
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]
         marks = ",".join("?" * len(part))
@@ -67,10 +56,26 @@ def rows(connection: sqlite3.Connection, ids: Sequence[int]) -> list[Row]:
     return [found[id] for id in ids if id in found]
 
 
-def _row(values: Sequence[Any]) -> Row:
-    row = dict(zip(_NAMES, map(untext, values), strict=True))
-    row["held"] = bool(row["held"])
-    return row
+def _row(values: Sequence[Any]) -> TaskRow:
+    id, name, state, held, command, reason, culprit, attempt, worker, started, ended, exit_status, signal, cause = (
+        values
+    )
+    return {
+        "id": id,
+        "name": name,
+        "state": state,
+        "held": bool(held),
+        "command": untext(command),
+        "reason": untext(reason),
+        "culprit": culprit,
+        "attempt": attempt,
+        "worker": worker,
+        "started": started,
+        "ended": ended,
+        "exit_status": exit_status,
+        "signal": signal,
+        "cause": cause,
+    }
 
 
 def find(connection: sqlite3.Connection, key: str) -> int | None:
@@ -89,25 +94,13 @@ def _with_number(connection: sqlite3.Connection, key: str) -> int | None:
     return None if found is None else int(found[0])
 
 
-def task(connection: sqlite3.Connection, id: int) -> Row:
-    """Return all about a task: its row, options, origin, queued, removed, arguments, attempts, and places of output.
-
-    Its predecessors are given as their total and the first hundred, those that are not done first.
-    """
+def task(connection: sqlite3.Connection, id: int) -> TaskDetails:
+    """Return all about a task, with its first hundred predecessors, those that are not done first."""
     (row,) = rows(connection, [id])
     arguments, options, origin, queued, removed = connection.execute(
         "SELECT arguments, options, origin, queued, removed FROM tasks WHERE id = ?", (id,)
     ).fetchone()
-    row["arguments"] = json.loads(arguments) if arguments else None
-    row["options"] = json.loads(options) if options else {}
-    row["origin"], row["queued"], row["removed"] = origin, queued, removed
-    row["attempts"] = [
-        {**dict(zip(_ATTEMPT, values, strict=True)), "stderr": (values[-1] or b"").decode(errors="backslashreplace")}
-        for values in connection.execute(
-            f"SELECT {', '.join(_ATTEMPT)} FROM attempts WHERE task = ? ORDER BY attempt", (id,)
-        )
-    ]
-    row["output"] = [
+    output: list[OutputPiece] = [
         {
             "attempt": attempt,
             "stream": stream,
@@ -122,11 +115,44 @@ def task(connection: sqlite3.Connection, id: int) -> Row:
             (id,),
         )
     ]
-    row["predecessors"] = _predecessors(connection, id)
-    return row
+    return {
+        **row,
+        "arguments": json.loads(arguments) if arguments else None,
+        "options": json.loads(options) if options else {},
+        "origin": origin,
+        "queued": queued,
+        "removed": removed,
+        "attempts": [_attempt(values) for values in connection.execute(_ATTEMPTS, (id,))],
+        "output": output,
+        "predecessors": _predecessors(connection, id),
+        "successors": None,
+        "hand": None,
+        "misses": "",
+    }
 
 
-def _predecessors(connection: sqlite3.Connection, id: int) -> Row:
+def _attempt(values: Sequence[Any]) -> AttemptRow:
+    attempt, outcome, worker, stolen, started, ended, exit_status, signal, user, system, max_rss, *why = values
+    cause, reason, end = why
+    return {
+        "attempt": attempt,
+        "outcome": outcome,
+        "worker": worker,
+        "stolen": stolen,
+        "started": started,
+        "ended": ended,
+        "exit_status": exit_status,
+        "signal": signal,
+        "user": user,
+        "system": system,
+        "max_rss": max_rss,
+        "cause": cause,
+        "reason": untext(reason),
+        "stderr": (end or b"").decode(errors="backslashreplace"),
+    }
+
+
+def _predecessors(connection: sqlite3.Connection, id: int) -> Predecessors:
     (total,) = connection.execute(
         "SELECT count(*) FROM predecessors WHERE task = ? AND predecessor IS NOT NULL", (id,)
     ).fetchone()
@@ -135,7 +161,7 @@ def _predecessors(connection: sqlite3.Connection, id: int) -> Row:
         "JOIN tasks t ON t.id = predecessor WHERE task = ? ORDER BY t.state = 'done', position LIMIT ?",
         (id, LISTED),
     )
-    first = [
+    first: list[PredecessorRow] = [
         {"id": id, "name": name, "state": state, "held": bool(held), "join": bool(join), "reason": reason}
         for id, name, state, held, join, reason in found
     ]
@@ -144,7 +170,7 @@ def _predecessors(connection: sqlite3.Connection, id: int) -> Row:
 
 def listing(
     connection: sqlite3.Connection, states: Collection[str], glob: str | None, after: int, n: int
-) -> tuple[list[Row], int | None]:
+) -> tuple[list[TaskRow], int | None]:
     """Return up to n rows with ids above `after`, and the `after` of the next call, which is None at the end.
 
     Joins and removed tasks are left out. states: return only tasks in these; empty: in all. glob: return only tasks
@@ -154,7 +180,7 @@ def listing(
     if states:
         where += f" AND t.state IN ({','.join('?' * len(states))})"
     matches = matching(glob)
-    found: list[Row] = []
+    found: list[TaskRow] = []
     for values in connection.execute(f"{_TASK} {where} ORDER BY t.id", (after, *states)):
         if matches(values[1]):
             found.append(_row(values))
@@ -178,6 +204,14 @@ def counts(connection: sqlite3.Connection) -> dict[str, int]:
     """Return the number of tasks in each state."""
     query = "SELECT state, count(*) FROM tasks WHERE removed IS NULL AND command IS NOT NULL GROUP BY state"
     return dict(connection.execute(query).fetchall())
+
+
+class LastRun(NamedTuple):
+    """The last run on a record. ended: when; None: it was killed, or still runs."""
+
+    host: str
+    pid: int
+    ended: float | None
 
 
 class _Older(Exception):
@@ -265,7 +299,7 @@ class Archive:
     def close(self) -> None:
         self._stack.close()
 
-    def tasks(self, states: Collection[str] = (), glob: str | None = None) -> Iterator[Row]:
+    def tasks(self, states: Collection[str] = (), glob: str | None = None) -> Iterator[TaskRow]:
         """Yield rows of tasks, as Client.tasks does."""
         after: int | None = -1
         while after is not None:
@@ -273,7 +307,7 @@ class Archive:
                 found, after = listing(self.connection, states, glob, after, 1000)
             yield from found
 
-    def task(self, key: str) -> Row | None:
+    def task(self, key: str) -> TaskDetails | None:
         """Return all about a task, as Client.task does."""
         with reading(self.path):
             id = self._find(key)
@@ -289,16 +323,16 @@ class Archive:
         id = self._ids.get(key)
         return _with_number(self.connection, key) if id is None else id
 
-    def output(self, row: Row, piece: Row) -> bytes:
+    def output(self, row: TaskRow, piece: OutputPiece) -> bytes:
         """Return a piece of output, as Client.output does."""
         return read(self.path, piece["file"], piece["offset"], piece["length"])
 
-    def last_run(self) -> Row | None:
-        """Return host, pid and end (None: it was killed) of the last run; None when there was no run."""
+    def last_run(self) -> LastRun | None:
+        """Return the last run; None when there was no run."""
         with reading(self.path):
             query = "SELECT host, pid, ended FROM runs ORDER BY id DESC LIMIT 1"
             found = self.connection.execute(query).fetchone()
-        return None if found is None else dict(zip(("host", "pid", "ended"), found, strict=True))
+        return None if found is None else LastRun(*found)
 
     def counts(self) -> dict[str, int]:
         with reading(self.path):

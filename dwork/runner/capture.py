@@ -67,11 +67,13 @@ class Captured:
 class Capture:
     """The pipes of one worker. limit: most bytes of one stream that are passed on; 0: all.
 
+    passes_on: whether to pass on output before its task ends.
     descriptor: readable when any of the pipes is, except new ones. While it `rests`, call `look` at `rests_until`.
     """
 
     def __init__(self, sink: Sink) -> None:
         self.limit = 0
+        self.passes_on = False
         self.rests_until = 0.0
         self._sink = sink
         self._pause = 0.0

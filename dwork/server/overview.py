@@ -5,32 +5,27 @@ be cheap, since the hub does nothing else meanwhile. So long lists are shortened
 tasks, the latest failures), and an answer is reused while making a new one would take more than a small fraction of the
 hub's time, however many clients watch.
 
-The answer is a JSON object. time: the hub's clock; all times are in seconds since the epoch. run: tasks (where they
-come from), host, pid, job, started. counts, running, cores, busy, slots, ended, seconds: as in a Standing. stopping:
-why no more tasks are started, or empty. over: whether nothing runs and nothing will. job_end: when the batch job ends,
-or null. workers: their number. crew: a row for each worker, as for Workers, with busy (slots); when there are many, a
-row for each host, with workers (their number). tasks: rows of running tasks, those first that have been assigned the
-longest: id, name (its beginning), attempt, worker, since. failures: failed attempts, the latest first: id, name,
-attempt, worker, time, how, again (it will be retried), stderr (its end).
+The answer is a RunView; for Workers, a list of WorkerRows.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
 import math
 import os
 import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Final
+from typing import Final
 
 from dwork.core import events
 from dwork.core.byte_tails import Tails
 from dwork.core.events import Ended, Event, Named
 from dwork.core.location import host_of
 from dwork.core.messages import Answer, Error, Inquiry, Message, Watch, Workers
+from dwork.core.row_json import pack
+from dwork.core.rows import CrewRow, FailureRow, RunFacts, RunningRow, RunView
 from dwork.host.batch_job import element, job
 from dwork.hub.hub import Hub
 from dwork.hub.node import Node
@@ -49,8 +44,6 @@ STDERR: Final = 1000
 #: An answer is reused for this many times the time that it took to build.
 GOOD: Final = 50
 
-Row = dict[str, Any]
-
 
 class Overview:
     """A listener. tasks: where they come from. since(id): when a task was assigned; None: collect these times here."""
@@ -65,7 +58,7 @@ class Overview:
     ) -> None:
         self._hub = hub
         self._report = report
-        self._run = {
+        self._run: RunFacts = {
             "tasks": tasks,
             "host": socket.gethostname(),
             "pid": os.getpid(),
@@ -77,7 +70,7 @@ class Overview:
         self._times: dict[int, float] = {}
         self._since = since or self._times.get
         self._tails = Tails(STDERR)
-        self._failures: deque[Row] = deque(maxlen=FAILURES)
+        self._failures: deque[FailureRow] = deque(maxlen=FAILURES)
         self._answer = Answer(b"")
         self._good_until = -math.inf
 
@@ -136,13 +129,13 @@ class Overview:
         """Return the answer; for Watch, perhaps one that was built a moment ago."""
         now = self._clock()
         if isinstance(inquiry, Workers):
-            return Answer(json.dumps([row(worker, now) for worker in self._hub.workers.values()]).encode())
+            return Answer(pack([row(worker, now) for worker in self._hub.workers.values()]))
         if now >= self._good_until:
-            self._answer = Answer(json.dumps(self._build(now), separators=(",", ":")).encode())
+            self._answer = Answer(pack(self._build(now)))
             self._good_until = now + GOOD * max(0.0, self._clock() - now)
         return self._answer
 
-    def _build(self, now: float) -> Row:
+    def _build(self, now: float) -> RunView:
         hub, at = self._hub, standing(self._hub, self._report, now)
         end = hub.dispatch.job_end
         return {
@@ -164,34 +157,27 @@ class Overview:
             "failures": list(self._failures),
         }
 
-    def _worker_rows(self, now: float) -> list[Row]:
+    def _worker_rows(self, now: float) -> list[CrewRow]:
         workers = self._hub.workers.values()
         if len(workers) <= CREW:
-            return [{**row(worker, now), "busy": worker.busy} for worker in workers]
-        hosts: dict[str, Row] = {}
+            return [{**row(worker, now), "workers": 1, "busy": worker.busy} for worker in workers]
+        hosts: dict[str, list[WorkerState]] = {}
         for worker in workers:
-            host = host_of(worker.location)
-            sums = hosts.get(host)
-            if sums is None:
-                if len(hosts) == CREW:
-                    continue
-                sums = hosts[host] = dict.fromkeys(("workers", "slots", "busy", "held", "ended"), 0)
-                sums.update(location=host, rate=0.0, silent=0.0)
-            sums["workers"] += 1
-            sums["slots"] += worker.slots or 1
-            sums["busy"] += worker.busy
-            sums["held"] += len(worker.held)
-            sums["ended"] += worker.ended
-            sums["rate"] += worker.rate(now) or 0.0
-            sums["silent"] = max(sums["silent"], now - worker.heard)
-        return list(hosts.values())
+            hosts.setdefault(host_of(worker.location), []).append(worker)
+        return [_host_row(host, crew, now) for host, crew in islice(hosts.items(), CREW)]
 
-    def _running(self) -> list[Row]:
+    def _running(self) -> list[RunningRow]:
         """Return the rows of the oldest running tasks; a worker's tasks are in the order in which it got them."""
         each = [self._of(worker) for worker in self._hub.workers.values() if worker.held]
         oldest = heapq.merge(*each, key=_first)
         return [
-            {"id": node.id, "name": node.name[:NAME], "attempt": node.attempt, "worker": node.holder, "since": since}
+            {
+                "id": node.id,
+                "name": node.name[:NAME],
+                "attempt": node.attempt,
+                "worker": node.holder or "",
+                "since": since,
+            }
             for since, node in islice(oldest, TASKS)
         ]
 
@@ -210,6 +196,20 @@ class NoRecord:
         if isinstance(inquiry, Watch | Workers):
             return self._overview.answer(inquiry)
         return Error("this pool keeps no record (--no-record); only lookup can show a single task")
+
+
+def _host_row(host: str, crew: list[WorkerState], now: float) -> CrewRow:
+    """Return the row of a host with these workers."""
+    return {
+        "location": host,
+        "workers": len(crew),
+        "slots": sum([worker.slots or 1 for worker in crew]),
+        "busy": sum([worker.busy for worker in crew]),
+        "held": sum([len(worker.held) for worker in crew]),
+        "ended": sum([worker.ended for worker in crew]),
+        "rate": sum([worker.rate(now) or 0.0 for worker in crew]),
+        "silent": max(0.0, now - min([worker.heard for worker in crew])),
+    }
 
 
 def _first(pair: tuple[float, Node]) -> float:

@@ -5,17 +5,16 @@ Each answer is short and cheap, however many tasks there are, since the hub does
 
 from __future__ import annotations
 
-import json
-
 from dwork.core.errors import UsageError
 from dwork.core.messages import Answer, Error, Inquiry, List, Message, NotFound, Read, Show, Watch, Workers
+from dwork.core.row_json import pack
+from dwork.core.rows import PredecessorRow, Predecessors, TaskRow
 from dwork.core.task import State
 from dwork.hub.hub import Hub
 from dwork.hub.node import Node
 from dwork.hub.select import find
 from dwork.record import reading, trouble
 from dwork.record.logs import read
-from dwork.record.reading import Row
 from dwork.record.store import Store
 from dwork.server.overview import Overview
 
@@ -72,19 +71,17 @@ class Inquiries:
         rows = reading.rows(self._store.connection, chosen)
         for row in rows:
             self._update(row)
-        return Answer(json.dumps(rows).encode(), stop if stop < len(nodes) else None)
+        return Answer(pack(rows), stop if stop < len(nodes) else None)
 
-    def _update(self, row: Row) -> None:
+    def _update(self, row: TaskRow) -> None:
         """Update a row of the record with the newer facts of the graph."""
         node = self._hub.graph.find(row["id"])
         if node is not None:
             row["state"] = node.state.value
             row["culprit"] = node.culprit.name if node.culprit else None
             if node.state is State.ASSIGNED:
-                row.update(
-                    attempt=node.attempt, worker=node.holder, started=None, ended=None, exit_status=None, signal=None,
-                    cause=None,
-                )  # fmt: skip
+                row["attempt"], row["worker"] = node.attempt, node.holder
+                row["started"] = row["ended"] = row["exit_status"] = row["signal"] = row["cause"] = None
 
     def _show(self, name: str, first: int | None) -> Message:
         node = find(self._hub.graph, name)
@@ -101,7 +98,7 @@ class Inquiries:
             row["successors"] = {"total": len(node.successors or ())}
         hand = self._store.hand(id)
         row["hand"] = {"attempt": hand[0], "worker": hand[1], "stolen": hand[2]} if hand else None
-        return Answer(json.dumps(row).encode(), next_first)
+        return Answer(pack(row), next_first)
 
     def _read(self, inquiry: Read) -> Message:
         place = (inquiry.task, inquiry.attempt, inquiry.stream, inquiry.position)
@@ -116,12 +113,14 @@ class Inquiries:
         return Answer(read(self._store.path, *found))
 
 
-def _predecessors(node: Node, first: int | None) -> tuple[Row, int | None]:
+def _predecessors(node: Node, first: int | None) -> tuple[Predecessors, int | None]:
     """Return predecessors as in a row of the record, unfinished first; or from `first` on, and the next `first`."""
     if first is None:
         listed = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
     else:
         listed = list(node.predecessors[first : first + ROWS])
     stop = None if first is None or first + ROWS >= len(node.predecessors) else first + ROWS
-    rows = [{"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in listed]
+    rows: list[PredecessorRow] = [
+        {"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in listed
+    ]
     return {"total": len(node.predecessors), "first": rows}, stop

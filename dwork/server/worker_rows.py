@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from dwork.core.location import host_of
+from dwork.core.rows import WorkerRow
 from dwork.hub.workers import WorkerState
 
 
-def row(worker: WorkerState, now: float) -> dict[str, Any]:
-    """Return the row of a worker, with these columns.
-
-    location, host, slots (None: not reported), cores, memory (bytes, 0: unknown), gpus, held and ended (tasks), rate
-    (tasks per second since it joined), heard (its last message, in seconds since the epoch), silent (seconds since).
-    """
+def row(worker: WorkerState, now: float) -> WorkerRow:
+    """Return the row of a worker."""
     return {
         "location": worker.location,
         "host": host_of(worker.location),
         "slots": worker.slots or None,
-        **worker.has._asdict(),
+        "cores": worker.has.cores,
+        "memory": worker.has.memory,
+        "gpus": worker.has.gpus,
         "held": len(worker.held),
         "ended": worker.ended,
         "rate": worker.rate(now),

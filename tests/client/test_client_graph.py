@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dwork import AllDone, Client, GraphError, NotHeld, UsageError, WireError
-from dwork.client import client as client_module
-from dwork.client.client import Found, Status
+from dwork.client import adding
+from dwork.client.status import Found, Status
 from dwork.core.task import PLAIN, Options, State, Task
 from dwork.hub.policy import Policy
 
@@ -221,7 +221,7 @@ def test_tasks_in_any_order_fit_in_any_number_of_messages(
     shuffled.shuffle(tasks)
     served = serve()
     with pytest.MonkeyPatch.context() as patch, Client(served.address) as client:
-        patch.setattr(client_module, "TASKS_AT_ONCE", at_once)
+        patch.setattr(adding, "TASKS_AT_ONCE", at_once)
         assert client.create_all(tasks) == len(tasks)
         assert sorted(served.names) == sorted(task.name for task in tasks)
         steps = 0
@@ -237,7 +237,7 @@ def test_tasks_in_any_order_fit_in_any_number_of_messages(
 
 
 def test_a_cycle_over_several_messages_is_shown(client: Client, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "TASKS_AT_ONCE", 2)
+    monkeypatch.setattr(adding, "TASKS_AT_ONCE", 2)
     tasks = [Task("a", "a", ("c",)), Task("b", "b", ("a",)), Task("c", "c", ("b",)), Task("d", "d")]
     with pytest.raises(GraphError, match=r"wait for one another: . -> . -> . -> ."):
         client.create_all(tasks)
@@ -245,7 +245,7 @@ def test_a_cycle_over_several_messages_is_shown(client: Client, hub: Any, monkey
 
 
 def test_a_refusal_says_how_many_were_added_before(client: Client, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "TASKS_AT_ONCE", 2)
+    monkeypatch.setattr(adding, "TASKS_AT_ONCE", 2)
     tasks = [Task("a", "a"), Task("b", "b"), Task("c", "c", ("nosuch",)), Task("d", "d")]
     with pytest.raises(GraphError, match=r"'nosuch'.*\(2 tasks were added before\)"):
         client.create_all(tasks)
@@ -256,9 +256,9 @@ def test_a_refusal_says_how_many_were_added_before(client: Client, hub: Any, mon
 
 
 def test_messages_are_cut_by_size_too(client: Client, hub: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "CHARACTERS_AT_ONCE", 100)
+    monkeypatch.setattr(adding, "CHARACTERS_AT_ONCE", 100)
     tasks = [Task(str(i), "x" * 60) for i in range(4)] + [Task("large", ("y" * 300, "z"))]
-    assert [len(batch) for batch in client_module._batches(tasks)] == [1, 1, 1, 1, 1]
+    assert [len(batch) for batch in adding._batches(tasks)] == [1, 1, 1, 1, 1]
     client.create_all(tasks)
     assert len(hub.names) == 5
 
@@ -273,7 +273,7 @@ def test_a_join_is_done_with_what_it_waits_for(client: Client) -> None:
 
 def test_equal_commands_and_options_cost_nothing_on_the_wire() -> None:
     name = "".join(["a", " b"])
-    task = client_module._ready_to_send(Task("a b", name, (), Options()), "here")
+    task = adding._ready_to_send(Task("a b", name, (), Options()), "here")
     assert task.command is task.name and task.options is PLAIN and task.origin == "here"
 
 

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from dwork import AllDone, Client, GraphError, TransportError, WireError
-from dwork.client.client import LAP, End, Status
+from dwork.client.queries import LAP
+from dwork.client.status import End, Status
 from dwork.core import messages
+from dwork.core.row_json import pack
 from dwork.core.task import Assigned
 from dwork.core.version import Version, __version__
 from dwork.transport import wire
+from tests.rows import run_view
 
 OK, NOT_FOUND, EXIT, ERROR = "0806", "0805", "0807", "0808"
 STATUS = "08061a1e646875623a203020616374697665207461736b732c20302072656164792e2000"
@@ -89,19 +92,22 @@ def test_a_hub_of_the_same_protocol_refuses_in_its_own_words(puppet: Any, versio
         client.cancel("a")
 
 
-@pytest.mark.parametrize("answer", [b"[]", b"{", b"7"])
-def test_a_view_that_is_no_object_comes_from_no_hub(puppet: Any, answer: bytes) -> None:
+@pytest.mark.parametrize("answer", [b"[]", b"{", b"7", b"{}"])
+def test_a_view_that_is_no_object_is_not_understood(puppet: Any, answer: bytes) -> None:
     address = puppet(frame(messages.Answer(answer))).address
-    with Client(address) as client, pytest.raises(WireError, match="is not a hub"):
+    with (
+        Client(address) as client,
+        pytest.raises(WireError, match=r"not understood.*; use the dquery of its version"),
+    ):
         client.watch()
 
 
 def test_who_waits_asks_again_until_the_run_is_over(puppet: Any) -> None:
-    end = messages.OK(name="dhub: 0 active tasks, 0 ready.", n=1, counts=(("failed", 2),), data=b'{"over": true}')
+    end = messages.OK(name="dhub: 0 active tasks, 0 ready.", n=1, counts=(("failed", 2),), data=pack(run_view()))
     served = puppet(frame(messages.NotFound()), frame(messages.NotFound()), frame(end))
     with Client(served.address) as client:
         found = client.wait()
-    assert found == End(1, Status(0, 0, {"failed": 2}, "dhub: 0 active tasks, 0 ready."), {"over": True})
+    assert found == End(1, Status(0, 0, {"failed": 2}, "dhub: 0 active tasks, 0 ready."), run_view())
     assert [wire.decode_request(bytes.fromhex(served.next())) for _ in range(3)] == [messages.Await(LAP)] * 3
 
 

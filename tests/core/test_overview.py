@@ -9,6 +9,8 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
+from dwork.core.row_json import unpack
+from dwork.core.rows import RunView
 from dwork.core.task import Result
 from dwork.hub.policy import Policy
 from dwork.output.summary import Report
@@ -31,9 +33,9 @@ class Watched(Stage):
         self.overview.hear(step.events)
         super().took(step)
 
-    def view(self) -> dict[str, Any]:
+    def view(self) -> RunView:
         self.take()
-        return dict(json.loads(self.overview.answer(m.Watch()).data))
+        return unpack(self.overview.answer(m.Watch()).data, RunView)
 
     def told(self, what: str, *keys: str) -> list[tuple[Any, ...]]:
         return [tuple(row[key] for key in keys) for row in self.view()[what]]

@@ -16,7 +16,9 @@ from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result
 from dwork.core.version import Version
 from dwork.transport import wire
-from dwork.worker.worker import HOLD, PAUSE, URGENT, Worker, WorkerPolicy
+from dwork.worker.original import PAUSE
+from dwork.worker.reports import HOLD, URGENT
+from dwork.worker.worker import Worker, WorkerPolicy
 
 INF = math.inf
 CAREFUL = WorkerPolicy(wait=20.0, patience=10.0)
@@ -46,7 +48,7 @@ class Bench:
         ids = range(self._next_id, self._next_id + n)
         self._next_id += n
         tasks = tuple(Assigned(id, 1, f"t{id}", f"t{id}") for id in ids)
-        self.hears(m.Transfer(tasks, self.worker._steal, awaited=awaited))
+        self.hears(m.Transfer(tasks, self.worker.reports.steal, awaited=awaited))
 
     def starts(self) -> list[int]:
         started = []
@@ -88,7 +90,7 @@ def short_tasks(bench: Bench, seconds: float, turns: int = 30) -> list[int]:
                 bench.answers(message)
                 if getattr(message, "steal", 0) or isinstance(message, m.Steal):
                     asked.append(message.steal if isinstance(message, m.Complete) else message.n)
-        if bench.worker._steal:
+        if bench.worker.reports.steal:
             bench.given(asked[-1])
     return asked
 
@@ -110,7 +112,7 @@ def test_its_appetite_is_judged_by_run_times() -> None:
 def test_it_does_not_ask_before_half_of_what_it_had_is_gone() -> None:
     bench = Bench(policy=WorkerPolicy(most=8))
     short_tasks(bench, 0.0)
-    bench.worker._steal = 0
+    bench.worker.reports.steal = 0
     bench.worker.queue.clear()
     bench.worker.queue.extend(Assigned(100 + id, 1, "x", "x") for id in range(5))
     assert bench.says() == []
@@ -133,9 +135,9 @@ def test_a_task_that_turns_out_long_stops_the_stealing_ahead() -> None:
         bench.answers(message)
     bench.starts()
     bench.now += 5.0
-    bench.hears(m.NotFound((), bench.worker._steal))
-    assert [type(message) for message in bench.says()] == [m.GiveBack] * bool(bench.worker._returns)
-    assert not bench.worker._steal
+    bench.hears(m.NotFound((), bench.worker.reports.steal))
+    assert [type(message) for message in bench.says()] == [m.GiveBack] * bool(bench.worker.holding.returns)
+    assert not bench.worker.reports.steal
 
 
 def test_an_answer_to_another_steal_is_passed_over() -> None:
@@ -159,13 +161,13 @@ def test_when_nothing_was_ready_it_asks_again() -> None:
 
 def with_queue(bench: Bench, n: int = 3, **more: Any) -> None:
     """Tasks that take no time are past, so that more wait in the queue than it can run."""
-    bench.worker._mean = 0.01
+    bench.worker.holding.mean = 0.01
     bench.given(n, **more)
     bench.starts()
     bench.says()
-    bench.hears(m.NotFound((), bench.worker._steal))
-    bench.worker._steal = bench.worker._steal or 99  # it has asked for more, and is kept waiting
-    bench.worker._steal_time = bench.now
+    bench.hears(m.NotFound((), bench.worker.reports.steal))
+    bench.worker.reports.steal = bench.worker.reports.steal or 99  # it has asked for more, and is kept waiting
+    bench.worker.reports.steal_time = bench.now
 
 
 def test_a_result_goes_out_at_once_with_a_steal_when_nothing_is_left() -> None:
@@ -194,7 +196,7 @@ def test_a_result_waits_for_others_but_not_for_long(awaited: bool, hold: float) 
     bench.now = bench.worker.deadline(bench.now) if bench.worker.queue else bench.now
     ((complete),) = [message for message in bench.says() if isinstance(message, m.Complete)]
     assert [result.task for result in complete.results] == [0, 1]
-    assert not bench.worker._results
+    assert not bench.worker.reports.results
 
 
 def test_a_result_may_have_to_be_told_again_until_it_is_answered() -> None:
@@ -246,7 +248,7 @@ def test_a_report_that_is_not_answered_keeps_the_next_one_for_a_moment_only() ->
 def test_a_result_that_others_wait_for_makes_the_ones_before_it_urgent_too() -> None:
     bench = Bench()
     with_queue(bench, 2)
-    bench.worker._awaited.add(1)
+    bench.worker.reports.awaited.add(1)
     bench.runs(0, 0.01)
     bench.starts()
     bench.worker.queue.append(Assigned(5, 1, "t5", "t5"))
@@ -436,17 +438,17 @@ def test_results_whose_answer_is_lost_are_told_again_with_what_is_in_hand() -> N
     assert again.native.sequence == complete.native.sequence + 1
     bench.answers(complete)  # too late, and no harm
     bench.answers(again)
-    assert not bench.worker._unanswered
-    assert bench.worker._steal == again.native.sequence
+    assert not bench.worker.reports.unanswered
+    assert bench.worker.reports.steal == again.native.sequence
 
 
 def test_a_lost_answer_to_a_return_is_made_good_though_all_slots_are_busy() -> None:
     """What is in hand travels with a Steal, which asks for one at least: a Steal of nothing is an error."""
     bench = Bench(policy=CAREFUL)
     with_queue(bench, 2)
-    bench.worker._steal = 0
+    bench.worker.reports.steal = 0
     bench.hears(m.Recall(1))
-    bench.worker._mean = 100.0
+    bench.worker.holding.mean = 100.0
     ((returned),) = bench.says()
     assert isinstance(returned, m.GiveBack)
     bench.now += 10.0
@@ -500,7 +502,7 @@ def test_a_task_that_runs_already_is_not_started_again() -> None:
     bench.given(1)
     assert bench.starts() == [0]
     bench.says()
-    bench.worker._steal = 9
+    bench.worker.reports.steal = 9
     bench.hears(m.Transfer((Assigned(0, 2, "t0", "t0"), Assigned(1, 1, "t1", "t1")), 9))
     assert bench.starts() == [1]
     bench.now += 1.0
@@ -623,14 +625,14 @@ def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
         match move:
             case "wait":
                 bench.now += (0.0, 0.0005, 0.003, 0.1, 1.0, 15.0, 40.0)[k]
-            case "give" if worker._steal:
+            case "give" if worker.reports.steal:
                 bench.given(k, awaited=k == 2)
             case "end" if worker.running:
                 bench.runs(next(iter(worker.running)), (0.0, 0.001, 0.01, 1.0)[k % 4], k % 2)
-            case "ok" if worker._unanswered:
-                bench.hears(m.OK(answers=next(iter(worker._unanswered))))
-            case "nothing" if worker._steal:
-                bench.hears(m.NotFound(answers=worker._steal))
+            case "ok" if worker.reports.unanswered:
+                bench.hears(m.OK(answers=next(iter(worker.reports.unanswered))))
+            case "nothing" if worker.reports.steal:
+                bench.hears(m.NotFound(answers=worker.reports.steal))
             case "recall":
                 bench.hears(m.Recall(k))
             case "cancel":
@@ -649,13 +651,17 @@ def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
             if getattr(message, "native", None) and message.native.sequence > 1:
                 known.append(m.Transfer((Assigned(1000 + k, 1, "x", "x"),), message.native.sequence - 1))
         assert len(worker.running) <= slots
-        if worker.native and not worker._unanswered:
-            assert worker.queue or not worker._results, "nobody has heard of these"
+        if worker.native and not worker.reports.unanswered:
+            assert worker.queue or not worker.reports.results, "nobody has heard of these"
         deadline = worker.deadline(bench.now)
         assert deadline > bench.now, "it would spin"
         # Nothing is said before the deadline, but for results that a task's end may take along earlier.
         if deadline < INF:
-            quiet = deadline if not worker._results or worker.native is False else worker._oldest + worker._hold
+            quiet = (
+                deadline
+                if not worker.reports.results or worker.native is False
+                else worker.reports._oldest + worker.reports._hold
+            )
             for part in (0.3, 0.7, 0.99):
                 now = bench.now + part * (min(deadline, quiet) - bench.now)
                 if bench.now < now < min(deadline, quiet):

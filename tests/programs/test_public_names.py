@@ -26,6 +26,9 @@ with Client(timeout=5.0) as hub:
     reveal_type(hub.status())
     reveal_type(hub.lookup("a"))
     reveal_type(hub.wait())
+    for row in hub.tasks():
+        reveal_type(row["exit_status"])
+    reveal_type(hub.workers()[0]["location"])
     reveal_type(list(State))
     reveal_type(dwork.Result("a").exit_status)
     reveal_type(dwork.__version__)
@@ -39,9 +42,11 @@ TYPES = [
     "int",
     "dwork.client.client.Client",
     "dwork.connection.file.Connection",
-    "dwork.client.client.Status",
-    "dwork.client.client.Found | None",
-    "dwork.client.client.End | None",
+    "dwork.client.status.Status",
+    "dwork.client.status.Found | None",
+    "dwork.client.status.End | None",
+    "int | None",
+    "str",
     "list[dwork.core.task.State]",
     "int",
     "str",
@@ -80,9 +85,8 @@ def test_every_public_name_is_there_and_listed_and_no_other() -> None:
 
 
 def test_errors_that_a_client_raises_are_public() -> None:
-    from dwork.client import client
-
-    raised = set(re.findall(r"raise (\w+Error|\w+Held|AllDone)\b", Path(client.__file__).read_text()))
+    texts = [path.read_text() for path in Path(dwork.__file__).parent.glob("client/*.py")]
+    raised = set(re.findall(r"raise (\w+Error|\w+Held|AllDone)\b", "".join(texts)))
     assert raised <= set(dwork.__all__)
 
 
@@ -92,9 +96,11 @@ def test_a_script_of_a_user_sees_real_types(installed: Path, tmp_path: Path) -> 
     ran = subprocess.run([*mypy, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert ran.returncode == 0, ran.stdout
     assert re.findall(r'Revealed type is "(.*)"', ran.stdout.replace("builtins.", "")) == TYPES
-    (tmp_path / "script.py").write_text("import dwork\ndwork.Client(timeout='5').create('a', cores='2')\ndwork.Graph\n")
+    wrong = "dwork.Client(timeout='5').create('a', cores='2')\ndwork.Client().workers()[0]['locaton']\ndwork.Graph\n"
+    (tmp_path / "script.py").write_text(f"import dwork\n{wrong}")
     ran = subprocess.run([*mypy, "script.py"], cwd=tmp_path, capture_output=True, text=True)
     assert ran.stdout.count("incompatible type") == 2 and 'has no attribute "Graph"' in ran.stdout
+    assert 'has no key "locaton"' in ran.stdout
 
 
 def test_the_wheel_alone_has_tasks_and_errors_and_the_version_for_who_needs_no_hub(installed: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(benc
 def test_a_process_that_may_not_be_signalled_keeps_no_worker_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
     with bench_of() as bench:
         assert bench.run("sleep 1000 > /dev/null 2>&1 & echo $!").exit_status == 0
-        (left,) = [pid for pid in children() if pid != bench.runner._guard.pid]
+        (left,) = [pid for pid in children() if pid != bench.runner._processes._guard.pid]
         kill = os.kill
 
         def refuse(pid: int, number: int) -> None:
@@ -173,7 +173,7 @@ def wait_for(bench: Bench, *texts: bytes) -> None:
 
 def test_what_a_long_task_prints_is_passed_on_while_it_runs(bench: Bench, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "go")
-    bench.runner.passes_on = True
+    bench.runner.capture.passes_on = True
     bench.start(f"echo one; echo two >&2; read x < {tmp_path}/go; echo three")
     wait_for(bench, b"one\n", b"two\n")
     (tmp_path / "go").write_text("on\n")
@@ -192,7 +192,7 @@ def test_nothing_is_passed_on_that_nobody_asked_for(bench: Bench, tmp_path: Path
 
 @pytest.mark.parametrize("passes_on", [False, True])
 def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path, passes_on: bool) -> None:
-    bench.runner.passes_on, bench.runner.capture.limit = passes_on, 100_000
+    bench.runner.capture.passes_on, bench.runner.capture.limit = passes_on, 100_000
     bench.start(f"seq -w 1 25000; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; seq -w 25001 50000")
     if passes_on:
         wait_for(bench, b"08333\n")
@@ -221,6 +221,15 @@ def test_its_own_path_decides_what_is_started(bench: Bench, tmp_path: Path) -> N
     program.chmod(0o755)
     assert bench.run("program").exit_status == 127
     assert bench.run("program", Options(env=(("PATH", str(tmp_path)),))).stdout == b"found\n"
+
+
+def test_a_path_that_is_set_for_all_tasks_decides_too(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+    bench.runner.configure(Execution(set=(("PATH", f"{tmp_path}:/bin:/usr/bin"),)), {})
+    assert bench.run("program").stdout == b"found\n"
+    assert bench.run("program", Options(cores=2)).stdout == b"found\n"
 
 
 def test_bytes_that_are_no_text_reach_the_command_unchanged(bench: Bench) -> None:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 import pytest
 
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result, Task
 from dwork.core.version import Version
@@ -21,7 +22,7 @@ from tests.conftest import ROOT
 OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),))
 VERSION = Version(3, "0.4")
 NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6), VERSION)
-RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, "why", b"out", b"err", (7, 8))
+RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b"out", b"err", (7, 8))
 
 #: For each row two messages: one with all fields, one with as few as there can be.
 SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {

@@ -9,7 +9,7 @@ import sys
 from array import array
 from base64 import b64encode
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final, NamedTuple
 
 from dwork.core.text import shown
 from dwork.dquery._picture.palette import OUTCOMES
@@ -27,12 +27,36 @@ WIDTH: Final = 120
 _UNITS: Final = 2**32 - 1
 
 
-def bars(history: History, timeline: Timeline) -> dict[str, Any]:
-    """Return the attempts as columns: start after begin and run time, in units; number of the task; place; outcome.
+class Columns(NamedTuple):
+    """The attempts as columns: start after begin and run time, in units; number of the task; place; outcome.
 
     The place counts the lanes of all rows. A column is base64 of little-endian numbers of 4 bytes, or 1 byte for the
-    outcome. begin, unit: seconds.
+    outcome. begin, unit: seconds. left_out: the number of attempts that are not there.
     """
+
+    bars: dict[str, str]
+    begin: float
+    unit: float
+    left_out: int
+
+
+class TableRow(NamedTuple):
+    """A task in the table of tasks. started: seconds after `begin`. None: unknown."""
+
+    id: int
+    name: str
+    state: str
+    attempts: int
+    seconds: float | None
+    worker: str
+    how: str
+    max_rss: int | None
+    cpu: float | None
+    started: float | None
+
+
+def bars(history: History, timeline: Timeline) -> Columns:
+    """Return the attempts as columns."""
     kept = timeline.bars
     if len(kept) > BARS:
         kept = sorted(kept, key=lambda bar: _weight(history.attempts[bar.attempt]), reverse=True)[:BARS]
@@ -49,12 +73,8 @@ def bars(history: History, timeline: Timeline) -> dict[str, Any]:
         "place": ("I", (first[bar.row] + bar.lane for bar in kept)),
         "outcome": ("B", (_number(a.outcome) for a in attempts)),
     }
-    return {
-        "bars": {name: _packed(kind, values) for name, (kind, values) in columns.items()},
-        "begin": begin,
-        "unit": unit,
-        "left_out": len(timeline.bars) - len(kept),
-    }
+    packed = {name: _packed(kind, values) for name, (kind, values) in columns.items()}
+    return Columns(packed, begin, unit, len(timeline.bars) - len(kept))
 
 
 def _weight(attempt: Attempt) -> tuple[bool, float]:
@@ -72,12 +92,8 @@ def _packed(kind: str, values: Iterable[int]) -> str:
     return b64encode(column).decode("ascii")
 
 
-def tasks(history: History, begin: float) -> tuple[list[list[Any]], int]:
-    """Return the rows of the table of tasks, by number, and how many are left out.
-
-    A row: number, name, state, attempts, seconds, worker, how it ended, memory, CPU seconds, and when it started, in
-    seconds after begin. Unknown values are None.
-    """
+def tasks(history: History, begin: float) -> tuple[list[TableRow], int]:
+    """Return the rows of the table of tasks, by number, and how many are left out."""
     last = _counted(history)
     chosen = [i for i, task in enumerate(history.tasks) if not task.is_join and not task.removed]
     n = len(chosen)
@@ -97,9 +113,9 @@ def _counted(history: History) -> dict[int, tuple[int, Attempt]]:
     return found
 
 
-def _row(task: Entry, n: int, attempt: Attempt, begin: float) -> list[Any]:
+def _row(task: Entry, n: int, attempt: Attempt, begin: float) -> TableRow:
     is_timed = attempt.started is not None
-    return [
+    return TableRow(
         task.id,
         shown(task.name, WIDTH),
         shown(task.state),
@@ -110,13 +126,12 @@ def _row(task: Entry, n: int, attempt: Attempt, begin: float) -> list[Any]:
         attempt.max_rss or None,
         round(attempt.cpu, 6) if is_timed else None,
         None if attempt.started is None else round(attempt.started - begin, 6),
-    ]
+    )
 
 
-def _unbegun(task: Entry) -> list[Any]:
-    return [
-        task.id, shown(task.name, WIDTH), shown(task.state), 0, None, "", shown(task.reason, WIDTH), None, None, None
-    ]  # fmt: skip
+def _unbegun(task: Entry) -> TableRow:
+    name, state, reason = shown(task.name, WIDTH), shown(task.state), shown(task.reason, WIDTH)
+    return TableRow(task.id, name, state, 0, None, "", reason, None, None, None)
 
 
 def how(attempt: Attempt) -> str:

@@ -10,14 +10,30 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Final, TypedDict
 
 from dwork.core.location import host_of
 from dwork.core.text import printable
 from dwork.history.facts import DONE, Attempt, Session
 from dwork.history.lanes import Lanes
 
-Event = dict[str, Any]
+
+class Event(TypedDict, total=False):
+    """An event, with the keys of its format. ts and dur: microseconds."""
+
+    name: str
+    cat: str
+    cname: str
+    ph: str
+    id: int
+    pid: int
+    tid: int
+    ts: int
+    dur: int
+    s: str
+    bp: str
+    args: Mapping[str, object]
+
 
 #: The process whose slices are the runs.
 RUNS: Final = 1
@@ -121,7 +137,7 @@ class Trace:
                 if id in self._places and p in self._places:
                     number += 1
                     process, thread, start, end = self._places[p]
-                    arrow = {"name": "after", "cat": "after", "id": number}
+                    arrow: Event = {"name": "after", "cat": "after", "id": number}
                     yield {**arrow, "ph": "s", "pid": process, "tid": thread, "ts": max(start, end - 1)}
                     process, thread, start, _ = self._places[id]
                     yield {**arrow, "ph": "f", "bp": "e", "pid": process, "tid": thread, "ts": start}
@@ -131,9 +147,9 @@ def _name(what: str, process: int, thread: int, name: str) -> Event:
     return {"name": what, "ph": "M", "pid": process, "tid": thread, "args": {"name": name}}
 
 
-def _about(id: int, attempt: Attempt) -> Event:
+def _about(id: int, attempt: Attempt) -> Mapping[str, object]:
     """Return the details of a selected slice."""
-    about: Event = {
+    about: dict[str, object] = {
         "task": id, "attempt": attempt.number, "outcome": attempt.outcome, "exit_status": attempt.exit_status,
         "cpu_seconds": round(attempt.cpu, 6), "max_rss": attempt.max_rss,
     }  # fmt: skip

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dwork.core.text import shown
 from dwork.dquery._picture import embedded, plots, tables
@@ -40,15 +40,15 @@ def page(
     offset = time.localtime(history.sessions[0].started if history.sessions else 0.0).tm_gmtoff
     ms = plots.clock(offset)
     columns = embedded.bars(history, timeline)
-    rows, left_out = embedded.tasks(history, columns["begin"])
+    rows, left_out = embedded.tasks(history, columns.begin)
     data = {
         "figures": {"time": plots.over_time(history, timeline, ms), "runTimes": plots.of_run_times(history)},
         "range": [ms(moment) for moment in _range(timeline)],
         "rows": [shown(row, 40) for row in timeline.rows],
         "lanes": timeline.lanes,
-        "bars": columns["bars"],
-        "begin": ms(columns["begin"]),
-        "unit": columns["unit"] * 1e3,
+        "bars": columns.bars,
+        "begin": ms(columns.begin),
+        "unit": columns.unit * 1e3,
         "outcomes": OUTCOMES,
         "most": embedded.AT_ONCE,
         "bins": embedded.BINS,
@@ -56,7 +56,7 @@ def page(
     }
     script = (_HERE / "page.js").read_text(encoding="utf-8")
     yield _head(name, library, script)
-    yield headline(name, history, summary, columns["left_out"], left_out)
+    yield headline(name, history, summary, columns.left_out, left_out)
     yield _plots(history, timeline, offset / 3600, ms)
     yield _sections(history, summary, stderr)
     yield _search(history)
@@ -64,7 +64,7 @@ def page(
     yield f"<script>{library}</script>\n<script>{script}</script>\n</body></html>\n"
 
 
-def _json(data: Any) -> str:
+def _json(data: object) -> str:
     """Return JSON that cannot end the HTML element around it."""
     return json.dumps(data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
 

@@ -49,7 +49,7 @@ def clock(offset: float) -> Clock:
     return lambda seconds: round((seconds + offset) * 1e3, 4)
 
 
-def over_time(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]:
+def over_time(history: History, timeline: Timeline, ms: Clock) -> dict[str, object]:
     """Return the plot of workers, slots and ended attempts, above one another over the same time."""
     import plotly.graph_objects as go
 
@@ -69,7 +69,7 @@ def over_time(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]
     return dict(figure.to_plotly_json())
 
 
-def _layout(timeline: Timeline, rows: int, height: int) -> dict[str, Any]:
+def _layout(timeline: Timeline, rows: int, height: int) -> dict[str, object]:
     """Return the layout. rows, height: pixels of the top one of the three plots, and of all three."""
     share = rows / height
     below = (1 - share) / 2
@@ -98,7 +98,7 @@ def _layout(timeline: Timeline, rows: int, height: int) -> dict[str, Any]:
     }
 
 
-def _busy(pane: SessionBins, ms: Clock) -> dict[str, Any]:
+def _busy(pane: SessionBins, ms: Clock) -> dict[str, object]:
     """Return how busy each row was, in per cent; page.js adds the names of the rows."""
     return {
         "type": "heatmap",
@@ -113,7 +113,7 @@ def _busy(pane: SessionBins, ms: Clock) -> dict[str, Any]:
     }
 
 
-def _bad(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]:
+def _bad(history: History, timeline: Timeline, ms: Clock) -> dict[str, object]:
     """Return marks where attempts ended that were not done."""
     bars = [bar for bar in timeline.bars if history.attempts[bar.attempt].outcome != DONE][:MARKS]
     attempts = [history.attempts[bar.attempt] for bar in bars]
@@ -133,7 +133,7 @@ def _bad(history: History, timeline: Timeline, ms: Clock) -> dict[str, Any]:
     }
 
 
-def _lines(panes: Sequence[SessionBins], ms: Clock) -> list[dict[str, Any]]:
+def _lines(panes: Sequence[SessionBins], ms: Clock) -> list[dict[str, object]]:
     """Slots that were busy and that there were, and attempts that have ended; nothing between sessions."""
     times: list[float | None] = []
     busy: list[float | None] = []
@@ -157,7 +157,7 @@ def _lines(panes: Sequence[SessionBins], ms: Clock) -> list[dict[str, Any]]:
 
 def _line(
     name: str, axis: str, times: list[float | None], values: list[float | None], colour: str, **more: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "type": "scatter",
         "meta": "line",
@@ -188,7 +188,7 @@ def _show_gaps(figure: Any, panes: Sequence[SessionBins], ms: Clock) -> None:
             )  # fmt: skip
 
 
-def of_run_times(history: History) -> dict[str, Any]:
+def of_run_times(history: History) -> dict[str, object]:
     """Return a histogram of how long attempts ran."""
     import plotly.graph_objects as go
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -15,6 +15,7 @@ from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from dwork.core.errors import DworkError, GraphError
+from dwork.core.rows import OutputPiece, TaskDetails
 from dwork.core.task import ACTIVE
 from dwork.core.text import printable, size
 from dwork.dquery._source import TaskSource
@@ -82,7 +83,7 @@ class Help(Page):
         super().__init__("dquery watch", _KEYS)
 
 
-class TaskDetails(Message):
+class Described(Message):
     """The details of a task have arrived."""
 
     def __init__(self, heading: str, lines: list[str]) -> None:
@@ -118,7 +119,7 @@ class Opened(Page):
             except (DworkError, OSError) as error:
                 heading, lines = f"#{self._number}", list(self._known(error))
                 is_active = not isinstance(error, GraphError)
-            self.post_message(TaskDetails(heading, lines))
+            self.post_message(Described(heading, lines))
             self._left.wait(LOOK)
 
     def _known(self, error: Exception) -> Iterator[str]:
@@ -128,7 +129,7 @@ class Opened(Page):
             yield f"{self._failure.name} on {self._failure.worker}: {self._failure.how}"
             yield from (f"  {line}" for line in self._failure.stderr)
 
-    def on_task_details(self, message: TaskDetails) -> None:
+    def on_described(self, message: Described) -> None:
         scroll = self.query_one(VerticalScroll)
         is_at_end = scroll.max_scroll_y > 0 and scroll.scroll_y >= scroll.max_scroll_y
         self.query_one(".heading", Static).update(Text(printable(message.heading), no_wrap=True, overflow="ellipsis"))
@@ -146,12 +147,12 @@ def _all(source: TaskSource, id: int) -> tuple[str, list[str], bool]:
     return named(row, 1000), lines, row["state"] in {state.value for state in ACTIVE}
 
 
-def _log(source: TaskSource, row: dict[str, Any]) -> Iterator[str]:
+def _log(source: TaskSource, row: TaskDetails) -> Iterator[str]:
     """Yield the end of the output of the last attempt."""
     last = last_attempt(row)
     for stream, heading in ((1, "stdout"), (2, "stderr")):
         pieces = [piece for piece in pieces_of(row, (stream,)) if piece["attempt"] == last]
-        chosen: list[dict[str, Any]] = []
+        chosen: list[OutputPiece] = []
         while pieces and sum(piece["length"] for piece in chosen) < END:
             chosen.insert(0, pieces.pop())
         if not chosen:

@@ -11,11 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from dwork.client.client import Client
 from dwork.connection.file import Connection, is_withdrawn, successor
 from dwork.core.errors import DworkError
+from dwork.core.rows import RunView
 from dwork.core.text import printable
 from dwork.dquery._ended import ending
 from dwork.dquery._source import TaskSource
@@ -28,7 +29,7 @@ LOOK: Final = 2.0
 class Answered:
     """The hub has answered. is_new: it is another hub."""
 
-    row: dict[str, Any]
+    row: RunView
     is_new: bool = False
 
 
@@ -41,10 +42,10 @@ class Missed:
 
 @dataclass(frozen=True, slots=True)
 class Over:
-    """The run has ended."""
+    """The run has ended. row: its last state; None: unknown."""
 
     code: int
-    row: dict[str, Any]
+    row: RunView | None
 
 
 News = Answered | Missed | Over
@@ -53,7 +54,7 @@ News = Answered | Missed | Over
 class Questions:
     """The queries. client: has already received `row`. report(news) is called in the threads."""
 
-    def __init__(self, client: Client, row: dict[str, Any], interval: float, report: Callable[[News], None]) -> None:
+    def __init__(self, client: Client, row: RunView, interval: float, report: Callable[[News], None]) -> None:
         self.client = client
         self._row = row  # the last answer
         self._interval = interval
@@ -89,10 +90,10 @@ class Questions:
             except DworkError as error:
                 self._find_another(error)
 
-    def _heard(self, row: dict[str, Any], *, is_new: bool) -> None:
+    def _heard(self, row: RunView, *, is_new: bool) -> None:
         self._row = row
         self._is_gone = False
-        self._is_over = self._is_over and bool(row.get("over"))
+        self._is_over = self._is_over and row["over"]
         self._report(Answered(row, is_new))
 
     def _find_another(self, error: DworkError) -> None:
@@ -103,7 +104,7 @@ class Questions:
         self._is_gone = True
         self._report(Missed("Its process is gone." if connection.is_gone else printable(str(error))))
         try:
-            path = successor(connection, _time(self._row))
+            path = successor(connection, self._row["time"])
             if path is None:
                 return
             client = Client(connection=path, timeout=self.client.timeout)
@@ -118,9 +119,10 @@ class Questions:
         """Report a run that ended properly between two queries; once only: reading the record blocks a new run."""
         found = ending(connection)
         if found is not None:
-            ended = {"counts": dict(found.counts), "running": 0, "cores": 0, "busy": 0, "crew": [], "workers": 0}
-            ended.update(tasks=[], over=True)
-            self._report(Over(found.code, {**self._row, **ended} if found.counts else {}))
+            last = self._row.copy()
+            last["counts"], last["crew"], last["tasks"], last["over"] = dict(found.counts), [], [], True
+            last["running"] = last["cores"] = last["busy"] = last["workers"] = 0
+            self._report(Over(found.code, last if found.counts else None))
 
     def _wait_for_the_end(self, client: Client) -> None:
         threading.Thread(target=self._await, args=(client,), daemon=True).start()
@@ -133,11 +135,5 @@ class Questions:
                 end = None
             if end is not None and client is self.client:
                 self._is_over = True
-                self._report(Over(end.exit_status, dict(end.view)))
+                self._report(Over(end.exit_status, end.view))
             self._stopped.wait(max(self._interval, LOOK))
-
-
-def _time(row: dict[str, Any]) -> float:
-    """Return when the hub sent this answer, on its clock."""
-    time = row.get("time")
-    return time if isinstance(time, (int, float)) else 0.0

@@ -7,19 +7,17 @@ so the two clocks may differ.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-from dwork.core.errors import WireError
 from dwork.core.glob import is_glob, matcher
+from dwork.core.rows import CrewRow, FailureRow, RunFacts, RunningRow, RunView
 from dwork.core.task import State
 from dwork.core.text import counted, duration, printable, shown
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
 from dwork.progress.words import Line, line, rate
-
-Row = Mapping[str, Any]
 
 #: How a run ends, by the exit code of the pool.
 ENDS: Final = {
@@ -68,10 +66,10 @@ class Failure(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An answer of the hub, with its required fields; WireError when one is missing or invalid."""
+    """An answer of the hub."""
 
     at: Standing
-    run: Row
+    run: RunFacts
     stopping: str
     is_over: bool
     job_end: float | None
@@ -81,32 +79,26 @@ class Picture:
     failures: list[Failure]  # ago: the time of the failure
 
     @classmethod
-    def of(cls, row: Row) -> Picture:
-        try:
-            counts = {state: int(row["counts"].get(state.value, 0)) for state in State}
-            running, cores, busy, slots, ended = (
-                int(row[key]) for key in ("running", "cores", "busy", "slots", "ended")
-            )
-            seconds, is_stopping = float(row["seconds"]), bool(row["stopping"])
-            return cls(
-                Standing(float(row["time"]), counts, running, cores, busy, slots, ended, seconds, is_stopping),
-                dict(row["run"]),
-                str(row["stopping"]),
-                bool(row["over"]),
-                None if row["job_end"] is None else float(row["job_end"]),
-                int(row["workers"]),
-                [_strip(each) for each in row["crew"]],
-                [_running(each) for each in row["tasks"]],
-                [_failure(each) for each in row["failures"]],
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise WireError(f"the hub's answer is not understood ({error!r}); use the dquery of its version") from None
+    def of(cls, row: RunView) -> Picture:
+        counts = {state: row["counts"].get(state.value, 0) for state in State}
+        running, cores, busy, slots, ended = row["running"], row["cores"], row["busy"], row["slots"], row["ended"]
+        return cls(
+            Standing(row["time"], counts, running, cores, busy, slots, ended, row["seconds"], bool(row["stopping"])),
+            row["run"],
+            row["stopping"],
+            row["over"],
+            row["job_end"],
+            row["workers"],
+            [_strip(each) for each in row["crew"]],
+            [_running(each) for each in row["tasks"]],
+            [_failure(each) for each in row["failures"]],
+        )
 
 
 class Scene:
     """The state of the screen, as described above. now: a monotonic clock."""
 
-    def __init__(self, row: Row, now: float) -> None:
+    def __init__(self, row: RunView, now: float) -> None:
         self.filter = ""
         self._fits: Callable[[str], bool] = lambda text: True
         self.picture = Picture.of(row)
@@ -121,7 +113,7 @@ class Scene:
 
     # -- what happens ------------------------------------------------------------------------------------------
 
-    def take(self, row: Row, now: float) -> None:
+    def take(self, row: RunView, now: float) -> None:
         """Take an answer of the hub."""
         self.picture = picture = Picture.of(row)
         if self.code is not None and not picture.is_over:  # a dhub that got new tasks
@@ -133,13 +125,13 @@ class Scene:
         """Note that the hub has not answered."""
         self.trouble = why
 
-    def end(self, code: int, row: Row, now: float) -> None:
-        """Note that the run has ended; row: its last state."""
-        if row:
+    def end(self, code: int, row: RunView | None, now: float) -> None:
+        """Note that the run has ended; row: its last state, if it is known."""
+        if row is not None:
             self.take(row, now)
         self.code = code
 
-    def follow(self, row: Row, now: float) -> None:
+    def follow(self, row: RunView, now: float) -> None:
         """Switch to another run that continues with these tasks."""
         self._begin(now)
         self.take(row, now)
@@ -161,14 +153,12 @@ class Scene:
     def title(self, width: int, now: float) -> str:
         """Return what runs, where, and for how long; only the name of its file when there is no room for the path."""
         run = self.picture.run
-        parts = [f" on {printable(str(run.get('host') or '?'))}"]
-        if run.get("job"):
-            parts.append(f"job {printable(str(run['job']))}")
-        started = run.get("started")
-        if isinstance(started, (int, float)):
-            parts.append(f"for {age(self._now(now) - started)}")
+        parts = [f" on {printable(run['host'])}"]
+        if run["job"]:
+            parts.append(f"job {printable(run['job'])}")
+        parts.append(f"for {age(self._now(now) - run['started'])}")
         rest = ", ".join(parts)
-        tasks = printable(str(run.get("tasks") or "dhub"))
+        tasks = printable(run["tasks"] or "dhub")
         return (tasks if len(tasks + rest) <= width else tasks.rpartition("/")[2]) + rest
 
     def line(self, width: int, now: float) -> Line:
@@ -255,20 +245,18 @@ def age(seconds: float) -> str:
     return f"{max(0, seconds):.0f} s" if seconds < 59.5 else duration(seconds)
 
 
-def _strip(row: Row) -> Strip:
-    of = int(row.get("workers", 1))
-    speed, unit = rate(float(row["rate"] or 0.0))
-    silent = None if row["silent"] is None else float(row["silent"])
+def _strip(row: CrewRow) -> Strip:
+    speed, unit = rate(row["rate"] or 0.0)
     pace = f"{speed}{unit.removeprefix('tasks')}"
-    return Strip(str(row["location"]), of, int(row["busy"]), int(row["slots"] or 1), int(row["ended"]), pace, silent)
+    slots = row["slots"] or 1
+    return Strip(row["location"], row["workers"], row["busy"], slots, row["ended"], pace, row["silent"])
 
 
-def _running(row: Row) -> Running:
-    return Running(int(row["id"]), str(row["name"]), str(row["worker"]), float(row["since"]), int(row["attempt"]))
+def _running(row: RunningRow) -> Running:
+    return Running(row["id"], row["name"], row["worker"], row["since"], row["attempt"])
 
 
-def _failure(row: Row) -> Failure:
-    lines = [printable(text.expandtabs()) for text in str(row["stderr"]).splitlines() if text.strip()]
-    how, again = str(row["how"]), bool(row["again"])
-    id, attempt, at = int(row["id"]), int(row["attempt"]), float(row["time"])
-    return Failure(id, str(row["name"]), str(row["worker"]), attempt, at, how, again, lines[-LINES:])
+def _failure(row: FailureRow) -> Failure:
+    lines = [printable(text.expandtabs()) for text in row["stderr"].splitlines() if text.strip()]
+    id, name, worker, attempt = row["id"], row["name"], row["worker"], row["attempt"]
+    return Failure(id, name, worker, attempt, row["time"], row["how"], row["again"], lines[-LINES:])

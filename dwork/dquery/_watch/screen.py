@@ -7,7 +7,7 @@ printable.
 from __future__ import annotations
 
 import time
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -15,7 +15,8 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import DataTable, Footer, Input, Static
 
-from dwork.core.errors import DworkError
+from dwork.client.client import Client
+from dwork.core.rows import RunView
 from dwork.core.text import shown
 from dwork.dquery._watch.opened import Help, Opened
 from dwork.dquery._watch.pane import Column, Pane, PaneRow
@@ -115,16 +116,13 @@ class WatchApp(App[None]):
 
     def on_heard(self, message: Heard) -> None:
         now = time.monotonic()
-        try:
-            match message.news:
-                case Answered(row, is_new):
-                    (self.scene.follow if is_new else self.scene.take)(row, now)
-                case Missed(why):
-                    self.scene.miss(why)
-                case Over(code, row):
-                    self.scene.end(code, row, now)
-        except DworkError as error:  # not a hub of a known version
-            self.scene.miss(shown(str(error), 200))
+        match message.news:
+            case Answered(row, is_new):
+                (self.scene.follow if is_new else self.scene.take)(row, now)
+            case Missed(why):
+                self.scene.miss(why)
+            case Over(code, last):
+                self.scene.end(code, last, now)
         self.draw()
 
     # -- drawing ----------------------------------------------------------------------------------------------
@@ -241,7 +239,7 @@ def _number(text: str, width: int = 8) -> Text:
     return Text(text.rjust(width), no_wrap=True)
 
 
-def show(client: Any, row: dict[str, Any], interval: float) -> None:
+def show(client: Client, row: RunView, interval: float) -> None:
     """Watch the run of this client, whose first answer is row, until the user quits."""
     questions = Questions(client, row, interval, lambda news: app.hear(news))
     app = WatchApp(Scene(row, time.monotonic()), questions)

@@ -1,0 +1,68 @@
+"""Starts a process with posix_spawn, which uses vfork: several times faster than fork from a process that holds an MPI
+library, and safe where fork is not (InfiniBand memory).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import signal
+from collections.abc import Mapping
+from typing import Final
+
+from dwork.core.argv import SHELL, as_path
+
+#: Python ignores these two signals; a pipeline in a task must not.
+_DEFAULTS: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+
+
+def spawn(
+    words: tuple[str, ...],
+    environment: Mapping[str, str],
+    streams: tuple[int, int, int],
+    cwd: str | None,
+    group: str,
+    *,
+    own_path: bool,
+) -> int:
+    """Start a process in a session of its own and return its pid; OSError or ValueError when that is not possible.
+
+    streams: its standard input, output and error. group: the file through which it enters its control group, or empty.
+    own_path: search the program in the PATH of this environment, not in that of the calling process.
+    """
+    if cwd is not None:  # posix_spawn cannot change the directory, but a shell can
+        if not os.path.isdir(cwd):
+            raise NotADirectoryError(errno.ENOTDIR, "no such directory", cwd)
+        words = (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', SHELL, as_path(cwd), *words)
+    if group:
+        words = (SHELL, "-c", 'echo $$ > "$1" && shift && exec "$@"', SHELL, group, *words)
+    program = words[0]
+    if own_path and "/" not in program:
+        program = _found(program, environment.get("PATH", os.defpath))
+    null, out, err = streams
+    actions = (
+        (os.POSIX_SPAWN_DUP2, null, 0),
+        (os.POSIX_SPAWN_DUP2, out, 1),
+        (os.POSIX_SPAWN_DUP2, err, 2),
+    )
+    try:
+        return os.posix_spawnp(
+            program, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
+        )
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    # Run a script without a #! line as a shell would, from the file that was found.
+    words = (SHELL, as_path(program) if "/" in program else _found(program, None), *words[1:])
+    return os.posix_spawnp(
+        SHELL, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
+    )
+
+
+def _found(program: str, path: str | None) -> str:
+    """Return the file of a program name without a slash; path: where to search, by default the PATH of the worker."""
+    found = shutil.which(program, path=path)
+    if found is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+    return as_path(found)
