@@ -19,8 +19,9 @@ from dwork.core.messages import Execution
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub, Policy
+from dwork.output.notices import Notices
 from dwork.output.relay import Relay
-from dwork.output.summary import Report
+from dwork.output.totals import Totals
 from dwork.record.opening import MEMORY, open_store, places
 from dwork.record.waiting import Wait
 from dwork.server.hub_loop import HubLoop
@@ -99,9 +100,9 @@ def command(
         wait = Wait(lambda seconds: signals.pause(seconds, ENDS), lambda text: say("dhub", text))
         store = open_store(file, directory, hub.graph.number, clock(), tell, wait=wait)
         stack.callback(lambda: store.close(clock(), "stopped"))
-        report = Report(tell, quiet=quiet)
-        overview = Overview(hub, report, tasks, clock, store.since)
-        loop = HubLoop(hub, [bridge.router], [store, report, overview], lambda text: say("dhub", text))
+        totals = Totals()
+        overview = Overview(hub, totals, tasks, clock, store.since)
+        loop = HubLoop(hub, [bridge.router], [store, Notices(tell), totals, overview], lambda text: say("dhub", text))
         loop.keep(store.idle, Inquiries(hub, store, overview).answer)
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots(), store.next_id()))
         tell(f"listening on {bridge.server}" + _recovered(hub))

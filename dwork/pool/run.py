@@ -33,9 +33,10 @@ from dwork.host.walltime import Walltime
 from dwork.hub.feasibility import Feasibility
 from dwork.hub.hub import DOUBT, Hub, Policy
 from dwork.output.joblog import Joblog
+from dwork.output.notices import Notices
 from dwork.output.printer import Printer
 from dwork.output.relay import Relay
-from dwork.output.summary import Report
+from dwork.output.totals import Totals
 from dwork.pool.local_worker import local_worker, private_directory
 from dwork.progress.choice import choose
 from dwork.progress.listener import Progress
@@ -178,19 +179,19 @@ class _Run:
             self.hub = Hub(policy, Welcome(**welcome))
         streams = map(self._screen.above, (relay.stream(1), relay.stream(2)))
         self._printer = Printer(*streams, keep_order=settings.keep_order)
-        self._report = Report(self._print, quiet=settings.quiet)
-        self.progress = Progress(face, lambda now: standing(self.hub, self._report, now))
-        listeners: list[Listener] = [self._printer, self._report, self.progress]
+        self._totals = Totals()
+        self.progress = Progress(face, lambda now: standing(self.hub, self._totals, now))
+        listeners: list[Listener] = [self._printer, Notices(self._print), self._totals, self.progress]
         if self._store is not None:
             listeners.insert(0, self._store)  # events must be stored before they are shown
         self.loop = HubLoop(self.hub, transports, listeners, self._print_always)
         if self._store is not None:
             from dwork.server.queries import Inquiries
 
-            overview = Overview(self.hub, self._report, settings.endpoint.tasks, clock, self._store.since)
+            overview = Overview(self.hub, self._totals, settings.endpoint.tasks, clock, self._store.since)
             self.loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
         else:
-            overview = Overview(self.hub, self._report, settings.endpoint.tasks, clock)
+            overview = Overview(self.hub, self._totals, settings.endpoint.tasks, clock)
             self.loop.keep(lambda: False, NoRecord(overview).answer)
         self.loop.listen(overview)
         self.walltime = Walltime(settings.walltime, clock())
@@ -471,7 +472,7 @@ class _Run:
         self._printer.close()
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping or ("done" if counts[State.DONE] == sum(counts.values()) else "some failed")
-        lines = self._report.summary(counts)
+        lines = self._totals.summary(counts)
         for line in lines[:-1] if self._settings.quiet else lines:  # failures are printed in any case
             say("dwork", line)
         code = verdict(counts, is_stopped=bool(self._interrupted) or self.hub.is_drained)
@@ -497,7 +498,7 @@ class _Run:
             return code
         counts = self.hub.graph.counts
         self._outcome = self.hub.stopping
-        say("dwork", self._report.summary(counts)[-1])
+        say("dwork", self._totals.summary(counts)[-1])
         return verdict(counts, is_stopped=True)
 
     def conclude(self, code: int) -> int:
