@@ -90,7 +90,7 @@ def command(
         signals = stack.enter_context(Signals(ENDS, is_last=True))
         tasks = "" if record == MEMORY else os.path.abspath(record)
         keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
-        endpoint = Endpoint(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)
+        endpoint = Endpoint(bind=bind, port=port, insecure=insecure, tasks=tasks, keep=keep, record=tasks)
         bridge = Bridge(endpoint, clock(), lambda text: say("dhub", text))
         stack.callback(bridge.close)
         file, directory = places(record, logs, no_logs)

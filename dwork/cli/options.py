@@ -152,7 +152,7 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
         enforce_memory: bool,
         **others: Any,
     ) -> Any:
-        execution = Execution(env_keep, env_drop, variables, pin, enforce_memory)
+        execution = Execution(keep=env_keep, drop=env_drop, set=variables, pin=pin, enforce_memory=enforce_memory)
         return command(*arguments, execution=execution, **others)
 
     return _decorated(with_execution, _EXECUTION)
@@ -275,7 +275,15 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         unknown_pred: str,
         **others: Any,
     ) -> Any:
-        policy = Policy(retries, retry_delay, max_attempts_lost, worker_timeout, timeout, halt, unknown_pred == "done")
+        policy = Policy(
+            retries=retries,
+            delay=retry_delay,
+            losses=max_attempts_lost,
+            silence=worker_timeout,
+            timeout=timeout,
+            halt=halt,
+            unknown_is_done=unknown_pred == "done",
+        )
         return command(*arguments, policy=policy, **others)
 
     return _decorated(with_policy, _POLICY)

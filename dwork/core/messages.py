@@ -217,7 +217,7 @@ class Error:
     answers: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """How workers run tasks.
 

@@ -228,9 +228,9 @@ def command(
         tell("there is nothing to do")
         return ExitCode.DONE
     endpoint = Endpoint(
-        bind,
-        port,
-        insecure,
+        bind=bind,
+        port=port,
+        insecure=insecure,
         public=not no_bridge,
         tasks=os.path.abspath(files[0]),
         record=file and os.path.abspath(file),

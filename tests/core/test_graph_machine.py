@@ -340,7 +340,7 @@ class HubMachine(RuleBasedStateMachine):
         tasks=BEGINNINGS,
     )
     def begin(self, retries: int, delay: float, losses: int, halt: Halt | None, tasks: tuple[Task, ...]) -> None:
-        self.hub = Hub(Policy(retries, delay, losses, halt=halt))
+        self.hub = Hub(Policy(retries=retries, delay=delay, losses=losses, halt=halt))
         self.say("P", m.Create(tasks))
 
     # -- what the hub says --
