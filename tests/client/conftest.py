@@ -117,8 +117,9 @@ class KeptHub(ServedHub):
         self._store = Store(MEMORY, this_run(clock()), self.hub.graph.number, logs)
         totals = Totals()
         overview = Overview(self.hub, totals, "tasks.txt", clock, self._store.since)
-        self._loop = HubLoop(self.hub, [self.router], [self._store, totals, overview])
-        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
+        inquiries = Inquiries(self.hub, self._store, overview)
+        listeners = [self._store, totals, overview]
+        self._loop = HubLoop(self.hub, [self.router], listeners, answer=inquiries.answer, idle=self._store.idle)
         self._begun.set()
 
     def end(self) -> None:
