@@ -1,4 +1,4 @@
-"""What stops a run before its end: signals, the end of the batch job, and failures of the pool's own parts.
+"""What stops a run before its end, such as a signal, the end of the batch job, or the loss of all workers.
 
 The first Ctrl-C lets running tasks finish, a second one ends them. A signal with which the batch system ends the job
 ends them at once, and puts recent ends in doubt: tasks may have received it, too.
@@ -80,13 +80,9 @@ class Interrupts:
         elif not self._hub.in_doubt:
             self._loop.carry_out(self._hub.end_of_job(clock(), name))
 
-    def fail(self, reason: str) -> None:
-        """Stop as after one Ctrl-C, because a part of the pool has failed: a rerun continues."""
+    def stop(self, reason: str) -> None:
+        """Stop as after one Ctrl-C, since a part of the pool has failed, or no worker can run the remaining tasks."""
         self._count = max(1, self._count)
-        self._stop(reason, running=False)
-
-    def give_up(self, reason: str) -> None:
-        """Stop because the remaining tasks cannot run: they count as failed."""
         self._stop(reason, running=False)
 
     def _stop(self, reason: str, *, running: bool) -> None:

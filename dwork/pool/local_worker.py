@@ -74,7 +74,7 @@ class LocalWorker:
         code = self._process.returncode
         how = f"was ended by {signal_name(-code)}" if code < 0 else f"ended with exit status {code}"
         if not self._has_ranks:
-            interrupts.fail(f"the worker process {how}")
+            interrupts.stop(f"the worker process {how}")
         for peer in self._peers(loop):
             loop.carry_out(loop.hub.lose({peer: ()}, clock(), how))
         self._process = None

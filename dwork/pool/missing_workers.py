@@ -73,7 +73,7 @@ class MissingWorkers:
         if stops:
             if self._console.quiet:  # a stop needs its reason even with --quiet
                 self._console.say(stops)
-            self._interrupts.give_up(stops)
+            self._interrupts.stop(stops)
         elif waits != self._notice:
             self._notice = waits
             if waits:

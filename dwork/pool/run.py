@@ -152,7 +152,7 @@ class _Run:
         numbers = self._signals.take()
         self._interrupts.handle(numbers)
         if self._printer.broken and not self._interrupts.is_stopped:
-            self._interrupts.fail(self._printer.broken)
+            self._interrupts.stop(self._printer.broken)
         self._local.check(numbers, self._loop, self._interrupts)
 
     def finish_early(self) -> int:
