@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from typing import Any
 
 import click
 
@@ -13,20 +14,13 @@ from dwork.cli.options import endpoint_options, execution_options, max_output_op
 from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.cli.shell_completion import directories, files
 from dwork.connection.address import DEFAULT_PORT
-from dwork.connection.bridge import Bridge
 from dwork.connection.endpoint import Endpoint
-from dwork.core.messages import Execution
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub
-from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
-from dwork.output.summary import Report
-from dwork.record.opening import MEMORY, open_store, places
-from dwork.record.waiting import Wait
-from dwork.server.hub_loop import HubLoop
-from dwork.server.overview import Overview
-from dwork.server.queries import Inquiries
+from dwork.record.opening import MEMORY, places
+from dwork.server.assemble import Server, ServerSettings
 from dwork.transport.waiting import clock
 
 
@@ -57,18 +51,7 @@ from dwork.transport.waiting import clock
 @policy_options
 @click.option("-q", "--quiet", is_flag=True, help="Print only errors.")
 @click.version_option(__version__)  # fmt: skip
-def command(
-    port: int,
-    bind: str | None,
-    insecure: bool,
-    record: str,
-    logs: str | None,
-    no_logs: bool,
-    execution: Execution,
-    max_output: int,
-    policy: Policy,
-    quiet: bool,
-) -> int:
+def command(**options: Any) -> int:
     """Serve a graph of tasks to workers until Ctrl-C or SIGTERM.
 
     Workers then leave. With -f they stay instead: they keep their tasks and wait a minute for the hub to come back.
@@ -82,28 +65,18 @@ def command(
       kworker                                 run it
     """
 
+    settings = _settings(**options)
+
     def tell(text: str) -> None:
-        if not quiet:
+        if not settings.quiet:
             say("dhub", text)
 
     with Relay(), contextlib.ExitStack() as stack:
         signals = stack.enter_context(Signals(ENDS, is_last=True))
-        tasks = "" if record == MEMORY else os.path.abspath(record)
-        keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
-        endpoint = Endpoint(bind, port, insecure, tasks=tasks, keep=keep, record=tasks)
-        bridge = Bridge(endpoint, clock(), lambda text: say("dhub", text))
-        stack.callback(bridge.close)
-        file, directory = places(record, logs, no_logs)
-        hub = Hub(
-            policy, bridge.welcome(output=bool(directory), limit=max_output, beat=policy.beat, execution=execution)
-        )
-        wait = Wait(lambda seconds: signals.pause(seconds, ENDS), lambda text: say("dhub", text))
-        store = open_store(file, directory, hub.graph.number, clock(), tell, wait=wait)
-        stack.callback(lambda: store.close(clock(), "stopped"))
-        report = Report(tell, quiet=quiet)
-        overview = Overview(hub, report, tasks, clock, store.since)
-        loop = HubLoop(hub, [bridge.router], [store, report, overview], lambda text: say("dhub", text))
-        loop.keep(store.idle, Inquiries(hub, store, overview).answer)
+        server = Server(settings, signals, stack, say=lambda text: say("dhub", text), tell=tell)
+        server.outcome = "stopped"
+        hub, loop, store, bridge = server.hub, server.loop, server.store, server.bridge
+        assert store is not None and bridge is not None
         loop.carry_out(hub.restore(store.recover(clock()), clock(), store.slots(), store.next_id()))
         tell(f"listening on {bridge.server}" + _recovered(hub))
         while not signals.take():
@@ -111,10 +84,21 @@ def command(
             if hub.over:
                 loop.conclude(verdict(hub.graph.counts, is_stopped=hub.stop.for_later))
             loop.sleep(signals.descriptor)
-        loop.conclude(verdict(hub.graph.counts, is_stopped=True), bridge.router)
-        if record == MEMORY:
+        server.conclude(verdict(hub.graph.counts, is_stopped=True))
+        if settings.record == MEMORY:
             loop.dismiss()
     return ExitCode.DONE
+
+
+def _settings(
+    *, port: int, bind: str | None, insecure: bool, record: str, logs: str | None, no_logs: bool, **others: Any
+) -> ServerSettings:
+    """Return the settings that these options mean. others: named like their fields."""
+    tasks = "" if record == MEMORY else os.path.abspath(record)
+    keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
+    endpoint = Endpoint(bind=bind, port=port, insecure=insecure, tasks=tasks, keep=keep, record=tasks)
+    file, directory = places(record, logs, no_logs)
+    return ServerSettings(endpoint=endpoint, record=file, logs=directory, **others)
 
 
 def _recovered(hub: Hub) -> str:

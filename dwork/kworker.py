@@ -6,6 +6,8 @@ import math
 import os
 import socket
 import sys
+from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -22,6 +24,28 @@ from dwork.transport.waiting import clock
 from dwork.transport.zmq import Dealer
 from dwork.worker.worker import OVER_TCP, Worker
 from dwork.worker_loop import work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """The options, named as on the command line.
+
+    which: how to find the hub. slots: tasks to run at a time, N or auto. cores, memory, gpus: what its tasks may use
+    together; None: what there is. hub_timeout: seconds without an answer after which to give up. idle_timeout: seconds
+    without work after which to leave; None: never. walltime, drain_before: as for a pool. until_eof: leave when
+    standard input ends.
+    """
+
+    which: HubOption
+    slots: str
+    cores: int | None
+    memory: int | None
+    gpus: str | None
+    hub_timeout: float
+    idle_timeout: float | None
+    walltime: float | None
+    drain_before: float
+    until_eof: bool
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -59,18 +83,7 @@ from dwork.worker_loop import work
 @job_end_options
 @click.option("--until-eof", is_flag=True, help="End the tasks and leave when standard input ends.")
 @click.version_option(__version__)  # fmt: skip
-def command(
-    which: HubOption,
-    slots: str,
-    cores: int | None,
-    memory: int | None,
-    gpus: str | None,
-    hub_timeout: float,
-    idle_timeout: float | None,
-    walltime: float | None,
-    drain_before: float,
-    until_eof: bool,
-) -> int:
+def command(**options: Any) -> int:
     """Run tasks from a hub until all are finished.
 
     On Ctrl-C or SIGTERM, kworker finishes its running tasks, gives back the rest, and leaves; on a second one it ends
@@ -86,14 +99,20 @@ def command(
       kworker --job 4711 --slots auto         the hub of a batch job, one task per core of this machine
       kworker -s tcp://node17:6125 --insecure a hub without keys
     """
-    equipment = found(cores, memory, gpus)
-    n = equipment.cores if slots == AUTO else int(slots)
-    connection = which.connection()
-    address = reach(connection, hub_timeout)
-    transport = Dealer(address, keys=connection.keys, patience=hub_timeout)
+    return run(WorkerSettings(**options))
+
+
+def run(settings: WorkerSettings) -> int:
+    """Run the worker and return its exit code."""
+    equipment = found(settings.cores, settings.memory, settings.gpus)
+    n = equipment.cores if settings.slots == AUTO else int(settings.slots)
+    connection = settings.which.connection()
+    address = reach(connection, settings.hub_timeout)
+    transport = Dealer(address, keys=connection.keys, patience=settings.hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
     # With --until-eof a pool has started this worker: that pool watches the end of the job and relays the output.
-    job = None if until_eof else Walltime(walltime, clock(), drain_before)
+    until_eof = settings.until_eof
+    job = None if until_eof else Walltime(settings.walltime, clock(), settings.drain_before)
     relay = Relay()
     if not until_eof:
         relay.start()
@@ -103,8 +122,8 @@ def command(
             transport,
             lambda text: say("kworker", text),
             equipment,
-            hub_timeout=hub_timeout,
-            idle_timeout=math.inf if idle_timeout is None else idle_timeout,
+            hub_timeout=settings.hub_timeout,
+            idle_timeout=math.inf if settings.idle_timeout is None else settings.idle_timeout,
             until_eof=sys.stdin.fileno() if until_eof else None,
             job=job,
             spared=relay.pid,

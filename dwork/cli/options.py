@@ -152,7 +152,7 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
         enforce_memory: bool,
         **others: Any,
     ) -> Any:
-        execution = Execution(env_keep, env_drop, variables, pin, enforce_memory)
+        execution = Execution(keep=env_keep, drop=env_drop, set=variables, pin=pin, enforce_memory=enforce_memory)
         return command(*arguments, execution=execution, **others)
 
     return _decorated(with_execution, _EXECUTION)

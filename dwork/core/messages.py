@@ -233,7 +233,7 @@ class Error:
     version: Version | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """How workers run tasks.
 

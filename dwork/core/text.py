@@ -34,6 +34,11 @@ def _visible(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def label(id: int, name: str) -> str:
+    """Return `#3 name`, by which a message refers to a task."""
+    return f"#{id} {shown(name)}"
+
+
 def counted(n: int, what: str) -> str:
     """Return `1 task`, `1,234 tasks`."""
     return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -24,13 +24,14 @@ from dwork.cli.program import ExitCode, click_main, guarded, leave, say
 from dwork.cli.shell_completion import directories, files
 from dwork.connection.endpoint import Endpoint
 from dwork.core.errors import UsageError
-from dwork.core.messages import Execution
-from dwork.core.min_time import UNKNOWN, MinTime
+from dwork.core.min_time import UNKNOWN
 from dwork.core.version import __version__
 from dwork.host import signals
 from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
-from dwork.pool.run import Settings, run, send_home, unwritten
+from dwork.pool.ranks import send_home
+from dwork.pool.run import run, unwritten
+from dwork.pool.settings import PoolSettings
 from dwork.progress.choice import WAYS
 from dwork.transport import mpi
 
@@ -155,34 +156,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
 )
 @click.version_option(__version__)
 @click.pass_obj  # fmt: skip
-def command(
-    given: Given,
-    files: tuple[str, ...],
-    form: str | None,
-    policy: Policy,
-    record: str | None,
-    no_record: bool,
-    fresh: bool,
-    logs: str | None,
-    no_logs: bool,
-    execution: Execution,
-    max_output: int,
-    joblog: str | None,
-    keep_order: bool,
-    quiet: bool,
-    progress: str,
-    port: int | None,
-    bind: str | None,
-    insecure: bool,
-    slots: str | None,
-    gpus: str | None,
-    elastic: bool,
-    walltime: float | None,
-    drain_before: float,
-    min_time: MinTime,
-    transport: str,
-    no_bridge: bool,
-) -> int:
+def command(given: Given, /, files: tuple[str, ...], form: str | None, **options: Any) -> int:
     """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
 
     Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is a
@@ -207,6 +181,43 @@ def command(
       2  bad usage or input; nothing was run
       3  stopped before the end; run the same command again to continue
     """
+    settings = _settings(files, **options)
+
+    def tell(text: str) -> None:
+        if not settings.quiet:
+            say(PROGRAM, text)
+
+    tasks = load(files, form, known=None if settings.policy.unknown_is_done else (), tell=tell)
+    if given.trouble is not None:
+        raise given.trouble
+    if not tasks:
+        tell("there is nothing to do")
+        return ExitCode.DONE
+    given.unwritten = unwritten(settings.logs)
+    return run(tasks, settings, given.ranks, given.relay)
+
+
+def _settings(
+    files: tuple[str, ...],
+    *,
+    policy: Policy,
+    elastic: bool,
+    bind: str | None,
+    port: int | None,
+    insecure: bool,
+    no_bridge: bool,
+    record: str | None,
+    no_record: bool,
+    logs: str | None,
+    no_logs: bool,
+    joblog: str | None,
+    fresh: bool,
+    quiet: bool,
+    progress: str,
+    transport: str,
+    **others: Any,
+) -> PoolSettings:
+    """Return the settings that these options mean; UsageError when they contradict. others: named like their fields."""
     if no_bridge and port is not None:
         raise UsageError("--port and --no-bridge contradict each other; drop one")
     if transport == "zmq" and no_bridge:
@@ -216,45 +227,26 @@ def command(
     file, directory = _places(files, record, no_record, logs, no_logs)
     if fresh and not file:
         raise UsageError("--fresh needs a record, but this run keeps none; drop --fresh")
-
-    def tell(text: str) -> None:
-        if not quiet:
-            say(PROGRAM, text)
-
-    tasks = load(files, form, known=None if policy.unknown_is_done else (), tell=tell)
-    if given.trouble is not None:
-        raise given.trouble
-    if not tasks:
-        tell("there is nothing to do")
-        return ExitCode.DONE
     endpoint = Endpoint(
-        bind,
-        port,
-        insecure,
+        bind=bind,
+        port=port,
+        insecure=insecure,
         public=not no_bridge,
         tasks=os.path.abspath(files[0]),
         record=file and os.path.abspath(file),
     )
-    settings = Settings(
-        endpoint,
-        keep_order,
-        quiet,
-        file,
-        fresh,
-        directory,
-        joblog or "",
-        max_output,
-        transport,
-        execution,
-        slots,
-        gpus,
-        walltime,
-        drain_before,
-        min_time,
-        "none" if quiet else progress,
+    return PoolSettings(
+        policy=replace(policy, elastic=elastic),
+        endpoint=endpoint,
+        record=file,
+        fresh=fresh,
+        logs=directory,
+        joblog=joblog or "",
+        quiet=quiet,
+        progress="none" if quiet else progress,
+        transport=transport,
+        **others,
     )
-    given.unwritten = unwritten(directory)
-    return run(tasks, replace(policy, elastic=elastic), settings, given.ranks, given.relay)
 
 
 def _places(

@@ -1,4 +1,4 @@
-"""The standing of a run, read from what hub and report keep anyway: events need no extra counting."""
+"""The standing of a run, read from what the hub and the totals keep anyway: events need no extra counting."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dwork.hub.stop import OPEN
 
 if TYPE_CHECKING:
     from dwork.hub.hub import Hub
-    from dwork.output.summary import Report
+    from dwork.output.totals import Totals
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +52,8 @@ class Standing:
         return self.total - self.unstarted - self.running
 
 
-def standing(hub: Hub, report: Report, now: float) -> Standing:
-    """Return the standing of the run of this hub and report. now: seconds since the epoch."""
+def standing(hub: Hub, totals: Totals, now: float) -> Standing:
+    """Return the standing of the run of this hub. now: seconds since the epoch."""
     running = cores = busy = slots = 0
     for worker in hub.workers.values():
         slots += worker.slots or 1
@@ -63,4 +63,4 @@ def standing(hub: Hub, report: Report, now: float) -> Standing:
             cores += runs + worker.more.cores
             busy += worker.busy
     counts = dict(hub.graph.counts)
-    return Standing(now, counts, running, cores, busy, slots, report.ran, report.seconds, hub.stop is not OPEN)
+    return Standing(now, counts, running, cores, busy, slots, totals.ran, totals.seconds, hub.stop is not OPEN)

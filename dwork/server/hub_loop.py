@@ -36,20 +36,20 @@ class HubLoop:
         transports: Sequence[Transport],
         listeners: Iterable[Listener],
         tell: Callable[[str], None] = lambda text: None,
+        answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to query"),
+        idle: Callable[[], bool] | None = None,
     ) -> None:
-        """Create the loop; tell(text) prints a line for people."""
+        """Create the loop. tell(text): prints a line for people. answer(inquiry): answers a query.
+
+        idle(): does some deferred work of the record, and returns whether more is left.
+        """
         self.hub = hub
         self._tell = tell
         self._transports = transports
         self._listeners = list(listeners)
-        self._idle: Callable[[], bool] = lambda: False
-        self._answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to query")
-        self._is_busy = False
-
-    def keep(self, idle: Callable[[], bool], answer: Callable[[Inquiry], Message]) -> None:
-        """Attach a record. idle: does some deferred work, returns whether more is left; answer: answers inquiries."""
-        self._idle = idle
         self._answer = answer
+        self._idle = idle
+        self._is_busy = False
 
     def listen(self, listener: Listener) -> None:
         """Add a listener, which gets all events from now on, after the others."""
@@ -131,7 +131,7 @@ class HubLoop:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""
         if self._is_busy:  # check for frames again before doing deferred work
             self._is_busy = False
-        elif self._idle():
+        elif self._idle is not None and self._idle():
             return
         sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
 

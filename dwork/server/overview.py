@@ -1,6 +1,6 @@
 """The overview of a run for clients that watch it: one short answer has everything that their screen shows.
 
-It is built from what hub and report know anyway, and from a few facts that are collected here as they happen. It must
+It is built from what hub and totals keep anyway, and from a few facts that are collected here as they happen. It must
 be cheap, since the hub does nothing else meanwhile. So long lists are shortened (workers by host, the oldest running
 tasks, the latest failures), and an answer is reused while making a new one would take more than a small fraction of the
 hub's time, however many clients watch.
@@ -30,7 +30,7 @@ from dwork.host.batch_job import element, job
 from dwork.hub.hub import Hub
 from dwork.hub.node import Node
 from dwork.hub.workers import WorkerState
-from dwork.output.summary import Report
+from dwork.output.totals import Totals
 from dwork.progress.standing import standing
 from dwork.server.worker_rows import row
 
@@ -51,13 +51,13 @@ class Overview:
     def __init__(
         self,
         hub: Hub,
-        report: Report,
+        totals: Totals,
         tasks: str,
         clock: Callable[[], float],
         since: Callable[[int], float | None] | None = None,
     ) -> None:
         self._hub = hub
-        self._report = report
+        self._totals = totals
         self._run: RunFacts = {
             "tasks": tasks,
             "host": socket.gethostname(),
@@ -136,7 +136,7 @@ class Overview:
         return self._answer
 
     def _build(self, now: float) -> RunView:
-        hub, at = self._hub, standing(self._hub, self._report, now)
+        hub, at = self._hub, standing(self._hub, self._totals, now)
         end = hub.dispatch.job_end
         return {
             "time": now,

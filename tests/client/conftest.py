@@ -14,7 +14,7 @@ import pytest
 from dwork.core.task import State
 from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
-from dwork.output.summary import Report
+from dwork.output.totals import Totals
 from dwork.record.logs import Logs
 from dwork.record.opening import MEMORY
 from dwork.record.run import this_run
@@ -116,10 +116,11 @@ class KeptHub(ServedHub):
         # Here, since SQLite's connections belong to the thread that makes them.
         logs = Logs(self._logs, MEMORY) if self._logs else None
         self._store = Store(MEMORY, this_run(clock()), self.hub.graph.number, logs)
-        report = Report(lambda text: None, quiet=True)
-        overview = Overview(self.hub, report, "tasks.txt", clock, self._store.since)
-        self._loop = HubLoop(self.hub, [self.router], [self._store, report, overview])
-        self._loop.keep(self._store.idle, Inquiries(self.hub, self._store, overview).answer)
+        totals = Totals()
+        overview = Overview(self.hub, totals, "tasks.txt", clock, self._store.since)
+        inquiries = Inquiries(self.hub, self._store, overview)
+        listeners = [self._store, totals, overview]
+        self._loop = HubLoop(self.hub, [self.router], listeners, answer=inquiries.answer, idle=self._store.idle)
         self._begun.set()
 
     def end(self) -> None:

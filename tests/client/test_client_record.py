@@ -13,7 +13,7 @@ from dwork import Client, GraphError, TransportError, UsageError, WireError
 from dwork.core.messages import OK as OK_REPLY
 from dwork.core.messages import Answer, Create, List, Output, Read, Show
 from dwork.core.task import State, Task
-from dwork.hub.hub import Policy
+from dwork.hub.policy import Policy
 from dwork.transport import HUB, wire
 from dwork.transport.zmq import Dealer
 from tests.rows import BEFORE_IT_RAN, task_row

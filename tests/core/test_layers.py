@@ -185,6 +185,10 @@ def test_a_pool_brings_rich_only_for_a_bar() -> None:
     assert "rich" not in arrives("dwork.pool.__main__", "dwork.pool.command", "dwork.progress.live")
 
 
+def test_a_pool_brings_zmq_and_a_record_only_when_it_needs_them() -> None:
+    assert not arrives("dwork.pool.__main__", "dwork.pool.command") & {"zmq", "sqlite3", "mpi4py"}
+
+
 def test_dquery_does_without_mpi() -> None:
     assert not arrives("dwork.dquery") & {"mpi4py", "sqlite3", "dwork.hub"}
 

@@ -13,7 +13,7 @@ from dwork.core.row_json import unpack
 from dwork.core.rows import RunView
 from dwork.core.task import Result
 from dwork.hub.policy import Policy
-from dwork.output.summary import Report
+from dwork.output.totals import Totals
 from dwork.server import overview
 from dwork.server.overview import NoRecord, Overview
 from tests.core.stage import Stage, complete, steal, task
@@ -24,12 +24,12 @@ class Watched(Stage):
 
     def __init__(self, policy: Policy | None = None) -> None:
         super().__init__(policy)
-        self.report = Report(lambda text: None, quiet=True)
+        self.totals = Totals()
         self.made = 0  # answers
-        self.overview = Overview(self.hub, self.report, "tasks.txt", lambda: self.now)
+        self.overview = Overview(self.hub, self.totals, "tasks.txt", lambda: self.now)
 
     def took(self, step: Any) -> None:
-        self.report.hear(step.events)
+        self.totals.hear(step.events)
         self.overview.hear(step.events)
         super().took(step)
 
@@ -84,7 +84,7 @@ def test_failures_come_last_first_with_the_end_of_what_they_said(
     watched: Watched, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overview, "FAILURES", 2)
-    watched.overview = Overview(watched.hub, watched.report, "", lambda: watched.now)
+    watched.overview = Overview(watched.hub, watched.totals, "", lambda: watched.now)
     watched.create("a", task("b", retries=1), "c")
     watched.say("p", steal("n:1", 1, 3, slots=3))
     watched.say("p", m.Output("n:1", 0, 2, b"x" * 2000))
@@ -124,14 +124,14 @@ def test_very_many_workers_are_told_by_host(watched: Watched, monkeypatch: pytes
 def test_an_answer_that_took_long_is_given_again_for_a_while(watched: Watched) -> None:
     watched.create("a")
     times = iter([99.0, 100.0, 100.1, 101.0, 106.0, 106.0])  # when it begins, and before and after each answer
-    slow = Overview(watched.hub, watched.report, "", lambda: next(times))
+    slow = Overview(watched.hub, watched.totals, "", lambda: next(times))
     first, again, later = (json.loads(slow.answer(m.Watch()).data) for _ in range(3))
     assert (first["time"], again["time"], later["time"]) == (100.0, 100.0, 106.0)
 
 
 def test_a_failure_is_told_at_once_all_the_same(watched: Watched) -> None:
     times = iter([100.0, 100.0, 109.0, 110.0, 110.0])
-    slow = Overview(watched.hub, watched.report, "", lambda: next(times))
+    slow = Overview(watched.hub, watched.totals, "", lambda: next(times))
     assert json.loads(slow.answer(m.Watch()).data)["failures"] == []
     slow.hear([e.Failed(109.0, "n:1", e.Ended(0, "a", Result(0, 1, 1)))])
     assert len(json.loads(slow.answer(m.Watch()).data)["failures"]) == 1

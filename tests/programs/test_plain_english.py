@@ -37,7 +37,7 @@ HABITS = {
 #: Texts that may have such words, each with the reason.
 ALLOWED: dict[str, str] = {}
 #: Functions that print their arguments, and classes whose text is printed; so is that of every error.
-_PRINT = {"say", "_say", "tell", "_tell", "_print", "_print_always", "note", "fail", "_stop", "_give_up", "Finding"}
+_PRINT = {"say", "_say", "tell", "_tell", "_print", "note", "fail", "stop", "_stop", "_give_up", "Finding"}
 _ERROR = re.compile(r"(Error|Refused|AllDone|NotHeld|Exception)$")
 
 Definition = ast.FunctionDef | ast.AsyncFunctionDef

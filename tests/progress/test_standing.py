@@ -9,22 +9,22 @@ import pytest
 from dwork.core import messages as m
 from dwork.core.resources import Resources
 from dwork.core.task import Result, State
-from dwork.output.summary import Report
+from dwork.output.totals import Totals
 from dwork.progress.standing import Standing, standing
 from tests.core.stage import Stage, complete, finish, steal, task
 
 
 class Watched(Stage):
-    """A hub with a report, and how it stands."""
+    """A hub with totals, and how it stands."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.report = Report(lambda text: None)
+        self.totals = Totals()
 
     def stand(self) -> Standing:
-        self.report.hear(self.heard())
+        self.totals.hear(self.heard())
         self.take()
-        return standing(self.hub, self.report, self.now)
+        return standing(self.hub, self.totals, self.now)
 
 
 @pytest.fixture

@@ -58,7 +58,14 @@ SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
     ("reply", "Error"): (m.Error("why", 3, VERSION), m.Error("why")),
     ("reply", "Welcome"): (
         m.Welcome(
-            "tcp://h:1", True, "{}", 4, 5.0, True, m.Execution(("A*",), ("B",), (("C", "d"),), True, True), VERSION
+            "tcp://h:1",
+            True,
+            "{}",
+            4,
+            5.0,
+            True,
+            m.Execution(keep=("A*",), drop=("B",), set=(("C", "d"),), pin=True, enforce_memory=True),
+            VERSION,
         ),
         m.Welcome(),
     ),

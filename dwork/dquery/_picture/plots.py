@@ -13,7 +13,7 @@ from itertools import pairwise
 from typing import Any, Final
 
 from dwork.core.errors import UsageError
-from dwork.core.text import shown
+from dwork.core.text import label
 from dwork.dquery._picture.palette import COLOURS, OUTCOMES
 from dwork.dquery._picture.words import took
 from dwork.history.facts import DONE, History
@@ -124,7 +124,7 @@ def _bad(history: History, timeline: Timeline, ms: Clock) -> dict[str, object]:
         "x": [ms(a.ended) for a in attempts],
         "y": [bar.row for bar in bars],
         "text": [
-            escape(f"#{history.tasks[a.task].id} {shown(history.tasks[a.task].name)}: {a.outcome}", quote=False)
+            escape(f"{label(history.tasks[a.task].id, history.tasks[a.task].name)}: {a.outcome}", quote=False)
             for a in attempts
         ],
         "hovertemplate": "%{text}<br>%{x}<extra></extra>",

@@ -223,4 +223,5 @@ def put_execution(execution: m.Execution, q: Any) -> None:
 def get_execution(q: Any) -> m.Execution:
     keep, drop = (tuple([to_text(glob) for glob in globs]) for globs in (q.env_keep, q.env_drop))
     variables = tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env])
-    return m.Execution(keep, drop, variables, q.pin if q.HasField("pin") else None, q.enforce_memory)
+    pin = q.pin if q.HasField("pin") else None
+    return m.Execution(keep=keep, drop=drop, set=variables, pin=pin, enforce_memory=q.enforce_memory)
