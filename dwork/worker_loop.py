@@ -16,9 +16,9 @@ from dwork.connection.file import Connection
 from dwork.core.cause import Cause
 from dwork.core.errors import TransportError, UsageError
 from dwork.core.messages import OURS, STANDSTILL, Complete, Exit, Message, Move, Output, Welcome
+from dwork.core.peer_version import mismatch
 from dwork.core.task import Assigned, Result
 from dwork.core.text import shown
-from dwork.core.version import mismatch
 from dwork.host.capacity import Equipment
 from dwork.host.signals import ENDS, Signals, within_a_job
 from dwork.runner.outgoing import Outgoing

@@ -10,8 +10,8 @@ from dwork.connection.file import Connection
 from dwork.core import messages
 from dwork.core.errors import GraphError, WireError
 from dwork.core.messages import Message, Request
+from dwork.core.peer_version import Version, mismatch
 from dwork.core.row_json import T, unpack
-from dwork.core.version import Version, mismatch
 
 _STATUS = re.compile(r"dhub: (\d+) active tasks?, (\d+) ready\.")
 

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final, NamedTuple
 
+from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, Task, TaskKey
-from dwork.core.version import Version, __version__
+from dwork.core.version import __version__
 
 #: The version of the native dialect. Raise it when a peer of the last release would refuse or misunderstand what this
 #: one sends, or would not send what this one needs: a new type, a field with a new meaning, one that a message must now

@@ -10,7 +10,7 @@ hub as a worker; its peer is the one it last used. C++ workers on one host share
 The parts, each of which imports only those before it: `state` (the graph, the workers, and what else all parts share),
 `dispatch` (which worker gets which tasks, and which Steals wait), `endings` (done, failed, cancelled, skipped),
 `returns` (given back, lost, interrupted, revoked), `outcomes` (what results mean), `membership` (workers that come and
-go), `shutdown`, `task_control` (what people do to tasks), and `requests` (a handler for each message).
+go), `shutdown`, `task_control` (what people do to tasks), and `handlers` (one for each message).
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ from dwork.hub.dispatch import Dispatch
 from dwork.hub.end_waiters import EndWaiters
 from dwork.hub.endings import Endings
 from dwork.hub.graph import Restored
+from dwork.hub.handlers import Handlers
 from dwork.hub.invariants import check_graph
 from dwork.hub.membership import Membership
 from dwork.hub.node import Node
 from dwork.hub.outcomes import Outcomes
 from dwork.hub.policy import Policy
-from dwork.hub.requests import Requests
 from dwork.hub.returns import Returns
 from dwork.hub.shutdown import Shutdown
 from dwork.hub.state import HubState
@@ -56,23 +56,23 @@ class Hub:
         self._shutdown = shutdown = Shutdown(state, endings, returns)
         self._control = TaskControl(state, endings)
         outcomes = Outcomes(state, endings, returns, self.dispatch.ran)
-        self._requests = requests = Requests(
+        self._messages = handlers = Handlers(
             state, self.dispatch, endings, returns, outcomes, membership, shutdown, self._end_waiters
         )
         self._handlers: dict[type, Callable[[Peer, Any, Step], None]] = {
-            messages.Create: requests.create,
-            messages.Steal: requests.steal,
-            messages.Beat: requests.beat,
-            messages.Complete: requests.complete,
-            messages.GiveBack: requests.give_back,
-            messages.Lookup: requests.lookup,
+            messages.Create: handlers.create,
+            messages.Steal: handlers.steal,
+            messages.Beat: handlers.beat,
+            messages.Complete: handlers.complete,
+            messages.GiveBack: handlers.give_back,
+            messages.Lookup: handlers.lookup,
             messages.Exit: membership.sign_off,
             messages.Control: self._control.request,
             messages.Leave: membership.ask_to_leave,
             messages.Drain: shutdown.request,
-            messages.OK: requests.status,
-            messages.Await: requests.wait_for_end,
-            messages.Output: requests.output,
+            messages.OK: handlers.status,
+            messages.Await: handlers.wait_for_end,
+            messages.Output: handlers.output,
         }
 
     def restore(
@@ -203,7 +203,7 @@ class Hub:
 
     def conclude(self, now: float, code: int, view: bytes = b"") -> Step:
         """Answer all Awaits: the run has ended with this exit code. view: the data of the answer."""
-        end = replace(self._requests.standing(), n=code, data=view)
+        end = replace(self._messages.standing(), n=code, data=view)
         return Step(now, sends=[(peer, end) for peer in self._end_waiters.end()])
 
     def _settle(self, step: Step) -> None:

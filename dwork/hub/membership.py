@@ -16,8 +16,8 @@ from dwork.core.cause import Cause
 from dwork.core.errors import GraphError
 from dwork.core.glob import is_glob, matcher
 from dwork.core.messages import OURS, STANDSTILL, Message, Native
+from dwork.core.peer_version import mismatch
 from dwork.core.task import State
-from dwork.core.version import mismatch
 from dwork.hub.dispatch import BEATS
 from dwork.hub.endings import Endings
 from dwork.hub.node import Node

@@ -29,9 +29,9 @@ from dwork.core.messages import (
     Transfer,
     Welcome,
 )
+from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, TaskKey
-from dwork.core.version import Version
 from dwork.worker.departure import Departure
 from dwork.worker.holding import Holding
 from dwork.worker.original import PAUSE, OriginalDialect

@@ -11,9 +11,10 @@ from dwork import AllDone, Client, GraphError, TransportError, WireError
 from dwork.client.queries import LAP
 from dwork.client.status import End, Status
 from dwork.core import messages
+from dwork.core.peer_version import Version
 from dwork.core.row_json import pack
 from dwork.core.task import Assigned
-from dwork.core.version import Version, __version__
+from dwork.core.version import __version__
 from dwork.transport import wire
 from tests.rows import run_view
 

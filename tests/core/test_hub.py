@@ -9,8 +9,9 @@ from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned
+from dwork.core.peer_version import Version
 from dwork.core.task import Assigned, Result, State, Task
-from dwork.core.version import Version, __version__
+from dwork.core.version import __version__
 from dwork.hub.policy import Policy
 from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 

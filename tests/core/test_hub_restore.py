@@ -10,8 +10,8 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.errors import GraphError
 from dwork.core.messages import Returned, Verb
+from dwork.core.peer_version import Version
 from dwork.core.task import Assigned, Result, State, Task
-from dwork.core.version import Version
 from dwork.hub.graph import Restored
 from dwork.hub.hub import Hub
 from dwork.hub.membership import RETURN

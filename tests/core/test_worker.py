@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.messages import Native, Returned
+from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result
-from dwork.core.version import Version
 from dwork.transport import wire
 from dwork.worker.original import PAUSE
 from dwork.worker.reports import HOLD, URGENT

@@ -11,9 +11,9 @@ import pytest
 
 from dwork.core import messages as m
 from dwork.core.cause import Cause
+from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Options, Result, Task
-from dwork.core.version import Version
 from dwork.transport import wire
 from dwork.transport._pb.dwork_pb2 import QueryMsg
 from dwork.transport.wire.table import HELD, REPLIES, REQUESTS

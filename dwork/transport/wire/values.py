@@ -14,10 +14,10 @@ from typing import Any
 from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.errors import WireError
+from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Command, Options, Result, TaskKey
 from dwork.core.text import printable
-from dwork.core.version import Version
 
 
 def to_text(value: Any) -> str:

@@ -23,7 +23,7 @@ from dwork.hub.step import Peer, Step
 from dwork.hub.workers import WorkerState
 
 
-class Requests:
+class Handlers:
     """See the module docstring."""
 
     def __init__(
