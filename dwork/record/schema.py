@@ -110,7 +110,7 @@ MIGRATIONS: Final = (
     ) WHERE state = 'skipped' AND reason LIKE 'after %';
     DROP INDEX names;
     UPDATE attempts SET cause = CASE
-        WHEN reason = 'it said goodbye' THEN 'left'
+        WHEN reason LIKE 'it % goodbye' THEN 'left'
         WHEN reason = 'it never arrived' THEN 'never arrived'
         WHEN reason = 'it was finished elsewhere' THEN 'elsewhere'
         WHEN reason = 'the pool ended while it ran' THEN 'run died'
