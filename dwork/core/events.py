@@ -172,7 +172,10 @@ class Released:
 
 @dataclass(frozen=True, slots=True)
 class Revived:
-    """Failed or cancelled tasks, and tasks that were skipped because of them, will run after all."""
+    """Failed or cancelled tasks, and tasks that were skipped because of them, will run after all.
+
+    A Skipped follows for those that another task still keeps from running.
+    """
 
     time: float
     tasks: Sequence[Named]

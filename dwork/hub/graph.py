@@ -319,10 +319,10 @@ class Graph:
         self._ready.append(ready)
 
     def revive(self, nodes: Sequence[Node]) -> list[Node]:
-        """Let failed or cancelled tasks run after all; return them and the tasks that are no longer skipped.
+        """Let failed or cancelled tasks run after all; return them and the tasks that are not skipped because of them.
 
-        A node that depends on another lost task becomes skipped. Each edge below the nodes is walked once, and each
-        node's predecessors are inspected once.
+        Of these, a node that depends on another lost task becomes or remains skipped, because of that one. Each edge
+        below the nodes is walked once, and each node's predecessors are inspected once.
         """
         for node in nodes:
             self._move(node, SKIPPED)  # until no other lost predecessor is found
@@ -343,8 +343,8 @@ class Graph:
                         if not s.is_join and s not in chosen:
                             revived.append(s)
         self._ready.append([node for node in nodes if node.state is READY])
-        self._reassign_culprits([node for node, left in lost.items() if left])
-        return revived
+        moved = self._reassign_culprits([node for node, left in lost.items() if left])
+        return revived + [node for node in moved if node not in chosen and not node.is_join]
 
     def resting_on(self, nodes: Iterable[Node]) -> list[Node]:
         """Return nodes, and all tasks after them that are ready, assigned or done and must be taken back with them."""
@@ -360,7 +360,7 @@ class Graph:
     def revoke(self, nodes: Sequence[Node]) -> list[Node]:
         """Let done, failed or ready nodes run again; nodes must include all that `resting_on` finds, none assigned.
 
-        Return those that had failed, and those that are no longer skipped.
+        Return those that had failed, and what else `revive` returns for them.
         """
         undone = {node: set(node.successors or ()) for node in nodes if node.state is DONE}
         for node in self.names.values():
@@ -378,8 +378,9 @@ class Graph:
         return self.revive(failed)
 
     @staticmethod
-    def _reassign_culprits(nodes: list[Node]) -> None:
-        """Find another culprit for skipped nodes whose culprit no longer counts, and for those after them."""
+    def _reassign_culprits(nodes: list[Node]) -> list[Node]:
+        """Find another culprit for skipped nodes whose culprit no longer counts, and those after them; return them."""
+        moved = []
         stack = nodes
         while stack:
             node = stack.pop()
@@ -388,7 +389,9 @@ class Graph:
                 found = next((reason for reason in reasons if reason.state in CULPRITS), None)
                 if found is not None:  # else a predecessor gets its culprit first, and leads here again
                     node.culprit = found
+                    moved.append(node)
                     stack += node.successors or ()
+        return moved
 
     def extend(self, wanted: Sequence[tuple[Node, Sequence[str]]]) -> list[Node]:
         """Add predecessors to tasks that have not ended; return the tasks that are skipped because of it.

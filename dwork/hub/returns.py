@@ -176,6 +176,7 @@ class Returns:
         revived = graph.revoke([node for node in affected if node.state is not State.CANCELLED])
         if revived:
             step.events.append(events.Revived(step.now, named(revived)))
+            self._endings.skip([node for node in revived if node.state is State.SKIPPED], step)
 
     def _interrupt(self, node: Node, reason: str, step: Step) -> None:
         """Take a task from its worker, which must kill it; the task will run again."""

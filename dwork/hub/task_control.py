@@ -73,8 +73,9 @@ class TaskControl:
 
     def _retry(self, nodes: list[Node], step: Step) -> None:
         """Retry tasks; those that depend on another lost task are skipped until that one is retried too."""
-        step.events.append(events.Revived(step.now, named(self._state.graph.revive(nodes))))
-        self._endings.skip([node for node in nodes if node.state is State.SKIPPED], step)
+        revived = self._state.graph.revive(nodes)
+        step.events.append(events.Revived(step.now, named(revived)))
+        self._endings.skip([node for node in revived if node.state is State.SKIPPED], step)
 
     def _may_hold(self, node: Node) -> bool:
         return node.state in (State.WAITING, State.READY) and node not in self._held

@@ -242,12 +242,12 @@ class GraphMachine(RuleBasedStateMachine):
 
     def revive(self, nodes: list[Node]) -> None:
         nodes = [node for node in nodes if self.ended.get(node.name) in LOST and not node.is_join]
-        before = {node for node in nodes_of(self.graph) if node.state is State.SKIPPED}
+        before = {node: node.culprit for node in nodes_of(self.graph) if node.state is State.SKIPPED}
         revived = self.graph.revive(nodes)
         for node in nodes:
             del self.ended[node.name]
             assert node.holder is None and not node.failures
-        free = {node for node in before if node.state is not State.SKIPPED and not node.is_join}
+        free = {node for node, culprit in before.items() if node.culprit is not culprit and not node.is_join}
         assert revived[: len(nodes)] == nodes
         assert set(revived) == {*nodes, *free} and len(revived) == len(nodes) + len(free)
 

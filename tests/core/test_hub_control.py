@@ -250,8 +250,9 @@ def test_what_another_lost_predecessor_keeps_skipped_is_skipped_for_that_one(sta
     assert {culprit(stage, name) for name in "cdef"} == {"a"}
     stage.heard()
     assert stage.order(Verb.RETRY, "a") == m.OK(n=1)
-    (revived,) = stage.heard()
-    assert sorted(named(revived)) == ["a", "c", "f"]
+    revived, skipped = stage.heard()
+    assert sorted(named(revived)) == ["a", "c", "d", "e", "f"]
+    assert skipped == e.Skipped(100.0, [(3, "d"), (4, "e")], (1, "b"))
     assert stage.states() == "ready failed waiting skipped skipped waiting"
     assert {culprit(stage, name) for name in "de"} == {"b"}
     stage.order(Verb.RETRY, "b")
@@ -266,7 +267,8 @@ def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_aga
     stage.heard()
     assert culprit(stage, "c") == "b"
     assert stage.order(Verb.RETRY, "b") == m.OK(n=1)
-    assert stage.heard() == [e.Revived(100.0, [(1, "b")]), e.Skipped(100.0, [(1, "b")], (0, "a"))]
+    both = [(1, "b"), (2, "c")]
+    assert stage.heard() == [e.Revived(100.0, both), e.Skipped(100.0, both, (0, "a"))]
     assert stage.states() == "failed skipped skipped"
     assert culprit(stage, "c") == "a"
     assert "'b' is skipped: only a failed or cancelled task" in stage.refused(Verb.RETRY, "b")
@@ -312,6 +314,16 @@ def test_very_many_failed_before_one_join_are_tried_again(stage: Stage) -> None:
     assert stage.order(Verb.RETRY, "*") == m.OK(n=MANY - 2)
     assert stage.states("last", "end") == "waiting waiting"
     assert stage.hub.graph.ready == MANY
+
+
+def test_a_task_that_stays_skipped_gets_the_other_culprit(stage: Stage) -> None:
+    stage.create("a", "b", task("c", "a", "b"), task("d", "c"))
+    stage.order(Verb.CANCEL, "a", "b")
+    stage.heard()
+    stage.order(Verb.RETRY, "a")
+    revived, skipped = stage.heard()
+    assert isinstance(revived, e.Revived) and named(revived) == ["a", "c", "d"]
+    assert skipped == e.Skipped(100.0, [(2, "c"), (3, "d")], (1, "b"))
 
 
 def test_very_many_behind_one_another_are_revived_without_recursion(stage: Stage) -> None:
