@@ -138,7 +138,7 @@ class Dispatch:
         """Serve waiting Steals; when some remain, recall tasks and reserve workers so that they can be served later."""
         if self._workers.reshaped:
             self._notice()
-        if self.over:
+        if self._workers.parked and self.over:
             for peer in list(self._workers.parked):
                 self._workers.withdraw(peer)
                 step.answer(peer, messages.Exit())

@@ -59,16 +59,16 @@ class Membership:
         Return None when it speaks another protocol, or must first report what it holds: it knows this hub, but this
         hub does not know it.
         """
-        if native is not None and native.version.protocol != OURS.protocol:
-            text = mismatch("the hub", OURS, f"worker {location}", native.version)
-            step.answer(peer, messages.Error(text, native.sequence, OURS))
-            return None
         workers = self._state.workers
         worker = workers.get(location)
-        is_new = worker is None or worker.peer != peer
-        if is_new and native and native.sequence > 1 and not native.hello and native.held is None:
-            self.ask_again(peer, step)
-            return None
+        if native and (worker is None or worker.peer != peer):
+            if native.version.protocol != OURS.protocol:
+                text = mismatch("the hub", OURS, f"worker {location}", native.version)
+                step.answer(peer, messages.Error(text, native.sequence, OURS))
+                return None
+            if native.sequence > 1 and not native.hello and native.held is None:
+                self.ask_again(peer, step)
+                return None
         slots = native.slots if native else 0
         if worker is None:
             worker = workers.add(location)
