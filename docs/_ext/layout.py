@@ -58,11 +58,11 @@ def _about(text: str) -> str:
 
 
 def _modules(name: str, files: list[str]) -> str:
-    """By name; folders in it with /. Of many, their number."""
+    """By name; folders in it with /. Of the commands of dquery, their number."""
     inside = [path.removeprefix(f"{name}/") for path in files if path != f"{name}.py"]
     names = sorted({p.partition("/")[0] + "/" if "/" in p else p.removesuffix(".py") for p in inside} - {"__init__"})
     public = [module for module in names if not module.startswith("_") or module == "__main__"]
-    return f"{len(public)} commands" if len(public) > 20 else " ".join(f"`{module}`" for module in public)
+    return f"{len(public)} commands" if name == "dquery" else " ".join(f"`{module}`" for module in public)
 
 
 def picture(texts: Mapping[str, str]) -> str:
