@@ -42,7 +42,7 @@ class RandomPool:
         faults = Faults(pick([0, 0, 3, 10]), pick([0, 0, 5, 20]), 1, pick([0, 0, 5]))
         runs = Runs(
             {name: pick(SECONDS) for name in self.names},
-            {name: n for name in self.names if (n := pick([0, 0, 0, 0, 1, 2, 9]))},
+            {name: n for name in self.names if (n := pick([0] * 12 + [1, 2, 9]))},
             prints={name: pick([1, 3, 12]) for name in self.names if pick([0, 0, 1])} if pick([0, 1]) else {},
         )
         policy = Policy(
@@ -89,15 +89,15 @@ class RandomPool:
         for _ in range(pick([0, 5, 15, 40])):
             at(pick([self._create_oddly, self._order, self._order, self._order, self._leave_request, self._nonsense]))
         kinds: list[Callable[[], None]] = [
-            self._vanish, self._cut, self._cut, self._stall, self._reconnect, self._seem_dead, self._leave,
-            self._end_of_worker, self._join, self._give_back, self._give_back, self._sign_off, self._freeze,
-            self.pool.restart, self._close, self._suspect,
+            self._vanish, self._cut, self._cut, self._stall, self._stall, self._reconnect, self._seem_dead, self._leave,
+            self._end_of_worker, self._end_of_worker, self._join, self._give_back, self._give_back, self._sign_off,
+            self._freeze, self.pool.restart, self._close, self._suspect,
         ]  # fmt: skip
         for _ in range(pick([0, 5, 15, 40])):
             at(pick(kinds))
         for i in range(3):
             self.pool.at(2.0 + 4.0 * i, self._join)
-        if pick([0, 0, 0, 1]):
+        if pick([0] * 5 + [1]):
             at(pick([self._drain, self._drain_now, self._end_of_job, self._expect_end]))
         self.pool.at(QUIET, self._settle)
 
@@ -116,7 +116,7 @@ class RandomPool:
                 actor.wishes.clear()
 
     def _task(self, i: int) -> Task:
-        before = [name for name in self.names[:i] if self.random.randrange(max(3, i)) == 0]
+        before = [name for name in self.names[:i] if self.random.randrange(max(4, i)) == 0]
         command = None if self.random.randrange(10) == 0 else self.names[i]
         return Task(self.names[i], command, tuple(before), self.random.choice(OPTIONS))
 
@@ -145,9 +145,12 @@ class RandomPool:
     def _order(self) -> None:
         pick = self.random.choice
         name = pick(self.names)
-        text = pick([name, name, name, f"#{self.random.randrange(9)}", "t1*", "t?", "*", pick(STALE_TEXTS)])
+        text = pick([name, name, name, f"#{self.random.randrange(9)}", "t1*", "t?", pick(STALE_TEXTS)])
         texts = (text, pick(self.names)) if pick([0, 0, 1]) else (text,)
-        self.pool.order(pick(list(m.Verb)), *texts)
+        verb = pick([*m.Verb, m.Verb.RETRY, m.Verb.HOLD, m.Verb.RELEASE])
+        self.pool.order(verb, *texts)
+        if verb is m.Verb.RETRY:  # most are refused, since few tasks have failed
+            self.pool.order(verb, "*")
 
     def _leave_request(self) -> None:
         workers = list(self.pool.hub.workers) or [""]
