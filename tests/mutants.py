@@ -709,9 +709,16 @@ MUTANTS = [
     ),
     Mutant(
         "dispatch.py",
-        "        self._graph.release(unfit)\n",
+        "        self._graph.release(set_aside)\n",
         "",
         "an_end_that_is_put_off_lets_them_start",
+        "test_hub_drain.py",
+    ),
+    Mutant(
+        "dispatch.py",
+        "for node in self._set_aside if node.state.is_active]",
+        "for node in self._set_aside]",
+        "a_task_that_would_not_end_in_time_and_was_cancelled_ends_no_run",
         "test_hub_drain.py",
     ),
     Mutant(
