@@ -360,8 +360,7 @@ MUTANTS = [
         "endings.py",
         "        self.kill_copies(nodes, step)\n",
         "",
-        "a_copy_of_a_task_that_is_skipped_is_to_be_dropped",
-        "test_hub_restore.py",
+        "the_copy_of_a_task_that_has_ended_elsewhere_is_killed",
     ),
     # -- returns --
     Mutant(
@@ -553,8 +552,7 @@ MUTANTS = [
         "membership.py",
         "[node for node in nodes if node.state is State.READY], worker.location",
         "nodes, worker.location",
-        "a_cancelled_task_whose_worker_dies_is_gone_and_no_suspect",
-        "test_hub_control.py",
+        "the_copy_of_a_cancelled_task_is_not_kept",
     ),
     Mutant(
         "membership.py",
@@ -704,8 +702,7 @@ MUTANTS = [
         "dispatch.py",
         "            self.kept.reconsider(worker)\n",
         "",
-        "when_a_kept_worker_dies_another_is_kept",
-        "test_reservations.py",
+        "another_worker_is_kept_for_a_large_task_when_the_kept_one_is_gone",
     ),
     Mutant(
         "dispatch.py",
@@ -720,13 +717,6 @@ MUTANTS = [
         "for node in self._set_aside]",
         "a_task_that_would_not_end_in_time_and_was_cancelled_ends_no_run",
         "test_hub_drain.py",
-    ),
-    Mutant(
-        "dispatch.py",
-        "            touched.add(self._workers[location].peer)\n",
-        "            pass\n",
-        "a_kept_worker_is_free_again_when_the_large_one_is_cancelled",
-        "test_reservations.py",
     ),
 ]
 

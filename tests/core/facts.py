@@ -31,8 +31,9 @@ def look(graph: Graph) -> Any:
     )
 
 
-def facts(thing: Any, seen: frozenset[int] = frozenset()) -> Any:
-    """Everything that a hub remembers, part by part, so that two moments can be compared; tasks are in `look`."""
+def facts(thing: Any, seen: set[int] | None = None) -> Any:
+    """Everything that a hub remembers, each part once, so that two moments can be compared; tasks are in `look`."""
+    seen = set() if seen is None else seen
     if isinstance(thing, Node):
         return f"node {thing.id}"
     if isinstance(thing, dict):
@@ -43,8 +44,8 @@ def facts(thing: Any, seen: frozenset[int] = frozenset()) -> Any:
         return [facts(each, seen) for each in thing]
     if not type(thing).__module__.startswith("dwork.hub.") or isinstance(thing, Enum | Graph) or id(thing) in seen:
         return thing if not callable(thing) and not isinstance(thing, Graph) else type(thing).__name__
-    names = getattr(thing, "__slots__", ()) or vars(thing)
-    return {name: facts(getattr(thing, name), seen | {id(thing)}) for name in names}
+    seen.add(id(thing))
+    return {name: facts(getattr(thing, name), seen) for name in getattr(thing, "__slots__", ()) or vars(thing)}
 
 
 def written(graph: Graph, suspended: Any, gap: int = 0) -> list[Restored]:

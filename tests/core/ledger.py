@@ -192,9 +192,10 @@ class Ledger:
                 entry.held,
                 entry.failures,
                 entry.losses,
+                last=i if entry.losses else 0,
                 printed=(len(entry.printed), 0),
             )
-            for entry in self.entries.values()
+            for i, entry in enumerate(self.entries.values(), 1)
         ]
 
 

@@ -275,9 +275,21 @@ def test_a_steal_that_is_withdrawn_and_put_back_waits_behind_the_others(table: W
 def test_a_worker_drops_only_its_own_steal(table: WorkerTable) -> None:
     other = table.add("v")
     table.meet(other, "p", 1, None)
+    table.unpark(other)
     assert list(table.parked) == ["p"]
     table.unpark(table["w"])
     assert not table.parked
+
+
+def test_another_worker_is_kept_for_a_large_task_when_the_kept_one_is_gone(stage: Stage) -> None:
+    stage.create(*"abcdefgh")
+    stage.say("p", steal("w", 1, 4, slots=4))
+    stage.say("q", steal("v", 1, 4, slots=4))
+    stage.say("client", m.Create((task("large", cores=4),)))
+    assert list(stage.hub.dispatch.kept.by_location) == ["w"]
+    stage.lose("p")
+    assert list(stage.hub.dispatch.kept.by_location) == ["v"]
+    stage.take()
 
 
 # -- Stop, Shutdown ---------------------------------------------------------------------------------------------------
@@ -393,6 +405,17 @@ def test_an_end_more_than_a_second_before_the_end_of_the_job_counts(stage: Stage
     stage.took(stage.hub.end_of_job(stage.now, "SIGTERM"))
     assert stage.states() == "done ready"
     stage.take()
+
+
+def test_the_copy_of_a_task_that_has_ended_elsewhere_is_killed(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1))
+    stage.lose("p")
+    stage.say("q", steal("v", 1))
+    stage.say("p", steal("w", 2, held=((0, 1),)))
+    stage.take()
+    stage.say("q", complete("v", 2, Result(0, 2)))
+    assert stage.take()[0] == ("p", m.Cancel((0,)))
 
 
 # -- Returns ----------------------------------------------------------------------------------------------------------
@@ -564,6 +587,16 @@ def test_the_copy_of_a_task_that_was_lost_too_often_is_not_kept() -> None:
     finish(stage)
 
 
+def test_the_copy_of_a_cancelled_task_is_not_kept(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1))
+    stage.order(Verb.CANCEL, "a")
+    stage.take()
+    stage.lose("p")
+    assert stage.states() == "cancelled"
+    assert not stage.hub._state.orphans
+
+
 # -- TaskControl ------------------------------------------------------------------------------------------------------
 
 
@@ -665,7 +698,8 @@ def test_the_bytes_of_a_stream_count_once() -> None:
     intake = Intake()
     assert intake.take(Output("w", 0, 1, b"abc", 1, 0), 1) == b"abc"
     assert intake.take(Output("w", 0, 1, b"bcd", 1, 1), 1) == b"d"
-    assert intake.asks(0, 1, (4, 0)) == 0
+    assert intake.take(Output("w", 0, 1, b"e", 1, 4), 1) == b"e"
+    assert intake.asks(0, 1, (5, 0)) == 0
 
 
 def test_missing_output_is_counted_again_when_more_has_come() -> None:

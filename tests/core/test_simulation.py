@@ -104,7 +104,7 @@ def conclude(pool: Pool, faults: Faults) -> None:
 
 
 LONG = bool(os.environ.get("DWORK_LONG"))
-FEW = settings(max_examples=2000 if LONG else 60, deadline=None, derandomize=not LONG)
+FEW = settings(max_examples=2000 if LONG else 30, deadline=None, derandomize=not LONG)
 
 
 @given(plans())
@@ -312,7 +312,7 @@ SEEDS = (
     if "DWORK_SEED" in os.environ
     else range(first := random.randrange(10**9), first + 1000)
     if LONG
-    else range(30)
+    else range(20)
 )
 
 
