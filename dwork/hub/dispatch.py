@@ -53,7 +53,7 @@ class Dispatch:
         self.job_end = math.inf  # when the batch job ends
         self.min_time = UNKNOWN
         self._mean, self._ended = 0.0, 0  # mean run time of the tasks that have succeeded, and their number
-        self.unfit: set[Node] = set()  # tasks that would not end before job_end
+        self._set_aside: set[Node] = set()  # tasks that would not end before job_end; some have been cancelled since
         self.kept = Kept()
         self._deadlines: list[tuple[float, int, Peer, Parked]] = []
         self._serial = count()
@@ -69,6 +69,11 @@ class Dispatch:
         return bool(self._graph.nodes) and not self._graph.active
 
     @property
+    def unfit(self) -> list[Node]:
+        """The tasks that would not end before the batch job does."""
+        return [node for node in self._set_aside if node.state.is_active]
+
+    @property
     def deadline(self) -> float:
         """When `tick` is due at the latest; infinity when nothing waits for time."""
         deadline = self._deadlines[0][0] if self._deadlines else math.inf
@@ -77,8 +82,8 @@ class Dispatch:
     def expect_end(self, end: float, min_time: MinTime) -> None:
         """Set when the batch job ends, and the minimum run time of tasks that set none."""
         self.job_end, self.min_time = end, min_time
-        unfit, self.unfit = self.unfit, set()
-        self._graph.release(unfit)
+        set_aside, self._set_aside = self._set_aside, set()
+        self._graph.release(set_aside)
 
     def ran(self, ended: Sequence[Ended]) -> None:
         """Count successful tasks, if their mean run time decides what may still start."""
@@ -297,7 +302,7 @@ class Dispatch:
                 for node in unfit:
                     room.claim(node.task.options.asks, -1)
             self._graph.set_aside(unfit)
-            self.unfit.update(unfit)
+            self._set_aside.update(unfit)
             lacking = n - len(fit) if unfit else 0
             nodes = self._retries.take(lacking, location, self._workers.slots, room) if lacking > 0 else []
         return fit
@@ -321,13 +326,13 @@ class Dispatch:
     def why_stop(self) -> str:
         """Return why no more tasks will be handed out although some are left; empty while some may be."""
         counts = self._graph.counts
-        if not (self.unfit or self._unmet) or counts[State.ASSIGNED] or self._retries.deadline < math.inf:
+        if not (self._set_aside or self._unmet) or counts[State.ASSIGNED] or self._retries.deadline < math.inf:
             return ""
         if self._unmet and not self._state.policy.elastic:
             if all(self._unmet.get(asked) == math.inf for asked in self._graph.kinds()):
                 return "the remaining tasks ask for more than any worker has"
-        elif self.unfit and not counts[State.READY]:
-            return f"the remaining tasks would not finish before the job ends ({len(self.unfit):,} too long)"
+        elif not counts[State.READY] and (unfit := self.unfit):
+            return f"the remaining tasks would not finish before the job ends ({len(unfit):,} too long)"
         return ""
 
     def check(self) -> None:

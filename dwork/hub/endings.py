@@ -105,8 +105,12 @@ class Endings:
         state.retries.forget(nodes)
         if state.intake:
             state.intake.forget([node.id for node in nodes])
-        for location, ids in state.orphans.end(nodes).items():
-            worker = state.workers.get(location)
+        self.kill_copies(nodes, step)
+
+    def kill_copies(self, nodes: Iterable[Node], step: Step) -> None:
+        """Drop the stray copies of tasks, and have them killed."""
+        for location, ids in self._state.orphans.end(nodes).items():
+            worker = self._state.workers.get(location)
             if worker is not None and worker.slots:
                 step.send(worker, messages.Cancel(tuple(ids)))
 

@@ -2,13 +2,15 @@
 
 A worker that was only cut off for a while returns with them. A copy that it has finished counts, unless the task has
 ended elsewhere meanwhile. A copy that it still runs is assigned to it again if no other worker has the task; otherwise
-both run, and the first one to succeed counts. When the task has ended, all other copies are killed.
+both run, and the first one to succeed counts. When the task has ended, all other copies are killed, and so are those
+that have begun before a predecessor that must run first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from dwork.core.task import State
 from dwork.hub.node import Node
 
 
@@ -38,8 +40,12 @@ class Orphans:
             if not copies:
                 del self._copies[node]
 
+    def early(self) -> list[Node]:
+        """Return the tasks whose copies have begun too early: a predecessor was added, or must run again."""
+        return [node for node in self._copies if any(p.state is not State.DONE for p in node.predecessors)]
+
     def end(self, nodes: Iterable[Node]) -> dict[str, list[int]]:
-        """Drop the copies of ended tasks; return the ids of those to kill, by location."""
+        """Drop the copies of tasks; return the ids of those to kill, by location."""
         ids: dict[str, list[int]] = {}
         if self._copies:
             for node in nodes:

@@ -123,19 +123,21 @@ class Retries:
         slots: the slots of all workers.
         """
         nodes = self._graph.take(n, location, room)
+        if not self._failed_on and not self.lost:
+            return nodes
+        avoided: list[Node] = []
         if self._failed_on:
-            nodes = self._others_first(nodes, n, location, room)
-        if self.lost:
-            suspects = [node for node in nodes if node in self.lost]
-            fine = len(nodes) - len(suspects)
-            if suspects:
-                others = self._graph.counts[State.ASSIGNED] - len(nodes)
-                first = 0 if fine or self.must_wait(suspects[0], others, slots) else 1
-                nodes = self._keep([node for node in nodes if node not in self.lost] + suspects, fine + first)
-        return nodes
+            nodes, avoided = self._others_first(nodes, n, location, room)
+        others = self._graph.counts[State.ASSIGNED] - len(nodes) - len(avoided)
+        chosen = self._startable(nodes, others, slots) or self._startable(avoided, others, slots)[:1]
+        kept = set(chosen)
+        self._graph.untake([node for node in (*nodes, *avoided) if node not in kept])
+        return chosen
 
-    def _others_first(self, nodes: list[Node], n: int, location: str, room: Room | None) -> list[Node]:
-        """Put back tasks that have failed on this worker, as long as there are others for it."""
+    def _others_first(
+        self, nodes: list[Node], n: int, location: str, room: Room | None
+    ) -> tuple[list[Node], list[Node]]:
+        """Take others in place of tasks that have failed on this worker; return them, and those that have failed."""
         avoided: list[Node] = []
         fine: list[Node] = []
         more = nodes
@@ -148,9 +150,11 @@ class Retries:
                 if room is not None:
                     room.claim(node.task.options.asks, -1)
             more = self._graph.take(min(n - len(fine), LOOK - len(avoided)), location, room) if avoided else []
-        return self._keep(fine + avoided, len(fine) or 1)
+        return fine, avoided
 
-    def _keep(self, nodes: list[Node], n: int) -> list[Node]:
-        """Return the first n nodes; put the others back as if they had not been taken."""
-        self._graph.untake(nodes[n:])
-        return nodes[:n]
+    def _startable(self, nodes: list[Node], others: int, slots: int) -> list[Node]:
+        """Return those of taken tasks that may start now: all but suspects, or one suspect that need not wait."""
+        fine = [node for node in nodes if node not in self.lost] if self.lost else nodes
+        if fine or not nodes or self.must_wait(nodes[0], others, slots):
+            return fine
+        return nodes[:1]

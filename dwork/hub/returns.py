@@ -73,6 +73,7 @@ class Returns:
                 step.events.append(events.Extended(step.now, Named(node.id, node.name), after))
         self.take_back(worker, held, Cause.UNSTARTED, "given back", step)
         self._endings.skip(skipped, step)
+        self._endings.kill_copies(self._state.orphans.early(), step)
         self.revoke(list(doubtful), "its worker was being terminated", step)
         return missing
 
@@ -177,6 +178,7 @@ class Returns:
         if revived:
             step.events.append(events.Revived(step.now, named(revived)))
             self._endings.skip([node for node in revived if node.state is State.SKIPPED], step)
+        self._endings.kill_copies(self._state.orphans.early(), step)
 
     def _interrupt(self, node: Node, reason: str, step: Step) -> None:
         """Take a task from its worker, which must kill it; the task will run again."""

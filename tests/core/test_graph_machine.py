@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter, deque
-from enum import Enum
+from collections import Counter
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -19,13 +18,14 @@ from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned, Verb
 from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, Options, Result, State, Task
-from dwork.hub.graph import Graph, Restored
+from dwork.hub.graph import LOST, Graph
 from dwork.hub.hub import Hub
 from dwork.hub.invariants import check_graph
 from dwork.hub.node import Node
 from dwork.hub.policy import Policy
 from dwork.hub.step import Step
 from dwork.transport import wire
+from tests.core.facts import facts, look, nodes_of, written
 
 #: What workers have that say so, and tasks that ask for more than a core.
 HAS = Resources(4, 4 << 30, 1)
@@ -50,60 +50,6 @@ BEGINNINGS = st.lists(
 )
 MOVES = ["start", "start", "finish", "fail", "put_back", "cancel", "suspend", "release", "revive", "revive"]
 QUICK = settings(max_examples=60, stateful_step_count=40, deadline=None)
-
-
-LOST = {State.FAILED, State.SKIPPED, State.CANCELLED}
-#: What a record keeps; the other states follow from these.
-KEPT = {State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED}
-
-
-def nodes_of(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if node is not None]
-
-
-def look(graph: Graph) -> Any:
-    """All that a refused request must leave as it was."""
-    nodes = nodes_of(graph)
-    return (
-        [(n.task, n.state, n.waiting, n.attempt, n.failures, n.holder, n.predecessors, n.culprit) for n in nodes],
-        [list(n.successors or ()) for n in nodes],
-        dict(graph.counts),
-        dict(graph.suspended),
-        list(graph._ready),
-        list(graph.names),
-    )
-
-
-def facts(thing: Any, seen: frozenset[int] = frozenset()) -> Any:
-    """Everything that a hub remembers, part by part, so that two moments can be compared; tasks are in `look`."""
-    if isinstance(thing, Node):
-        return f"node {thing.id}"
-    if isinstance(thing, dict):
-        return [(facts(key, seen), facts(value, seen)) for key, value in thing.items()]
-    if isinstance(thing, set | frozenset):
-        return sorted((facts(each, seen) for each in thing), key=repr)
-    if isinstance(thing, list | deque) or (isinstance(thing, tuple) and not hasattr(thing, "_fields")):
-        return [facts(each, seen) for each in thing]
-    if not type(thing).__module__.startswith("dwork.hub.") or isinstance(thing, Enum | Graph) or id(thing) in seen:
-        return thing if not callable(thing) and not isinstance(thing, Graph) else type(thing).__name__
-    names = getattr(thing, "__slots__", ()) or vars(thing)
-    return {name: facts(getattr(thing, name), seen | {id(thing)}) for name in names}
-
-
-def written(graph: Graph, suspended: Any, gap: int = 0) -> list[Restored]:
-    """The tasks of a graph as a record would have them, with `gap` numbers missing before them."""
-    return [
-        Restored(
-            node.id + gap,
-            node.task._replace(after=tuple(p.name for p in node.predecessors)),
-            node.state if node.state in KEPT and not node.is_join else State.WAITING,
-            node.attempt,
-            node.holder,
-            node in suspended,
-            node.failures,
-        )
-        for node in nodes_of(graph)
-    ]
 
 
 class GraphMachine(RuleBasedStateMachine):

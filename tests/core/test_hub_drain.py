@@ -5,7 +5,7 @@ from __future__ import annotations
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.cause import Cause
-from dwork.core.messages import Native, Returned
+from dwork.core.messages import Native, Returned, Verb
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.task import Result, State, Task
 from dwork.hub.shutdown import ENDING
@@ -75,6 +75,19 @@ def test_an_end_that_is_put_off_lets_them_start(stage: Stage) -> None:
     ((peer, reply),) = stage.take()
     assert (peer, told(reply)) == ("q", ["long"])
     assert reply.tasks[0].attempt == 1  # type: ignore[union-attr]
+
+
+def test_a_task_that_would_not_end_in_time_and_was_cancelled_ends_no_run(stage: Stage) -> None:
+    stage.create(task("long", min_time=500.0), "any", "held")
+    stage.order(Verb.HOLD, "held")
+    stage.took(stage.hub.expect_end(stage.now + 100.0, 20.0, UNKNOWN, stage.now))
+    stage.say("p", steal("w", 1, 2, slots=2))
+    assert [told(message) for _, message in stage.take()] == [["any"]]
+    stage.order(Verb.CANCEL, "long")
+    stage.say("p", complete("w", 2, Result(1, 1), slots=2))
+    stage.take()
+    assert stage.states() == "cancelled done waiting"
+    assert not stage.hub.stop.reason and stage.hub.waits_for_release
 
 
 def test_a_hub_is_drained_on_request(stage: Stage) -> None:

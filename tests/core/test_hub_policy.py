@@ -363,6 +363,21 @@ def test_a_suspect_that_has_to_wait_is_in_the_way_of_nothing_else() -> None:
     finish(stage)
 
 
+def test_a_suspect_that_has_to_wait_does_not_keep_a_retry_from_the_worker_that_idles() -> None:
+    stage = Stage(Policy(retries=1, delay=0.0))
+    stage.create("suspect")
+    for n in range(2):
+        die(stage, f"w{n}")
+    stage.create("long", "again")
+    stage.say("p", steal("v1", 1))
+    stage.say("q", steal("v2", 1))
+    assert served(stage) == [("p", ["long"]), ("q", ["again"])]
+    stage.say("q", complete("v2", 2, Result(2, 1, 1), n=1))
+    assert served(stage) == [("q", ["again"])]
+    stage.take()
+    finish(stage)
+
+
 def test_suspects_go_out_singly_in_the_original_dialect_too() -> None:
     stage = Stage()
     stage.create("a", "b")

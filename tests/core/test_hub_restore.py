@@ -9,14 +9,14 @@ import pytest
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.errors import GraphError
-from dwork.core.messages import Returned, Verb
+from dwork.core.messages import Native, Returned, Verb
 from dwork.core.peer_version import Version
 from dwork.core.task import Assigned, Result, State, Task
 from dwork.hub.graph import Restored
 from dwork.hub.hub import Hub
 from dwork.hub.membership import RETURN
 from dwork.hub.policy import Policy
-from tests.core.stage import Stage, complete, finish, steal, task, told
+from tests.core.stage import INF, Stage, complete, finish, steal, task, told
 
 DONE, FAILED, CANCELLED, ASSIGNED = State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED
 WELCOME_AGAIN = m.Welcome("tcp://hub:1", again=True)
@@ -404,6 +404,49 @@ def test_a_copy_of_a_task_that_is_skipped_is_to_be_dropped() -> None:
     stage.say("q", m.GiveBack("vm", (Returned("a", ("bad",)),)))
     assert stage.take() == [("p", m.Cancel((0,))), ("q", m.OK())]
     assert stage.states() == "skipped failed"
+    finish(stage)
+
+
+@pytest.mark.parametrize("has_ended", [True, False], ids=["and has ended", "and still runs"])
+def test_a_copy_that_began_before_its_predecessor_ran_again_does_not_count(has_ended: bool) -> None:
+    stage = Stage()
+    stage.create("a", task("b", "a"))
+    stage.say("p", steal("w", 1))
+    stage.say("p", complete("w", 2, Result(0, 1)))
+    stage.say("q", steal("w2", 1))
+    stage.lose("q")
+    stage.say("p", m.GiveBack("w", (Returned(0),), Native(1, INF, 3)))  # a is done no more
+    stage.say("p", steal("w", 4))
+    stage.say("p", complete("w", 5, Result(0, 2)))
+    assert stage.states() == "done ready"
+    stage.take()
+    if has_ended:
+        stage.say("q", complete("w2", 2, Result(1, 1), held=()))
+        assert stage.take() == [("q", m.NotFound((1,), answers=2))]
+    else:
+        stage.say("q", steal("w2", 2, held=((1, 1),), wait=0.0))
+        cancel, handed = stage.take()
+        assert cancel == ("q", m.Cancel((1,)))
+        assert handed[1] == m.Transfer((Assigned(1, 2, "b", "b"),), answers=2)
+    assert stage.state("b") is not DONE
+    finish(stage)
+
+
+def test_a_copy_of_a_task_that_has_got_another_predecessor_does_not_count() -> None:
+    stage = Stage()
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1))
+    stage.lose("p")
+    stage.say("q", steal("w2", 1, slots=2))
+    stage.say("q", steal("w2", 2, slots=2))  # the suspect goes last
+    stage.say("q", m.GiveBack("w2", (Returned(0, ("b",)),), Native(2, INF, 3)))
+    assert stage.states() == "waiting assigned"
+    stage.say("q", complete("w2", 4, Result(1, 1), slots=2))
+    assert stage.states() == "ready done"
+    stage.take()
+    stage.say("p", complete("w", 2, Result(0, 1), held=()))
+    assert stage.take() == [("p", m.NotFound((0,), answers=2))]
+    assert stage.states() == "ready done"
     finish(stage)
 
 
