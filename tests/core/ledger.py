@@ -97,7 +97,7 @@ class Ledger:
                     assert entry.state in (OPEN, ASSIGNED), entry
                     entry.state, entry.holder = CANCELLED, None
             case e.Skipped(tasks=named, culprit=culprit):
-                assert self.entries[culprit].state in (FAILED, CANCELLED), culprit
+                assert self.entries[culprit.name].state in (FAILED, CANCELLED), culprit
                 for task in named:
                     entry = self.by_id[task.id]
                     assert entry.state is OPEN, entry

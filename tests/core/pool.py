@@ -15,9 +15,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dwork.core import messages as m
+from dwork.core.cause import Cause
 from dwork.core.messages import Returned
 from dwork.core.resources import Resources
-from dwork.core.task import TERM, TIMED_OUT, Assigned, Result, Task, TaskKey
+from dwork.core.task import TERM, Assigned, Result, Task, TaskKey
 from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
 from dwork.hub.step import Step
@@ -67,7 +68,7 @@ class Runs:
         self.started[assigned.id, assigned.attempt] += 1
         seconds, limit = self.seconds.get(assigned.name, 0.0), assigned.options.timeout
         if limit is not None and seconds > limit:
-            return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit, error=TIMED_OUT)
+            return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit, cause=Cause.TIMEOUT)
         status = int(assigned.attempt <= self.failures.get(assigned.name, 0))
         return Result(assigned.id, assigned.attempt, status, seconds=seconds)
 
