@@ -88,7 +88,7 @@ class Ledger:
             case e.Retried(location=location, task=ended):
                 self._end(ended, location).failures += 1
             case e.Interrupted(location=location, task=ended):
-                self._end(ended, location)
+                self._drop(ended.id, location)  # it does not count, nor does what it has printed
             case e.Killed(location=location, task=ended):
                 self._end(ended, location).state = CANCELLED
             case e.Cancelled(tasks=named):

@@ -86,15 +86,16 @@ class RandomPool:
         for i in range(pick([0, 0, 1, 2, 3])):
             where = pick(["", "shared"])
             self.pool.at(0.05 * i, lambda i=i, where=where: self.pool.join_original(f"vm{i}", where))
-        for _ in range(pick([0, 5, 15, 40])):
-            at(pick([self._create_oddly, self._order, self._order, self._order, self._leave_request, self._nonsense]))
-        kinds: list[Callable[[], None]] = [
-            self._vanish, self._cut, self._cut, self._stall, self._stall, self._reconnect, self._seem_dead, self._leave,
-            self._end_of_worker, self._end_of_worker, self._join, self._give_back, self._give_back, self._sign_off,
-            self._freeze, self.pool.restart, self._close, self._suspect,
+        verbs = [self._create_oddly, self._order, self._order, self._order, self._leave_request, self._ask]
+        faults = [
+            self._vanish, self._cut, self._stall, self._reconnect, self._seem_dead, self._leave, self._end_of_worker,
+            self._end_of_worker, self._join, self._give_back, self._give_back, self._sign_off, self._freeze,
+            self.pool.restart, self._close, self._suspect,
         ]  # fmt: skip
-        for _ in range(pick([0, 5, 15, 40])):
-            at(pick(kinds))
+        for kinds in (verbs, faults):  # to some pools few kinds of things happen often
+            chosen = self.random.sample(kinds, pick([2, 4, len(kinds)]))
+            for _ in range(pick([0, 5, 15, 40])):
+                at(pick(chosen))
         for i in range(3):
             self.pool.at(2.0 + 4.0 * i, self._join)
         if pick([0] * 5 + [1]):
@@ -157,9 +158,11 @@ class RandomPool:
         text = self.random.choice([self.random.choice(workers), "nosuch", "w[0-1]", "[z-a]"])
         self.pool.receive("boss", m.Leave((text,)))
 
-    def _nonsense(self) -> None:
-        """What is no request, and a Steal of nothing; both are refused."""
-        self.pool.receive("boss", self.random.choice([m.NotFound(), m.Steal("boss", 0), m.Await(-1.0), m.Recall(1)]))
+    def _ask(self) -> None:
+        """Questions, what is no request, and a Steal of nothing; the last two are refused."""
+        questions = [m.Lookup(self.random.choice(self.names)), m.OK(), m.Await(2.0)]
+        refused = [m.NotFound(), m.Steal("boss", 0), m.Await(-1.0), m.Recall(1)]
+        self.pool.receive("boss", self.random.choice(questions + refused))
 
     def _drain(self) -> None:
         self.pool.receive("boss", m.Drain())
@@ -173,8 +176,11 @@ class RandomPool:
         self.pool.follow(self.pool.hub.end_of_job(self.pool.now, "SIGTERM"))
 
     def _expect_end(self) -> None:
-        pool = self.pool
-        pool.follow(pool.hub.expect_end(pool.now + self.random.choice([1.0, 5.0, 9.0]), 0.5, MinTime(0.0), pool.now))
+        """The job ends soon; or its end is put off in time."""
+        pool, end = self.pool, self.pool.now + self.random.choice([2.0, 5.0, 9.0])
+        pool.follow(pool.hub.expect_end(end, 0.5, MinTime(0.0), pool.now))
+        if self.random.choice([True, False]):
+            pool.at(end - 1.0, lambda: pool.follow(pool.hub.expect_end(1e9, 0.5, MinTime(0.0), pool.now)))
 
     def _close(self) -> None:
         pool = self.pool
@@ -225,15 +231,18 @@ class RandomPool:
             member.act()
 
     def _end_of_worker(self) -> None:
-        """The batch system ends the job of one worker."""
-        if member := self._one(Member):
+        """The batch system ends the job of one worker, if possible of one that has just succeeded."""
+        there = [actor for actor in self.pool.actors.values() if isinstance(actor, Member)]
+        recent = [member for member in there if member.worker._ends and member.worker._ends[-1][0] > self.pool.now - 1]
+        if member := self.random.choice(recent or there or [None]):
             member.worker.end_of_job(self.pool.now)
             member.worker.leave(running=True)
             member.act()
 
     def _give_back(self) -> None:
         if original := self._one(Original):
-            original.wishes.append(self.random.choice([(), (), (self.random.choice(self.names),), ("nosuch",)]))
+            known = self.random.choice(list(self.pool.ledger.entries))
+            original.wishes.append(self.random.choice([(), (known,), (known,), ("nosuch",)]))
 
     def _sign_off(self) -> None:
         """A peer of the original dialect dies, and somebody signs off for it."""
