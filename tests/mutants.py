@@ -447,8 +447,8 @@ MUTANTS = [
     ),
     Mutant(
         "returns.py",
-        "if node.state is State.SKIPPED], step)\n        self._endings.kill_copies(self._state.orphans.early(), step)\n",
-        "if node.state is State.SKIPPED], step)\n",
+        "is State.SKIPPED], step)\n        self._endings.kill_copies(self._state.orphans.early(), step)\n",
+        "is State.SKIPPED], step)\n",
         "a_copy_that_began_before_its_predecessor_ran_again_does_not_count",
         "test_hub_restore.py",
     ),
