@@ -129,9 +129,8 @@ class WatchApp(App[None]):
 
     def draw(self) -> None:
         """Show the current state."""
-        main = self.screen_stack[0]
-        if not main.query("#title"):
-            return
+        if not self.screen_stack or not (main := self.screen_stack[0]).query("#title"):
+            return  # it has not been composed yet, or is being left
         now, scene, width = time.monotonic(), self.scene, self.size.width
         main.query_one("#title", Static).update(Text(scene.title(width, now), no_wrap=True, overflow="ellipsis"))
         main.query_one("#totals", Static).update(_totals(scene.line(width, now)))
