@@ -17,7 +17,7 @@ from typing import Any
 from dwork.core import messages as m
 from dwork.core.messages import Returned
 from dwork.core.resources import Resources
-from dwork.core.task import TERM, TIMED_OUT, Assigned, Result, Task, TaskKey
+from dwork.core.task import TERM, Assigned, Result, Task, TaskKey
 from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
 from dwork.hub.step import Step
@@ -67,7 +67,7 @@ class Runs:
         self.started[assigned.id, assigned.attempt] += 1
         seconds, limit = self.seconds.get(assigned.name, 0.0), assigned.options.timeout
         if limit is not None and seconds > limit:
-            return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit, error=TIMED_OUT)
+            return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit)
         status = int(assigned.attempt <= self.failures.get(assigned.name, 0))
         return Result(assigned.id, assigned.attempt, status, seconds=seconds)
 
@@ -90,7 +90,7 @@ class Pool:
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._last: dict[tuple[str, bool], float] = defaultdict(float)
-        self._losses: Counter[str] = Counter()  # by peer: frames that were repeated before a loss do not come after it
+        self._losses: Counter[str] = Counter()  # by peer: what was repeated before a loss or a restart is gone
         self._cut: dict[str, float] = {}  # by peer: until when its link loses everything
         self._frozen_until = 0.0  # the hub does nothing until then
         self._tick = math.inf
@@ -189,7 +189,7 @@ class Pool:
         losses = self._losses[peer]
 
         def arrive_again() -> None:
-            if self._losses[peer] == losses:  # no transport brings a frame of before a loss after it
+            if self._losses[peer] == losses:  # no transport brings a frame of before a loss or a restart after it
                 arrive()
 
         if lossy and not up and self.random.randrange(100) < self.faults.late:
@@ -242,6 +242,7 @@ class Pool:
         self.transcript.append("restart")
         self.hub = Hub(old.policy, m.Welcome(output=bool(self.runs.prints)))
         self.ledger.is_stopped = False
+        self._losses.update(self.actors.keys())
         self._tick = math.inf
         step = self.hub.restore(self.ledger.written(), self.now, slots)
         assert not step.sends
