@@ -262,6 +262,7 @@ class Member:
         self._stalled_until = 0.0
         self._kept: dict[tuple[TaskKey, int], int] = {}  # of ended attempts: how many bytes of their output are sent
         self._begun: dict[int, float] = {}  # when the tasks that run began
+        self.succeeded = -math.inf  # when a task last did
 
     def stall(self, seconds: float) -> None:
         """It does nothing for a while."""
@@ -356,6 +357,7 @@ class Member:
             self._kept[result.task, result.attempt] = 0
             self._print(assigned.id, assigned.attempt, assigned.name)
         if result.ok:
+            self.succeeded = self.pool.now
             self.pool.ledger.ends[self.name, assigned.id, assigned.attempt] = self._begun[assigned.id]
         self.worker.ended(result, self.pool.now)
 
