@@ -116,8 +116,8 @@ MUTANTS = [
     ),
     Mutant(
         "graph.py",
-        "moved = self._reassign_culprits([node for node, left in lost.items() if left])\n",
-        "moved: list[Node] = []\n",
+        "                    node.culprit = found\n",
+        "",
         "a_skipped_task_whose_culprit_is_revived_gets_another_culprit",
     ),
     Mutant(
@@ -352,8 +352,8 @@ MUTANTS = [
     ),
     Mutant(
         "endings.py",
-        "culprit = Named(node.culprit.id, node.culprit.name)",
-        'culprit = Named(0, "a")',
+        "by_culprit.setdefault(culprit, [])",
+        "by_culprit.setdefault(min(by_culprit, default=culprit), [])",
         "skipped_tasks_are_reported_by_culprit",
     ),
     Mutant(
@@ -447,8 +447,8 @@ MUTANTS = [
     ),
     Mutant(
         "returns.py",
-        "is State.SKIPPED], step)\n        self._endings.kill_copies(self._state.orphans.early(), step)\n",
-        "is State.SKIPPED], step)\n",
+        "        self._endings.kill_copies(self._state.orphans.early(), step)\n\n    def _interrupt",
+        "\n    def _interrupt",
         "a_copy_that_began_before_its_predecessor_ran_again_does_not_count",
         "test_hub_restore.py",
     ),

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from dwork.core import messages as m
-from dwork.core.cause import Cause
 from dwork.core.messages import Returned
 from dwork.core.resources import Resources
 from dwork.core.task import TERM, Assigned, Result, Task, TaskKey
@@ -68,7 +67,7 @@ class Runs:
         self.started[assigned.id, assigned.attempt] += 1
         seconds, limit = self.seconds.get(assigned.name, 0.0), assigned.options.timeout
         if limit is not None and seconds > limit:
-            return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit, cause=Cause.TIMEOUT)
+            return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit)
         status = int(assigned.attempt <= self.failures.get(assigned.name, 0))
         return Result(assigned.id, assigned.attempt, status, seconds=seconds)
 
@@ -91,7 +90,7 @@ class Pool:
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._serial = itertools.count()
         self._last: dict[tuple[str, bool], float] = defaultdict(float)
-        self._losses: Counter[str] = Counter()  # by peer: frames that were repeated before a loss do not come after it
+        self._losses: Counter[str] = Counter()  # by peer: what was repeated before a loss or a restart is gone
         self._cut: dict[str, float] = {}  # by peer: until when its link loses everything
         self._frozen_until = 0.0  # the hub does nothing until then
         self._tick = math.inf
@@ -190,7 +189,7 @@ class Pool:
         losses = self._losses[peer]
 
         def arrive_again() -> None:
-            if self._losses[peer] == losses:  # no transport brings a frame of before a loss after it
+            if self._losses[peer] == losses:  # no transport brings a frame of before a loss or a restart after it
                 arrive()
 
         if lossy and not up and self.random.randrange(100) < self.faults.late:
@@ -243,6 +242,7 @@ class Pool:
         self.transcript.append("restart")
         self.hub = Hub(old.policy, m.Welcome(output=bool(self.runs.prints)))
         self.ledger.is_stopped = False
+        self._losses.update(self.actors.keys())
         self._tick = math.inf
         step = self.hub.restore(self.ledger.written(), self.now, slots)
         assert not step.sends
@@ -262,6 +262,7 @@ class Member:
         self._stalled_until = 0.0
         self._kept: dict[tuple[TaskKey, int], int] = {}  # of ended attempts: how many bytes of their output are sent
         self._begun: dict[int, float] = {}  # when the tasks that run began
+        self.succeeded = -math.inf  # when a task last did
 
     def stall(self, seconds: float) -> None:
         """It does nothing for a while."""
@@ -356,6 +357,7 @@ class Member:
             self._kept[result.task, result.attempt] = 0
             self._print(assigned.id, assigned.attempt, assigned.name)
         if result.ok:
+            self.succeeded = self.pool.now
             self.pool.ledger.ends[self.name, assigned.id, assigned.attempt] = self._begun[assigned.id]
         self.worker.ended(result, self.pool.now)
 

@@ -233,7 +233,7 @@ class RandomPool:
     def _end_of_worker(self) -> None:
         """The batch system ends the job of one worker, if possible of one that has just succeeded."""
         there = [actor for actor in self.pool.actors.values() if isinstance(actor, Member)]
-        recent = [member for member in there if member.worker._ends and member.worker._ends[-1][0] > self.pool.now - 1]
+        recent = [member for member in there if member.succeeded > self.pool.now - 1.0]
         if member := self.random.choice(recent or there or [None]):
             member.worker.end_of_job(self.pool.now)
             member.worker.leave(running=True)
