@@ -170,9 +170,9 @@ class WorkerLoop:
         now = self._clock.now()
         if not self._receive(now):
             return False
+        self._check_stay(now)
         self._run_tasks(now)
         self._send_due()
-        self._check_stay(now)
         if self._worker.over:
             return False
         if self._silence.is_over(self._clock.now()):

@@ -20,6 +20,7 @@ from dwork.core.errors import TransportError, UsageError, WireError
 from dwork.core.messages import PROTOCOL, Execution, Welcome
 from dwork.core.peer_version import Version
 from dwork.core.task import Assigned
+from dwork.host.walltime import Walltime
 from dwork.runner.stream import SHORT
 from dwork.worker.silence import PATIENCE
 from dwork.worker.suspects import SUSPICION
@@ -270,11 +271,53 @@ def test_a_rank_is_as_patient_as_its_hub_says() -> None:
 # -- how long it stays ------------------------------------------------------------------------------------------------
 
 
+def test_a_worker_without_work_leaves_at_its_idle_timeout_and_not_later() -> None:
+    at = Scene(idle_timeout=8.0, policy=OVER_TCP)
+    at.give("a")
+    at.world.wait(1.0)
+    at.answer()
+    at.world.wait(7.9)
+    assert not at.loop.has_left
+    at.world.wait(0.1)
+    assert at.loop.has_left and at.hears(m.Exit) == [m.Exit("w:1")] and at.loop.error is None
+
+
 def test_a_task_of_an_hour_is_no_idleness() -> None:
     at = Scene(idle_timeout=10.0)
     at.give("hour")
     at.world.wait(60.0)
     assert not at.loop.worker.leaving
+
+
+def test_at_the_last_call_of_its_job_it_kills_its_tasks_says_so_and_leaves() -> None:
+    job = Walltime(100.0, 1000.0, 30.0)
+    at = Scene(job=job, slots=2, policy=OVER_TCP)
+    at.give("hour")
+    at.world.wait(69.9)
+    at.answer()
+    assert not at.loop.worker.leaving and at.loop.lines == []
+    at.world.wait(0.1)
+    assert at.loop.lines == ["the job ends in 30 s: leaving; running tasks are terminated and will run elsewhere"]
+    assert at.hears(m.Complete, m.Exit) == [m.Exit("w:1")] and at.loop.has_left
+
+
+def test_the_end_of_its_job_is_asked_for_when_that_is_due() -> None:
+    asked: list[float] = []
+
+    class Asks(Walltime):
+        def poll(self, now: float) -> bool:
+            asked.append(now)
+            self.next = now + 300.0
+            self.end = 1450.0
+            return True
+
+    job = Asks(5000.0, 1000.0)
+    job.next = 1100.0
+    at = Scene(job=job)
+    at.world.wait(449.0)
+    assert asked == [1100.0, 1400.0] and not at.loop.has_left
+    at.world.wait(1.0)
+    assert at.loop.has_left
 
 
 def test_a_hub_can_ask_it_to_leave() -> None:
