@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from dwork.core.errors import WireError
 from dwork.core.events import Event
@@ -19,6 +19,9 @@ from dwork.hub.hub import Hub
 from dwork.hub.step import Step
 from dwork.transport import Peer, Transport, wire
 from dwork.transport.waiting import SYSTEM, Clock
+
+#: Seconds without a frame after which deferred work begins.
+REST: Final = 0.05
 
 
 class Listener(Protocol):
@@ -133,6 +136,8 @@ class HubLoop:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""
         if self._is_busy:  # check for frames again before doing deferred work
             self._is_busy = False
+            if self._idle is not None:
+                until = min(until, self._clock.now() + REST)
         elif self._idle is not None and self._idle():
             return
         self._clock.sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
