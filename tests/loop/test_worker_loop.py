@@ -321,6 +321,23 @@ def test_the_end_of_its_job_is_asked_for_when_that_is_due() -> None:
     assert at.loop.has_left
 
 
+@pytest.mark.parametrize("ends", ["well", "badly"])
+def test_nobody_asks_for_the_end_of_its_job_any_more_when_it_has_left(ends: str) -> None:
+    closed: list[float] = []
+
+    class Closes(Walltime):
+        def close(self) -> None:
+            closed.append(at.world.now)
+
+    at = Scene(job=Closes(5000.0, 1000.0))
+    if ends == "well":
+        at.says(m.Exit())
+    else:
+        at.hub.end.send(1, b"\xff")
+        at.world.settle()
+    assert at.loop.has_left and closed == [1000.0]
+
+
 def test_a_hub_can_ask_it_to_leave() -> None:
     at = Scene()
     at.give("a")
@@ -444,6 +461,16 @@ def test_a_worker_with_a_free_slot_is_woken_by_a_message_and_a_busy_one_looks_no
     assert at.world.turns < 12.0 / least and share < 1.0
 
 
+def test_pipes_that_fill_slowly_are_read_when_their_pause_is_over() -> None:
+    at = Scene()
+    at.loop.runner.capture.rests_until = at.world.now + 0.005
+    at.loop.seat.poke()
+    at.world.settle()
+    assert at.loop.seat.slept[-1][1] == at.world.now + 0.005
+    at.world.wait(0.005)
+    assert at.loop.seat.slept[-1][1] == math.inf
+
+
 def test_a_worker_that_waits_takes_no_turns() -> None:
     at = Scene()
     before = at.world.turns
@@ -520,6 +547,17 @@ def test_the_output_of_a_task_that_runs_on_is_passed_on_meanwhile() -> None:
     at.give("series")
     at.world.wait(1.1)
     assert pieces(at.hears(m.Output)) == LONG and at.loop.worker.running
+
+
+def test_a_task_that_is_assigned_anew_while_it_runs_goes_on_as_the_new_attempt() -> None:
+    at = Scene(slots=2)
+    (id,) = at.give("book")
+    (steal,) = at.hears(m.Steal)
+    at.says(m.Transfer((Assigned(id, 2, "book", "x"),), steal.native.sequence))
+    at.world.wait(0.5)
+    *output, complete = at.hears(m.Output, m.Complete)
+    assert at.started == ["book"]
+    assert {piece.attempt for piece in output} == {2} == {result.attempt for result in complete.results}
 
 
 def test_a_welcome_again_sends_output_and_results_again() -> None:
