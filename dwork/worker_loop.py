@@ -1,30 +1,36 @@
-"""The worker's loop: connects a worker to its hub, over a transport, and to its processes."""
+"""The worker's loop: connects a worker to its hub, over a transport, and to its processes.
+
+What it decides is pure, and in `worker/`: which tasks to run and report (`worker`), how long to wait for the hub
+(`silence`), how long to stay (`stay`), and which results must wait (`suspects`).
+"""
 
 from __future__ import annotations
 
 import math
 import os
-import select
-import signal
 import sys
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Final, Protocol
 
 from dwork.connection import file as connection_file
 from dwork.connection.file import Connection
 from dwork.core.cause import Cause
 from dwork.core.errors import TransportError, UsageError
-from dwork.core.messages import OURS, STANDSTILL, Complete, Exit, Message, Move, Output, Welcome
+from dwork.core.messages import OURS, Complete, Execution, Exit, Message, Move, Output, Welcome
 from dwork.core.peer_version import mismatch
 from dwork.core.task import Assigned, Result
 from dwork.core.text import shown
 from dwork.host.capacity import Equipment
-from dwork.host.signals import ENDS, Signals, within_a_job
+from dwork.host.process_events import ProcessEvents
+from dwork.host.signals import ENDS, within_a_job
+from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.outgoing import Outgoing
 from dwork.runner.runner import Runner
 from dwork.transport import HUB, Transport, wire
-from dwork.transport.waiting import clock, sleep
+from dwork.transport.waiting import SYSTEM, Clock
+from dwork.worker.silence import HubSilence
+from dwork.worker.stay import Stay
+from dwork.worker.suspects import Suspects
 from dwork.worker.worker import Worker
 
 if TYPE_CHECKING:
@@ -33,15 +39,6 @@ if TYPE_CHECKING:
 #: How long a worker whose slots are all busy sleeps without reading messages: the least and most seconds, and the
 #: fraction of the time since its last task start. A child that ends wakes it immediately.
 BUSY_POLL: Final = (0.002, 0.02, 0.01)
-
-#: How long a rank waits for its silent hub: in beats (the hub waits eight for a worker), and at least in seconds.
-PATIENCE: Final = 16
-LEAST_PATIENCE: Final = 10.0
-#: Seconds to delay the result of a task that the batch system may have killed. When it ends a job, it signals tasks,
-#: workers and hub one after the other; the hub must get its own signal first, or it would count a failure.
-SUSPICION: Final = 1.0
-
-_CAUGHT: Final = (signal.SIGCHLD, *ENDS)
 
 
 def work(
@@ -71,57 +68,58 @@ def work(
     equipment: the resources for tasks. spared: pid of a child process that belongs to no task and must survive.
     hub: how messages name it. UsageError when it speaks another protocol.
     """
-    with Signals(_CAUGHT, is_last=is_rank) as signals:
-        loop = _WorkerLoop(worker, transport, tell, equipment, spared, hub)
-        parent = os.getppid()
-        awake = clock()
-        watched = [signals.descriptor] if until_eof is None else [signals.descriptor, until_eof]
+    with ProcessEvents(until_eof, is_last=is_rank) as outside:
+        loop = WorkerLoop(
+            worker,
+            transport,
+            tell,
+            outside,
+            lambda sink: Runner(worker.location, sink, slots=worker.slots, equipment=equipment, spared=spared),
+            is_rank=is_rank,
+            hub_timeout=hub_timeout,
+            idle_timeout=idle_timeout,
+            job=job,
+            hub=hub,
+        )
         try:
-            while True:
-                # Before the turn: a child that ends after the turn has polled must still wake the sleep.
-                numbers = signals.take()
-                if numbers.intersection(ENDS) and not is_rank:
-                    if within_a_job():
-                        worker.end_of_job(clock())
-                    worker.leave(running=worker.leaving)
-                if is_rank and os.getppid() != parent:
-                    raise TransportError("the launcher has exited; running tasks were terminated")
-                if until_eof in watched and select.select([until_eof], (), (), 0)[0]:
-                    return None  # no process is left to report to
-                loop.turn()
-                if clock() >= loop.idle_from + idle_timeout and not worker.leaving:
-                    worker.leave()
-                if job is not None:
-                    loop.check_walltime(job)
-                if worker.over or loop.moved is not None:
-                    return loop.moved
-                if is_rank and worker.welcome is None:
-                    loop.quiet_from = clock()
-                if clock() >= awake + STANDSTILL:  # a turn is never this long: the process was suspended during it
-                    loop.quiet_from = clock()
-                patience = loop.patience if is_rank and loop.patience else hub_timeout
-                if clock() >= loop.quiet_from + patience:
-                    raise TransportError(f"the hub has not answered for {patience:g} s; running tasks were terminated")
-                until = [loop.quiet_from + patience]
-                if not worker.leaving:
-                    until.append(loop.idle_from + idle_timeout)
-                if job is not None:
-                    until += [job.next, math.inf if loop.is_late else job.last_call]
-                loop.sleep(watched, min(until))
-                if clock() >= min(until) + STANDSTILL:  # this process was suspended, and perhaps the hub too
-                    loop.quiet_from = clock()
-                awake = clock()
+            while loop.turn():
+                loop.sleep()
         finally:
             loop.close()
-            if job is not None:
-                job.close()
+    return loop.moved
 
 
-class _WorkerLoop:
-    """A worker with its runner and transport.
+class Outside(Protocol):
+    """What happens to this process; see ProcessEvents."""
 
-    quiet_from: since when an answer of the hub is missing. idle_from: since when there was no task. moved: the
-    connection to use instead. is_late: the job is about to end. Times are in seconds since the epoch.
+    descriptors: Sequence[int]
+
+    def take(self) -> set[int]: ...
+    def has_input_ended(self) -> bool: ...
+    def is_orphaned(self) -> bool: ...
+
+
+class TaskRunner(Protocol):
+    """What runs the tasks; see Runner."""
+
+    capture: Capture
+    long: dict[int, Captured]
+    directory: str
+
+    @property
+    def deadline(self) -> float: ...
+    def configure(self, execution: Execution, way: dict[str, str]) -> None: ...
+    def start(self, assigned: Assigned, now: float) -> Result | None: ...
+    def poll(self, now: float) -> list[tuple[Assigned, Result]]: ...
+    def kill(self, task: int, now: float, cause: Cause, reason: str) -> None: ...
+    def rewind(self) -> None: ...
+    def close(self) -> None: ...
+
+
+class WorkerLoop:
+    """A worker with its runner and transport: call `turn` and `sleep` in turn. moved: the connection to use instead.
+
+    outside, runner, clock: the real ones, or those of a test. The other parameters are those of `work`.
     """
 
     def __init__(
@@ -129,59 +127,107 @@ class _WorkerLoop:
         worker: Worker,
         transport: Transport,
         tell: Callable[[str], None],
-        equipment: Equipment,
-        spared: int,
-        hub: str,
+        outside: Outside,
+        runner: Callable[[Sink], TaskRunner],
+        *,
+        is_rank: bool = False,
+        hub_timeout: float = math.inf,
+        idle_timeout: float = math.inf,
+        job: Walltime | None = None,
+        hub: str = "the hub",
+        clock: Clock = SYSTEM,
     ) -> None:
-        self.worker = worker
-        self.runner = Runner(worker.location, self._take_output, slots=worker.slots, equipment=equipment, spared=spared)
-        self._outgoing = Outgoing(self.runner.capture)
-        self.quiet_from = self.idle_from = clock()
+        now = clock.now()
+        self.moved: Connection | None = None
+        self._worker = worker
         self._transport = transport
         self._tell = tell
+        self._outside = outside
+        self._is_rank = is_rank
+        self._job = job
         self._hub = hub
+        self._clock = clock
+        self._runner = runner(self._take_output)
+        self._outgoing = Outgoing(self._runner.capture)
+        self._silence = HubSilence(worker, now, hub_timeout, is_rank=is_rank)
+        self._stay = Stay(worker, now, idle_timeout)
+        self._suspects = Suspects()
         self._streams = (sys.stdout.buffer, sys.stderr.buffer)
-        self.moved: Connection | None = None
-        self.is_late = False
-        self._suspects: deque[tuple[float, Assigned, Result]] = deque()  # delayed results, and when to report each
         self._welcome: Welcome | None = None  # the last one that was applied
         self._keeps_output = True  # output is printed here, since the hub does not want it
 
-    def turn(self) -> None:
-        """Process messages and ended tasks, start tasks that can start, and send messages that are due."""
-        worker, runner = self.worker, self.runner
-        now = clock()
-        for _, frame in self._transport.receive():
-            self.quiet_from = now
+    def turn(self) -> bool:
+        """Do all that can be done now; return whether there will be more to do."""
+        self._silence.wake(self._clock.now())
+        # Before anything else: a child that ends after its runner was polled must still wake the sleep.
+        numbers = self._outside.take()
+        if numbers.intersection(ENDS) and not self._is_rank:
+            self._leave_on_signal()
+        if self._is_rank and self._outside.is_orphaned():
+            raise TransportError("the launcher has exited; running tasks were terminated")
+        if self._outside.has_input_ended():
+            return False  # no process is left to report to
+        now = self._clock.now()
+        if not self._receive(now):
+            return False
+        self._check_stay(now)
+        self._run_tasks(now)
+        self._send_due()
+        if self._worker.over:
+            return False
+        if self._silence.is_over(self._clock.now()):
+            limit = self._silence.limit
+            raise TransportError(f"the hub has not answered for {limit:g} s; running tasks were terminated")
+        return True
+
+    def _leave_on_signal(self) -> None:
+        if within_a_job():
+            self._worker.end_of_job(self._clock.now())
+        self._worker.leave(running=self._worker.leaving)
+
+    def _receive(self, now: float) -> bool:
+        """Process the messages that have arrived; return False when the hub has sent Move."""
+        worker = self._worker
+        frames = self._transport.receive()
+        for _, frame in frames:
             message = wire.decode_reply(frame)
             if isinstance(message, Move):
                 self.moved = Connection.from_json(message.connection)
-                return
+                return False
             worker.receive(message, now)
             if worker.other is not None:
                 self._send(Exit(worker.location))
                 raise UsageError(mismatch(self._hub, worker.other, "this worker", OURS))
             if isinstance(message, Welcome) and message.again:
                 self._outgoing.rewind()
-                runner.rewind()
+                self._runner.rewind()
+        self._silence.listen(now, has_heard=bool(frames))
         if worker.welcome is not None and worker.welcome is not self._welcome:
-            self._welcome = worker.welcome
-            self._keeps_output = not worker.welcome.output
-            runner.configure(worker.welcome.execution, self._hub_variables(worker.welcome))
-            runner.capture.passes_on, runner.capture.limit = worker.welcome.output, worker.welcome.limit
-        if not worker.asks:
-            self.quiet_from = now
-        if worker.running or worker.queue:
-            self.idle_from = now
+            self._apply(worker.welcome)
+        return True
+
+    def _apply(self, welcome: Welcome) -> None:
+        self._welcome = welcome
+        self._keeps_output = not welcome.output
+        self._runner.configure(welcome.execution, self._hub_variables(welcome))
+        self._runner.capture.passes_on, self._runner.capture.limit = welcome.output, welcome.limit
+
+    def _check_stay(self, now: float) -> None:
+        """Leave when there has been no task for too long, or the job is about to end."""
+        job = self._job
+        if job is not None and (now >= job.next or job.is_asking):
+            job.poll(now)
+        if self._stay.check(now, job.last_call if job is not None else math.inf) and job is not None:
+            left = max(0.0, job.end - now)
+            self._tell(f"the job ends in {left:.0f} s: leaving; running tasks are terminated and will run elsewhere")
+
+    def _run_tasks(self, now: float) -> None:
+        """Kill tasks that must end, process those that have ended, and start those that can start."""
+        worker, runner = self._worker, self._runner
         for task in worker.kills():
             runner.kill(task, now, Cause.CANCELLED, "cancelled")
-        for assigned, result in runner.poll(now):
-            if result.may_be_the_end:
-                self._suspects.append((now + SUSPICION, assigned, result))
-            else:
-                self._ended(assigned, result, now)
-        while self._suspects and self._suspects[0][0] <= now:
-            self._ended(*self._suspects.popleft()[1:], now)
+        for assigned, result in self._suspects.sift(runner.poll(now), now):
+            self._ended(assigned, result, now)
         # Tasks that need no process end immediately. Not the whole queue at once: the next Steal should be on its way
         # while the rest runs.
         for _ in range(1 + len(worker.queue) // 2):
@@ -191,64 +237,54 @@ class _WorkerLoop:
             started = runner.start(next_one, now)
             if started is not None:
                 self._ended(next_one, started, now)
+
+    def _send_due(self) -> None:
         if self._outgoing:
-            self._outgoing.settle(worker.unanswered)
-        for message in worker.outbox(clock()):
+            self._outgoing.settle(self._worker.unanswered)
+        for message in self._worker.outbox(self._clock.now()):
             if self._outgoing and isinstance(message, Complete):
                 self._outgoing.send(message.results)
             self._send(message)
 
-    def close(self) -> None:
-        """Kill all running tasks."""
-        self._outgoing.settle(set())
-        self.runner.close()
-
-    def _hub_variables(self, welcome: Welcome) -> dict[str, str]:
-        """Return the environment variables that let tasks reach the hub."""
-        if welcome.connection:
-            path = os.path.join(self.runner.directory, "connection.json")
-            connection_file.write(path, Connection.from_json(welcome.connection))
-            return {"DWORK_CONNECTION": path}
-        return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
-
-    @property
-    def patience(self) -> float:
-        """Seconds to wait for the hub, twice as long as the hub waits for us; 0 when the hub has set no beat."""
-        beat = self.worker.welcome.beat if self.worker.welcome is not None else 0.0
-        return max(LEAST_PATIENCE, PATIENCE * beat) if beat else 0.0
-
-    def check_walltime(self, job: Walltime) -> None:
-        """Leave when the job is about to end: the batch system would kill the tasks without giving a reason."""
-        now = clock()
-        if now >= job.next or job.is_asking:
-            job.poll(now)
-        if now >= job.last_call and not self.is_late:
-            self.is_late = True
-            left = max(0.0, job.end - now)
-            self._tell(f"the job ends in {left:.0f} s: leaving; running tasks are terminated and will run elsewhere")
-            self.worker.leave(running=True)
-
-    def sleep(self, descriptors: list[int], until: float) -> None:
-        """Sleep until there is something to do, one of descriptors is readable, or it is `until`."""
-        worker = self.worker
+    def sleep(self) -> None:
+        """Sleep until there is something to do."""
+        worker, job, now = self._worker, self._job, self._clock.now()
+        until = min(self._silence.deadline, self._stay.deadline(job.last_call if job is not None else math.inf))
+        if job is not None:
+            until = min(until, job.next)
+        self._silence.sleep(until)
         if worker.can_start and not self._outgoing.is_full:
             return
-        free = len(worker.running) < worker.slots
-        now = clock()
-        until = min(until, worker.deadline(now), self.runner.deadline)
-        if self._suspects:
-            until = min(until, self._suspects[0][0])
-        capture = self.runner.capture
+        until = min(until, worker.deadline(now), self._runner.deadline, self._suspects.deadline)
+        descriptors = self._outside.descriptors
+        capture = self._runner.capture
         if capture.rests(now):
             until = min(until, capture.rests_until)
         else:
             descriptors = [*descriptors, capture.descriptor]
-        if free:
-            sleep([self._transport], descriptors, until)
+        if len(worker.running) < worker.slots:
+            self._clock.sleep([self._transport], descriptors, until)
         else:  # no message of the hub is urgent: do not check the transport
             least, most, share = BUSY_POLL
             nap = min(max(least, share * (now - worker.started)), most)
-            select.select(descriptors, (), (), max(0.0, min(until - now, nap)))
+            self._clock.sleep([], descriptors, min(until, now + nap))
+
+    def close(self) -> None:
+        """Kill all running tasks."""
+        self._outgoing.settle(set())
+        try:
+            self._runner.close()
+        finally:
+            if self._job is not None:
+                self._job.close()
+
+    def _hub_variables(self, welcome: Welcome) -> dict[str, str]:
+        """Return the environment variables that let tasks reach the hub."""
+        if welcome.connection:
+            path = os.path.join(self._runner.directory, "connection.json")
+            connection_file.write(path, Connection.from_json(welcome.connection))
+            return {"DWORK_CONNECTION": path}
+        return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
 
     def _send(self, message: Message) -> None:
         self._transport.send(HUB, wire.encode(message))
@@ -257,15 +293,15 @@ class _WorkerLoop:
         if self._keeps_output:
             self._print(stream, data)
         else:
-            attempt = attempt or self.worker.running[task].attempt  # the hub may have assigned it anew meanwhile
-            self._send(Output(self.worker.location, task, stream, data, attempt, position))
+            attempt = attempt or self._worker.running[task].attempt  # the hub may have assigned it anew meanwhile
+            self._send(Output(self._worker.location, task, stream, data, attempt, position))
 
     def _ended(self, assigned: Assigned, result: Result, now: float) -> None:
-        long = self.runner.long.pop(assigned.id, None)
+        long = self._runner.long.pop(assigned.id, None)
         if long is not None and self._keeps_output:
             long.close()
         elif long is not None:
-            result = result._replace(attempt=self.worker.running[assigned.id].attempt)
+            result = result._replace(attempt=self._worker.running[assigned.id].attempt)
             self._outgoing.keep(result, long)
         if self._keeps_output:
             self._print(1, result.stdout)
@@ -274,7 +310,7 @@ class _WorkerLoop:
                 self._tell(f"{shown(assigned.name)} failed: {result.how}")
             if result.stdout or result.stderr or result.sent:
                 result = result._replace(stdout=b"", stderr=b"", sent=())
-        self.worker.ended(result, now)
+        self._worker.ended(result, now)
 
     def _print(self, stream: int, data: bytes) -> None:
         if data:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from dwork.core.errors import WireError
 from dwork.core.events import Event
@@ -18,7 +18,10 @@ from dwork.core.text import printable
 from dwork.hub.hub import Hub
 from dwork.hub.step import Step
 from dwork.transport import Peer, Transport, wire
-from dwork.transport.waiting import clock, sleep
+from dwork.transport.waiting import SYSTEM, Clock
+
+#: Seconds without a frame after which deferred work begins.
+REST: Final = 0.05
 
 
 class Listener(Protocol):
@@ -38,6 +41,7 @@ class HubLoop:
         tell: Callable[[str], None] = lambda text: None,
         answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to query"),
         idle: Callable[[], bool] | None = None,
+        clock: Clock = SYSTEM,
     ) -> None:
         """Create the loop. tell(text): prints a line for people. answer(inquiry): answers a query.
 
@@ -49,6 +53,7 @@ class HubLoop:
         self._listeners = list(listeners)
         self._answer = answer
         self._idle = idle
+        self._clock = clock
         self._is_busy = False
 
     def listen(self, listener: Listener) -> None:
@@ -57,7 +62,7 @@ class HubLoop:
 
     def turn(self) -> None:
         """Process all frames that have arrived, and send the messages that they cause."""
-        now = clock()
+        now = self._clock.now()
         total = Step(now)
         for transport in self._transports:
             for peer, frame in transport.receive():
@@ -91,7 +96,7 @@ class HubLoop:
         kind, text = type(message).__name__, printable(f"{type(error).__name__}: {error}")
         self._tell(f"this is a bug in dwork, please report it: a {kind} message caused {text}; its sender is dropped")
         total.sends.append((where, Error(f"this {kind} message hit a bug in dwork: {text}")))
-        total.add(self.hub.lose({where: ()}, clock(), f"its {kind} message hit a bug in dwork"))
+        total.add(self.hub.lose({where: ()}, self._clock.now(), f"its {kind} message hit a bug in dwork"))
 
     def carry_out(self, step: Step) -> None:
         """Pass the events to the listeners, then send; repeat with the consequences when peers turn out to be gone."""
@@ -112,7 +117,7 @@ class HubLoop:
                 # Tasks that cannot be sent stay with their worker, and are lost with it: after some losses they fail.
                 if to in gone and (to, message) not in unsent:
                     gone[to].append(message)
-            step = self.hub.lose(gone, clock(), "it can no longer be reached")
+            step = self.hub.lose(gone, self._clock.now(), "it can no longer be reached")
 
     def _send(self, step: Step) -> list[tuple[Hashable, Message]]:
         """Send; return the messages that cannot be encoded, whose peers must be dropped."""
@@ -131,13 +136,15 @@ class HubLoop:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""
         if self._is_busy:  # check for frames again before doing deferred work
             self._is_busy = False
+            if self._idle is not None:
+                until = min(until, self._clock.now() + REST)
         elif self._idle is not None and self._idle():
             return
-        sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
+        self._clock.sleep(self._transports, [descriptor], min(until, self.hub.deadline), hurry=self.hub.awaited)
 
     def dismiss(self) -> None:
         """Send Exit to all workers; ignore those that have already gone."""
-        step = self.hub.dismiss(clock())
+        step = self.hub.dismiss(self._clock.now())
         self._send(step)
         for transport in self._transports:
             transport.lost()
@@ -150,15 +157,15 @@ class HubLoop:
         for peer, frame in endpoint.receive() if endpoint is not None else ():
             with contextlib.suppress(WireError):
                 if isinstance(message := wire.decode_request(frame), Await):
-                    self.hub.receive((endpoint, peer), message, clock())
+                    self.hub.receive((endpoint, peer), message, self._clock.now())
         if self.hub.has_end_waiters:
             answer = self._answer(Watch())
-            self._send(self.hub.conclude(clock(), code, answer.data if isinstance(answer, Answer) else b""))
+            self._send(self.hub.conclude(self._clock.now(), code, answer.data if isinstance(answer, Answer) else b""))
         if endpoint is not None:
             endpoint.lost()  # peers that have gone do not matter any more
 
     def abandon(self) -> None:
         """Let all workers kill their tasks and leave, since the record can no longer be written; notify no one else."""
         self._listeners.clear()
-        self.carry_out(self.hub.drain(clock(), "abandoned", running=True))
+        self.carry_out(self.hub.drain(self._clock.now(), "abandoned", running=True))
         self.dismiss()

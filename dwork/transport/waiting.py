@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import select
 import time
 from collections.abc import Sequence
+from typing import Final, Protocol
 
 from dwork.transport import Transport
 
@@ -26,10 +28,28 @@ def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: fl
     """
     watched = [*descriptors, *(fd for t in transports for fd in t.descriptors)]
     while True:
-        nap = min([t.nap(hurry) for t in transports])
+        nap = min([t.nap(hurry) for t in transports], default=math.inf)
         left = until - clock()
         if nap <= 0 or left <= 0:
             return
         nap = min(nap, left, LONGEST)
         if select.select(watched, (), (), nap)[0]:
             return
+
+
+class Clock(Protocol):
+    """The time of a loop, and its sleep: `clock` and `sleep`, or those of a test."""
+
+    def now(self) -> float: ...
+
+    def sleep(
+        self, transports: Sequence[Transport], descriptors: Sequence[int], until: float, hurry: bool = True
+    ) -> None: ...
+
+
+class _SystemClock:
+    now = staticmethod(clock)
+    sleep = staticmethod(sleep)
+
+
+SYSTEM: Final[Clock] = _SystemClock()

@@ -290,5 +290,5 @@ class Worker:
             is_full = len(self.queue) + len(self.running) >= self.slots
             return math.inf if self.leaving or is_full else self._original.pause_until
         beat_at = self._last_sent + self._beat if self._beat else math.inf
-        stale_at = self.holding.stale_at if self.queue else math.inf
+        stale_at = self.holding.stale_at if self.queue and not self.can_start else math.inf
         return min(beat_at, stale_at, self.reports.deadline)
