@@ -27,23 +27,24 @@ class Live:
         self._terminal = terminal
         self._encoding = encoding
         self._bar: Bar | None = None
-        self._began = 0.0
+        self._began: float | None = None  # when a task was first seen to run
+        self._is_due = False  # the line is to be shown soon
         self._pause = MOVED
 
     def begin(self, at: Standing) -> None:
         from dwork.progress.bar import Bar  # done before the first worker has joined
 
-        self._began = at.time
         self._bar = Bar(self._encoding)
 
     def next(self, looked: float, moved: bool) -> float:
-        return looked + (self._pause if moved else max(self._pause, UNMOVED))
+        return looked + (self._pause if moved or self._is_due else max(self._pause, UNMOVED))
 
     def show(self, at: Standing, pace: Pace) -> None:
         self._pause = max(MOVED, PER_SLOT * at.slots)
-        if not at.running and not at.ended:
+        if self._began is None and (at.running or at.ended):
             self._began = at.time
-        if self._bar is not None and at.time >= self._began + FIRST:
+        self._is_due = self._began is not None and at.time < self._began + FIRST
+        if self._bar is not None and self._began is not None and not self._is_due:
             width = self._terminal.width
             try:
                 self._terminal.draw(self._bar.render(line(at, pace, width), width))
