@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, Final, Protocol
 
-from dwork.core.errors import WireError
+from dwork.core.errors import StoreError, WireError
 from dwork.core.events import Event
 from dwork.core.messages import Answer, Await, Error, Inquiry, Message, Watch
 from dwork.core.text import printable
@@ -74,29 +74,41 @@ class HubLoop:
 
     def _take(self, transport: Transport, peer: Peer, frame: bytes, now: float, total: Step) -> None:
         where = (transport, peer)
+        kind = "undecodable"
         try:
             message = wire.decode_request(frame)
+            kind = type(message).__name__
+            if not isinstance(message, Inquiry):
+                total.add(self.hub.receive(where, message, now))
+                return
         except WireError as error:
             total.sends.append((where, Error(str(error), error.answers)))
             return
-        if isinstance(message, Inquiry):
-            if total.events:  # the record does not have them yet
-                self.carry_out(total)
-                total.events, total.sends, total.dropped = [], [], []
-            total.sends.append((where, self._answer(message)))
-            return
-        try:
-            total.add(self.hub.receive(where, message, now))
         except Exception as error:
-            self._survive(where, message, error, total)
+            self._survive(where, kind, error, total)
+            return
+        if total.events:  # the record does not have them yet
+            self.carry_out(total)
+            total.events, total.sends, total.dropped = [], [], []
+        try:
+            total.sends.append((where, self._answer(message)))
+        except StoreError:
+            raise
+        except Exception as error:
+            self._survive(where, kind, error, total)
 
-    def _survive(self, where: Hashable, message: Message, error: Exception, total: Step) -> None:
+    def _survive(self, where: Hashable, kind: str, error: Exception, total: Step) -> None:
         """Handle a message that hit a bug in dwork: drop its peer and continue, unless the graph is inconsistent."""
+        text = self._report_bug(f"a message ({kind}) from a peer", error)
+        total.sends.append((where, Error(f"this message ({kind}) hit a bug in dwork: {text}")))
+        total.add(self.hub.lose({where: ()}, self._clock.now(), f"its message ({kind}) hit a bug in dwork"))
+
+    def _report_bug(self, what: str, error: Exception) -> str:
+        """Print what hit which bug in dwork, which costs a peer; return the bug. Raise when the graph is broken."""
         self.hub.check()
-        kind, text = type(message).__name__, printable(f"{type(error).__name__}: {error}")
-        self._tell(f"this is a bug in dwork, please report it: a {kind} message caused {text}; its sender is dropped")
-        total.sends.append((where, Error(f"this {kind} message hit a bug in dwork: {text}")))
-        total.add(self.hub.lose({where: ()}, self._clock.now(), f"its {kind} message hit a bug in dwork"))
+        text = printable(f"{type(error).__name__}: {error}")
+        self._tell(f"this is a bug in dwork, please report it: {what} caused {text}; the peer is dropped")
+        return text
 
     def carry_out(self, step: Step) -> None:
         """Pass the events to the listeners, then send; repeat with the consequences when peers turn out to be gone."""
@@ -126,10 +138,15 @@ class HubLoop:
         for where, message in step.sends:
             transport, peer = where
             try:
-                transport.send(peer, wire.encode(message))
-            except WireError as error:
-                self._tell(f"dropping a peer: {error}")
+                frame = wire.encode(message)
+            except Exception as error:
+                if isinstance(error, WireError):
+                    self._tell(f"dropping a peer: {error}")
+                else:
+                    self._report_bug(f"a message ({type(message).__name__}) to a peer", error)
                 unsent.append((where, message))
+                continue
+            transport.send(peer, frame)
         return unsent
 
     def sleep(self, descriptor: int, until: float = math.inf) -> None:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import os
+from typing import Any
 
 import pytest
 
 from dwork.core import messages as m
+from dwork.core.errors import StoreError
 from dwork.core.messages import Native
 from dwork.core.task import Options, Result, State, Task
 from dwork.hub.hub import Hub
@@ -126,6 +128,45 @@ def test_a_bug_that_one_message_shows_costs_its_peer_and_the_rest_goes_on(monkey
     assert isinstance(line.sent[-2], m.Error | m.OK | m.Transfer)
     assert list(hub.workers) == ["w:2"] and hub.graph.counts[State.ASSIGNED] == 1
     assert len(said) == 1 and "ZeroDivisionError" in said[0] and "\n" not in said[0]
+
+
+def broken(*arguments: Any) -> Any:
+    raise KeyError("nobody thought of this")
+
+
+@pytest.mark.parametrize("place", ["decode", "answer", "encode"])
+def test_a_bug_anywhere_between_a_message_and_its_answer_costs_that_peer(
+    monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    line, hub, said = Line(), Hub(), []
+    loop = HubLoop(hub, [line], [], said.append, answer=broken)
+    line.hears(1, m.Steal("w:1", 1, Native(1, math.inf, 1, hello=True)))
+    line.hears(2, m.Steal("w:2", 1, Native(1, math.inf, 1, hello=True)))
+    loop.turn()
+    line.hears(1, m.Watch() if place == "answer" else m.OK())
+    with monkeypatch.context() as patch:
+        if place == "decode":
+            patch.setattr(wire, "decode_request", broken)
+        if place == "encode":
+            encode = wire.encode
+            patch.setattr(wire, "encode", lambda message: broken() if isinstance(message, m.OK) else encode(message))
+        loop.turn()
+    assert list(hub.workers) == ["w:2"]
+    line.hears("boss", m.Create((Task("a", "a"),)))
+    loop.turn()
+    assert hub.workers["w:2"].held
+    assert len(said) == 1 and "KeyError" in said[0] and "please report it" in said[0]
+
+
+def test_a_record_that_cannot_be_written_is_no_bug_of_a_peer() -> None:
+    def full(inquiry: Any) -> Any:
+        raise StoreError("the disk is full")
+
+    line = Line()
+    loop = HubLoop(Hub(), [line], [], answer=full)
+    line.hears(1, m.Watch())
+    with pytest.raises(StoreError):
+        loop.turn()
 
 
 def test_an_answer_that_cannot_be_said_costs_its_peer_alone(monkeypatch: pytest.MonkeyPatch) -> None:
