@@ -18,7 +18,7 @@ from dwork.core.errors import TransportError, UsageError
 from dwork.core.messages import OURS, STANDSTILL, Complete, Exit, Message, Move, Output, Welcome
 from dwork.core.peer_version import mismatch
 from dwork.core.task import Assigned, Result
-from dwork.core.text import shown
+from dwork.core.text import UserText, from_system, shown
 from dwork.host.capacity import Equipment
 from dwork.host.signals import ENDS, Signals, within_a_job
 from dwork.runner.outgoing import Outgoing
@@ -203,13 +203,13 @@ class _WorkerLoop:
         self._outgoing.settle(set())
         self.runner.close()
 
-    def _hub_variables(self, welcome: Welcome) -> dict[str, str]:
+    def _hub_variables(self, welcome: Welcome) -> dict[str, UserText]:
         """Return the environment variables that let tasks reach the hub."""
         if welcome.connection:
             path = os.path.join(self.runner.directory, "connection.json")
             connection_file.write(path, Connection.from_json(welcome.connection))
-            return {"DWORK_CONNECTION": path}
-        return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
+            return {"DWORK_CONNECTION": from_system(path)}
+        return {"DWORK_SERVER": UserText(welcome.server), "DWORK_INSECURE": UserText("1")} if welcome.server else {}
 
     @property
     def patience(self) -> float:

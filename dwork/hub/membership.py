@@ -18,6 +18,7 @@ from dwork.core.glob import is_glob, matcher
 from dwork.core.messages import OURS, STANDSTILL, Message, Native
 from dwork.core.peer_version import mismatch
 from dwork.core.task import State
+from dwork.core.text import printable
 from dwork.hub.dispatch import BEATS
 from dwork.hub.endings import Endings
 from dwork.hub.node import Node
@@ -60,7 +61,7 @@ class Membership:
         hub does not know it.
         """
         if native is not None and native.version.protocol != OURS.protocol:
-            text = mismatch("the hub", OURS, f"worker {location}", native.version)
+            text = printable(mismatch("the hub", OURS, f"worker {location}", native.version))
             step.answer(peer, messages.Error(text, native.sequence, OURS))
             return None
         workers = self._state.workers

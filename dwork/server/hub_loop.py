@@ -36,7 +36,7 @@ class HubLoop:
         transports: Sequence[Transport],
         listeners: Iterable[Listener],
         tell: Callable[[str], None] = lambda text: None,
-        answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to query"),
+        answer: Callable[[Inquiry], Message] = lambda inquiry: Error(printable("this hub keeps no record to query")),
         idle: Callable[[], bool] | None = None,
     ) -> None:
         """Create the loop. tell(text): prints a line for people. answer(inquiry): answers a query.
@@ -72,7 +72,7 @@ class HubLoop:
         try:
             message = wire.decode_request(frame)
         except WireError as error:
-            total.sends.append((where, Error(str(error), error.answers)))
+            total.sends.append((where, Error(printable(str(error)), error.answers)))
             return
         if isinstance(message, Inquiry):
             if total.events:  # the record does not have them yet
@@ -88,9 +88,9 @@ class HubLoop:
     def _survive(self, where: Hashable, message: Message, error: Exception, total: Step) -> None:
         """Handle a message that hit a bug in dwork: drop its peer and continue, unless the graph is inconsistent."""
         self.hub.check()
-        kind, text = type(message).__name__, printable(f"{type(error).__name__}: {error}")
+        kind, text = type(message).__name__, f"{type(error).__name__}: {error}"
         self._tell(f"this is a bug in dwork, please report it: a {kind} message caused {text}; its sender is dropped")
-        total.sends.append((where, Error(f"this {kind} message hit a bug in dwork: {text}")))
+        total.sends.append((where, Error(printable(f"this {kind} message hit a bug in dwork: {text}"))))
         total.add(self.hub.lose({where: ()}, clock(), f"its {kind} message hit a bug in dwork"))
 
     def carry_out(self, step: Step) -> None:
