@@ -79,7 +79,9 @@ def shown(text: str, width: int = WIDTH) -> Shown:
 
 def printable(text: str) -> Shown:
     """Return text with control characters escaped, so that it is a single line and harmless on a terminal."""
-    return Shown(text if text.isprintable() else "".join(map(_visible, text)))
+    if not text.isprintable():
+        text = "".join(map(_visible, text))
+    return Shown(text)
 
 
 def _visible(character: str) -> str:

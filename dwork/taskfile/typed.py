@@ -16,7 +16,8 @@ def string(value: object) -> str:
     if "\0" in value:
         raise ValueError("contains a NUL character, which an argument cannot contain; remove it")
     try:
-        user_bytes(value)
+        if not value.isascii():
+            user_bytes(value)
     except UnicodeEncodeError:
         raise ValueError(f'"{shown(value)}" contains an unpaired surrogate; write the complete character') from None
     return value
