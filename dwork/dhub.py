@@ -15,6 +15,7 @@ from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.cli.shell_completion import directories, files
 from dwork.connection.address import DEFAULT_PORT
 from dwork.connection.endpoint import Endpoint
+from dwork.core.text import NO_TEXT, UserText, from_system
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub
@@ -94,8 +95,8 @@ def _settings(
     *, port: int, bind: str | None, insecure: bool, record: str, logs: str | None, no_logs: bool, **others: Any
 ) -> ServerSettings:
     """Return the settings that these options mean. others: named like their fields."""
-    tasks = "" if record == MEMORY else os.path.abspath(record)
-    keep = tasks and f"{socket.gethostname()}:{port}:{tasks}"
+    tasks = NO_TEXT if record == MEMORY else from_system(os.path.abspath(record))
+    keep = UserText(tasks and f"{socket.gethostname()}:{port}:{tasks}")
     endpoint = Endpoint(bind=bind, port=port, insecure=insecure, tasks=tasks, keep=keep, record=tasks)
     file, directory = places(record, logs, no_logs)
     return ServerSettings(endpoint=endpoint, record=file, logs=directory, **others)

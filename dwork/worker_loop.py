@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dwork.connection import file as connection_file
@@ -19,7 +19,7 @@ from dwork.core.errors import TransportError, UsageError
 from dwork.core.messages import OURS, Complete, Execution, Exit, Message, Move, Output, Welcome
 from dwork.core.peer_version import mismatch
 from dwork.core.task import Assigned, Result
-from dwork.core.text import shown
+from dwork.core.text import UserText, from_system, shown
 from dwork.host.capacity import Equipment
 from dwork.host.process_events import ProcessEvents
 from dwork.host.signals import ENDS, within_a_job
@@ -108,7 +108,7 @@ class TaskRunner(Protocol):
 
     @property
     def deadline(self) -> float: ...
-    def configure(self, execution: Execution, way: dict[str, str]) -> None: ...
+    def configure(self, execution: Execution, way: Mapping[str, UserText]) -> None: ...
     def start(self, assigned: Assigned, now: float) -> Result | None: ...
     def poll(self, now: float) -> list[tuple[Assigned, Result]]: ...
     def kill(self, task: int, now: float, cause: Cause, reason: str) -> None: ...
@@ -278,13 +278,13 @@ class WorkerLoop:
             if self._job is not None:
                 self._job.close()
 
-    def _hub_variables(self, welcome: Welcome) -> dict[str, str]:
+    def _hub_variables(self, welcome: Welcome) -> dict[str, UserText]:
         """Return the environment variables that let tasks reach the hub."""
         if welcome.connection:
             path = os.path.join(self._runner.directory, "connection.json")
             connection_file.write(path, Connection.from_json(welcome.connection))
-            return {"DWORK_CONNECTION": path}
-        return {"DWORK_SERVER": welcome.server, "DWORK_INSECURE": "1"} if welcome.server else {}
+            return {"DWORK_CONNECTION": from_system(path)}
+        return {"DWORK_SERVER": UserText(welcome.server), "DWORK_INSECURE": UserText("1")} if welcome.server else {}
 
     def _send(self, message: Message) -> None:
         self._transport.send(HUB, wire.encode(message))

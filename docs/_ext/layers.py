@@ -67,6 +67,7 @@ HARMLESS: Final = frozenset(
 )
 #: What single files may import beside that, and why.
 ALSO: Final[Mapping[str, frozenset[str]]] = {
+    "core/text.py": frozenset({"os"}),  # how Python decodes file names
     "taskfile/foreign/hyperqueue/toml.py": frozenset({"sys", "tomllib", "tomli"}),  # which Python has a TOML reader
     "doctor/facts.py": frozenset({"dwork/host/mounts.py"}),  # for a tuple of values
 }

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dwork import taskfile
 from dwork.core.errors import TaskFileError
 from dwork.core.task import Task
-from dwork.core.text import counted, shown
+from dwork.core.text import counted, from_system, shown
 from dwork.host import shell
 
 
@@ -30,7 +30,7 @@ def load(
     done: set[str] = set()
     for path in paths:
         form = format or taskfile.format_of(path)
-        sources.append(taskfile.Source(path, _read(path), form))
+        sources.append(taskfile.Source(from_system(path), _read(path), form))
         if form == "dag" and os.path.exists(f"{path}.rescue"):
             rescued = taskfile.rescued(_read(f"{path}.rescue"), f"{path}.rescue")
             tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} already done")

@@ -14,6 +14,7 @@ from dwork.core.glob import matcher
 from dwork.core.halt import Halt
 from dwork.core.messages import Execution
 from dwork.core.min_time import MinTime
+from dwork.core.text import UserText, from_system
 from dwork.host import gpus
 from dwork.host.slots import AUTO, slots
 from dwork.hub.policy import Policy
@@ -102,16 +103,16 @@ max_output_option = click.option(
 )
 
 
-def _variable(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
+def _variable(text: str) -> tuple[UserText, UserText]:
+    name, equals, value = from_system(text).partition("=")
     if not name or not equals:
         raise ValueError(f'"{text}" does not have the form NAME=VALUE')
-    return name, value
+    return UserText(name), UserText(value)
 
 
-def _glob(text: str) -> str:
+def _glob(text: str) -> UserText:
     matcher(text)
-    return text
+    return from_system(text)
 
 
 _EXECUTION = (
@@ -145,9 +146,9 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(command)
     def with_execution(
         *arguments: Any,
-        variables: tuple[tuple[str, str], ...],
-        env_keep: tuple[str, ...],
-        env_drop: tuple[str, ...],
+        variables: tuple[tuple[UserText, UserText], ...],
+        env_keep: tuple[UserText, ...],
+        env_drop: tuple[UserText, ...],
         pin: bool | None,
         enforce_memory: bool,
         **others: Any,

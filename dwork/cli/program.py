@@ -53,7 +53,7 @@ def hold_streams() -> None:
 def say(program: str, text: str) -> None:
     """Print one line on standard error."""
     try:
-        print(f"{program}: {text}", file=sys.stderr, flush=True)
+        print(f"{program}: {printable(text)}", file=sys.stderr, flush=True)
     except OSError:  # the reader is gone
         pass
 
@@ -63,7 +63,7 @@ def guarded(program: str, body: Callable[[], int]) -> int:
     try:
         return body()
     except DworkError as error:
-        say(program, printable(str(error)))
+        say(program, str(error))
         return next((code for kind, code in _CODES.items() if isinstance(error, kind)), ExitCode.FAILED)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
@@ -74,7 +74,7 @@ def guarded(program: str, body: Callable[[], int]) -> int:
     except Exception as error:
         if os.environ.get("DWORK_DEBUG"):
             traceback.print_exc()
-        text = printable(f"{type(error).__name__}: {error}")
+        text = f"{type(error).__name__}: {error}"
         say(program, f"this is a bug in dwork, please report it: {text} (DWORK_DEBUG=1 prints a traceback)")
         return ExitCode.BUG
 

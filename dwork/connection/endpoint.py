@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dwork.core.text import NO_TEXT, UserText
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
@@ -21,6 +23,6 @@ class Endpoint:
     insecure: bool = False
     local: str = ""
     public: bool = True
-    tasks: str = ""
-    keep: str = ""
-    record: str = ""
+    tasks: UserText = NO_TEXT
+    keep: UserText = NO_TEXT
+    record: UserText = NO_TEXT

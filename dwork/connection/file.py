@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from dwork.connection.address import server_address
 from dwork.core.errors import TransportError, UsageError
-from dwork.core.text import counted, printable, shown
+from dwork.core.text import NO_TEXT, UserText, counted, printable, shown, user_bytes
 from dwork.host.batch_job import are_meant
 from dwork.transport.curve_keys import PeerKeys
 
@@ -47,12 +47,12 @@ class Connection:
     host: str = ""
     pid: int = 0
     job: str = ""
-    tasks: str = ""
+    tasks: UserText = NO_TEXT
     started: float = 0.0
     version: str = ""
     format: int = FORMAT
     element: str = ""
-    record: str = ""
+    record: UserText = NO_TEXT
 
     def to_json(self) -> str:
         """Return the text of the connection file: one line of JSON."""
@@ -133,7 +133,7 @@ def read_private(name: str) -> str | None:
 
 
 def _private(place: str, name: str) -> str:
-    return os.path.join(place, f"{hashlib.sha256(os.fsencode(name)).hexdigest()[:32]}.keys")
+    return os.path.join(place, f"{hashlib.sha256(user_bytes(name)).hexdigest()[:32]}.keys")
 
 
 def _own_directory() -> str:

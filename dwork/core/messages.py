@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned, Result, Task, TaskKey
+from dwork.core.text import Shown, UserText
 from dwork.core.version import __version__
 
 #: The version of the native dialect. Raise it when a peer of the last release would refuse or misunderstand what this
@@ -229,7 +230,7 @@ class Error:
     worker that speaks another protocol.
     """
 
-    text: str
+    text: Shown
     answers: int = 0
     version: Version | None = None
 
@@ -243,9 +244,9 @@ class Execution:
     whether to kill a task that uses more memory than it asked for.
     """
 
-    keep: tuple[str, ...] = ()
-    drop: tuple[str, ...] = ()
-    set: tuple[tuple[str, str], ...] = ()
+    keep: tuple[UserText, ...] = ()
+    drop: tuple[UserText, ...] = ()
+    set: tuple[tuple[UserText, UserText], ...] = ()
     pin: bool | None = None
     enforce_memory: bool = False
 

@@ -3,9 +3,8 @@
 The per-task values are NamedTuples, not frozen dataclasses: they are just as immutable and four times faster to create,
 which matters when each of a million tasks creates several.
 
-Text from a file or a command line is `str` with undecodable bytes as surrogate escapes (PEP 383), as in Python's own
-arguments and file names, so every command reaches the shell byte for byte. Names are valid Unicode: they are printed,
-typed and sent.
+Commands, directories and variables are what the user wrote (see core/text.py): they reach the shell byte for byte.
+Names are valid Unicode: they are printed, typed and sent.
 """
 
 from __future__ import annotations

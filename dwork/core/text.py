@@ -1,8 +1,35 @@
-"""Text for people: names and commands escaped and cut to fit a line; numbers with their units."""
+"""The kinds of text and the functions between them, and the words for people: names, numbers with their units.
+
+*What the user wrote* (commands, arguments, directories, file names, variables) is bytes. In dwork it is `str`, decoded
+as UTF-8 with surrogate escapes (PEP 383) whatever the locale, so that the bytes of a task file are those that run:
+
+- `user_text` decodes bytes, and `user_bytes` encodes. Everything that leaves this process is encoded here: the wire,
+  the record, the job log, and the arguments, variables and directories of tasks.
+- Python's own text (`sys.argv`, file names, `os.environ`) is decoded by the locale. It may stay so while it goes
+  straight back to Python (`open(path)`). `from_system` converts what is stored, sent or given to a task, `to_system`
+  a stored file name that is to be opened. Nothing else in dwork uses `os.fsencode`, `os.fsdecode` or their like.
+
+*What is shown* is one harmless line of valid Unicode, made by `printable`.
+
+The types. A field of this program's own values is UserText when a system text could get there by mistake, so mypy finds
+that; functions that start programs take bytes, so mypy finds text that the locale would encode. `Task`, `Options` and
+`Result` are public: their fields are `str`, since callers write literals, and `str` there means user text. A message is
+put together from parts with f-strings, which lose any type, so what prints or sends a text for people calls `printable`
+itself; it does not change what is printable already. Shown is for values that are never put together.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from typing import TYPE_CHECKING, Final, NewType
+
+if TYPE_CHECKING:
+    UserText = NewType("UserText", str)
+    Shown = NewType("Shown", str)
+else:  # where these types are called they cost as little as possible
+    UserText = Shown = str
+
+NO_TEXT: Final = UserText("")
 
 WIDTH = 80
 _UNITS: Final = ("B", "KiB", "MiB", "GiB", "TiB")
@@ -13,7 +40,36 @@ _SIGNALS: Final = (
 ).split()
 
 
-def shown(text: str, width: int = WIDTH) -> str:
+def user_text(data: bytes) -> UserText:
+    """Return bytes of the user as text; `user_bytes` returns exactly these bytes again."""
+    return UserText(data.decode("utf-8", "surrogateescape"))
+
+
+def user_bytes(text: str) -> bytes:
+    """Return the bytes of a user's text. UnicodeEncodeError for a lone surrogate that stands for no byte."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def from_system(text: str) -> UserText:
+    """Return text that Python has decoded by the locale as user text."""
+    return UserText(text) if text.isascii() else user_text(os.fsencode(text))
+
+
+def to_system(text: str) -> str:
+    """Return user text as Python expects file names: decoded by the locale."""
+    return text if text.isascii() else os.fsdecode(user_bytes(text))
+
+
+def as_name(text: str) -> str:
+    """Return text as part of a name, which is valid Unicode: its undecodable bytes are written as `\\xff`."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return user_bytes(text).decode("utf-8", "backslashreplace")
+    return text
+
+
+def shown(text: str, width: int = WIDTH) -> Shown:
     """Return text that fits on one line: control characters escaped, and the middle cut out when it is long."""
     if len(text) > width:
         tail = width // 4 + 1
@@ -21,9 +77,11 @@ def shown(text: str, width: int = WIDTH) -> str:
     return printable(text)
 
 
-def printable(text: str) -> str:
+def printable(text: str) -> Shown:
     """Return text with control characters escaped, so that it is a single line and harmless on a terminal."""
-    return text if text.isprintable() else "".join(map(_visible, text))
+    if not text.isprintable():
+        text = "".join(map(_visible, text))
+    return Shown(text)
 
 
 def _visible(character: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from dwork.core.errors import DworkError
+from dwork.core.text import to_system, user_text
 from dwork.core.version import __version__
 from dwork.doctor.facts import Facts, Job, Record
 from dwork.host import batch_job, cgroups, cores, gpus, launcher, memory, mounts
@@ -128,7 +129,7 @@ def _size(path: str) -> int:
 
 def _text(path: str) -> str:
     try:
-        with open(path, errors="surrogateescape") as file:
-            return file.read()
+        with open(path, "rb") as file:
+            return to_system(user_text(file.read()))
     except OSError:
         return ""

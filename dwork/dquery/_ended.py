@@ -11,6 +11,7 @@ from dwork.cli.program import ExitCode
 from dwork.connection.file import Connection, is_withdrawn
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.task import State
+from dwork.core.text import to_system
 
 
 class Ending(NamedTuple):
@@ -37,12 +38,13 @@ def of_record(counts: Mapping[str, int]) -> ExitCode:
 
 def _recorded(connection: Connection) -> Ending | None:
     """Return how the run ended by its record, unless the record is in use, or another run has used it since."""
-    if not connection.record or not os.path.exists(connection.record):
+    record = to_system(connection.record)
+    if not record or not os.path.exists(record):
         return None
     from dwork.record.reading import Archive
 
     try:
-        with Archive(connection.record) as archive:
+        with Archive(record) as archive:
             run, counts = archive.last_run(), archive.counts()
     except (UsageError, StoreError, OSError):
         return None

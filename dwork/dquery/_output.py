@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import TextIO
 
 from dwork.core.errors import UsageError
-from dwork.core.text import shown
+from dwork.core.text import printable, shown, user_bytes
 
 
 def prepare_output() -> None:
@@ -39,7 +39,7 @@ def say_exactly(text: str) -> None:
         say(text)
     else:
         sys.stdout.flush()
-        sys.stdout.buffer.write(os.fsencode(text) + b"\n")
+        sys.stdout.buffer.write(user_bytes(text) + b"\n")
 
 
 def say_json(value: object) -> None:
@@ -53,7 +53,7 @@ def say_json(value: object) -> None:
 def note(text: str) -> None:
     """Print a line on stderr."""
     if sys.stderr is not None:
-        sys.stderr.write(text + "\n")
+        sys.stderr.write(printable(text) + "\n")
 
 
 @contextlib.contextmanager

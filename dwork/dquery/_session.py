@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from dwork.core.text import as_name, from_system
+
 if TYPE_CHECKING:
     from dwork.cli.hub_option import HubOption
     from dwork.client.client import Client
@@ -58,7 +60,7 @@ def name(text: str) -> str:
     """
     if not text:
         raise click.BadParameter("the name is empty; give one")
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return as_name(from_system(text))
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -18,6 +18,7 @@ import sys
 import click
 
 from dwork.cli.shell_completion import files
+from dwork.core.text import from_system
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import HubChoice, json_option
 
@@ -40,7 +41,7 @@ def command(session: HubChoice, file: str, form: str | None, as_json: bool) -> N
     from dwork import taskfile
     from dwork.host import shell
 
-    source = taskfile.Source(file, _read(file), form or taskfile.format_of(file, "csv"))
+    source = taskfile.Source(from_system(file), _read(file), form or taskfile.format_of(file, "csv"))
     tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"), bash=shell.is_bash())
     n = sum(task.command is not None for task in tasks)
     with session.client() as client:

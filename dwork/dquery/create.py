@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from dwork.cli.shell_completion import directories
+from dwork.core.text import as_name, from_system
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
@@ -29,20 +30,20 @@ def _value(_ctx: click.Context, parameter: click.Parameter, text: str | None) ->
     from dwork.taskfile.options import value_of
 
     try:
-        return value_of(parameter.opts[0].lstrip("-"), text)
+        return value_of(parameter.opts[0].lstrip("-"), from_system(text))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
 
 def _named(_ctx: click.Context, _parameter: click.Parameter, task: str) -> str:
     name(task)  # only checked here: as a command its bytes stay unchanged
-    return task
+    return from_system(task)
 
 
 def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, str] | None:
     variables = {}
     for text in texts:
-        variable, equals, value = text.partition("=")
+        variable, equals, value = from_system(text).partition("=")
         if not variable or not equals:
             raise click.BadParameter(f"{text!r} is not a variable; write NAME=VALUE")
         variables[variable] = value
@@ -69,8 +70,8 @@ def command(
 ) -> None:
     given = {key: value for key, value in options.items() if value is not None}
     with session.client() as client:
-        client.create(name(task), task if line is None else line, deps, **given)
+        client.create(as_name(task), task if line is None else from_system(line), deps, **given)
     if as_json:
-        say_json({"created": [name(task)]})
+        say_json({"created": [as_name(task)]})
     else:
-        say(f"Created {name(task)}")
+        say(f"Created {as_name(task)}")

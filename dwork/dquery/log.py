@@ -22,7 +22,7 @@ import click
 from dwork.core.errors import DworkError, GraphError, TransportError, UsageError
 from dwork.core.rows import OutputPiece, TaskDetails, TaskRow
 from dwork.core.task import ACTIVE
-from dwork.core.text import counted
+from dwork.core.text import counted, user_text
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import note, say_json
 from dwork.dquery._session import HubChoice, json_option, name
@@ -113,7 +113,7 @@ def _as_data(
         for stream, key in ((1, "stdout"), (2, "stderr"))
         if stream in wanted
     }
-    decoded = {key: data.decode("utf-8", "surrogateescape") for key, data in texts.items()}
+    decoded = {key: user_text(data) for key, data in texts.items()}
     return {"id": row["id"], "name": row["name"], "attempt": attempt, **decoded}
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
+from dwork.core.text import to_system, user_text
+
 ROOT: Final = "/sys/fs/cgroup"
 MINE: Final = "/proc/self/cgroup"
 
@@ -34,8 +36,8 @@ def own(root: str = ROOT, mine: str = MINE) -> str:
 def read(directory: str, name: str) -> str:
     """Return the text of a group's file; empty when there is no such file."""
     try:
-        with open(f"{directory}/{name}") as file:
-            return file.read().strip()
+        with open(f"{directory}/{name}", "rb") as file:
+            return to_system(user_text(file.read())).strip()
     except OSError:
         return ""
 
@@ -43,8 +45,8 @@ def read(directory: str, name: str) -> str:
 def _groups(mine: str) -> list[tuple[str, str]]:
     """Return (controllers, group) pairs; controllers is empty for version 2."""
     try:
-        with open(mine) as file:
-            entries = [line.rstrip("\n").split(":", 2) for line in file]
+        with open(mine, "rb") as file:
+            entries = [line.split(":", 2) for line in to_system(user_text(file.read())).split("\n")]
     except OSError:
         return []
     return [(entry[1], entry[2]) for entry in entries if len(entry) == 3]

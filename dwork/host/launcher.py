@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
+from dwork.core.text import user_text
 from dwork.host.local_ranks import in_step
 from dwork.host.processes import PARENT, PROC, stat
 
@@ -99,7 +100,7 @@ def _ancestors(pid: int, proc: str = PROC) -> Iterator[tuple[int, list[str]]]:
     for _ in range(_GENERATIONS):
         try:
             with open(f"{proc}/{pid}/cmdline", "rb") as file:
-                yield pid, os.fsdecode(file.read()).split("\0")
+                yield pid, user_text(file.read()).split("\0")
             pid = int(stat(pid, proc)[PARENT])
         except (OSError, ValueError):
             return

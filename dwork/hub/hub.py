@@ -24,6 +24,7 @@ from dwork.core.errors import GraphError
 from dwork.core.messages import Message, Native
 from dwork.core.min_time import MinTime
 from dwork.core.task import State
+from dwork.core.text import printable
 from dwork.hub.dispatch import Dispatch
 from dwork.hub.end_waiters import EndWaiters
 from dwork.hub.endings import Endings
@@ -114,13 +115,13 @@ class Hub:
         step = Step(now)
         handler = self._handlers.get(type(message))
         if handler is None:
-            step.answer(peer, messages.Error(f"{type(message).__name__} is not a request"))
+            step.answer(peer, messages.Error(printable(f"{type(message).__name__} is not a request")))
             return step
         native: Native | None = getattr(message, "native", None)
         try:
             handler(peer, message, step)
         except GraphError as error:  # nothing has changed, so there is nothing to settle
-            step.answer(peer, messages.Error(str(error), native.sequence if native else 0))
+            step.answer(peer, messages.Error(printable(str(error)), native.sequence if native else 0))
             return step
         if native is not None:
             worker = self.workers.get(message.location)  # type: ignore[union-attr, arg-type]

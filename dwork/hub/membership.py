@@ -18,6 +18,7 @@ from dwork.core.glob import is_glob, matcher
 from dwork.core.messages import OURS, STANDSTILL, Message, Native
 from dwork.core.peer_version import mismatch
 from dwork.core.task import State
+from dwork.core.text import printable
 from dwork.hub.dispatch import BEATS
 from dwork.hub.endings import Endings
 from dwork.hub.node import Node
@@ -63,7 +64,7 @@ class Membership:
         worker = workers.get(location)
         if native and (worker is None or worker.peer != peer):
             if native.version.protocol != OURS.protocol:
-                text = mismatch("the hub", OURS, f"worker {location}", native.version)
+                text = printable(mismatch("the hub", OURS, f"worker {location}", native.version))
                 step.answer(peer, messages.Error(text, native.sequence, OURS))
                 return None
             if native.sequence > 1 and not native.hello and native.held is None:

@@ -10,12 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Sequence
-from typing import TextIO
+from typing import BinaryIO
 
 from dwork.core import events
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.events import Ended, Event
-from dwork.core.text import shown
+from dwork.core.text import shown, user_bytes
 from dwork.host.ownership import open_mine
 
 HEADER = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n"
@@ -41,16 +41,14 @@ class Joblog:
         self._before = before if path == "-" else lambda: None
         self._received: dict[int, int] = {}
         try:
-            self._file: TextIO = open(  # noqa: SIM115
+            self._file: BinaryIO = open(  # noqa: SIM115
                 1 if path == "-" else path,
-                "a" if again else "w",
-                encoding="utf-8",
-                errors="surrogateescape",
+                "ab" if again else "wb",
                 closefd=path != "-",
                 opener=_opened,
             )
             if path == "-" or os.fstat(self._file.fileno()).st_size == 0:
-                self._file.write(HEADER)
+                self._file.write(user_bytes(HEADER))
                 self._file.flush()
         except OSError as error:
             raise UsageError(f"--joblog {shown(path)} cannot be written: {error.strerror}") from None
@@ -92,7 +90,7 @@ class Joblog:
     def _write(self, text: str) -> None:
         self._before()
         try:
-            self._file.write(text)
+            self._file.write(user_bytes(text))
             self._file.flush()
         except OSError as error:
             raise StoreError(

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, Protocol
 
 from dwork.core import events
 from dwork.core.events import Ended, Event
-from dwork.core.text import shown
+from dwork.core.text import printable, shown, user_bytes
 from dwork.output.spool import Extent, Spool
 
 
@@ -146,7 +146,7 @@ class Printer:
 
 
 def _mark(ended: Ended) -> bytes:
-    return f"[{shown(ended.name, 60)}: {ended.result.how}] ".encode()
+    return user_bytes(f"[{shown(ended.name, 60)}: {printable(ended.result.how)}] ")
 
 
 def _marked(pieces: Iterable[bytes], mark: bytes) -> Iterator[bytes]:

@@ -25,6 +25,7 @@ from dwork.cli.shell_completion import directories, files
 from dwork.connection.endpoint import Endpoint
 from dwork.core.errors import UsageError
 from dwork.core.min_time import UNKNOWN
+from dwork.core.text import from_system
 from dwork.core.version import __version__
 from dwork.host import signals
 from dwork.hub.policy import Policy
@@ -232,8 +233,8 @@ def _settings(
         port=port,
         insecure=insecure,
         public=not no_bridge,
-        tasks=os.path.abspath(files[0]),
-        record=file and os.path.abspath(file),
+        tasks=from_system(os.path.abspath(files[0])),
+        record=from_system(file and os.path.abspath(file)),
     )
     return PoolSettings(
         policy=replace(policy, elastic=elastic),

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from typing import Final
 
 from dwork.core.errors import StoreError
-from dwork.core.text import shown
+from dwork.core.text import from_system, shown, to_system
 from dwork.host.ownership import DIRECTORY_MODE, open_directory, open_mine
 from dwork.record.rows import untext
 
@@ -33,6 +33,7 @@ class Logs:
         beside = os.path.dirname(os.path.abspath(record))
         if os.path.commonpath([self._prefix, beside]) == beside:  # so that both can be moved together
             self._prefix = os.path.relpath(self._prefix, beside)
+        self._prefix = from_system(self._prefix)
         self._files: OrderedDict[str, tuple[int, int]] = OrderedDict()  # descriptor, size
 
     def append(self, location: str, id: int, attempt: int, stream: int, data: bytes) -> tuple[str, int]:
@@ -86,8 +87,8 @@ def _file_of(location: str) -> str:
 def read(record: str, file: str | bytes, offset: int, length: int) -> bytes:
     """Return a piece of output, shorter if the file is. OSError when the file cannot be read."""
     try:
-        fd = os.open(os.path.join(os.path.dirname(record), untext(file)), os.O_RDONLY | os.O_CLOEXEC)
-    except (TypeError, ValueError):  # the record is damaged
+        fd = os.open(os.path.join(os.path.dirname(record), to_system(untext(file))), os.O_RDONLY | os.O_CLOEXEC)
+    except (TypeError, ValueError, AttributeError):  # the record is damaged
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), repr(file)) from None
     try:
         return os.pread(fd, length, offset)

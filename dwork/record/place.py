@@ -14,7 +14,7 @@ from collections.abc import Callable
 from typing import Final
 from urllib.parse import quote
 
-from dwork.core.text import shown
+from dwork.core.text import from_system, shown, user_bytes
 from dwork.record.locks import has_locks, refuse_foreign, take_lock_file
 from dwork.record.schema import version_of
 from dwork.record.trouble import opening
@@ -47,7 +47,7 @@ class Place:
         try:
             with opening(known_as or path):
                 self.connection = sqlite3.connect(
-                    f"file://{quote(os.fsencode(os.path.abspath(path)))}?mode=rwc{vfs}",
+                    f"file://{quote(user_bytes(from_system(os.path.abspath(path))))}?mode=rwc{vfs}",
                     uri=True,
                     isolation_level=None,
                     timeout=_PATIENCE if shared else 0,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 from dataclasses import fields
 from typing import Any, Final
 
 from dwork.core.task import PLAIN, Command, Options, Task
+from dwork.core.text import user_bytes, user_text
 
 _DEFAULTS: Final = {field.name: field.default for field in fields(Options)}
 
@@ -20,12 +20,12 @@ def text(value: str) -> str | bytes:
     try:
         value.encode()
     except UnicodeEncodeError:
-        return os.fsencode(value)
+        return user_bytes(value)
     return value
 
 
 def untext(value: Any) -> Any:
-    return os.fsdecode(value) if isinstance(value, bytes) else value
+    return user_text(value) if isinstance(value, bytes) else value
 
 
 def task_row(task: Task) -> tuple[Any, ...]:

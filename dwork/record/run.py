@@ -8,6 +8,7 @@ import socket
 import sys
 from typing import NamedTuple
 
+from dwork.core.text import as_name, from_system
 from dwork.core.version import __version__
 from dwork.host.batch_job import job
 
@@ -26,5 +27,5 @@ class Run(NamedTuple):
 def this_run(now: float) -> Run:
     """Return the run of this process. now: seconds since the epoch."""
     words = [sys.argv[0], *map(shlex.quote, sys.argv[1:])]  # the first may be two words: `dwork pool`
-    command = " ".join(words).encode("utf-8", "backslashreplace").decode()
+    command = as_name(from_system(" ".join(words)))
     return Run(now, socket.gethostname(), os.getpid(), job() or None, __version__, command)

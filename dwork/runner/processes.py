@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dwork.core.cause import Cause
+from dwork.core.text import from_system, user_bytes
 from dwork.host import cores
 from dwork.runner import reasons
 from dwork.runner.capture import Capture, Captured, Sink
@@ -44,9 +45,9 @@ class Start(NamedTuple):
     """
 
     task: int
-    words: tuple[str, ...]
-    variables: Mapping[str, str]
-    cwd: str | None = None
+    words: tuple[bytes, ...]
+    variables: Mapping[bytes, bytes]
+    cwd: bytes | None = None
     cpus: tuple[int, ...] = ()
     timeout: float | None = None
     memory: int = 0
@@ -108,17 +109,17 @@ class Processes:
         self._guard = Guard(grace, self.directory)
         self._spared = {self._guard.pid, spared}
         self._memory = Memory()
-        self._environment: dict[str, str] = {}
-        self._path = os.environ.get("PATH")
+        self._environment: dict[bytes, bytes] = {}
+        self._path = os.environb.get(b"PATH")
         self._wide = os.sched_getaffinity(0) | cores.reachable()
         os.sched_setaffinity(0, self._wide)  # the launcher's binding must not limit our tasks
         self._end_at = float("inf")  # when to end the next process
         self._pass_on_at = float("inf")  # when to pass on output of running processes
         _close_on_exec()
 
-    def configure(self, environment: Mapping[str, str], *, enforce_memory: bool) -> None:
+    def configure(self, environment: Mapping[bytes, bytes], *, enforce_memory: bool) -> None:
         """Set the environment of all processes that start from now on."""
-        self._environment = {**environment, MARK: self._guard.mark}
+        self._environment = {**environment, user_bytes(MARK): user_bytes(self._guard.mark)}
         if enforce_memory:
             self._memory.enforce()
 
@@ -150,12 +151,13 @@ class Processes:
 
     def _spawn(self, what: Start, ends: tuple[int, int], group: str) -> int:
         environment = {**self._environment, **what.variables}
-        own_path = environment.get("PATH") != self._path
+        own_path = environment.get(b"PATH") != self._path
+        in_group = user_bytes(from_system(group))
         self._memory.oom.raise_score()
         try:
             if what.cpus:
                 os.sched_setaffinity(0, what.cpus)
-            return spawn(what.words, environment, (self._null, *ends), what.cwd, group, own_path=own_path)
+            return spawn(what.words, environment, (self._null, *ends), what.cwd, in_group, own_path=own_path)
         finally:
             if what.cpus:
                 os.sched_setaffinity(0, self._wide)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dwork.core.text import printable, size
+from dwork.core.text import printable, size, user_text
 
 KILLED_BY_SYSTEM = "out of memory: killed by the system"
 
@@ -23,7 +23,8 @@ def output_lost(trouble: str) -> str:
     return f"its output cannot be stored: {trouble}"
 
 
-def not_started(program: str, error: OSError | ValueError) -> str:
+def not_started(program: bytes, error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
-        return printable(f"cannot start {error.filename or program}: {error.strerror}")
+        name = error.filename or program
+        return printable(f"cannot start {user_text(name) if isinstance(name, bytes) else name}: {error.strerror}")
     return printable(f"cannot be started: {error}")

@@ -37,7 +37,7 @@ def nothing_to_run(assigned: Assigned, now: float) -> Result:
     return Result(assigned.id, assigned.attempt, started=now)
 
 
-def not_started(assigned: Assigned, program: str, error: OSError | ValueError, now: float) -> Result:
+def not_started(assigned: Assigned, program: bytes, error: OSError | ValueError, now: float) -> Result:
     """Return the result of an attempt whose program could not be started."""
     exit_status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_STARTED
     text = reasons.not_started(program, error)

@@ -6,10 +6,13 @@ memory is held to it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from dwork.core.argv import arguments
 from dwork.core.cause import Cause
 from dwork.core.messages import DEFAULT_EXECUTION, Execution
 from dwork.core.task import Assigned, Result
+from dwork.core.text import UserText, user_bytes
 from dwork.host.capacity import Equipment
 from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Sink
@@ -45,7 +48,7 @@ class Runner:
         self.directory = self._processes.directory
         self.configure(DEFAULT_EXECUTION, {})
 
-    def configure(self, execution: Execution, way: dict[str, str]) -> None:
+    def configure(self, execution: Execution, way: Mapping[str, UserText]) -> None:
         """Set how to run tasks from now on; way: environment variables with which tasks reach the hub."""
         equipment = self._equipment
         is_pinned = self._slots > 1 if execution.pin is None else execution.pin
@@ -53,8 +56,8 @@ class Runner:
         if not self._running:  # a Welcome may come twice; running tasks keep their share
             self._allocation = Allocation(equipment.cpus if can_pin else (), equipment.gpus.ids)
         self._enforces_memory = execution.enforce_memory
-        environment = self._variables.of_all(execution, {"DWORK_WORKER": self._location, **way})
-        self._processes.configure(environment, enforce_memory=execution.enforce_memory)
+        environment = self._variables.of_all(execution, {"DWORK_WORKER": UserText(self._location), **way})
+        self._processes.configure(_encoded(environment), enforce_memory=execution.enforce_memory)
 
     @property
     def deadline(self) -> float:
@@ -63,15 +66,16 @@ class Runner:
 
     def start(self, assigned: Assigned, now: float) -> Result | None:
         """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
-        words = arguments(assigned.command)
+        words = tuple(map(user_bytes, arguments(assigned.command)))
         if not words:
             return nothing_to_run(assigned, now)
         asked = assigned.options.asks
         share = self._allocation.take(assigned.id, asked.cores, asked.gpus) if self._allocation else Share()
-        variables = self._variables.of(assigned, asked, share.gpus)
+        variables = _encoded(self._variables.of(assigned, asked, share.gpus))
         limit = asked.memory if self._enforces_memory else 0
         options = assigned.options
-        what = Start(assigned.id, words, variables, options.cwd, share.cpus, options.timeout, limit)
+        cwd = None if options.cwd is None else user_bytes(options.cwd)
+        what = Start(assigned.id, words, variables, cwd, share.cpus, options.timeout, limit)
         try:
             self._processes.start(what, now)
         except (OSError, ValueError) as error:
@@ -100,3 +104,7 @@ class Runner:
     def close(self) -> None:
         """End all processes that still run, including those left behind by ended tasks, and wait for their ends."""
         self._processes.close()
+
+
+def _encoded(variables: Mapping[str, str]) -> dict[bytes, bytes]:
+    return {user_bytes(name): user_bytes(value) for name, value in variables.items()}

@@ -12,34 +12,38 @@ from collections.abc import Mapping
 from typing import Final
 
 from dwork.core.argv import SHELL, as_path
+from dwork.core.text import to_system, user_bytes, user_text
 
 #: Python ignores these two signals; a pipeline in a task must not.
 _DEFAULTS: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+_SHELL: Final = user_bytes(SHELL)
+_DEFAULT_PATH: Final = user_bytes(os.defpath)
 
 
 def spawn(
-    words: tuple[str, ...],
-    environment: Mapping[str, str],
+    words: tuple[bytes, ...],
+    environment: Mapping[bytes, bytes],
     streams: tuple[int, int, int],
-    cwd: str | None,
-    group: str,
+    cwd: bytes | None,
+    group: bytes,
     *,
     own_path: bool,
 ) -> int:
     """Start a process in a session of its own and return its pid; OSError or ValueError when that is not possible.
 
-    streams: its standard input, output and error. group: the file through which it enters its control group, or empty.
+    All names are bytes, since Python would encode text by the locale. streams: its standard input, output and error.
+    group: the file through which it enters its control group, or empty.
     own_path: search the program in the PATH of this environment, not in that of the calling process.
     """
     if cwd is not None:  # posix_spawn cannot change the directory, but a shell can
         if not os.path.isdir(cwd):
             raise NotADirectoryError(errno.ENOTDIR, "no such directory", cwd)
-        words = (SHELL, "-c", 'cd -- "$1" && shift && exec "$@"', SHELL, as_path(cwd), *words)
+        words = (_SHELL, b"-c", b'cd -- "$1" && shift && exec "$@"', _SHELL, _as_path(cwd), *words)
     if group:
-        words = (SHELL, "-c", 'echo $$ > "$1" && shift && exec "$@"', SHELL, group, *words)
+        words = (_SHELL, b"-c", b'echo $$ > "$1" && shift && exec "$@"', _SHELL, group, *words)
     program = words[0]
-    if own_path and "/" not in program:
-        program = _found(program, environment.get("PATH", os.defpath))
+    if own_path and b"/" not in program:
+        program = _found(program, to_system(user_text(environment.get(b"PATH", _DEFAULT_PATH))))
     null, out, err = streams
     actions = (
         (os.POSIX_SPAWN_DUP2, null, 0),
@@ -54,15 +58,19 @@ def spawn(
         if error.errno != errno.ENOEXEC:
             raise
     # Run a script without a #! line as a shell would, from the file that was found.
-    words = (SHELL, as_path(program) if "/" in program else _found(program, None), *words[1:])
+    words = (_SHELL, _as_path(program) if b"/" in program else _found(program, None), *words[1:])
     return os.posix_spawnp(
-        SHELL, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
+        _SHELL, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS
     )
 
 
-def _found(program: str, path: str | None) -> str:
+def _as_path(name: bytes) -> bytes:
+    return user_bytes(as_path(user_text(name)))
+
+
+def _found(program: bytes, path: str | None) -> bytes:
     """Return the file of a program name without a slash; path: where to search, by default the PATH of the worker."""
     found = shutil.which(program, path=path)
     if found is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
-    return as_path(found)
+    return _as_path(found)

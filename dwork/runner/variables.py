@@ -9,6 +9,7 @@ from typing import Final
 from dwork.core.messages import Execution
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import Assigned
+from dwork.core.text import UserText, user_text
 from dwork.host import gpus
 from dwork.host.gpus import Gpus
 from dwork.runner.environment import of_tasks
@@ -27,9 +28,10 @@ class Variables:
         self._gpus = has
         self._may_set_threads = True
 
-    def of_all(self, execution: Execution, own: Mapping[str, str]) -> dict[str, str]:
+    def of_all(self, execution: Execution, own: Mapping[str, UserText]) -> dict[str, str]:
         """Return the environment of all tasks. own: variables of this worker."""
-        environment = {**of_tasks(os.environ, execution), **own}
+        inherited: dict[str, str] = {user_text(name): user_text(value) for name, value in os.environb.items()}
+        environment = {**of_tasks(inherited, execution), **own}
         self._may_set_threads = THREADS not in environment
         environment.update(self._of_resources(ONE_CORE, ()))
         return environment

@@ -39,7 +39,7 @@ class HubLoop:
         transports: Sequence[Transport],
         listeners: Iterable[Listener],
         tell: Callable[[str], None] = lambda text: None,
-        answer: Callable[[Inquiry], Message] = lambda inquiry: Error("this hub keeps no record to query"),
+        answer: Callable[[Inquiry], Message] = lambda inquiry: Error(printable("this hub keeps no record to query")),
         idle: Callable[[], bool] | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
@@ -82,7 +82,7 @@ class HubLoop:
                 total.add(self.hub.receive(where, message, now))
                 return
         except WireError as error:
-            total.sends.append((where, Error(str(error), error.answers)))
+            total.sends.append((where, Error(printable(str(error)), error.answers)))
             return
         except Exception as error:
             self._survive(where, kind, error, total)
@@ -100,7 +100,7 @@ class HubLoop:
     def _survive(self, where: Hashable, kind: str, error: Exception, total: Step) -> None:
         """Handle a message that hit a bug in dwork: drop its peer and continue, unless the graph is inconsistent."""
         text = self._report_bug(f"a message ({kind}) from a peer", error)
-        total.sends.append((where, Error(f"this message ({kind}) hit a bug in dwork: {text}")))
+        total.sends.append((where, Error(printable(f"this message ({kind}) hit a bug in dwork: {text}"))))
         total.add(self.hub.lose({where: ()}, self._clock.now(), f"its message ({kind}) hit a bug in dwork"))
 
     def _report_bug(self, what: str, error: Exception) -> str:

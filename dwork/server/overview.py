@@ -26,6 +26,7 @@ from dwork.core.location import host_of
 from dwork.core.messages import Answer, Error, Inquiry, Message, Watch, Workers
 from dwork.core.row_json import pack
 from dwork.core.rows import CrewRow, FailureRow, RunFacts, RunningRow, RunView
+from dwork.core.text import printable
 from dwork.host.batch_job import element, job
 from dwork.hub.hub import Hub
 from dwork.hub.node import Node
@@ -195,7 +196,7 @@ class NoRecord:
     def answer(self, inquiry: Inquiry) -> Message:
         if isinstance(inquiry, Watch | Workers):
             return self._overview.answer(inquiry)
-        return Error("this pool keeps no record (--no-record); only lookup can show a single task")
+        return Error(printable("this pool keeps no record (--no-record); only lookup can show a single task"))
 
 
 def _host_row(host: str, crew: list[WorkerState], now: float) -> CrewRow:

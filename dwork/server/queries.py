@@ -10,6 +10,7 @@ from dwork.core.messages import Answer, Error, Inquiry, List, Message, NotFound,
 from dwork.core.row_json import pack
 from dwork.core.rows import PredecessorRow, Predecessors, TaskRow
 from dwork.core.task import State
+from dwork.core.text import printable
 from dwork.hub.hub import Hub
 from dwork.hub.node import Node
 from dwork.hub.select import find
@@ -47,7 +48,7 @@ class Inquiries:
                     case Read():
                         return self._read(inquiry)
         except (UsageError, OSError) as error:
-            return Error(str(error))
+            return Error(printable(str(error)))
 
     def _list(self, inquiry: List) -> Answer:
         nodes = self._hub.graph.nodes

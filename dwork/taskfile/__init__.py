@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from dwork.core.background import fault
 from dwork.core.task import PLAIN, Options, Task
+from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
 from dwork.taskfile.draft import Draft
 from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
@@ -43,7 +44,7 @@ _ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".
 class Source:
     """The contents of a file, its name as errors show it (`-` for standard input), and which of FORMATS it has."""
 
-    name: str
+    name: UserText
     data: bytes
     format: str = "lines"
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import csv
 import io
 
+from dwork.core.text import as_name
 from dwork.taskfile.directive import misses
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import refuse
-from dwork.taskfile.text import TOO_LONG, fit_command, proper, trimmed
+from dwork.taskfile.text import TOO_LONG, fit_command, trimmed
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
@@ -55,4 +56,4 @@ def _add(draft: Draft, line: int, fields: list[str]) -> None:
     if "" in after:
         raise ValueError("empty predecessor; remove the extra comma")
     fit_command(command)
-    draft.add(line, proper(command), command, tuple(map(proper, after)))
+    draft.add(line, as_name(command), command, tuple(map(as_name, after)))

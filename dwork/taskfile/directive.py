@@ -11,10 +11,10 @@ from functools import lru_cache
 from typing import Any, Final
 
 from dwork.core.task import PLAIN, Options
-from dwork.core.text import shown
+from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Pool
 from dwork.taskfile.options import KEYS, SPELLINGS, checked, unknown_key, value_of
-from dwork.taskfile.text import BLANKS, proper
+from dwork.taskfile.text import BLANKS
 
 MARK: Final = "#DWORK"
 
@@ -110,7 +110,7 @@ def _not_a_pair(word: str) -> str:
 @lru_cache(1024)  # saves time, and lets thousands of tasks with the same predecessors share a tuple
 def items(text: str) -> tuple[str, ...]:
     """Return the names and globs of an `after=`. Raise ValueError when one is empty."""
-    found = tuple([proper(item.strip(BLANKS)) for item in text.split(",")])
+    found = tuple([as_name(item.strip(BLANKS)) for item in text.split(",")])
     if "" in found:
         raise ValueError("empty name; write after=NAME or after=NAME,NAME without extra commas")
     return found

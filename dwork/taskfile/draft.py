@@ -9,7 +9,8 @@ from typing import Final
 
 from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
-from dwork.taskfile.text import problem, proper, too_long
+from dwork.core.text import as_name
+from dwork.taskfile.text import problem, too_long
 
 #: Interned Options: a million tasks use only a handful of different ones.
 Pool = dict[Options, Options]
@@ -52,7 +53,7 @@ class Draft:
         """Append a task; without a name, its name is the text or else the command, quoted for a shell."""
         self.given.append(name is not None)
         if name is None:
-            name = _named_after(command) if text is None else proper(text)
+            name = _named_after(command) if text is None else as_name(text)
         elif name == command:
             name = command
         self.tasks.append(Task(name, command, after, options))
@@ -85,8 +86,8 @@ class Draft:
 def _named_after(command: Command) -> str:
     assert command is not None
     if isinstance(command, str):
-        return proper(command)
-    name = proper(shlex.join(command))
+        return as_name(command)
+    name = as_name(shlex.join(command))
     if too_long(name):
         raise ValueError("the command is too long to serve as the task's name; add a name")
     return name

@@ -7,10 +7,10 @@ from collections import Counter
 from typing import Any
 
 from dwork.core.task import PLAIN, Options
-from dwork.core.text import shown
+from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.options import BOUNDS, KEYS, checked, memory_of, seconds_of, unknown_key, value_of, whole
-from dwork.taskfile.text import BLANKS, fit_command, fit_name, proper
+from dwork.taskfile.text import BLANKS, fit_command, fit_name
 from dwork.taskfile.typed import arguments, string, variables
 
 _KEYS = ("command", *KEYS, "env")
@@ -100,7 +100,7 @@ def _after(value: object) -> tuple[str, ...]:
         value = [value]
     if "" in value:
         raise ValueError("empty name; remove it")
-    return tuple(proper(string(item)) for item in value)
+    return tuple(as_name(string(item)) for item in value)
 
 
 def _option(key: str, value: object) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 from dwork.core.errors import TaskFileError
-from dwork.core.text import shown
+from dwork.core.text import UserText, as_name, shown, user_bytes, user_text
 
 #: Characters that are stripped around a command: those that a shell treats as blanks, and no others.
 BLANKS = " \t"
@@ -29,7 +29,7 @@ def problem(source: str, line: int, text: str) -> TaskFileError:
     return TaskFileError(f"{shown(source)}:{line}: {text}")
 
 
-def decoded(source: str, data: bytes) -> str:
+def decoded(source: str, data: bytes) -> UserText:
     """Return the text of a file, with `\\n` line ends and without a byte order mark.
 
     Raise TaskFileError for a NUL, and for lines that all end with a bare carriage return, which would be one line.
@@ -41,16 +41,7 @@ def decoded(source: str, data: bytes) -> str:
     data = data.removeprefix(b"\xef\xbb\xbf").removesuffix(b"\r")
     if b"\r" in data and b"\n" not in data:
         raise problem(source, 1, "lines end with bare carriage returns; convert them with: tr '\\r' '\\n' < OLD > NEW")
-    return data.replace(b"\r\n", b"\n").decode("utf-8", "surrogateescape")
-
-
-def proper(text: str) -> str:
-    """Return text as part of a name: unchanged, or with its undecodable bytes written as `\\xff`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return text
+    return user_text(data.replace(b"\r\n", b"\n"))
 
 
 def trimmed(text: str) -> str:
@@ -64,7 +55,7 @@ def trimmed(text: str) -> str:
 
 def too_long(text: str) -> bool:
     """Return whether text has more bytes than one argument of a program may have."""
-    return len(text) > SHORT and len(text.encode("utf-8", "surrogateescape")) > LIMIT
+    return len(text) > SHORT and len(user_bytes(text)) > LIMIT
 
 
 def fit_command(text: str) -> None:
@@ -75,7 +66,7 @@ def fit_command(text: str) -> None:
 
 def fit_id(text: str) -> str:
     """Return text as a name. Raise ValueError when it is empty, too long or has a control character."""
-    text = proper(text)
+    text = as_name(text)
     if not text:
         raise ValueError("must not be empty; write a name, or remove this option")
     if not text.isprintable() and _CONTROL.search(text):

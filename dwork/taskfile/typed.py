@@ -5,7 +5,7 @@ Every function here raises ValueError with one line: what is wrong, and what to 
 
 from __future__ import annotations
 
-from dwork.core.text import shown
+from dwork.core.text import shown, user_bytes
 from dwork.taskfile.text import fit_command, too_long
 
 
@@ -16,7 +16,8 @@ def string(value: object) -> str:
     if "\0" in value:
         raise ValueError("contains a NUL character, which an argument cannot contain; remove it")
     try:
-        value.encode("utf-8", "surrogateescape")
+        if not value.isascii():
+            user_bytes(value)
     except UnicodeEncodeError:
         raise ValueError(f'"{shown(value)}" contains an unpaired surrogate; write the complete character') from None
     return value

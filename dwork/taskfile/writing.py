@@ -20,11 +20,11 @@ from typing import Any, Final
 
 from dwork.core.errors import TaskFileError
 from dwork.core.task import Options, Task
-from dwork.core.text import shown
+from dwork.core.text import as_name, shown, user_bytes
 from dwork.taskfile import jsonl, lines
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.flat import barriers, closed, flat
-from dwork.taskfile.text import decoded, fit_name, proper
+from dwork.taskfile.text import decoded, fit_name
 
 _FIELDS: Final = {field.name: (field.name.replace("_", "-"), field.default) for field in fields(Options)}
 _BARRIER: Final = "#DWORK barrier"
@@ -107,7 +107,7 @@ class _Names:
 def _implied(task: Task) -> str:
     """Return the name that a task has in a file that does not name it."""
     assert task.command is not None
-    return proper(task.command if isinstance(task.command, str) else shlex.join(task.command))
+    return as_name(task.command if isinstance(task.command, str) else shlex.join(task.command))
 
 
 def _is_fit(name: str) -> bool:
@@ -181,7 +181,7 @@ def _written(
     text = write(meant, name)
     reason = "reading it back would give a different task"
     try:
-        draft = read("", decoded("", f"{text}\n".encode("utf-8", "surrogateescape")), {})
+        draft = read("", decoded("", user_bytes(f"{text}\n")), {})
         if draft.tasks == [meant] and not draft.barriers:
             return text
     except TaskFileError as error:

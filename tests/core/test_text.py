@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import signal
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwork.core.text import WIDTH, shown, signal_name
+import dwork
+from dwork.core.text import WIDTH, as_name, from_system, printable, shown, signal_name, to_system, user_bytes, user_text
 
 
 def test_what_can_be_printed_stays_as_it_is() -> None:
@@ -44,3 +47,24 @@ def test_what_is_shown_is_one_printable_line(text: str, width: int) -> None:
     assert line.isprintable()
     if text.isprintable():
         assert len(line) <= width
+
+
+@given(st.text(st.characters(), max_size=50))
+def test_what_is_printable_already_stays_as_it_is(text: str) -> None:
+    assert printable(printable(text)) == printable(text)
+
+
+@given(st.binary(max_size=50))
+def test_what_the_user_wrote_comes_back_byte_for_byte(data: bytes) -> None:
+    text = user_text(data)
+    assert user_bytes(text) == data
+    assert from_system(to_system(text)) == text
+    assert as_name(text) == data.decode(errors="backslashreplace")
+
+
+def test_only_one_file_decides_how_text_of_users_is_coded() -> None:
+    """Ruff refuses os.fsencode and os.fsdecode elsewhere; this finds those that are spelled out."""
+    package = Path(dwork.__file__).parent
+    spelled = re.compile(r"surrogateescape|fs(en|de)code|surrogatepass")
+    found = {str(path.relative_to(package)) for path in package.rglob("*.py") if spelled.search(path.read_text())}
+    assert found == {"core/text.py"}

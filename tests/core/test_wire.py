@@ -18,6 +18,7 @@ from dwork.core.cause import Cause
 from dwork.core.errors import WireError
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import PLAIN, Assigned, Options, Result, Task
+from dwork.core.text import printable
 from dwork.transport import wire
 from dwork.transport._pb import dwork_pb2
 from dwork.transport._pb.dwork_pb2 import QueryMsg, TaskMsg
@@ -205,7 +206,8 @@ def results(keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return several(
         keys.map(Result)
         | st.builds(
-            Result, keys, small, small, small, FLOATS, FLOATS, FLOATS, FLOATS, IDS, CAUSES, NAMES,
+            Result, keys, small, small, small, FLOATS, FLOATS, FLOATS, FLOATS, IDS, CAUSES,
+            NAMES.map(printable),
             st.binary(max_size=4), st.binary(max_size=4), st.just(()) | st.tuples(IDS, st.integers(1, UINT64)),
         )
     )  # fmt: skip
@@ -259,7 +261,7 @@ REPLY = st.one_of(
     st.builds(m.OK, st.none() | NAMES, st.none() | INT32, st.none() | NAMES, SEQUENCE,
               several(st.tuples(NAMES, IDS), 0)),
     st.builds(m.NotFound, several(KEYS, 0), SEQUENCE),
-    st.builds(m.Error, st.text(min_size=1)),
+    st.builds(m.Error, st.text(min_size=1).map(printable)),
     st.builds(m.Welcome, NAMES, st.booleans(), NAMES, IDS, FLOATS, st.booleans()),
     st.builds(m.Move, NAMES),
     st.just(m.Leave()),

@@ -28,7 +28,7 @@ def as_dot(graph: Outline) -> Iterator[str]:
 
 def words(group: Group) -> list[str]:
     """Return the lines in a group's box: its name and, for several tasks, how many are in each state."""
-    lines = [shown(group.label, WIDTH)]
+    lines: list[str] = [shown(group.label, WIDTH)]
     if group.n > 1:
         lines.append(counted(group.n, "task"))
         if len(group.states) > 1:

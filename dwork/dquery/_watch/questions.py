@@ -17,7 +17,7 @@ from dwork.client.client import Client
 from dwork.connection.file import Connection, is_withdrawn, successor
 from dwork.core.errors import DworkError
 from dwork.core.rows import RunView
-from dwork.core.text import printable
+from dwork.core.text import printable, to_system
 from dwork.dquery._ended import ending
 from dwork.dquery._source import TaskSource
 
@@ -74,7 +74,7 @@ class Questions:
     @contextmanager
     def source(self) -> Iterator[TaskSource]:
         """Yield the source for single tasks: the hub or, when it is gone, the record that it left."""
-        record = self.client.connection.record
+        record = to_system(self.client.connection.record)
         if not (self._is_gone and record and os.path.exists(record)):
             yield self.client
             return

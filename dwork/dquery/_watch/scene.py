@@ -257,6 +257,6 @@ def _running(row: RunningRow) -> Running:
 
 
 def _failure(row: FailureRow) -> Failure:
-    lines = [printable(text.expandtabs()) for text in row["stderr"].splitlines() if text.strip()]
+    lines: list[str] = [printable(text.expandtabs()) for text in row["stderr"].splitlines() if text.strip()]
     id, name, worker, attempt = row["id"], row["name"], row["worker"], row["attempt"]
     return Failure(id, name, worker, attempt, row["time"], row["how"], row["again"], lines[-LINES:])

@@ -12,10 +12,10 @@ import re
 from itertools import zip_longest
 
 from dwork.core.task import PLAIN, Options
-from dwork.core.text import shown
+from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.options import checked, memory_of, whole
-from dwork.taskfile.text import fit_command, fit_id, proper
+from dwork.taskfile.text import fit_command, fit_id
 
 _BLANKS = " \t\r"
 FIELD = re.compile(r"[ \t\r]+")
@@ -67,7 +67,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
 def _edge(fields: list[str]) -> tuple[str, str]:
     if len(fields) != 2 or FIELD.search(fields[1]):
         raise ValueError(f"an EDGE needs two ids; {_EDGE}")
-    return proper(fields[0]), proper(fields[1])
+    return as_name(fields[0]), as_name(fields[1])
 
 
 def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:

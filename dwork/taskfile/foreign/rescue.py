@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from dwork.core.task import Task
-from dwork.core.text import shown
+from dwork.core.text import as_name, shown
 from dwork.taskfile.foreign.dag import FIELD
-from dwork.taskfile.text import decoded, problem, proper
+from dwork.taskfile.text import decoded, problem
 
 
 def rescued(data: bytes, name: str) -> frozenset[str]:
@@ -20,7 +20,7 @@ def rescued(data: bytes, name: str) -> frozenset[str]:
         word, *ids = FIELD.split(record)
         if word != "DONE" or len(ids) != 1:
             raise problem(name, number, f'"{shown(record)}" is not "DONE id"; correct or delete this line')
-        done.add(proper(ids[0]))
+        done.add(as_name(ids[0]))
     return frozenset(done)
 
 

@@ -269,8 +269,8 @@ class QueryMsg(_message.Message):
     answers: int
     compare: bool
     ids: _containers.RepeatedScalarFieldContainer[int]
-    env_keep: _containers.RepeatedScalarFieldContainer[str]
-    env_drop: _containers.RepeatedScalarFieldContainer[str]
+    env_keep: _containers.RepeatedScalarFieldContainer[bytes]
+    env_drop: _containers.RepeatedScalarFieldContainer[bytes]
     env: _containers.RepeatedCompositeFieldContainer[Variable]
     again: bool
     attempts: _containers.RepeatedScalarFieldContainer[int]
@@ -293,4 +293,4 @@ class QueryMsg(_message.Message):
     states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[str]] = ..., env_drop: _Optional[_Iterable[str]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[bytes]] = ..., env_drop: _Optional[_Iterable[bytes]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

@@ -10,6 +10,7 @@ from typing import Any
 from dwork.core import messages as m
 from dwork.core.errors import WireError
 from dwork.core.task import PLAIN, Assigned
+from dwork.core.text import printable
 from dwork.transport._pb.dwork_pb2 import TaskMsg
 from dwork.transport.wire.values import (
     get_command,
@@ -90,13 +91,13 @@ def get_not_found(q: Any) -> m.NotFound:
 
 
 def put_error(message: m.Error, q: Any) -> None:
-    q.error = readable(message.text)
+    q.error = printable(message.text)
     put_version(message.version, q)
     put_answers(message, q)
 
 
 def get_error(q: Any) -> m.Error:
-    text = to_text(q.error) or "the hub answered Error without a reason"
+    text = printable(to_text(q.error) or "the hub answered Error without a reason")
     return m.Error(text, q.answers, get_version(q) if q.HasField("protocol") else None)
 
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import repeat
@@ -17,7 +16,7 @@ from dwork.core.errors import WireError
 from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Command, Options, Result, TaskKey
-from dwork.core.text import printable
+from dwork.core.text import printable, user_bytes, user_text
 
 
 def to_text(value: Any) -> str:
@@ -39,14 +38,6 @@ def readable(text: str) -> str:
     except UnicodeEncodeError:
         return printable(text)
     return text
-
-
-def to_bytes(text: str) -> bytes:
-    """Return the bytes of a user's text; UTF-8 when the locale lacks a character, as task files are UTF-8."""
-    try:
-        return os.fsencode(text)
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "surrogateescape")
 
 
 def put_key(key: TaskKey, add: Callable[..., Any], origin: str = "") -> Any:
@@ -76,9 +67,9 @@ def put_options(options: Options, out: Any) -> None:
     if options.retries is not None:
         out.retries = options.retries
     if options.cwd is not None:
-        out.cwd = to_bytes(options.cwd)
+        out.cwd = user_bytes(options.cwd)
     for name, value in options.env:
-        out.env.add(name=to_bytes(name), value=to_bytes(value))
+        out.env.add(name=user_bytes(name), value=user_bytes(value))
 
 
 def get_options(pb: Any) -> Options:
@@ -89,9 +80,9 @@ def get_options(pb: Any) -> Options:
         timeout=pb.timeout if pb.HasField("timeout") else None,
         retries=pb.retries if pb.HasField("retries") else None,
         priority=pb.priority,
-        cwd=os.fsdecode(pb.cwd) if pb.HasField("cwd") else None,
+        cwd=user_text(pb.cwd) if pb.HasField("cwd") else None,
         min_time=pb.min_time,
-        env=tuple((os.fsdecode(v.name), os.fsdecode(v.value)) for v in pb.env),
+        env=tuple((user_text(v.name), user_text(v.value)) for v in pb.env),
     )
 
 
@@ -99,15 +90,15 @@ def put_command(command: Command, pb: Any) -> None:
     if command is None:
         pb.join = True
     elif isinstance(command, str):
-        pb.command = to_bytes(command)
+        pb.command = user_bytes(command)
     else:
-        pb.argument.extend([to_bytes(word) for word in command])
+        pb.argument.extend([user_bytes(word) for word in command])
 
 
 def get_command(pb: Any, name: str) -> Command:
     if pb.HasField("command"):
-        return os.fsdecode(pb.command)
-    return tuple(map(os.fsdecode, pb.argument)) or (None if pb.join else name)
+        return user_text(pb.command)
+    return tuple(map(user_text, pb.argument)) or (None if pb.join else name)
 
 
 #: The columns of Results, in the order of Result's fields after `task`.
@@ -127,7 +118,7 @@ def put_results(results: tuple[Result, ...], out: Any) -> None:
             if cause is not Cause.ITSELF or any(texts):
                 number = _NUMBERS[cause] or None  # None is not sent
                 error, stdout, stderr, sent = texts
-                text = out.text.add(row=row, cause=number, error=readable(error), stdout=stdout, stderr=stderr)
+                text = out.text.add(row=row, cause=number, error=printable(error), stdout=stdout, stderr=stderr)
                 if sent:
                     text.stdout_sent, text.stderr_sent = sent
 
@@ -210,10 +201,10 @@ def get_version(q: Any) -> Version:
 
 
 def put_execution(execution: m.Execution, q: Any) -> None:
-    q.env_keep.extend(execution.keep)
-    q.env_drop.extend(execution.drop)
+    q.env_keep.extend(map(user_bytes, execution.keep))
+    q.env_drop.extend(map(user_bytes, execution.drop))
     for name, value in execution.set:
-        q.env.add(name=to_bytes(name), value=to_bytes(value))
+        q.env.add(name=user_bytes(name), value=user_bytes(value))
     if execution.pin is not None:
         q.pin = execution.pin
     if execution.enforce_memory:
@@ -221,7 +212,7 @@ def put_execution(execution: m.Execution, q: Any) -> None:
 
 
 def get_execution(q: Any) -> m.Execution:
-    keep, drop = (tuple([to_text(glob) for glob in globs]) for globs in (q.env_keep, q.env_drop))
-    variables = tuple([(os.fsdecode(v.name), os.fsdecode(v.value)) for v in q.env])
+    keep, drop = (tuple(map(user_text, globs)) for globs in (q.env_keep, q.env_drop))
+    variables = tuple([(user_text(v.name), user_text(v.value)) for v in q.env])
     pin = q.pin if q.HasField("pin") else None
     return m.Execution(keep=keep, drop=drop, set=variables, pin=pin, enforce_memory=q.enforce_memory)
