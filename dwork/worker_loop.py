@@ -158,16 +158,16 @@ class WorkerLoop:
 
     def turn(self) -> bool:
         """Do all that can be done now; return whether there will be more to do."""
-        self._silence.wake(self._clock.now())
+        now = self._clock.now()
+        self._silence.wake(now)
         # Before anything else: a child that ends after its runner was polled must still wake the sleep.
         numbers = self._outside.take()
         if numbers.intersection(ENDS) and not self._is_rank:
-            self._leave_on_signal()
+            self._leave_on_signal(now)
         if self._is_rank and self._outside.is_orphaned():
             raise TransportError("the launcher has exited; running tasks were terminated")
         if self._outside.has_input_ended():
             return False  # no process is left to report to
-        now = self._clock.now()
         if not self._receive(now):
             return False
         self._check_stay(now)
@@ -180,9 +180,9 @@ class WorkerLoop:
             raise TransportError(f"the hub has not answered for {limit:g} s; running tasks were terminated")
         return True
 
-    def _leave_on_signal(self) -> None:
+    def _leave_on_signal(self, now: float) -> None:
         if within_a_job():
-            self._worker.end_of_job(self._clock.now())
+            self._worker.end_of_job(now)
         self._worker.leave(running=self._worker.leaving)
 
     def _receive(self, now: float) -> bool:
@@ -209,6 +209,7 @@ class WorkerLoop:
     def _apply(self, welcome: Welcome) -> None:
         self._welcome = welcome
         self._keeps_output = not welcome.output
+        self._silence.expect(welcome.beat)
         self._runner.configure(welcome.execution, self._hub_variables(welcome))
         self._runner.capture.passes_on, self._runner.capture.limit = welcome.output, welcome.limit
 
@@ -226,8 +227,10 @@ class WorkerLoop:
         worker, runner = self._worker, self._runner
         for task in worker.kills():
             runner.kill(task, now, Cause.CANCELLED, "cancelled")
-        for assigned, result in self._suspects.sift(runner.poll(now), now):
-            self._ended(assigned, result, now)
+        ended = runner.poll(now)
+        if ended or now >= self._suspects.deadline:
+            for assigned, result in self._suspects.sift(ended, now):
+                self._ended(assigned, result, now)
         # Tasks that need no process end immediately. Not the whole queue at once: the next Steal should be on its way
         # while the rest runs.
         for _ in range(1 + len(worker.queue) // 2):

@@ -22,9 +22,10 @@ LEAST_PATIENCE: Final = 10.0
 
 
 class HubSilence:
-    """The silence of one worker's hub. hub_timeout: the limit in seconds, unless it is a rank whose hub sets a beat."""
+    """The silence of one worker's hub. limit: for how many seconds to wait; at first hub_timeout."""
 
     def __init__(self, worker: Worker, now: float, hub_timeout: float, *, is_rank: bool) -> None:
+        self.limit = hub_timeout
         self._worker = worker
         self._hub_timeout = hub_timeout
         self._is_rank = is_rank
@@ -32,13 +33,10 @@ class HubSilence:
         self._awake = now  # since when this process does not sleep
         self._sleeps_until = math.inf
 
-    @property
-    def limit(self) -> float:
-        """Seconds to wait: a rank waits twice as long for the hub as the hub waits for it."""
-        welcome = self._worker.welcome
-        if self._is_rank and welcome is not None and welcome.beat:
-            return max(LEAST_PATIENCE, PATIENCE * welcome.beat)
-        return self._hub_timeout
+    def expect(self, beat: float) -> None:
+        """Set the limit of a rank whose hub asks for a beat: it waits twice as long as the hub waits for it."""
+        is_set = self._is_rank and beat > 0
+        self.limit = max(LEAST_PATIENCE, PATIENCE * beat) if is_set else self._hub_timeout
 
     @property
     def deadline(self) -> float:

@@ -17,9 +17,10 @@ SUSPICION: Final = 1.0
 
 
 class Suspects:
-    """The waiting results of one worker."""
+    """The waiting results of one worker. deadline: when the next of them counts; infinity when none waits."""
 
     def __init__(self) -> None:
+        self.deadline = math.inf
         self._waiting: deque[tuple[float, Assigned, Result]] = deque()  # with the time when each is due
 
     def sift(self, ended: list[tuple[Assigned, Result]], now: float) -> list[tuple[Assigned, Result]]:
@@ -32,9 +33,5 @@ class Suspects:
                 count.append((assigned, result))
         while self._waiting and self._waiting[0][0] <= now:
             count.append(self._waiting.popleft()[1:])
+        self.deadline = self._waiting[0][0] if self._waiting else math.inf
         return count
-
-    @property
-    def deadline(self) -> float:
-        """When the next result counts; infinity when none waits."""
-        return self._waiting[0][0] if self._waiting else math.inf

@@ -15,11 +15,11 @@ from dwork.worker.suspects import SUSPICION, Suspects
 from dwork.worker.worker import Worker
 
 
-def waiting(*, is_known: bool = True, beat: float = 0.0) -> Worker:
+def waiting(*, is_known: bool = True) -> Worker:
     """A worker that has asked its hub for work at 0 and got no answer, only a welcome if it is known."""
     worker = Worker("w:1")
     if is_known:
-        worker.receive(Welcome(beat=beat), 0.0)
+        worker.receive(Welcome(), 0.0)
     worker.native = True
     (steal,) = worker.outbox(0.0)
     assert isinstance(steal, Steal) and isinstance(steal.native, Native)
@@ -89,7 +89,9 @@ def test_only_a_rank_waits_for_the_first_message_without_limit(is_rank: bool, de
     ],
 )
 def test_a_rank_is_as_patient_as_its_hub_asks_it_to_beat(beat: float, is_rank: bool, limit: float) -> None:
-    assert HubSilence(waiting(beat=beat), 0.0, 60.0, is_rank=is_rank).limit == limit
+    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=is_rank)
+    silence.expect(beat)
+    assert silence.limit == limit
 
 
 # -- how long to stay -------------------------------------------------------------------------------------------------
