@@ -6,7 +6,7 @@ PREFIX ?= $(HOME)/.local
 BIN = $(VENV)/bin
 N ?= 3
 
-.PHONY: run test lint layout docs man install-man proto bench clean
+.PHONY: run test test-unit lint layout docs man install-man proto bench clean
 
 # Runs examples/tasks.txt on three ranks: a hub and two workers. Open MPI refuses root unless told twice.
 run: $(VENV)/ready
@@ -14,6 +14,10 @@ run: $(VENV)/ready
 	OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1 PRTE_MCA_rmaps_default_mapping_policy=:OVERSUBSCRIBE \
 	PATH="$(CURDIR)/$(BIN):$$PATH" mpirun -n $(N) python -m dwork.pool --fresh --bind 127.0.0.1 examples/tasks.txt
 	cat results/report.txt
+
+# Only what is pure: seconds, and nothing but Python is needed.
+test-unit: $(VENV)/ready
+	$(BIN)/python -m pytest -q tests/unit
 
 test: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest

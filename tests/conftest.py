@@ -28,6 +28,21 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+#: What a fixture needs, as a marker.
+_NEEDS = {"mpirun": "mpi", "cluster": "slurm", "hosts": "netns", "browser": "browser"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark each test with its kind, the first folder in tests/, and with what it needs."""
+    for item in items:
+        kind, *folders = item.path.relative_to(ROOT / "tests").parts[:-1]
+        item.add_marker(kind)
+        for marker in {"docs", "mpi", "slurm", "vm"} & set(folders):
+            item.add_marker(marker)
+        for fixture in _NEEDS.keys() & set(getattr(item, "fixturenames", ())):
+            item.add_marker(_NEEDS[fixture])
+
+
 def missing(what: str) -> None:
     """Skip on a user's machine, fail in CI: there everything must be."""
     if os.environ.get("CI"):

@@ -1,0 +1,404 @@
+"""Running tasks: real processes, what they print, how they end, and that none is left."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dwork.core.cause import Cause
+from dwork.core.messages import Execution
+from dwork.core.task import Assigned, Command, Options
+from dwork.host.signals import Signals
+from dwork.runner.capture import PIECE
+from dwork.runner.guard import children
+from dwork.runner.runner import Runner
+from dwork.runner.stream import SHORT
+from tests.leftovers import is_gone
+from tests.system.runner.bench import Bench, bench_of
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def bench() -> Iterator[Bench]:
+    with bench_of() as bench:
+        yield bench
+
+
+@pytest.mark.parametrize(
+    ("command", "status", "number"),
+    [
+        ("true", 0, 0),
+        ("/bin/true", 0, 0),
+        ("exit 7", 7, 0),
+        ("kill -9 $$", 137, 9),
+        ("kill $$", 143, 15),
+        ("no-such-program --at-all", 127, 0),
+        ("no-such-program; exit $?", 127, 0),
+        ("/etc/passwd", 126, 0),
+        ("/", 126, 0),
+        (("sh", "-c", "exit 3"), 3, 0),
+        (("no such program",), 127, 0),
+        (": nothing to do", 0, 0),
+        ("", 0, 0),
+    ],
+)
+def test_the_exit_status_is_what_a_shell_would_say(bench: Bench, command: Command, status: int, number: int) -> None:
+    result = bench.run(command)
+    assert (result.task, result.attempt, result.exit_status, result.signal) == (1, 3, status, number)
+
+
+def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(bench: Bench) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest_free = os.dup(0)
+    os.close(lowest_free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 3, hard))  # one pipe and a half
+    try:
+        result = bench.start("true")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert result is not None and result.exit_status == 126
+    assert result.error == "cannot be started: no pipe for its output: Too many open files"
+    assert bench.run("true").exit_status == 0
+
+
+def test_a_process_that_may_not_be_signalled_keeps_no_worker_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:
+    with bench_of() as bench:
+        assert bench.run("sleep 1000 > /dev/null 2>&1 & echo $!").exit_status == 0
+        (left,) = [pid for pid in children() if pid != bench.runner._processes._guard.pid]
+        kill = os.kill
+
+        def refuse(pid: int, number: int) -> None:
+            if pid == left:  # as one that runs as root by sudo
+                raise PermissionError(1, "Operation not permitted")
+            kill(pid, number)
+
+        monkeypatch.setattr("os.kill", refuse)
+    assert not is_gone(left)
+    kill(left, signal.SIGKILL)
+
+
+def test_also_of_short_output_no_more_is_kept_than_the_limit(bench: Bench) -> None:
+    bench.runner.capture.limit = 100
+    result = bench.run("seq 1000")
+    assert result.stdout == b""
+    assert sum(len(piece) for _, _, piece in bench.sunk) < 200 and b"bytes omitted" in bench.sunk[1][2]
+
+
+def test_output_and_errors_come_apart_and_whole(bench: Bench) -> None:
+    result = bench.run("echo out; echo err >&2; printf more")
+    assert (result.stdout, result.stderr) == (b"out\nmore", b"err\n")
+    assert bench.sunk == []
+
+
+def test_the_output_of_one_task_never_shows_in_that_of_the_next(bench: Bench) -> None:
+    assert bench.run("echo one").stdout == b"one\n"
+    assert bench.run("/bin/true").stdout == b""
+    assert bench.run("echo two").stdout == b"two\n"
+
+
+@pytest.mark.parametrize("command", [("sh", "-c"), ("setsid", "sh", "-c")])
+def test_what_a_task_left_behind_cannot_write_into_the_output_of_the_next(
+    bench: Bench, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    left_behind = (
+        f"touch {tmp_path}/up; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; echo late; touch {tmp_path}/said"
+    )
+    bench.run(f"{' '.join(command)} '{left_behind}' & while [ ! -e {tmp_path}/up ]; do sleep 0.01; done")
+    bench.start(f"touch {tmp_path}/go; while [ ! -e {tmp_path}/said ]; do sleep 0.01; done; echo mine")
+    assert bench.wait()[0].stdout == b"mine\n"
+
+
+def test_what_a_task_left_behind_may_go_on_talking(bench: Bench, tmp_path: Path) -> None:
+    """Nobody hears it, but it neither waits for a reader nor is it ended for want of one."""
+    talk = f"touch {tmp_path}/up; head -c 1000000 /dev/zero && touch {tmp_path}/said"
+    assert len(bench.run(f"setsid sh -c '{talk}' & while [ ! -e {tmp_path}/up ]; do sleep 0.01; done").stdout) < SHORT
+    bench.start(f"while [ ! -e {tmp_path}/said ]; do sleep 0.01; done; echo mine")
+    assert bench.wait()[0].stdout == b"mine\n"
+
+
+@pytest.mark.parametrize("name", ["/dev/stderr", "/dev/fd/2", "/proc/self/fd/2"])
+def test_writing_to_a_stream_by_its_name_leaves_what_was_said_before(bench: Bench, name: str) -> None:
+    assert bench.run(f"echo a >&2; echo b > {name}; echo c >&2").stderr == b"a\nb\nc\n"
+
+
+def test_a_task_that_closes_its_streams_runs_on(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.start(f"echo a; exec >&- 2>&-; read x < {tmp_path}/go")
+    (tmp_path / "go").write_text("on\n")
+    assert bench.wait()[0].stdout == b"a\n"
+
+
+def test_a_task_whose_output_cannot_be_kept_has_not_ended_well(bench: Bench) -> None:
+    """A limit on the size of files stands for a full disk."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2 * SHORT, hard))
+    try:
+        result = bench.run("head -c 1000000 /dev/zero")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (result.exit_status, result.cause, result.error) == (
+        74,
+        Cause.OUTPUT,
+        "its output cannot be stored: File too large",
+    )
+    assert b"".join(data for _, _, data in bench.sunk) == bytes(2 * SHORT)
+    assert bench.run("echo well").stdout == b"well\n"
+
+
+def test_long_output_comes_in_pieces_and_not_with_the_result(bench: Bench) -> None:
+    size = PIECE + SHORT + 1
+    result = bench.run(f"head -c {size} /dev/zero; echo short >&2")
+    assert (result.stdout, result.stderr) == (b"", b"short\n")
+    assert [(task, stream) for task, stream, _ in bench.sunk] == [(1, 1), (1, 1)]
+    assert b"".join(data for _, _, data in bench.sunk) == bytes(size)
+
+
+def wait_for(bench: Bench, *texts: bytes) -> None:
+    """Look again, a second later each time by the runner's clock, until these have come through the sink."""
+    until = time.monotonic() + 20
+    now = time.time()
+    while any(text not in b"".join(data for _, _, data in bench.sunk) for text in texts):
+        assert time.monotonic() < until, "it did not come"
+        now += 1.0
+        assert bench.runner.deadline <= now + 1.0
+        assert not bench.runner.poll(now)
+    bench.runner.capture.rests_until = 0.0  # the clock is set back
+
+
+def test_what_a_long_task_prints_is_passed_on_while_it_runs(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.runner.capture.passes_on = True
+    bench.start(f"echo one; echo two >&2; read x < {tmp_path}/go; echo three")
+    wait_for(bench, b"one\n", b"two\n")
+    (tmp_path / "go").write_text("on\n")
+    (result,) = bench.wait()
+    assert (result.stdout, result.stderr) == (b"", b"")
+    assert sorted(bench.sunk) == [(1, 1, b"one\n"), (1, 1, b"three\n"), (1, 2, b"two\n")]
+
+
+def test_nothing_is_passed_on_that_nobody_asked_for(bench: Bench, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.start(f"echo one; read x < {tmp_path}/go")
+    assert bench.runner.deadline == float("inf")
+    (tmp_path / "go").write_text("on\n")
+    assert bench.wait()[0].stdout == b"one\n"
+
+
+@pytest.mark.parametrize("passes_on", [False, True])
+def test_of_too_much_output_the_middle_is_left_out(bench: Bench, tmp_path: Path, passes_on: bool) -> None:
+    bench.runner.capture.passes_on, bench.runner.capture.limit = passes_on, 100_000
+    bench.start(f"seq -w 1 25000; while [ ! -e {tmp_path}/go ]; do sleep 0.01; done; seq -w 25001 50000")
+    if passes_on:
+        wait_for(bench, b"08333\n")
+    (tmp_path / "go").touch()
+    assert bench.wait()[0].stdout == b""
+    printed = b"".join(data for _, _, data in bench.sunk)
+    whole = b"".join(b"%05d\n" % i for i in range(1, 50001))
+    assert printed == whole[:50_000] + b"\n[dwork: 200,000 bytes omitted here]\n" + whole[-50_000:]
+
+
+def test_a_task_knows_who_and_where_it_is(bench: Bench) -> None:
+    bench.runner.configure(Execution(), {"DWORK_SERVER": "tcp://hub:1"})
+    names = "$DWORK_TASK_NAME/$DWORK_TASK_ID/$DWORK_ATTEMPT/$DWORK_WORKER/$DWORK_SERVER"
+    assert bench.run(f'echo "{names}"').stdout == b"a name/1/3/here:1/tcp://hub:1\n"
+
+
+def test_a_task_gets_its_own_variables_and_others_do_not(bench: Bench) -> None:
+    options = Options(env=(("COLOUR", "blau\udcff"),))
+    assert bench.run("echo $COLOUR", options).stdout == b"blau\xff\n"
+    assert bench.run("echo $COLOUR").stdout == b"\n"
+
+
+def test_its_own_path_decides_what_is_started(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+    assert bench.run("program").exit_status == 127
+    assert bench.run("program", Options(env=(("PATH", str(tmp_path)),))).stdout == b"found\n"
+
+
+def test_a_path_that_is_set_for_all_tasks_decides_too(bench: Bench, tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\necho found\n")
+    program.chmod(0o755)
+    bench.runner.configure(Execution(set=(("PATH", f"{tmp_path}:/bin:/usr/bin"),)), {})
+    assert bench.run("program").stdout == b"found\n"
+    assert bench.run("program", Options(cores=2)).stdout == b"found\n"
+
+
+def test_bytes_that_are_no_text_reach_the_command_unchanged(bench: Bench) -> None:
+    assert bench.run("printf %s 'caf\udce9' && :").stdout == b"caf\xe9"
+
+
+def test_a_script_without_a_first_line_runs_as_a_shell_would_run_it(bench: Bench, tmp_path: Path) -> None:
+    script = tmp_path / "script"
+    script.write_text("echo plain $1\n")
+    script.chmod(0o755)
+    assert bench.run(f"{script} words").stdout == b"plain words\n"
+
+
+def test_a_script_without_a_first_line_that_is_found_in_path_is_the_file_that_runs(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "other").mkdir()
+    script = tmp_path / "bin" / "plain"
+    script.write_text("echo found $0 $1\n")
+    script.chmod(0o755)
+    (tmp_path / "plain").write_text("echo wrong file\n")
+    (tmp_path / "other" / "plain").write_text("echo wrong file\n")
+    monkeypatch.chdir(tmp_path)
+    found, own = f"found {script} 1\n".encode(), (("PATH", f"{tmp_path}/bin:/bin:/usr/bin"),)
+    assert bench.run("plain 1", Options(env=own)).stdout == found
+    assert bench.run("plain 1", Options(env=own, cwd="other")).stdout == found
+    assert bench.run("plain 1", Options(env=(("PATH", "bin:/bin"),))).stdout == b"found ./bin/plain 1\n"
+    monkeypatch.setenv("PATH", f"{tmp_path}/bin:{os.environ['PATH']}")
+    assert bench.run("plain 1").stdout == found
+    with bench_of() as later:  # its tasks have that PATH as well
+        assert later.run("plain 1 | cat").stdout == found
+        assert later.run("plain 1", Options(cwd="other")).stdout == found
+
+
+def test_a_script_without_a_first_line_may_have_a_name_that_looks_like_an_option(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "-e").mkdir()
+    script = tmp_path / "-e" / "plain"
+    script.write_text("echo found\n")
+    script.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    assert bench.run("-e/plain").stdout == b"found\n"
+
+
+def test_standard_input_is_empty(bench: Bench) -> None:
+    assert bench.run("cat; readlink /proc/self/fd/0").stdout == b"/dev/null\n"
+
+
+def test_a_working_directory_is_kept_to(bench: Bench, tmp_path: Path) -> None:
+    assert bench.run("pwd -P", Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path.resolve())
+    assert bench.run(("pwd",), Options(cwd=str(tmp_path))).stdout.decode().strip() == str(tmp_path)
+
+
+def test_what_is_said_of_a_place_whose_name_is_no_text_is_text(bench: Bench) -> None:
+    result = bench.run("pwd", Options(cwd="/no/such\udcff"))
+    assert (result.exit_status, result.error) == (126, "cannot start /no/such\\xff: no such directory")
+    result = bench.run(("/no/such\udcff\n",))
+    assert (result.exit_status, result.error) == (127, "cannot start /no/such\\xff\\n: No such file or directory")
+
+
+def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (tmp_path, tmp_path / "elsewhere"):
+        (place / "data").mkdir(parents=True)
+    (tmp_path / "-").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CDPATH", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("OLDPWD", str(tmp_path / "elsewhere"))
+    with bench_of() as bench:
+        for directory in "data", "-", "./data", f"{tmp_path}/data":
+            result = bench.run('pwd; echo "$CDPATH"', Options(cwd=directory))
+            assert result.stdout.decode() == f"{tmp_path / directory}\n{tmp_path}/elsewhere\n"
+
+
+def test_a_working_directory_that_does_not_exist_is_a_failed_task(bench: Bench) -> None:
+    result = bench.run("pwd", Options(cwd="/no/such/place"))
+    assert (result.exit_status, result.cause) == (126, Cause.NOT_STARTED)
+    assert result.error == "cannot start /no/such/place: no such directory"
+
+
+def test_a_pipe_in_a_task_is_broken_as_usual(bench: Bench) -> None:
+    """Python ignores SIGPIPE, and a task must not inherit that."""
+    assert bench.run("yes | head -1").stdout == b"y\n"
+    assert bench.run("sh -c 'kill -PIPE $$' && :").signal in (0, signal.SIGPIPE)
+
+
+def test_a_name_too_long_for_the_environment_does_not_fail_the_task(bench: Bench) -> None:
+    bench.start('echo "<$DWORK_TASK_NAME>"', name="n" * 131_000)
+    assert bench.wait()[0].stdout == b"<>\n"
+
+
+def test_a_command_longer_than_linux_can_start_is_a_failed_task(bench: Bench) -> None:
+    result = bench.run("echo " + "x" * 200_000)
+    assert result.exit_status == 126
+    assert "too long" in result.error
+
+
+def test_a_command_with_a_nul_is_a_failed_task(bench: Bench) -> None:
+    assert bench.run("echo a\0b").exit_status == 126
+
+
+def test_a_task_that_takes_too_long_is_ended_with_its_children(bench: Bench, tmp_path: Path) -> None:
+    result = bench.run(f"sleep 1000 & echo $! > {tmp_path}/child; wait", Options(timeout=0.1))
+    assert (result.exit_status, result.signal, result.cause) == (143, 15, Cause.TIMEOUT)
+    assert result.error == "timed out after 0.1 s"
+    assert 0.1 <= result.seconds < 10
+    _assert_gone(int((tmp_path / "child").read_text()))
+
+
+def test_a_task_that_ignores_term_is_killed_after_the_grace_period(bench: Bench) -> None:
+    result = bench.run("trap '' TERM; while :; do sleep 0.05; done", Options(timeout=0.1))
+    assert (result.exit_status, result.signal) == (137, 9)
+    assert result.error == "timed out after 0.1 s"
+
+
+def test_a_task_that_ends_well_when_its_time_is_up_has_failed_all_the_same(bench: Bench) -> None:
+    result = bench.run("trap 'exit 0' TERM; while :; do sleep 0.01; done", Options(timeout=0.2))
+    assert (result.exit_status, result.error) == (124, "timed out after 0.2 s")
+
+
+def test_a_killed_task_says_why(bench: Bench) -> None:
+    bench.start("sleep 1000")
+    bench.runner.kill(1, time.time(), Cause.CANCELLED, "cancelled")
+    [result] = bench.wait()
+    assert (result.exit_status, result.cause, result.error) == (143, Cause.CANCELLED, "cancelled")
+
+
+def test_many_tasks_at_a_time_all_end(bench: Bench) -> None:
+    for id in range(64):
+        assert bench.start(f"exit {id}", id=id) is None
+    results = {result.task: result.exit_status for result in bench.wait(64)}
+    assert results == {id: id for id in range(64)}
+
+
+def test_usage_is_measured(bench: Bench) -> None:
+    result = bench.run("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
+    assert 0 < result.user <= result.seconds + 0.1
+    assert result.max_rss > 100_000
+
+
+def test_nothing_outlives_a_runner_not_even_what_has_left_its_session(tmp_path: Path) -> None:
+    with Signals([signal.SIGCHLD]) as signals:
+        bench = Bench(Runner("here:1", lambda *piece: None, grace=0.5), signals)
+        daemon = f"setsid sh -c 'echo $$ > {tmp_path}/daemon; exec sleep 1000'"
+        bench.run(f"{daemon} & while [ ! -s {tmp_path}/daemon ]; do sleep 0.01; done")
+        bench.start(f"echo $$ > {tmp_path}/task; exec sleep 1000")
+        wait_until(lambda: (tmp_path / "task").exists() and (tmp_path / "task").read_text())
+        bench.runner.close()
+    for name in ("daemon", "task"):
+        _assert_gone(int((tmp_path / name).read_text()))
+
+
+def test_nothing_outlives_a_runner_that_was_killed(tmp_path: Path) -> None:
+    """The guard sees the pipe break; SIGKILL leaves no time for anything else."""
+    pid = os.fork()
+    if not pid:
+        runner = Runner("here:1", lambda *piece: None, grace=1)
+        runner.start(Assigned(1, 1, "n", f"echo $$ > {tmp_path}/task; exec sleep 1000"), time.time())
+        while True:
+            signal.pause()
+    task = tmp_path / "task"
+    wait_until(lambda: task.exists() and task.read_text().endswith("\n"))
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+    wait_until(lambda: is_gone(int(task.read_text())))
+
+
+def _assert_gone(pid: int) -> None:
+    wait_until(lambda: is_gone(pid))
