@@ -9,7 +9,7 @@ from typing import Final
 from dwork.core.messages import Execution
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import Assigned
-from dwork.core.text import UserText, user_text
+from dwork.core.text import UserText, from_system, user_text
 from dwork.host import gpus
 from dwork.host.gpus import Gpus
 from dwork.runner.environment import of_tasks
@@ -52,4 +52,5 @@ class Variables:
         variables = {"DWORK_CORES": str(asked.cores), "DWORK_GPUS": str(asked.gpus), "DWORK_MEMORY": str(asked.memory)}
         if self._may_set_threads and (self._slots > 1 or asked.cores > 1):  # else it has all cores of its worker
             variables[THREADS] = str(asked.cores)
-        return {**variables, **gpus.environment(os.environ, self._gpus, gpus_given)}
+        own = gpus.environment(os.environ, self._gpus, gpus_given)
+        return {**variables, **{name: from_system(value) for name, value in own.items()}}
