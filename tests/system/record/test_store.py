@@ -641,5 +641,5 @@ def test_the_run_that_stands_in_the_table_is_this_process(monkeypatch: pytest.Mo
         monkeypatch.delenv(name, raising=False)
     assert this_run(5.0)[2:4] == (os.getpid(), None)
     monkeypatch.setenv("PBS_JOBID", "123.server")
-    assert (this_run(5.0).job, this_run(5.0).command) == ("123.server", "dwork 'a b' '\\udcff'")
+    assert (this_run(5.0).job, this_run(5.0).command) == ("123.server", "dwork 'a b' '\\xff'")
     assert RUN._fields == this_run(5.0)._fields
