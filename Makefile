@@ -19,7 +19,7 @@ run: $(VENV)/ready
 test-unit: $(VENV)/ready
 	$(BIN)/python -m pytest -q tests/unit
 
-# PYTEST='-m "not slurm"' leaves out what needs Slurm; with pytest-xdist, PYTEST='-n 3 --dist loadgroup' is quicker.
+# PYTEST='-m "not slurm"' leaves out what needs Slurm.
 test: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST)
 

@@ -33,17 +33,10 @@ _NEEDS = {"mpirun": "mpi", "cluster": "slurm", "hosts": "netns", "browser": "bro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kind, the first folder in tests/, with what it needs, and with its group.
-
-    With pytest-xdist, tests of one group run one after the other: those of a file, which may share costly fixtures, and
-    all that use the default port.
-    """
+    """Mark each test with its kind, the first folder in tests/, and with what it needs."""
     for item in items:
-        path = item.path.relative_to(ROOT / "tests")
-        kind, *folders = path.parts[:-1]
+        kind, *folders = item.path.relative_to(ROOT / "tests").parts[:-1]
         item.add_marker(kind)
-        uses_port = "docs" in folders or path.name == "test_pool_alone.py"
-        item.add_marker(pytest.mark.xdist_group("default port" if uses_port else str(path)))
         for marker in {"docs", "mpi", "slurm", "vm"} & set(folders):
             item.add_marker(marker)
         for fixture in _NEEDS.keys() & set(getattr(item, "fixturenames", ())):
