@@ -183,7 +183,8 @@ class Dispatch:
     def _serve(self, choose: Callable[[set[Peer]], Peer | None], step: Step) -> None:
         tried: set[Peer] = set()
         while self._graph.ready and (peer := choose(tried)) is not None:
-            parked = self._workers.parked.pop(peer)
+            parked = self._workers.parked[peer]
+            self._workers.withdraw(peer)
             tried.add(peer)
             if not self._transfer(parked.worker, max(parked.n, parked.worker.free), parked.answers, step):
                 self._workers.put_back(parked)
