@@ -40,7 +40,11 @@ def run(*words: str, directory: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def start(stack: ExitStack, workers: int) -> dwork.Client:
-    """A hub with a record, so that it keeps what tasks print, and workers; the directory has its connection file."""
+    """A hub with a record, so that it keeps what tasks print, a task that it holds, and workers.
+
+    Workers leave when all tasks have finished. A held task has not: they wait for what comes next. It is held before
+    they come, or one of them might have started it. The directory has the hub's connection file.
+    """
     directory = stack.enter_context(tempfile.TemporaryDirectory())
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -51,9 +55,12 @@ def start(stack: ExitStack, workers: int) -> dwork.Client:
         if hub.poll() is not None:
             sys.exit("search: the hub did not start, see above")
         time.sleep(0.01)
+    client = stack.enter_context(dwork.Client(connection=files[0]))
+    client.create("end", "true")
+    client.hold("end")
     for _ in range(workers):
         stack.enter_context(run("dwork.kworker", "--connection", files[0], directory=directory))
-    return stack.enter_context(dwork.Client(connection=files[0]))
+    return client
 
 
 class Search:
@@ -104,11 +111,7 @@ class Search:
 
 def main() -> None:
     with ExitStack() as stack:
-        hub = start(stack, workers=2)
-        # Workers leave when all is finished. While something is held it is not: they wait for what comes next.
-        hub.create("end", "true")
-        hub.hold("end")
-        search = Search(hub)
+        search = Search(start(stack, workers=2))
         search.run()
     print("lowest at x = {}, y = {}".format(*search.at), f"after {len(search.told)} points")
 
