@@ -16,7 +16,8 @@ import pytest
 from dwork.core.messages import PROTOCOL
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS
-from tests import waiting
+from tests import needs, waiting
+from tests.needs import missing
 
 ROOT = Path(__file__).parents[1]
 
@@ -43,11 +44,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(_NEEDS[fixture])
 
 
-def missing(what: str) -> None:
-    """Skip on a user's machine, fail in CI: there everything must be."""
-    if os.environ.get("CI"):
-        pytest.fail(f"{what} is missing, and this is CI")
-    pytest.skip(f"{what} is missing")
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """`-n auto`: one more than there are cores, since many tests wait for processes; each needs some 200 MB."""
+    return min(len(os.sched_getaffinity(0)) + 1, 16)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what was skipped, and how to run it."""
+    skipped = terminalreporter.stats.get("skipped", [])
+    if lines := needs.summary(report.longrepr[2] for report in skipped if isinstance(report.longrepr, tuple)):
+        terminalreporter.section("skipped")
+        for line in lines:
+            terminalreporter.line(line)
 
 
 @dataclass

@@ -15,7 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests import leftovers
-from tests.conftest import ROOT, environment, missing
+from tests.conftest import ROOT, environment
+from tests.needs import missing
+from tests.ports import free_port
 from tests.system.docs.page import Block
 from tests.system.slurm.cluster import PROGRAMS as SLURM
 from tests.system.slurm.conftest import cluster, pmi  # noqa: F401
@@ -55,7 +57,8 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """dwork's programs, from this checkout, and stand-ins for those that the examples speak of."""
     directory = tmp_path_factory.mktemp("bin")
     for name, module in PROGRAMS.items():
-        (directory / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dwork.{module} "$@"\n')
+        port = ' -p "$DHUB_PORT"' if name == "dhub" else ""
+        (directory / name).write_text(f'#!/bin/sh\nexec "{sys.executable}" -m dwork.{module}{port} "$@"\n')
         (directory / name).chmod(0o755)
     for path in (HERE / "programs").iterdir():
         shutil.copy(path, directory)
@@ -87,6 +90,7 @@ def place(
             if any(block.runs and f"{name}/" in block.text for block in blocks):
                 shutil.copytree(ROOT / name, directory / name)
         variables = {**environment(), "HOME": str(home), "LC_ALL": "C.UTF-8", "COLUMNS": "120"}
+        variables["DHUB_PORT"] = str(free_port())  # of a dhub for which the page gives none
         path = f"{programs}:{Path(sys.executable).parent}:{os.environ['PATH']}"
         if any("slurm" in block.needs for block in blocks) and found("slurm"):
             of_cluster = request.getfixturevalue("cluster").environment

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT
+from tests.needs import missing
 from tests.system.docs.conftest import Place, found
 from tests.system.docs.page import Block, Command, blocks, commands, fits
 from tests.system.docs.session import Python, Shell
@@ -28,7 +29,7 @@ def test_the_examples_of_a_page_do_what_it_says(path: Path, place: Callable[[lis
     page = [block for block in blocks(path) if (block.file or block.runs) and not block.needs & (MPIS - {mpi})]
     lacking = {need for block in page for need in block.needs if not found(need)}
     if lacking and os.environ.get("CI"):
-        missing(" and ".join(lacking))
+        missing(*lacking)
     reader = Reader(name(path), place(page))
     try:
         for block in page:
@@ -38,7 +39,7 @@ def test_the_examples_of_a_page_do_what_it_says(path: Path, place: Callable[[lis
     finally:
         reader.leave()
     if lacking:
-        pytest.skip(f"all but what needs {' and '.join(lacking)} was run")
+        missing(*lacking, rest=True)
 
 
 class Reader:

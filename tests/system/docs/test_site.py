@@ -19,7 +19,8 @@ from dwork import dhub, kworker
 from dwork.dquery._group import group
 from dwork.pool import command as pool_command
 from dwork.transport._pb import dwork_pb2
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT
+from tests.needs import missing
 
 PROGRAMS: dict[str, click.Command] = {
     "dwork-pool": pool_command.command,
@@ -32,7 +33,7 @@ COMMANDS = PROGRAMS | {f"dquery-{name}": group.get_command(None, name) for name 
 
 def _built(builder: str, directory: Path) -> Path:
     if any(importlib.util.find_spec(name) is None for name in ("sphinx", "myst_parser", "furo")):
-        missing("the extra `docs`")
+        missing("docs")
     ran = subprocess.run(
         [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", builder, ROOT / "docs", directory],
         capture_output=True,

@@ -31,6 +31,13 @@ def hubs_without_keys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("DWORK_DIR", str(tmp_path / ".dwork"))
 
 
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """tmp_path as the working directory, for messages that name a file: they shorten a path that is long."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
 class Ran(NamedTuple):
     """How a command ended and what it said."""
 

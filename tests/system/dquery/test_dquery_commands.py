@@ -242,12 +242,11 @@ def test_addfile_takes_every_format(
     assert (hub.state("a"), hub.state("b")) == (State.READY, State.WAITING)
 
 
-def test_addfile_takes_jobs_of_hyperqueue_and_the_launcher(dquery: Any, hub: Any, tmp_path: Any) -> None:
-    file = tmp_path / "job.toml"
-    file.write_text('[[task]]\ncommand = ["a"]\npin = "omp"\n[[task]]\ncommand = ["b"]\ndeps = [1]\n')
-    ran = dquery("addfile", str(file), at=hub)
+def test_addfile_takes_jobs_of_hyperqueue_and_the_launcher(dquery: Any, hub: Any, here: Path) -> None:
+    (here / "job.toml").write_text('[[task]]\ncommand = ["a"]\npin = "omp"\n[[task]]\ncommand = ["b"]\ndeps = [1]\n')
+    ran = dquery("addfile", "job.toml", at=hub)
     assert (ran.status, ran.out) == (0, "Created 2 tasks\n")
-    assert ran.err.startswith(f"dquery: {file}:1: pin is ignored")
+    assert ran.err.startswith("dquery: job.toml:1: pin is ignored")
     assert (hub.state("task-1"), hub.state("task-2")) == (State.READY, State.WAITING)
     assert dquery("addfile", "-", "--format", "launcher", stdin=b"c\n\nd").out == "Created 2 tasks\n"
 

@@ -29,11 +29,12 @@ def known(hub: Any, **more: Any) -> str:
     return publish(Connection((hub.address,), **where))
 
 
-def test_this_machine_is_told_in_a_line_each(dquery: Any, tmp_path: Path) -> None:
+def test_this_machine_is_told_in_a_line_each(dquery: Any, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DWORK_DIR", "connections")
     ran = dquery("doctor")
     about = [line.split()[0] for line in ran.out.splitlines()]
     assert about[:7] == ["MPI", "cores", "memory", "GPUs", "limits", "time", "directory"]
-    assert f"run        none known in {tmp_path}/.dwork" in ran.out
+    assert "run        none known in connections" in ran.out
     assert (ran.status, ran.out.splitlines()[-1], ran.err) == (0, WELL, "")
 
 

@@ -463,14 +463,14 @@ def test_rest_is_a_task_file_with_the_reasons(look: Any) -> None:
     assert json.loads(lines(look("rest", "--json"))[0])["name"] == "bad"
 
 
-def test_rest_of_a_killed_run_says_what_workers_had(dquery: Any, tmp_path: Path) -> None:
-    pool = desk.Desk(tmp_path / "tasks.txt.db")
+def test_rest_of_a_killed_run_says_what_workers_had(dquery: Any, here: Path) -> None:
+    pool = desk.Desk(here / "tasks.txt.db")
     pool.resume(desk.task("a"), desk.task("b"))
     pool.hear(Stolen(1000.0, "node1:3", [desk.given(0)]))
-    record = str(desk.killed(pool.path, tmp_path / "killed.db"))
+    desk.killed(pool.path, here / "killed.db")
     pool.close()
-    assert lines(dquery("rest", "-f", record)) == [
-        f"# 2 tasks left of {record}: 2 waiting",
+    assert lines(dquery("rest", "-f", "killed.db")) == [
+        "# 2 tasks left of killed.db: 2 waiting",
         "# attempt 1 was held by node1:3 when the run was killed",
         "a",
         "b",

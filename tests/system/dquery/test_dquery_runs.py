@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from dwork import taskfile
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[3]
 TASKS = """\
@@ -51,12 +52,10 @@ def program(tmp_path: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
 
 def begin(program: Any) -> tuple[subprocess.Popen[str], str]:
     """A dhub with a record, and its address."""
-    for port in range(21_000, 22_000):
-        process = program("dhub", "--insecure", "-f", "run.db", "-p", str(port))
-        first = process.stderr.readline()
-        if "listening on" in first:
-            return process, first.split("listening on ")[1].split()[0].rstrip(";")
-    raise AssertionError("no port is free")
+    process = program("dhub", "--insecure", "-f", "run.db", "-p", str(free_port()))
+    first = process.stderr.readline()
+    assert "listening on" in first, first
+    return process, first.split("listening on ")[1].split()[0].rstrip(";")
 
 
 def test_a_run_is_looked_at_while_it_goes_on_and_when_it_has_ended(program: Any, dquery: Any, tmp_path: Path) -> None:

@@ -299,15 +299,14 @@ def test_a_damaged_record_is_one_line(dquery: Any, record: Path, command: list[s
     assert "is damaged" in ran.err
 
 
-def test_a_task_file_in_place_of_its_record_is_told_apart(dquery: Any, record: Path, tmp_path: Path) -> None:
-    task_file = tmp_path / "tasks.txt"
-    task_file.write_text("echo a long enough line\n")
-    ran = dquery("list", "-f", str(task_file))
-    assert ran == (2, "", f"dquery: {task_file} is not a record; give {record}\n")
+def test_a_task_file_in_place_of_its_record_is_told_apart(dquery: Any, record: Path, here: Path) -> None:
+    (here / "tasks.txt").write_text("echo a long enough line\n")
+    ran = dquery("list", "-f", "tasks.txt")
+    assert ran == (2, "", "dquery: tasks.txt is not a record; give tasks.txt.db\n")
     record.unlink()
-    ran = dquery("list", "-f", str(task_file))
-    assert ran == (2, "", f"dquery: {task_file} is not a record; give the task file's name with .db\n")
-    assert dquery("list", "-f", str(tmp_path)).status == 2
+    ran = dquery("list", "-f", "tasks.txt")
+    assert ran == (2, "", "dquery: tasks.txt is not a record; give the task file's name with .db\n")
+    assert dquery("list", "-f", str(here)).status == 2
 
 
 def test_an_empty_record_is_an_empty_run(dquery: Any, record: Path) -> None:

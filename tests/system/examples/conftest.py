@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from dwork import Client
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT
+from tests.needs import missing
 from tests.system.programs.conftest import dhub
 
 __all__ = ["dhub"]
@@ -47,10 +48,10 @@ def connection(directory: Path, wait_until: Callable[..., None]) -> Path:
 def cpp_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program; needs a C++ compiler and what it is made of."""
     if not all(shutil.which(name) for name in ("g++", "make", "protoc", "pkg-config")):
-        missing("g++, make, protoc or pkg-config")
+        missing("C++ worker")
     libraries = ("protobuf", "libzmq", "cppzmq")
     if subprocess.run(["pkg-config", "--exists", *libraries]).returncode != 0:
-        missing(f"one of {', '.join(libraries)}")
+        missing("C++ worker")
     build = tmp_path_factory.mktemp("cpp_worker")
     flags = "-O0 -Wall -Wextra" + (" -Werror" if os.environ.get("CI") else "")
     make = ["make", "-C", str(EXAMPLES / "cpp_worker"), f"BUILD={build}", f"CXXFLAGS={flags}"]

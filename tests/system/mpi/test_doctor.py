@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.needs import missing
+
 DOCTOR = [sys.executable, "-m", "dwork.pool", "--doctor"]
 
 
@@ -51,7 +53,7 @@ def test_all_ranks_answer_however_many_there_are(mpirun: list[str], run: Callabl
 def test_a_rank_that_is_bound_to_one_core_of_many_is_told(mpirun: list[str], run: Callable, is_open_mpi: bool) -> None:
     cores = len(os.sched_getaffinity(0))
     if cores < 2:
-        pytest.skip("this machine has one core")
+        missing("cores")
     ran = run(*mpirun, "-n", 1, "--bind-to" if is_open_mpi else "-bind-to", "core", *DOCTOR)
     assert ran.code == 0, ran.out + ran.err
     assert facts(ran.out)["cores"] == f"{cores}; this process is bound to fewer (1), but the tasks are not"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
+from tests.needs import missing
 
 
 def ip(*words: object) -> str:
@@ -24,7 +24,7 @@ class Host:
 
     def __init__(self, network: Network, number: int) -> None:
         self.name = f"{network.name}{number}"
-        self.address = f"10.78.{network.net}.{number}"
+        self.address = f"10.78.0.{number}"
         self._port = f"p{number}"
         self._switch = network.switch
         ip("netns", "add", self.name)
@@ -66,8 +66,7 @@ class Network:
     """Some hosts at a switch."""
 
     def __init__(self, hosts: int) -> None:
-        self.net = os.getpid() % 250 + 1
-        self.name = f"dw{self.net}x"
+        self.name = f"dw{os.getpid()}x"
         self.switch = f"{self.name}s"
         ip("netns", "add", self.switch)
         ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
@@ -84,7 +83,7 @@ class Network:
 def hosts() -> Iterator[list[Host]]:
     """Three hosts; needs root and iproute2."""
     if os.geteuid() != 0 or not all(shutil.which(name) for name in ("ip", "nsenter", "unshare")):
-        missing("root with iproute2")
+        missing("netns")
     if not Path("/run/netns").exists():
         Path("/run/netns").mkdir()
     network = Network(3)

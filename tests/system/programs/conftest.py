@@ -9,10 +9,12 @@ import termios
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.conftest import environment
+from tests.ports import free_port
 from tests.unit.progress.screen import Pty
 
 
@@ -41,16 +43,34 @@ def dhub(start: Callable, run: Callable) -> Callable[..., Hub]:
     """Start a dhub on a free port."""
 
     def begin(*words: object, port: int = 0, **more: str) -> Hub:
-        for number in [port] if port else range(20_000, 21_000):
-            process = start(*program("dhub"), "-p", number, *words, **more)
-            assert process.stderr is not None
-            first = process.stderr.readline()
-            if "listening on" in first:
-                return Hub(process, f"tcp://127.0.0.1:{number}", start, run)
-            assert "in use" in first, first
-        raise AssertionError("no port is free")
+        number = port or free_port()
+        process = start(*program("dhub"), "-p", number, *words, **more)
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        assert "listening on" in first, first
+        return Hub(process, f"tcp://127.0.0.1:{number}", start, run)
 
     return begin
+
+
+class Comeback:
+    """A dhub with a record, which can be killed and started again where it was."""
+
+    def __init__(self, dhub: Callable, directory: Path, *options: object) -> None:
+        self._dhub = dhub
+        self._options = ("-f", directory / "run.db", *options)
+        self.hub = dhub(*self._options)
+        self.port = int(self.hub.server.rpartition(":")[2])
+
+    def die(self) -> None:
+        self.hub.process.kill()
+        self.hub.process.wait(timeout=20)
+
+    def rise(self) -> None:
+        self.hub = self._dhub(*self._options, port=self.port)
+
+    def dquery(self, *words: object) -> Any:
+        return self.hub.dquery(*words)
 
 
 @pytest.fixture

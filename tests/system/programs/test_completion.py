@@ -17,7 +17,9 @@ import pytest
 from dwork.connection import file as connection_file
 from dwork.connection.file import Connection
 from dwork.dquery.completion import PROGRAMS
-from tests.conftest import environment, missing
+from tests.conftest import environment
+from tests.needs import missing
+from tests.ports import free_port
 from tests.waiting import wait_until
 
 MODULES = {"dwork": "__main__", "dwork-pool": "pool"}
@@ -72,7 +74,9 @@ def offered(variables: dict[str, str], tmp_path: Path) -> Callable[[str], list[s
 @pytest.fixture
 def hub(start: Callable, variables: dict[str, str], tmp_path: Path) -> subprocess.Popen:
     """A dhub with some tasks, which the home knows."""
-    process = start(sys.executable, "-m", "dwork.dhub", "-q", "-f", "run.db", "-p", "6437", **_own(variables, tmp_path))
+    process = start(
+        sys.executable, "-m", "dwork.dhub", "-q", "-f", "run.db", "-p", free_port(), **_own(variables, tmp_path)
+    )
     wait_until(lambda: any((tmp_path / ".dwork").glob("*.json")))
     for words in (["create", "echo hello"], ["create", "a:b"], ["create", "solve*"], ["hold", "a:b"]):
         subprocess.run(["dquery", *words], env=variables, check=True, capture_output=True)

@@ -7,29 +7,10 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-
-class Comeback:
-    """A dhub with a record, which can be killed and started again where it was."""
-
-    def __init__(self, dhub: Callable, directory: Path, *options: object) -> None:
-        self._dhub = dhub
-        self._options = ("-f", directory / "run.db", *options)
-        self.hub = dhub(*self._options)
-        self.port = int(self.hub.server.rpartition(":")[2])
-
-    def die(self) -> None:
-        self.hub.process.kill()
-        self.hub.process.wait(timeout=20)
-
-    def rise(self) -> None:
-        self.hub = self._dhub(*self._options, port=self.port)
-
-    def dquery(self, *words: object) -> Any:
-        return self.hub.dquery(*words)
+from tests.system.programs.conftest import Comeback
 
 
 @pytest.fixture

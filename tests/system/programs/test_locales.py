@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +17,9 @@ from typing import Any
 import pytest
 
 from dwork.core.text import user_bytes, user_text
-from tests.conftest import environment, missing
+from tests.conftest import environment
+from tests.needs import missing
+from tests.ports import free_port
 
 ASCII, LATIN, UTF8 = "C", "de_DE.ISO-8859-1", "C.UTF-8"
 LOCALES = (ASCII, LATIN, UTF8)
@@ -31,7 +32,7 @@ ODD = "ü€".encode() + b"\xff\xe9"
 def locales(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with the locale LATIN."""
     if shutil.which("localedef") is None or not os.path.exists("/usr/share/i18n/charmaps/ISO-8859-1.gz"):
-        missing("localedef with its charmaps (Debian's package locales)")
+        missing("locales")
     place = tmp_path_factory.mktemp("locales")
     built = subprocess.run(["localedef", "-i", "de_DE", "-f", "ISO-8859-1", place / LATIN], capture_output=True)
     assert (place / LATIN / "LC_CTYPE").exists(), built.stderr
@@ -201,9 +202,3 @@ def test_tasks_of_dquery_run_at_a_kworker_byte_for_byte(place: Place, locale: st
     assert place.run(first, "dquery", "log", LINE) == b"[%s]" % ODD
     assert place.run(first, "dquery", "log", "added") == b"[%s]" % ODD
     assert b"done" in place.run(first, "dquery", "lookup", ODD)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

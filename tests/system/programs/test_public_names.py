@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 import dwork
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT
+from tests.needs import missing
 
 SCRIPT = """\
 import dwork

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import missing
 from tests.leftovers import is_gone
+from tests.needs import missing
 from tests.system.record.desk import Desk
 from tests.waiting import wait_until
 
@@ -68,7 +68,7 @@ def small_disk(tmp_path: Path) -> Iterator[Callable[[str], Disk]]:
         if subprocess.run(
             ["mount", "-t", "tmpfs", "-o", f"size={size}", "small", path], capture_output=True
         ).returncode:
-            missing("the right to mount a small disk")
+            missing("mount")
         mounted.append(path)
         return Disk(path)
 
@@ -89,7 +89,7 @@ def read_only(tmp_path: Path) -> Iterator[Callable[[Path], None]]:
             return
         for options in (["--bind", str(path)], ["-o", "remount,ro,bind"]):
             if subprocess.run(["mount", *options, path], capture_output=True).returncode:
-                missing("the right to mount read-only")
+                missing("mount")
             if path not in mounted:
                 mounted.append(path)
 

@@ -17,7 +17,7 @@ import pytest
 
 from dwork.core.errors import StoreError
 from dwork.record.locks import InUse, refuse_if_in_use, take_lock_file
-from tests.conftest import missing
+from tests.needs import missing
 from tests.system.record.desk import Desk, look, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
@@ -30,7 +30,7 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = tmp_path_factory.mktemp("shim") / "no_locks.so"
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
-        missing("a C compiler")
+        missing("C compiler")
     source = Path(__file__).with_name("no_locks.c")
     subprocess.run([str(compiler), "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
     return library

@@ -17,7 +17,9 @@ from dwork.core.task import Task
 from dwork.output.joblog import HEADER, Joblog
 from dwork.record.logs import Logs
 from dwork.record.opening import open_store
-from tests.conftest import ROOT, missing
+from tests.conftest import ROOT
+from tests.needs import missing
+from tests.ports import free_port
 from tests.system.record.desk import Desk, killed, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
@@ -29,7 +31,7 @@ NOBODY = 65534
 def other() -> int:
     """Another user, who can be made the owner of files."""
     if os.geteuid():
-        missing("root, who can give files away")
+        missing("root")
     return NOBODY
 
 
@@ -119,7 +121,7 @@ def test_one_that_a_group_can_write_is_run_and_that_is_said(kept: Path, run: Cal
 def test_a_hub_and_a_looker_keep_to_it_as_well(kept: Path, run: Callable, other: int) -> None:
     os.chown(kept / "tasks.txt.db", other, -1)
     before = sorted(os.listdir(kept))
-    hub = run(sys.executable, "-m", "dwork.dhub", "-p", 20_999, "-f", "tasks.txt.db")
+    hub = run(sys.executable, "-m", "dwork.dhub", "-p", free_port(), "-f", "tasks.txt.db")
     assert hub.code == 2 and "tasks.txt.db is refused: it belongs to nobody; " in hub.err
     looked = run(*DQUERY, "list", "-f", "tasks.txt.db")  # who only reads, may
     assert looked.code == 0 and "touch planted" in looked.out

@@ -24,7 +24,8 @@ from dwork.pool.command import Given, command
 from dwork.record.locks import InUse
 from dwork.record.reading import Archive
 from dwork.record.waiting import Wait
-from tests.conftest import environment, missing
+from tests.conftest import environment
+from tests.needs import missing
 from tests.system.record.desk import Desk, killed, look, named, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
@@ -267,7 +268,7 @@ def test_a_joblog_is_as_gnu_parallel_s_and_is_added_to(kept: Kept) -> None:
     assert sorted(row[0] for row in joblog(kept.path / "ours")) == sorted("123456235")
 
     if shutil.which("parallel") is None:
-        missing("GNU parallel")
+        missing("parallel")
     command = ["parallel", "--joblog", "theirs", "-a", "tasks.txt"]
     subprocess.run(command, cwd=kept.path, capture_output=True, env={**os.environ, "PARALLEL_HOME": str(kept.path)})
     for mine, its in zip(ours, sorted(joblog(kept.path / "theirs")), strict=True):

@@ -14,7 +14,7 @@ from dwork.core import events as e
 from dwork.core.task import Task
 from dwork.dquery import main
 from dwork.record.store import Store
-from tests.conftest import missing
+from tests.needs import missing
 from tests.system.record.desk import RUN, Desk, ended, given, killed, task
 
 #: In milliseconds; nothing here takes a second on a machine that is idle.
@@ -28,7 +28,7 @@ BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-c
 def report(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Write the report of a record."""
     if importlib.util.find_spec("plotly") is None:
-        missing("Plotly")
+        missing("plotly")
 
     def write(record: Path) -> Path:
         page = tmp_path_factory.mktemp("report") / "report.html"
@@ -102,7 +102,7 @@ def browser() -> Iterator[Any]:
     """A real browser, without a window. Not for the session: the tests of the runner end all children of theirs."""
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if found is None or importlib.util.find_spec("playwright") is None:
-        missing("Chromium with Playwright")
+        missing("chromium")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

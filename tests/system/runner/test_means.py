@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from contextlib import ExitStack
 from typing import Any
@@ -16,6 +15,8 @@ from dwork.core.task import PLAIN, Options
 from dwork.host.capacity import Equipment
 from dwork.host.gpus import Gpus
 from dwork.runner.allocation import Allocation
+from tests import leftovers
+from tests.needs import missing
 from tests.system.runner.bench import Bench, bench_of
 from tests.waiting import wait_until
 
@@ -66,7 +67,7 @@ def test_a_number_of_threads_that_somebody_has_set_stays(
 
 def test_tasks_of_a_worker_with_several_slots_have_cpus_of_their_own(stack: ExitStack) -> None:
     if len(MINE) < 2:
-        pytest.skip("this needs two CPUs")
+        missing("cores")
     bench = stack.enter_context(bench_of(2, Equipment(MINE[:2], 2)))
     program = "import os, sys, time; print(*os.sched_getaffinity(0)); sys.stdout.flush(); time.sleep(0.3)"
     for id in (1, 2):
@@ -117,13 +118,15 @@ def no_groups(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_task_that_uses_more_memory_than_it_asked_for_is_ended(stack: ExitStack, no_groups: None) -> None:
     bench = stack.enter_context(bench_of())
     bench.runner.configure(Execution(enforce_memory=True), {})
-    hog = f"{sys.executable} -c 'x = bytearray({200 * MIB}); import time; time.sleep(60)' & wait"
+    hog = f"HOG={os.getpid()} {sys.executable} -c 'x = bytearray({200 * MIB}); import time; time.sleep(60)' & wait"
     result = bench.run(hog, Options(memory=100 * MIB))
     assert (result.exit_status, result.signal) == (137, 9)
     assert result.cause is Cause.MEMORY
     assert result.error.startswith("out of memory: it used 2") and result.error.endswith(" MiB, but requested 100 MiB")
-    hogs = ["pgrep", "-f", f"bytearray.{200 * MIB}"]
-    wait_until(lambda: subprocess.run(hogs, check=False).returncode, otherwise=lambda: "what it has started runs on")
+    wait_until(
+        lambda: all(map(leftovers.is_gone, leftovers.processes(HOG=str(os.getpid())))),
+        otherwise=lambda: "what it has started runs on",
+    )
 
 
 @pytest.mark.parametrize("enforces", [False, True])

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from tests import leftovers
+from tests.ports import free_ports
 from tests.waiting import wait_until
 
 PROGRAMS: Final = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "scontrol", "scancel", "squeue", "sinfo")
@@ -76,7 +77,7 @@ class Cluster:
 
     def _configure(self, cpus: int) -> None:
         host = socket.gethostname().partition(".")[0]
-        port, *ports = _free_ports(1 + len(self.nodes))
+        port, *ports = free_ports(1 + len(self.nodes))
         lines = [_CONFIGURATION.format(host=host, port=port, directory=self._directory)]
         for node, port in zip(self.nodes, ports, strict=True):
             lines.append(f"NodeName={node} NodeHostname={host} NodeAddr=127.0.0.1 Port={port} CPUs={cpus}\n")
@@ -170,14 +171,6 @@ class Cluster:
 
     def _last_words(self, name: str) -> str:
         return (self._directory / f"{name}.log").read_text(errors="replace")[-1000:]
-
-
-def _free_ports(n: int) -> list[int]:
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
 
 
 def _die_with_parent() -> None:

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import ROOT, environment, missing
+from tests.conftest import ROOT, environment
+from tests.needs import missing
 from tests.system.slurm.cluster import PMIX, PROGRAMS, Cluster
 from tests.waiting import wait_until as until
 
@@ -44,7 +45,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Six nodes of two cores; needs root, Slurm and munge."""
     path = f"{os.environ['PATH']}:/usr/sbin:/sbin"
     if os.geteuid() != 0 or not all(shutil.which(name, path=path) for name in PROGRAMS):
-        missing("root with Slurm and munge")
+        missing("slurm")
     cluster = Cluster(tmp_path_factory.mktemp("slurm"), nodes=6, cpus=2)
     try:
         cluster.start()
@@ -58,12 +59,12 @@ def pmi() -> str:
     """What srun has to offer to the MPI that this Python uses."""
     mpirun = Path(sys.executable).parent / "mpirun"
     if not mpirun.exists():
-        missing("mpirun beside this Python")
+        missing("mpirun")
     version = subprocess.run([mpirun, "--version"], capture_output=True, text=True).stdout
     if "Open MPI" not in version:
         return "pmi2"
     if not list(Path("/usr/lib").glob(PMIX)):
-        missing(f"/usr/lib/{PMIX}, a link to libpmix.so.2,")
+        missing("pmix")
     return "pmix"
 
 
