@@ -16,7 +16,7 @@ import pytest
 from dwork.core.messages import PROTOCOL
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS
-from tests import needs, waiting
+from tests import long, needs, waiting
 from tests.needs import missing
 
 ROOT = Path(__file__).parents[1]
@@ -27,6 +27,11 @@ def pytest_configure() -> None:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and the programs then ignore it as well
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    long.choose_seed()
+
+
+def pytest_report_header() -> str | None:
+    return f"DWORK_SEED={long.seed()}" if long.LONG else None
 
 
 #: What a fixture needs, as a marker.

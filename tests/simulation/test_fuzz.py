@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import re
 import subprocess
@@ -13,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.long import LONG, rounds, seed
 from tests.simulation.hub_target import SEEDS, Target, mutated
 
 FRAMES = st.binary(max_size=64) | st.sampled_from(SEEDS) | st.builds(
@@ -29,10 +29,11 @@ def test_a_hub_survives_any_frames(frames: list[tuple[int, bytes]]) -> None:
     target.hub.check()
 
 
-@pytest.mark.skipif(not os.environ.get("DWORK_LONG"), reason="takes minutes; DWORK_LONG=1 runs it")
+@pytest.mark.skipif(not LONG, reason="takes minutes; .ci/long fuzz runs it")
 def test_a_million_frames_do_not_crash_it_and_leak_nothing() -> None:
     program = Path(__file__).with_name("hub_target.py")
-    ran = subprocess.run([sys.executable, program, "1000000"], capture_output=True, text=True, timeout=1800)
+    words = [sys.executable, program, str(20_000 * rounds(1, 50)), str(seed())]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=3600)
     assert ran.returncode == 0, ran.stderr
     grown = re.search(r"([\d,]+) KiB more", ran.stdout)
     assert grown and int(grown[1].replace(",", "")) < 20_000, ran.stdout

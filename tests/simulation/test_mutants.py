@@ -1,12 +1,13 @@
-"""Each broken rule of the hub is noticed by the test of that rule (`DWORK_LONG=1`: a process for each)."""
+"""Each broken rule of the hub is noticed by the test of that rule (`.ci/long mutants`: a process for each)."""
 
 from __future__ import annotations
 
-import os
+import random
 from collections import Counter
 
 import pytest
 
+from tests.long import LONG, rounds, seed
 from tests.simulation.mutants import MUTANTS, ROOT, Mutant, Nursery
 
 
@@ -26,7 +27,11 @@ def nursery(tmp_path_factory: pytest.TempPathFactory) -> Nursery:
     return Nursery(tmp_path_factory.mktemp("mutants"))
 
 
-@pytest.mark.skipif(not os.environ.get("DWORK_LONG"), reason="takes minutes; DWORK_LONG=1 runs it")
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.file[:-3]}: {mutant.test}")
+#: All, or as many as DWORK_ROUNDS asks for.
+CHOSEN = random.Random(seed()).sample(MUTANTS, min(rounds(1, len(MUTANTS)), len(MUTANTS)))
+
+
+@pytest.mark.skipif(not LONG, reason="takes minutes; .ci/long mutants runs it")
+@pytest.mark.parametrize("mutant", CHOSEN, ids=lambda mutant: f"{mutant.file[:-3]}: {mutant.test}")
 def test_a_broken_rule_is_noticed_by_its_test(nursery: Nursery, mutant: Mutant) -> None:
     assert not nursery.complaint(mutant)

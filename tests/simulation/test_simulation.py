@@ -1,13 +1,11 @@
 """Whole pools: what a user relies on, whatever happens to workers, links, hub and tasks.
 
 It ends, each task ends once, none runs before its predecessors, and without faults each attempt runs once.
-`DWORK_LONG=1` tries many more pools, other ones each time, and `DWORK_SEED` one random pool.
+`.ci/long pools` tries many more pools, other ones each time.
 """
 
 from __future__ import annotations
 
-import os
-import random
 from dataclasses import dataclass
 
 import pytest
@@ -19,6 +17,7 @@ from dwork.core.resources import Resources
 from dwork.core.task import Options, State, Task
 from dwork.hub.policy import Policy
 from dwork.worker.worker import WorkerPolicy
+from tests.long import LONG, rounds, seeds
 from tests.simulation.pool import CAREFUL, HAS, Faults, Pool, Runs
 from tests.simulation.random_pool import RandomPool
 
@@ -103,8 +102,7 @@ def conclude(pool: Pool, faults: Faults) -> None:
             assert max((n for (id, _), n in pool.runs.started.items() if id == node.id), default=1) == 1
 
 
-LONG = bool(os.environ.get("DWORK_LONG"))
-FEW = settings(max_examples=2000 if LONG else 30, deadline=None, derandomize=not LONG)
+FEW = settings(max_examples=rounds(30, 2000), deadline=None, derandomize=not LONG)
 
 
 @given(plans())
@@ -306,17 +304,7 @@ TRANSCRIPT = [
 ]
 
 
-#: One random pool on request, a thousand other ones each time when there is time, else the same few.
-SEEDS = (
-    [int(os.environ["DWORK_SEED"])]
-    if "DWORK_SEED" in os.environ
-    else range(first := random.randrange(10**9), first + 1000)
-    if LONG
-    else range(20)
-)
-
-
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(20, 1000))
 def test_a_pool_to_which_everything_happens_keeps_its_promises(seed: int) -> None:
-    print(f"DWORK_SEED={seed} runs this pool alone")
+    print(f"DWORK_SEED={seed} DWORK_ROUNDS=1 runs this pool alone")
     RandomPool(seed).run()

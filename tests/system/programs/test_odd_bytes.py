@@ -24,9 +24,9 @@ from dwork.output.printer import Printer
 from dwork.output.totals import Totals
 from dwork.record.reading import Archive
 from dwork.runner.reasons import not_started
+from tests.long import seeds
 from tests.system.programs.conftest import program
 
-SEEDS = [random.randrange(2**32) for _ in range(20)] if os.environ.get("DWORK_LONG") else [1]
 #: Bytes that are likely to be misread, one or several at a time.
 PIECES = [
     *(b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xe2\x82\xac", b"\xc3\xbc", b"\r", b"\t", b"\x1b[31m", b"\x7f", b"\xc2\x85"),
@@ -87,7 +87,7 @@ def case(kind: int, odd: Bytes, place: bytes) -> Case:
             return Case([b"x" * 9 + b"/" + a, b"x" * 100_000], None, 127, env={**env, "V": "x" * 100_000})
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", seeds(1, 20))
 def test_any_bytes_come_back_through_success_and_failure(run: Callable, tmp_path: Path, seed: int) -> None:
     odd = Bytes(seed)
     kinds = [*range(8), *range(8), *range(8)] * 9 + [8, 9]

@@ -1,6 +1,6 @@
 """Pools that are killed at random moments and run again until all is done: nothing is missing, nothing done runs again.
 
-`DWORK_LONG=1` makes many more rounds.
+`.ci/long crashes` makes many more rounds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import contextlib
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,12 +20,11 @@ import pytest
 
 from dwork.core.errors import UsageError
 from dwork.record.reading import Archive
-from tests.conftest import missing
+from tests.long import seeds
 from tests.system.record.desk import killed, look
 from tests.waiting import wait_until
 
 N = 60
-ROUNDS = 50 if os.environ.get("DWORK_LONG") else 5
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge", "-q", "tasks.txt"]
 
 
@@ -144,38 +142,26 @@ def end(pids: list[int]) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(params=["alone", "mpirun"])
-def launcher(request: pytest.FixtureRequest) -> list[str]:
-    if request.param == "alone":
-        return []
-    beside = Path(sys.executable).parent / "mpirun"
-    found = str(beside) if beside.exists() else shutil.which("mpirun")
-    if found is None:
-        missing("mpirun")
-    return [str(found), "-n", "3"]
-
-
+@pytest.mark.parametrize("seed", seeds(5, 50))
 def test_however_often_a_pool_is_killed_all_is_done_in_the_end_and_nothing_done_ran_again(
-    launcher: list[str], start: Callable, tmp_path: Path
+    seed: int, start: Callable, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    for round in range((ROUNDS + (not launcher)) // 2):
-        seed = 2 * round + bool(launcher)
-        path = tmp_path / f"{seed}"
-        path.mkdir()
-        crashes = Crashes(path, launcher, seed)
-        for _ in range(40):
-            if crashes.run(start) == 0:
-                break
-        else:
-            raise AssertionError(f"after {crashes.deaths} it is not done")
+    """Those with odd seeds under mpirun."""
+    launcher = [*request.getfixturevalue("mpirun"), "-n", "3"] if seed % 2 else []
+    crashes = Crashes(tmp_path, launcher, seed)
+    for _ in range(40):
+        if crashes.run(start) == 0:
+            break
+    else:
+        raise AssertionError(f"after {crashes.deaths} it is not done")
 
-        story = f"seed {seed}: {crashes.deaths}"
-        times = crashes.times()
-        assert times.keys() == {f"t{i}" for i in range(N)}, story
-        for done, before in crashes.said:
-            assert {name: times[name] for name in done} == {name: before.get(name, 0) for name in done}, story
-        database = path / "tasks.txt.db"
-        assert look(database, "SELECT name FROM tasks WHERE state != 'done'") == [], story
-        attempts = dict(look(database, "SELECT name, count(*) FROM attempts JOIN tasks ON id = task GROUP BY id"))
-        assert all(1 <= times[name] <= attempts[name] for name in times), story
-        assert look(database, "PRAGMA integrity_check") == ["ok"], story
+    story = f"DWORK_SEED={seed} DWORK_ROUNDS=1: {crashes.deaths}"
+    times = crashes.times()
+    assert times.keys() == {f"t{i}" for i in range(N)}, story
+    for done, before in crashes.said:
+        assert {name: times[name] for name in done} == {name: before.get(name, 0) for name in done}, story
+    database = tmp_path / "tasks.txt.db"
+    assert look(database, "SELECT name FROM tasks WHERE state != 'done'") == [], story
+    attempts = dict(look(database, "SELECT name, count(*) FROM attempts JOIN tasks ON id = task GROUP BY id"))
+    assert all(1 <= times[name] <= attempts[name] for name in times), story
+    assert look(database, "PRAGMA integrity_check") == ["ok"], story
