@@ -5,6 +5,7 @@ VENV ?= .venv
 PREFIX ?= $(HOME)/.local
 BIN = $(VENV)/bin
 N ?= 3
+JOBS ?= auto
 
 .PHONY: run test test-unit lint layout docs man install-man proto bench clean
 
@@ -19,9 +20,10 @@ run: $(VENV)/ready
 test-unit: $(VENV)/ready
 	$(BIN)/python -m pytest -q tests/unit
 
-# PYTEST='-m "not slurm"' leaves out what needs Slurm.
+# PYTEST='-m "not slurm"' leaves out what needs Slurm; JOBS=0 runs one test after the other, auto one more than cores at
+# a time.
 test: $(VENV)/ready
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest $(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff check .
