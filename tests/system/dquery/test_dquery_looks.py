@@ -63,7 +63,7 @@ def look(dquery: Any, ended: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[
 
 @pytest.fixture
 def client(kept: Any) -> Iterator[Client]:
-    with Client(kept.address, location="node1:3") as client:
+    with Client(kept.address, timeout=60, location="node1:3") as client:
         yield client
 
 
