@@ -38,7 +38,7 @@ def load(
     collects = gc.isenabled()
     gc.disable()  # it would scan a million tasks again and again, none of which is garbage
     try:
-        tasks = taskfile.parse(sources, known=known, tell=tell, bash=shell.is_bash())
+        tasks = taskfile.parse(sources, known=known, tell=tell, dialect=shell.dialect(), runs=shell.runs)
     finally:
         if collects:
             gc.enable()

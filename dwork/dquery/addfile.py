@@ -42,7 +42,9 @@ def command(session: HubChoice, file: str, form: str | None, as_json: bool) -> N
     from dwork.host import shell
 
     source = taskfile.Source(from_system(file), _read(file), form or taskfile.format_of(file, "csv"))
-    tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"), bash=shell.is_bash())
+    tasks = taskfile.parse(
+        [source], known=None, tell=lambda text: note(f"dquery: {text}"), dialect=shell.dialect(), runs=shell.runs
+    )
     n = sum(task.command is not None for task in tasks)
     with session.client() as client:
         client.create_all(tasks)

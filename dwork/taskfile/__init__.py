@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from dwork.core.background import fault
-from dwork.core.task import PLAIN, Options, Task
+from dwork.core.shell_syntax.fault import fault, lines_spanned
+from dwork.core.shell_syntax.features import Dialect
+from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
-from dwork.taskfile.draft import Draft
 from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
 from dwork.taskfile.foreign.rescue import rescued, without
 from dwork.taskfile.options import duration, memory
@@ -35,8 +35,6 @@ _READERS = {
     "hq": hyperqueue.read,
     "launcher": launcher.read,
 }
-#: A file without any of these starts nothing in the background; a backslash may begin an escaped ampersand.
-_SIGNS = (b"&", b"wait", b"\\")
 _ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".toml": "hyperqueue"}
 
 
@@ -63,32 +61,42 @@ def parse(
     *,
     known: Collection[str] | None = (),
     tell: Callable[[str], None] = lambda text: None,
-    bash: bool = False,
+    dialect: Dialect = Dialect.POSIX,
+    runs: Callable[[str], bool] | None = None,
 ) -> list[Task]:
     """Return the tasks of all sources as one graph.
 
     known: names of tasks outside these files that may be predecessors; None accepts any unknown name. Predecessors may
     follow their task in the list. tell(text) is called with one line for everything that dwork handles differently
-    from what the file asks for. bash: whether the /bin/sh that will run the commands is bash. Raise TaskFileError, one
-    line, for the first mistake.
+    from what the file asks for. dialect, runs: of the /bin/sh that will run the commands, as for fault() in
+    core/shell_syntax. Raise TaskFileError, one line, for the first mistake.
     """
     pool: dict[Options, Options] = {PLAIN: PLAIN}
-    drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
-    for source, draft in zip(sources, drafts, strict=True):
-        if any(sign in source.data for sign in _SIGNS):
-            _refuse_background(draft, bash)
+    drafts = []
+    for source in sources:
+        text = decoded(source.name, source.data)
+        draft = _READERS[source.format](source.name, text, pool)
+        drafts.append(draft)
+        for i, task in enumerate(draft.tasks):
+            wrong = fault(task.command, dialect=dialect, runs=runs)
+            if wrong:
+                line = draft.lines[i]
+                raise draft.problem(line, _spread(text, line, task.command, dialect) or wrong)
     tasks = resolve(drafts, known)
     for draft in drafts:
-        for text, line in draft.remarks.items():
-            tell(str(draft.problem(line, text)))
+        for remark, line in draft.remarks.items():
+            tell(str(draft.problem(line, remark)))
     return tasks
 
 
-def _refuse_background(draft: Draft, bash: bool) -> None:
-    """Raise TaskFileError for the first task that leaves a process in the background."""
-    for i, task in enumerate(draft.tasks):
-        command = task.command
-        if type(command) is not str or "&" in command or command[:4] == "wait":
-            text = fault(command, bash=bash)
-            if text:
-                raise draft.problem(draft.lines[i], text)
+def _spread(text: str, line: int, command: Command, dialect: Dialect) -> str:
+    """Return the error for a command that goes on in the lines below; empty for others."""
+    if not isinstance(command, str) or lines_spanned(command, dialect):
+        return ""
+    n = lines_spanned("\n".join(text.split("\n")[line - 1 :]), dialect)
+    if n < 2:
+        return ""
+    return (
+        f"lines {line} to {line + n - 1} are one command of a shell, but each line is a task of its own; "
+        "write it on one line, put it into a script, or, if every task needs it, into the setup block"
+    )
