@@ -6,7 +6,7 @@ import os
 import subprocess
 from functools import cache
 
-from dwork.core.argv import SHELL
+from dwork.core.shell import SHELL
 from dwork.core.shell_syntax.features import Dialect
 
 #: Seconds that a probe may take; it needs a millisecond.

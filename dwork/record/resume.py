@@ -1,8 +1,9 @@
 """Decides what of a recorded run need not run again, by comparing the current task files with the record.
 
-A task stays done when the record says so, what it runs has not changed (command, directory, environment), and all its
-predecessors stay done. So a changed command runs again, and so do all its successors. Tasks that were added while the
-pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in the record, and do not run.
+A task stays done when the record says so, what it runs has not changed (command, shell, setup block, directory,
+environment), and all its predecessors stay done. So a changed command runs again, and so do all its successors. Tasks
+that were added while the pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in
+the record, and do not run.
 """
 
 from __future__ import annotations
@@ -181,11 +182,11 @@ def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
 
 
 def _same(task: Task, known: Task) -> bool:
-    """Whether both tasks run the same command in the same directory and environment."""
+    """Whether both tasks run the same command in the same shell, directory and environment."""
     if task.command != known.command:
         return False
     now, then = task.options, known.options
-    return now is then or (now.cwd == then.cwd and now.env == then.env)
+    return now is then or (now.cwd == then.cwd and now.env == then.env and now.shell == then.shell)
 
 
 def _in_order(tasks: Sequence[Task]) -> tuple[Sequence[Task], list[str]]:

@@ -128,6 +128,14 @@ MIGRATIONS: Final = (
         WHEN reason IS NOT NULL THEN 'other'
     END WHERE outcome != 'done';
     """,
+    """
+    CREATE TABLE shells (            -- the number in `options` of the tasks that a shell runs; without one: /bin/sh
+        id INTEGER PRIMARY KEY,
+        words TEXT NOT NULL,         -- JSON: the program and its flags
+        setup TEXT NOT NULL,         -- JSON: the commands that it runs before each line
+        places TEXT NOT NULL         -- JSON: where each of these stands, file:line
+    );
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

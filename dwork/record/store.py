@@ -34,6 +34,7 @@ from dwork.record.place import Place
 from dwork.record.resume import Plan, plan
 from dwork.record.rows import task_row
 from dwork.record.run import Run
+from dwork.record.shells import Shells
 from dwork.record.transaction import transaction
 from dwork.record.trouble import damaged, opening, reading, writing
 
@@ -142,16 +143,16 @@ class Store:
             recorded = past.recorded(self.connection)
         result = plan(tasks, recorded)
         with opening(self.path), transaction(self.connection):
-            execute = self.connection.execute
+            execute, number = self.connection.execute, Shells(self.connection).number
             for known in recorded:
                 if known.state is State.ASSIGNED and known.holder is not None:
                     reason = "the pool ended while it ran"
                     self._lose(known.id, known.attempt, known.holder, None, now, Cause.RUN_DIED, reason)
             execute("DELETE FROM hands")
             ids = {entry.task.name: entry.id for entry in result.entries}
-            self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), now) for e in result.new))
+            self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task, number), now) for e in result.new))
             self._precede(result.new, ids.get)
-            self.connection.executemany(_CHANGE_TASK, ((e.id, *task_row(e.task)) for e in result.changed))
+            self.connection.executemany(_CHANGE_TASK, ((e.id, *task_row(e.task, number)) for e in result.changed))
             self.connection.executemany("DELETE FROM predecessors WHERE task = ?", ((e.id,) for e in result.changed))
             extended = {known.id: known.extended for known in recorded if known.extended}
             self._precede(result.changed, ids.get, extended, now)
@@ -247,11 +248,12 @@ class Store:
             self._is_safe = wanted
 
     def _added(self, event: events.Added) -> None:
+        number = Shells(self.connection).number
         tasks = [
             Restored(id, task if task.origin else task._replace(origin=_UNKNOWN_ORIGIN))
             for id, task in enumerate(event.tasks, event.first)
         ]
-        self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), event.time) for e in tasks))
+        self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task, number), event.time) for e in tasks))
         self._precede(tasks, self._number)
 
     def _precede(

@@ -560,8 +560,8 @@ def test_a_command_that_is_not_utf_8_is_kept_byte_by_byte(desk: Desk) -> None:
 def test_equal_options_come_back_as_one_object(desk: Desk) -> None:
     desk.resume(*(task(f"t{i}", cores=3) for i in range(3)))
     assert len({id(entry.task.options) for entry in past.recorded(desk.store.connection)}) == 1
-    assert task_row(task("a"))[3] is None
-    assert task_of("a", "a", None, None, None, (), {}).options is PLAIN
+    assert task_row(task("a"), lambda shell: 1)[3] is None
+    assert task_of("a", "a", None, None, None, (), {}, {}).options is PLAIN
 
 
 def test_a_batch_comes_out_as_it_went_in() -> None:
