@@ -26,8 +26,9 @@ from dwork.core.events import Ended, Event
 from dwork.core.location import host_of
 from dwork.core.task import State, Task
 from dwork.hub.graph import Restored
-from dwork.record import past, schema
+from dwork.record import conditions, past, schema
 from dwork.record.batch import enter, enter_within, pack
+from dwork.record.conditions import Conditions
 from dwork.record.logs import Logs
 from dwork.record.output import OutputRecorder
 from dwork.record.place import Place
@@ -134,14 +135,19 @@ class Store:
 
     # -- restoring ---------------------------------------------------------------------------------------------
 
-    def resume(self, tasks: Sequence[Task], now: float) -> Plan:
+    def resume(self, tasks: Sequence[Task], now: float, here: Conditions | None = None) -> Plan:
         """Compare the tasks of files with the record, update the record, and return what to run.
 
-        The attempts that were running when the last run was killed are recorded as lost.
+        The attempts that were running when the last run was killed are recorded as lost. here: of this run.
+        UsageError when the tasks of the record ran in another directory.
         """
         with reading(self.path):
             recorded = past.recorded(self.connection)
-        result = plan(tasks, recorded)
+            changes = conditions.changes(self.connection, here) if here else []
+        result = plan(tasks, recorded, changes)
+        if here:
+            done = (entry.task for entry in result.entries if entry.state is State.DONE)
+            conditions.refuse_elsewhere(self.connection, self.path, here, done)
         with opening(self.path), transaction(self.connection):
             execute, number = self.connection.execute, Shells(self.connection).number
             for known in recorded:
@@ -149,6 +155,9 @@ class Store:
                     reason = "the pool ended while it ran"
                     self._lose(known.id, known.attempt, known.holder, None, now, Cause.RUN_DIED, reason)
             execute("DELETE FROM hands")
+            if here:
+                assert self._run is not None
+                conditions.note(self.connection, self.path, self._run, here)
             ids = {entry.task.name: entry.id for entry in result.entries}
             self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task, number), now) for e in result.new))
             self._precede(result.new, ids.get)

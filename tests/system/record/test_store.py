@@ -642,4 +642,6 @@ def test_the_run_that_stands_in_the_table_is_this_process(monkeypatch: pytest.Mo
     assert this_run(5.0)[2:4] == (os.getpid(), None)
     monkeypatch.setenv("PBS_JOBID", "123.server")
     assert (this_run(5.0).job, this_run(5.0).command) == ("123.server", "dwork 'a b' '\\xff'")
+    monkeypatch.setattr("sys.argv", ["dwork", "--env", "A=secret", "--env=B=secret", "--env", "tasks.txt", "C=x"])
+    assert this_run(5.0).command == "dwork --env A=... --env=B=... --env tasks.txt C=x"
     assert RUN._fields == this_run(5.0)._fields
