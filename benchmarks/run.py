@@ -30,6 +30,7 @@ SUITE: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "core": (("--largest", "1000000"), ("--largest", "10000", "--repeats", "1")),
     "dispatch": ((), ("--tasks", "50000", "--repeats", "1")),
     "shell": (("--repeats", "3"), ("--tasks", "200", "--repeats", "1", "--only-xargs")),
+    "setup": ((), ("--tasks", "100", "--repeats", "1")),
     "metg": ((), ("--seconds", "0.002", "0.02", "0.1", "--most", "20", "--rounds", "1")),
     "slots": ((), ("--tasks", "200", "--repeats", "1")),
     "start": ((), ("--repeats", "2")),

@@ -11,7 +11,8 @@ from dwork import taskfile
 from dwork.core.errors import TaskFileError
 from dwork.core.task import Task
 from dwork.core.text import counted, from_system, shown
-from dwork.host import shell
+from dwork.host import shell as shells
+from dwork.taskfile import ShellChoice
 
 
 def load(
@@ -20,11 +21,14 @@ def load(
     *,
     known: Collection[str] | None = (),
     tell: Callable[[str], None] = lambda text: None,
+    shell: tuple[str, ...] = (),
+    setup: str | None = None,
 ) -> list[Task]:
     """Return the tasks of all files as one graph, without those that the `.rescue` file of a dag lists as done.
 
     `-` is standard input. format: one of taskfile.FORMATS, or None to choose by each file's extension. known: as for
-    taskfile.parse. tell(text) prints a notice for the user. TaskFileError names what cannot be used and why.
+    taskfile.parse. tell(text) prints a notice for the user. shell: the words of the shell that runs all lines; setup: a
+    file with commands that it runs before each. TaskFileError names what cannot be used and why.
     """
     sources = []
     done: set[str] = set()
@@ -35,10 +39,15 @@ def load(
             rescued = taskfile.rescued(_read(f"{path}.rescue"), f"{path}.rescue")
             tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} already done")
             done |= rescued
+    choice = ShellChoice(shell)
+    if setup is not None:
+        choice.add(from_system(setup), 1, taskfile.decoded(from_system(setup), _read(setup)))
     collects = gc.isenabled()
     gc.disable()  # it would scan a million tasks again and again, none of which is garbage
     try:
-        tasks = taskfile.parse(sources, known=known, tell=tell, bash=shell.is_bash())
+        tasks = taskfile.parse(
+            sources, known=known, tell=tell, dialect=shells.dialect(), runs=shells.runs, shell=choice
+        )
     finally:
         if collects:
             gc.enable()

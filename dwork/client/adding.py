@@ -8,11 +8,12 @@ from typing import Final
 
 from dwork.client.requests import Requests
 from dwork.core import messages
-from dwork.core.background import fault
 from dwork.core.errors import GraphError, TransportError, UsageError
+from dwork.core.shell_syntax.fault import fault
 from dwork.core.task import PLAIN, Task
 from dwork.core.toposort import topological
 from dwork.host import shell
+from dwork.taskfile.faults import language_of
 
 #: Maximum number of tasks in one message, and of characters in their names and commands.
 TASKS_AT_ONCE: Final = 10_000
@@ -44,7 +45,8 @@ def _ready_to_send(task: Task, host: str) -> Task:
         raise UsageError("a task needs a name")
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
-    if text := fault(command, bash=shell.is_bash()):
+    dialect, runs = language_of(options.shell, shell.dialect(), shell.runs)
+    if text := fault(command, dialect=dialect, runs=runs):
         raise UsageError(f"task {name!r}: {text}")
     return Task(
         name,

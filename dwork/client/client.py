@@ -33,6 +33,7 @@ from dwork.core.cause import Cause
 from dwork.core.errors import UsageError
 from dwork.core.messages import Verb
 from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRow
+from dwork.core.shell import Shell, words_of
 from dwork.core.task import Assigned, Options, OptionValues, Result, Task
 
 if TYPE_CHECKING:
@@ -99,15 +100,18 @@ class Client:
     ) -> None:
         """Add a task, which runs when all tasks named in `after` are done.
 
-        command: a line for /bin/sh, or a list of arguments to start without a shell; by default the name. options:
+        command: a line for the shell, or a list of arguments to start without a shell; by default the name. options:
         the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
-        min_time in seconds, env as a dict or pairs). GraphError when the name is taken by another task, when one of
-        `after` does not exist, or when they form a cycle; adding the same task again is not an error.
+        min_time in seconds, env as a dict or pairs, shell such as "bash -e"). GraphError when the name is taken by
+        another task, when one of `after` does not exist, or when they form a cycle; adding the same task again is not
+        an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)
         if isinstance(variables := options.get("env"), Mapping):
             options["env"] = tuple(variables.items())
+        if isinstance(shell := options.get("shell"), str):
+            options["shell"] = Shell(words_of(shell))
         self.create_all([Task(name, name if command in (None, name) else command, _names(after), Options(**options))])  # type: ignore[arg-type]
 
     def create_all(self, tasks: Iterable[Task]) -> int:

@@ -9,11 +9,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dwork.core.shell import DEFAULT, Shell
 from dwork.core.task import Command
-
-SHELL: Final = "/bin/sh"
-#: The shell of systems that promise bash to their users.
-BASH: Final = "/bin/bash"
 
 #: Words separated by blanks, made only of characters that have no special meaning in any shell.
 _PLAIN: Final = re.compile(r"[\w@%+=:,./-]+(?:[ \t]+[\w@%+=:,./-]+)*", re.ASCII)
@@ -35,16 +32,24 @@ def as_path(name: str) -> str:
     return name if name.startswith(("/", "./", "../")) else f"./{name}"
 
 
-def arguments(command: Command) -> tuple[str, ...]:
-    """Return the argument list to start for a command; empty when no process is needed."""
+def arguments(
+    command: Command, shell: Shell = DEFAULT, *, directly: bool = True, marked: bool = True
+) -> tuple[str, ...]:
+    """Return the argument list to start for a command; empty when no process is needed.
+
+    directly: whether a plain line may be started without the shell, if the shell is one that makes no difference.
+    marked: as for Shell.script.
+    """
     if command is None:
         return ()
-    if not isinstance(command, str):
-        return command
-    if _PLAIN.fullmatch(command):
+    if isinstance(command, tuple):
+        if not shell.setup:
+            return command
+        return (*shell.words, "-c", shell.script('exec "$@"', marked=marked), shell.name, *command)
+    if directly and _PLAIN.fullmatch(command) and shell.is_transparent:
         if command == ":" or command.startswith((": ", ":\t")):
             return ()
         words = tuple(command.split())
         if words[0] not in _OWN_WORDS and "=" not in words[0]:
             return words
-    return (SHELL, "-c", command)
+    return (*shell.words, "-c", shell.script(command, marked=marked))

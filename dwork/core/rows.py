@@ -117,7 +117,10 @@ class Successors(TypedDict):
 
 
 class OptionsRow(TypedDict, total=False):
-    """The options that a task sets; those that it does not set are missing. env: pairs of name and value."""
+    """The options that a task sets; those that it does not set are missing.
+
+    env: pairs of name and value. shell: the program and its flags; setup: the commands that it runs before the line.
+    """
 
     cores: int
     memory: int
@@ -128,6 +131,8 @@ class OptionsRow(TypedDict, total=False):
     cwd: str | None
     min_time: float
     env: list[list[str]]
+    shell: list[str]
+    setup: list[str]
 
 
 class TaskDetails(TaskRow):

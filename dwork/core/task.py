@@ -16,9 +16,10 @@ from typing import NamedTuple, TypedDict
 
 from dwork.core.cause import Cause
 from dwork.core.resources import ONE_CORE, Resources
+from dwork.core.shell import Shell
 from dwork.core.text import signal_name
 
-#: A command: a line for `/bin/sh -c`, an argument list that is started without a shell, or None for a join, which has
+#: A command: a line for a shell, an argument list that is started without a shell, or None for a join, which has
 #: nothing to run and is done as soon as its predecessors are (a barrier, or a glob over many tasks).
 Command = str | tuple[str, ...] | None
 
@@ -54,7 +55,7 @@ class Options:
     """What a task asks for. None means "not set": the pool's default applies.
 
     cores and gpus are counts, memory is in bytes, timeout and min_time are in seconds. Higher priorities go first.
-    env is a tuple of (name, value) pairs that are added to the task's environment.
+    env is a tuple of (name, value) pairs that are added to the task's environment. shell runs the line; None: /bin/sh.
     """
 
     cores: int = 1
@@ -66,6 +67,7 @@ class Options:
     cwd: str | None = None
     min_time: float = 0.0
     env: tuple[tuple[str, str], ...] = ()
+    shell: Shell | None = None
 
     @property
     def asks(self) -> Resources:
@@ -76,7 +78,7 @@ class Options:
 
 
 class OptionValues(TypedDict, total=False):
-    """The fields of `Options` as keyword arguments; env may be a dict as well."""
+    """The fields of `Options` as keyword arguments; env may be a dict as well, shell a text such as `bash -e`."""
 
     cores: int
     memory: int
@@ -87,6 +89,7 @@ class OptionValues(TypedDict, total=False):
     cwd: str | None
     min_time: float
     env: Mapping[str, str] | tuple[tuple[str, str], ...]
+    shell: Shell | str | None
 
 
 #: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.

@@ -13,36 +13,30 @@ Examples:
 
 from __future__ import annotations
 
-import sys
+from typing import Any
 
 import click
 
 from dwork.cli.shell_completion import files
-from dwork.core.text import from_system
+from dwork.cli.shell_option import shell_options
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import HubChoice, json_option
 
 FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
 
 
-def _read(file: str) -> bytes:
-    if file == "-":
-        return sys.stdin.buffer.read()
-    with open(file, "rb") as stream:
-        return stream.read()
-
-
 @click.command(help=__doc__)
 @click.argument("file", shell_complete=files)
 @click.option("--format", "form", type=click.Choice(FORMATS), help="The format of the file.")
+@shell_options
 @json_option
 @click.pass_obj
-def command(session: HubChoice, file: str, form: str | None, as_json: bool) -> None:
-    from dwork import taskfile
-    from dwork.host import shell
+def command(session: HubChoice, /, file: str, form: str | None, as_json: bool, **choice: Any) -> None:
+    from dwork.cli.load_tasks import load
+    from dwork.taskfile import format_of
 
-    source = taskfile.Source(from_system(file), _read(file), form or taskfile.format_of(file, "csv"))
-    tasks = taskfile.parse([source], known=None, tell=lambda text: note(f"dquery: {text}"), bash=shell.is_bash())
+    form = form or format_of(file, "csv")
+    tasks = load([file], form, known=None, tell=lambda text: note(f"dquery: {text}"), **choice)
     n = sum(task.command is not None for task in tasks)
     with session.client() as client:
         client.create_all(tasks)

@@ -16,12 +16,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from dwork.core.errors import UsageError
 from dwork.core.rows import TaskDetails, TaskRow
+from dwork.core.shell import Shell
 from dwork.core.task import Options, State, Task
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say_exactly
@@ -65,7 +66,7 @@ def command(session: HubChoice, form: str | None, as_json: bool, file: str | Non
     try:
         if is_lines:
             remarks = {name: text for name, row in rest.rows.items() if (text := _remark(row, rest.held.get(name)))}
-            lines = [_heading(rest.rows.values(), file), *writing.as_lines(rest.tasks, remarks)]
+            lines = writing.as_lines(rest.tasks, remarks, _heading(rest.rows.values(), file))
         else:
             lines = writing.as_objects(rest.tasks)
     except writing.Unwritable as error:
@@ -106,8 +107,11 @@ def _of_hub(client: Client) -> _Rest:
 
 
 def _task(row: TaskDetails) -> Task:
-    env = tuple((name, value) for name, value in row["options"].get("env", ()))
-    options = Options(**{**row["options"], "env": env})  # type: ignore[arg-type]
+    asked: dict[str, Any] = {**row["options"]}
+    asked["env"] = tuple((name, value) for name, value in asked.get("env", ()))
+    if "shell" in asked:
+        asked["shell"] = Shell(tuple(asked["shell"]), tuple(asked.pop("setup")))
+    options = Options(**asked)
     command = tuple(row["arguments"]) if row["arguments"] else row["command"]
     return Task(row["name"], command, tuple(each["name"] for each in row["predecessors"]["first"]), options)
 

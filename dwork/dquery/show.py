@@ -11,6 +11,7 @@ Examples:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 import click
@@ -64,6 +65,8 @@ def _facts(row: TaskDetails) -> Iterator[tuple[str, str]]:
         yield "command", row["command"]
     if row["options"]:
         yield "options", _options(row["options"])
+        for i, text in enumerate(row["options"].get("setup", ())):
+            yield "" if i else "setup", text
     before = row["predecessors"]
     if before["total"]:
         first = [f"{named(each, 40)}{_state_of(each)}" for each in before["first"][:PREDECESSORS]]
@@ -88,7 +91,9 @@ def _state_of(row: PredecessorRow) -> str:
 
 
 def _options(options: OptionsRow) -> str:
-    words = {key: str(value) for key, value in options.items()}
+    words = {key: str(value) for key, value in options.items() if key != "setup"}
+    if "shell" in options:
+        words["shell"] = shlex.quote(shlex.join(options["shell"]))
     if "memory" in options:
         words["memory"] = size(options["memory"])
     if (timeout := options.get("timeout")) is not None:

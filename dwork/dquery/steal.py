@@ -16,7 +16,7 @@ from collections.abc import Sequence
 
 import click
 
-from dwork.core.argv import as_path
+from dwork.core.argv import arguments, as_path
 from dwork.core.errors import AllDone
 from dwork.core.task import Assigned, Command
 from dwork.dquery._completion import workers
@@ -34,7 +34,9 @@ def _line(command: Command) -> str:
 
 def _script(task: Assigned) -> str:
     """Return the shell script that runs a task: its command, in its directory, with its variables."""
-    script = _line(task.command)
+    script, shell = _line(task.command), task.options.shell
+    if shell is not None:
+        script = shlex.join(arguments(task.command, shell, directly=False, marked=False))
     if task.options.env:
         variables = shlex.join(f"{name}={value}" for name, value in task.options.env)
         script = f"env {variables} sh -c {shlex.quote(script)}"
@@ -67,6 +69,8 @@ def _as_data(task: Assigned) -> dict[str, object]:
         "timeout": options.timeout,
         "cwd": options.cwd,
         "env": dict(options.env),
+        "shell": None if options.shell is None else options.shell.words,
+        "setup": () if options.shell is None else options.shell.setup,
     }
 
 

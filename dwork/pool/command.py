@@ -22,6 +22,7 @@ from dwork.cli.options import (
 )
 from dwork.cli.program import ExitCode, click_main, guarded, leave, say
 from dwork.cli.shell_completion import directories, files
+from dwork.cli.shell_option import shell_options
 from dwork.connection.endpoint import Endpoint
 from dwork.core.errors import UsageError
 from dwork.core.min_time import UNKNOWN
@@ -70,6 +71,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
 @click.option(
     "--format", "form", type=click.Choice(taskfile.FORMATS), help="Format of the files.  [default: by their extension]"
 )
+@shell_options
 @policy_options
 @click.option(
     "-f",
@@ -157,7 +159,15 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
 )
 @click.version_option(__version__)
 @click.pass_obj  # fmt: skip
-def command(given: Given, /, files: tuple[str, ...], form: str | None, **options: Any) -> int:
+def command(
+    given: Given,
+    /,
+    files: tuple[str, ...],
+    form: str | None,
+    shell: tuple[str, ...],
+    setup: str | None,
+    **options: Any,
+) -> int:
     """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
 
     Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is a
@@ -188,7 +198,8 @@ def command(given: Given, /, files: tuple[str, ...], form: str | None, **options
         if not settings.quiet:
             say(PROGRAM, text)
 
-    tasks = load(files, form, known=None if settings.policy.unknown_is_done else (), tell=tell)
+    known = None if settings.policy.unknown_is_done else ()
+    tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup)
     if given.trouble is not None:
         raise given.trouble
     if not tasks:

@@ -25,7 +25,7 @@ from dwork.pool.local_worker import LocalWorker
 from dwork.pool.missing_workers import MissingWorkers
 from dwork.pool.ranks import Ranks
 from dwork.pool.settings import PoolSettings
-from dwork.record import resume
+from dwork.record import conditions, resume
 from dwork.record.resume import Plan
 from dwork.server.assemble import Server
 from dwork.transport.mpi import Mpi
@@ -88,7 +88,10 @@ class _Run:
         """Put the tasks of the files into the graph, and print how many are already done."""
         store, settings = self.server.store, self._settings
         gc.disable()
-        plan = store.resume(tasks, clock()) if store is not None else resume.plan(tasks)
+        if store is not None:
+            plan = store.resume(tasks, clock(), conditions.here(settings.execution))
+        else:
+            plan = resume.plan(tasks)
         self._loop.carry_out(self.hub.restore(plan.entries, clock(), next_id=plan.next_id))
         gc.freeze()  # it would scan a million tasks again and again, none of which is garbage
         gc.enable()
@@ -96,6 +99,8 @@ class _Run:
             log = Joblog(settings.joblog, self._command, again=plan.known, before=self._console.hide)
             self._stack.callback(log.close)
             self._loop.listen(log)
+        if plan.conditions:
+            self._console.tell(f"{', '.join(plan.conditions)} changed since the last run: all tasks run again")
         if plan.known:
             self._console.tell(_resumed(plan, self.hub.graph.counts, settings.record))
 
@@ -223,6 +228,8 @@ def _resumed(plan: Plan, counts: Mapping[State, int], record: str) -> str:
         text += f"; {plan.failed:,} failed will be retried"
     if lost := plan.lost - counts[State.FAILED]:  # those have been lost too often
         text += f"; {lost:,} lost will be retried last"
+    if plan.repeats:
+        text += f"; {plan.repeats:,} done will be run again, since lines with the same command are gone from the file"
     if plan.done == total:
         text += f", according to {shown(record)}: nothing is left to do (--fresh starts over)"
     return text

@@ -17,6 +17,7 @@ from dwork.history.workers import in_order
 from dwork.record.past import in_hand
 from dwork.record.reading import Archive
 from dwork.record.rows import options_of, untext
+from dwork.record.shells import shells
 from dwork.record.trouble import reading
 
 #: How far outside all runs the times of an attempt may be, in seconds: clocks of hosts differ.
@@ -115,12 +116,13 @@ def _plausible(runs: list[tuple[Session, bool]]) -> tuple[float, float]:
 
 def _tasks(archive: Archive) -> list[Entry]:
     cores = {None: 1}  # by options text: there are few different ones
+    known_shells = shells(archive.connection)
     found = []
     for id, name, state, is_join, removed, reason, options in archive.connection.execute(
         "SELECT id, name, state, command IS NULL, removed IS NOT NULL, reason, options FROM tasks ORDER BY id"
     ):
         if options not in cores:
-            cores[options] = options_of(options).cores
+            cores[options] = options_of(options, known_shells).cores
         of_task = int(id), str(name), intern(str(state)), bool(is_join), bool(removed), str(reason or "")
         found.append(Entry(*of_task, cores[options]))
     return found

@@ -10,6 +10,7 @@ from dwork.core.cause import Cause
 from dwork.core.task import State
 from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
+from dwork.record.shells import shells
 
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
 #: The worker or the whole run died during the attempt.
@@ -34,6 +35,7 @@ def recorded(connection: sqlite3.Connection) -> list[Recorded]:
     hands = in_hand(connection)
     states = {state.value: state for state in State}
     cache: dict[Any, Any] = {}
+    known_shells = shells(connection)
     entries = []
     query = "SELECT id, name, command, arguments, options, origin, state, held, removed FROM tasks ORDER BY id"
     for id, name, command, arguments, options, origin, state, held, removed in connection.execute(query):
@@ -47,7 +49,7 @@ def recorded(connection: sqlite3.Connection) -> list[Recorded]:
             now, (attempt, holder, since) = State.ASSIGNED, hand
         if not isinstance(name, str):
             raise TypeError(f"the name of task {id} is not text")
-        task = task_of(name, command, arguments, options, origin, after.get(id, ()), cache)
+        task = task_of(name, command, arguments, options, origin, after.get(id, ()), cache, known_shells)
         entries.append(
             Recorded(
                 id, task, now, attempt, holder, bool(held), removed is not None,

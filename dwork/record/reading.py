@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.glob import matcher
-from dwork.core.rows import AttemptRow, OutputPiece, PredecessorRow, Predecessors, TaskDetails, TaskRow
+from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, Predecessors, TaskDetails, TaskRow
 from dwork.core.text import shown
 from dwork.host.ownership import FILE_MODE, open_mine
 from dwork.record.batch import enter
@@ -23,6 +23,7 @@ from dwork.record.logs import read
 from dwork.record.place import Place
 from dwork.record.rows import untext
 from dwork.record.schema import VERSION, prepare, version_of
+from dwork.record.shells import shells
 from dwork.record.trouble import reading
 
 #: Most predecessors or successors in one result.
@@ -118,7 +119,7 @@ def task(connection: sqlite3.Connection, id: int) -> TaskDetails:
     return {
         **row,
         "arguments": json.loads(arguments) if arguments else None,
-        "options": json.loads(options) if options else {},
+        "options": _options(connection, options),
         "origin": origin,
         "queued": queued,
         "removed": removed,
@@ -129,6 +130,15 @@ def task(connection: sqlite3.Connection, id: int) -> TaskDetails:
         "hand": None,
         "misses": "",
     }
+
+
+def _options(connection: sqlite3.Connection, text: str | None) -> OptionsRow:
+    values: Any = json.loads(text) if text else {}
+    if "shell" in values:
+        shell = shells(connection)[values["shell"]]
+        values |= {"shell": list(shell.words), "setup": list(shell.setup)}
+    options: OptionsRow = values
+    return options
 
 
 def _attempt(values: Sequence[Any]) -> AttemptRow:

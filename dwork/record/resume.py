@@ -1,20 +1,27 @@
 """Decides what of a recorded run need not run again, by comparing the current task files with the record.
 
-A task stays done when the record says so, what it runs has not changed (command, directory, environment), and all its
-predecessors stay done. So a changed command runs again, and so do all its successors. Tasks that were added while the
-pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in the record, and do not run.
+A task stays done when the record says so, what it runs has not changed (command, shell, setup block, directory,
+environment), and all its predecessors stay done. So a changed command runs again, and so do all its successors. Tasks
+that were added while the pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in
+the record, and do not run.
 """
 
 from __future__ import annotations
 
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from dwork.core.errors import UsageError
 from dwork.core.task import State, Task
+from dwork.core.text import as_name
 from dwork.core.toposort import topological
 from dwork.hub.graph import Restored
+
+#: What follows the command in the name of a repeated line.
+_REPEAT: Final = re.compile(r"(?: #[0-9]+)?")
 
 
 class Recorded(NamedTuple):
@@ -49,8 +56,9 @@ class Plan:
     entries: all tasks of the graph. new: tasks that are not in the record. changed: tasks that differ from the record.
     again: ids of tasks that ended according to the record, and run again. removed: ids of tasks that are in no file any
     more. done: number of tasks that were done before; failed: number of failed tasks that are retried; lost: number of
-    other tasks that were lost with a worker or a whole run; known: whether the record had any tasks; next_id: the first
-    id that no task ever had.
+    other tasks that were lost with a worker or a whole run; repeats: number of done tasks that run again since another
+    line with the same command is gone; conditions: what has changed for all tasks since the last run; known: whether
+    the record had any tasks; next_id: the first id that no task ever had.
     """
 
     entries: list[Restored] = field(default_factory=list)
@@ -61,18 +69,21 @@ class Plan:
     done: int = 0
     failed: int = 0
     lost: int = 0
+    repeats: int = 0
+    conditions: Sequence[str] = ()
     known: bool = False
     next_id: int = 0
 
 
-def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
+def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = (), conditions: Sequence[str] = ()) -> Plan:
     """Compare tasks with their record; UsageError when they contradict each other.
 
+    conditions: what has changed for all tasks since the last run, so that all run again.
     That is when a task that was added or made to wait while the pool ran waits for one that is gone from the files and
     was not done, or when such dependencies now form a cycle.
     """
     before = {entry.task.name: entry for entry in recorded}
-    result = Plan(known=bool(before))
+    result = Plan(known=bool(before), conditions=conditions)
     result.next_id = 1 + max((e.id for e in before.values()), default=len(tasks) - 1)
     if not before:
         result.entries = [Restored(id, task) for id, task in enumerate(tasks)]
@@ -85,7 +96,9 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     there = names.union(e.task.name for e in added) if added else names
     wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
     wanted += [e.task._replace(after=_still_there(e.task.after, e, there, before)) for e in added]
-    done = _done(wanted, before)
+    repeats = _fewer_repeats(wanted, before, gone)
+    result.repeats = len(repeats)
+    done = _done(wanted, before, again={task.name for task in wanted} if conditions else repeats)
     suspects = _suspects(wanted, before, done)
     for task in wanted:
         known = before.get(task.name)
@@ -155,8 +168,37 @@ def _still_there(
     return names if len(kept) == len(names) else kept
 
 
-def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bool]:
-    """Return, by name, whether each task stays done. A join does when all its predecessors do."""
+def _fewer_repeats(tasks: Sequence[Task], before: Mapping[str, Recorded], gone: Sequence[Recorded]) -> set[str]:
+    """Return the done tasks that run again, since another line with the same command is gone from the files.
+
+    Unnamed lines with the same command have no other name than their number (`cmd`, `cmd #2`), so which line was
+    removed is not known: it may be that of a done task, and then the others are all still to run.
+    """
+    removed = Counter(command for entry in gone if not entry.removed if (command := _repeated(entry.task)))
+    if not removed:
+        return set()
+    done = defaultdict(list)
+    for task in tasks:
+        if task.command in removed and (command := _repeated(task)):
+            known = before.get(task.name)
+            if known is not None and known.state is State.DONE:
+                done[command].append(task.name)
+    for entry in gone:  # the removed task may be the one that is done
+        if not entry.removed and entry.state is State.DONE and (command := _repeated(entry.task)):
+            removed[command] -= 1
+    return {name for command, names in done.items() for name in names[max(0, len(names) - removed[command]) :]}
+
+
+def _repeated(task: Task) -> str:
+    """Return the command of a task that may be one of several unnamed lines; empty for others."""
+    command = task.command
+    if not isinstance(command, str) or not task.name.startswith(as_name(command)):
+        return ""
+    return command if _REPEAT.fullmatch(task.name, len(as_name(command))) else ""
+
+
+def _done(tasks: Sequence[Task], before: Mapping[str, Recorded], again: set[str]) -> dict[str, bool]:
+    """Return, by name, whether each task stays done; a join does when all its predecessors do. again: may not."""
     done: dict[str, bool] = {}
     order, cycle = _in_order(tasks)
     if cycle:
@@ -166,7 +208,9 @@ def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bo
         )
     for task in order:
         known = before.get(task.name)
-        stays = task.command is None or (known is not None and known.state is State.DONE and _same(task, known.task))
+        stays = task.command is None or (
+            known is not None and known.state is State.DONE and _same(task, known.task) and task.name not in again
+        )
         done[task.name] = stays and all([done.get(name, True) for name in task.after])
     return done
 
@@ -181,11 +225,11 @@ def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
 
 
 def _same(task: Task, known: Task) -> bool:
-    """Whether both tasks run the same command in the same directory and environment."""
+    """Whether both tasks run the same command in the same shell, directory and environment."""
     if task.command != known.command:
         return False
     now, then = task.options, known.options
-    return now is then or (now.cwd == then.cwd and now.env == then.env)
+    return now is then or (now.cwd == then.cwd and now.env == then.env and now.shell == then.shell)
 
 
 def _in_order(tasks: Sequence[Task]) -> tuple[Sequence[Task], list[str]]:

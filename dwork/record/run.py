@@ -6,6 +6,7 @@ import os
 import shlex
 import socket
 import sys
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from dwork.core.text import as_name, from_system
@@ -26,6 +27,20 @@ class Run(NamedTuple):
 
 def this_run(now: float) -> Run:
     """Return the run of this process. now: seconds since the epoch."""
-    words = [sys.argv[0], *map(shlex.quote, sys.argv[1:])]  # the first may be two words: `dwork pool`
+    words = [sys.argv[0], *map(shlex.quote, _without_values(sys.argv[1:]))]  # the first may be two words: `dwork pool`
     command = as_name(from_system(" ".join(words)))
     return Run(now, socket.gethostname(), os.getpid(), job() or None, __version__, command)
+
+
+def _without_values(words: list[str]) -> Iterator[str]:
+    """Yield the words of a command line without the values of --env, which may be secrets."""
+    is_variable = False
+    for word in words:
+        option, equals, rest = word.partition("=")
+        if is_variable:
+            yield f"{option}=..." if equals else word
+        elif option == "--env" and equals:
+            yield f"--env={rest.partition('=')[0]}=..."
+        else:
+            yield word
+        is_variable = not is_variable and word == "--env"

@@ -128,6 +128,17 @@ MIGRATIONS: Final = (
         WHEN reason IS NOT NULL THEN 'other'
     END WHERE outcome != 'done';
     """,
+    """
+    CREATE TABLE shells (            -- the number in `options` of the tasks that a shell runs; without one: /bin/sh
+        id INTEGER PRIMARY KEY,
+        words TEXT NOT NULL,         -- JSON: the program and its flags
+        setup TEXT NOT NULL,         -- JSON: the commands that it runs before each line
+        places TEXT NOT NULL         -- JSON: where each of these stands, file:line
+    );
+    ALTER TABLE runs ADD COLUMN directory TEXT;     -- where a pool ran; NULL: a dhub, whose workers are anywhere
+    ALTER TABLE runs ADD COLUMN relative TEXT;      -- the same, from the directory of the record
+    ALTER TABLE runs ADD COLUMN environment TEXT;   -- JSON: salted digests of --env and the like, by name
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -26,14 +26,16 @@ from dwork.core.events import Ended, Event
 from dwork.core.location import host_of
 from dwork.core.task import State, Task
 from dwork.hub.graph import Restored
-from dwork.record import past, schema
+from dwork.record import conditions, past, schema
 from dwork.record.batch import enter, enter_within, pack
+from dwork.record.conditions import Conditions
 from dwork.record.logs import Logs
 from dwork.record.output import OutputRecorder
 from dwork.record.place import Place
 from dwork.record.resume import Plan, plan
 from dwork.record.rows import task_row
 from dwork.record.run import Run
+from dwork.record.shells import Shells
 from dwork.record.transaction import transaction
 from dwork.record.trouble import damaged, opening, reading, writing
 
@@ -133,25 +135,33 @@ class Store:
 
     # -- restoring ---------------------------------------------------------------------------------------------
 
-    def resume(self, tasks: Sequence[Task], now: float) -> Plan:
+    def resume(self, tasks: Sequence[Task], now: float, here: Conditions | None = None) -> Plan:
         """Compare the tasks of files with the record, update the record, and return what to run.
 
-        The attempts that were running when the last run was killed are recorded as lost.
+        The attempts that were running when the last run was killed are recorded as lost. here: of this run.
+        UsageError when the tasks of the record ran in another directory.
         """
         with reading(self.path):
             recorded = past.recorded(self.connection)
-        result = plan(tasks, recorded)
+            changes = conditions.changes(self.connection, here) if here else []
+        result = plan(tasks, recorded, changes)
+        if here:
+            done = (entry.task for entry in result.entries if entry.state is State.DONE)
+            conditions.refuse_elsewhere(self.connection, self.path, here, done)
         with opening(self.path), transaction(self.connection):
-            execute = self.connection.execute
+            execute, number = self.connection.execute, Shells(self.connection).number
             for known in recorded:
                 if known.state is State.ASSIGNED and known.holder is not None:
                     reason = "the pool ended while it ran"
                     self._lose(known.id, known.attempt, known.holder, None, now, Cause.RUN_DIED, reason)
             execute("DELETE FROM hands")
+            if here:
+                assert self._run is not None
+                conditions.note(self.connection, self.path, self._run, here)
             ids = {entry.task.name: entry.id for entry in result.entries}
-            self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), now) for e in result.new))
+            self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task, number), now) for e in result.new))
             self._precede(result.new, ids.get)
-            self.connection.executemany(_CHANGE_TASK, ((e.id, *task_row(e.task)) for e in result.changed))
+            self.connection.executemany(_CHANGE_TASK, ((e.id, *task_row(e.task, number)) for e in result.changed))
             self.connection.executemany("DELETE FROM predecessors WHERE task = ?", ((e.id,) for e in result.changed))
             extended = {known.id: known.extended for known in recorded if known.extended}
             self._precede(result.changed, ids.get, extended, now)
@@ -247,11 +257,12 @@ class Store:
             self._is_safe = wanted
 
     def _added(self, event: events.Added) -> None:
+        number = Shells(self.connection).number
         tasks = [
             Restored(id, task if task.origin else task._replace(origin=_UNKNOWN_ORIGIN))
             for id, task in enumerate(event.tasks, event.first)
         ]
-        self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task), event.time) for e in tasks))
+        self.connection.executemany(_INSERT_TASK, ((e.id, *task_row(e.task, number), event.time) for e in tasks))
         self._precede(tasks, self._number)
 
     def _precede(

@@ -13,9 +13,10 @@ import errno
 import fcntl
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from dwork.runner.setup_output import SetupOutput
 from dwork.runner.stream import SHORT, TaskStream
 
 #: Size of a piece of longer output, in bytes.
@@ -27,20 +28,33 @@ PAUSE: Final = (0.00025, 0.008)
 #: Seconds before a new pipe is watched: the end of a short task would wake the worker twice.
 FRESH: Final = 0.002
 
+#: The first descriptor that a script cannot name in every shell.
+_ABOVE_SHELLS: Final = 10
+
 #: sink(task id, attempt, stream 1 or 2, position in the stream, bytes) takes output that is too long for a result,
 #: before the result is returned. attempt: 0 for the running one.
 Sink = Callable[[int, int, int, int, bytes], None]
 
 
 class Captured:
-    """The output of one attempt. streams: its stdout and stderr; ends: the pipe ends it writes to; fds: those read."""
+    """The output of one attempt. streams: its stdout and stderr; ends: the pipe ends it writes to; fds: those read.
 
-    __slots__ = ("ends", "fds", "streams")
+    setup: the output of its setup block, for which there is a third pipe; None: it has none.
+    """
 
-    def __init__(self, fds: list[int], ends: tuple[int, int]) -> None:
+    __slots__ = ("ends", "fds", "setup", "streams")
+
+    def __init__(self, fds: Sequence[int], ends: Sequence[int]) -> None:
         self.streams = (TaskStream(), TaskStream())
+        self.setup = SetupOutput(self.streams[1]) if len(fds) > len(self.streams) else None
         self.fds = fds
         self.ends = ends
+
+    @property
+    def readers(self) -> Iterator[tuple[int, TaskStream | SetupOutput]]:
+        """What is read from each pipe, in the order in which to read them: a setup block prints before its task."""
+        out, err = self.streams
+        return zip(reversed(self.fds), (err, out) if self.setup is None else (self.setup, err, out), strict=True)
 
     @property
     def sent(self) -> tuple[int, ...]:
@@ -79,16 +93,17 @@ class Capture:
         self._pause = 0.0
         self._epoll = select.epoll()
         self.descriptor = self._epoll.fileno()
-        self._streams: dict[int, TaskStream | None] = {}  # by the read end; None: only a process left behind has it
+        # By the read end; None: only a process left behind has it.
+        self._streams: dict[int, TaskStream | SetupOutput | None] = {}
         self._fresh: set[int] = set()  # new ones, which are not watched yet
 
-    def begin(self) -> Captured:
+    def begin(self, *, has_setup: bool = False) -> Captured:
         """Create the pipes of an attempt that is about to start; OSError when that fails."""
         while True:
             fds: list[int] = []
             try:
-                fds += os.pipe2(os.O_CLOEXEC)
-                fds += os.pipe2(os.O_CLOEXEC)
+                for _ in range(3 if has_setup else 2):
+                    fds += os.pipe2(os.O_CLOEXEC)
             except OSError as error:
                 for fd in fds:
                     os.close(fd)
@@ -97,14 +112,16 @@ class Capture:
                     raise
                 self._close(left_behind)  # a task is worth more
                 continue
-            out, out_end, err, err_end = fds
-            return Captured([out, err], (out_end, err_end))
+            if has_setup and fds[-1] < _ABOVE_SHELLS:  # posix_spawn may not be able to pass a descriptor on as itself
+                low, fds[-1] = fds[-1], fcntl.fcntl(fds[-1], fcntl.F_DUPFD_CLOEXEC, _ABOVE_SHELLS)
+                os.close(low)
+            return Captured(fds[::2], fds[1::2])
 
     def started(self, captured: Captured, now: float) -> None:
         """Watch the pipes of an attempt that has started, and close our copies of its ends."""
         for end in captured.ends:
             os.close(end)
-        for fd, stream in zip(captured.fds, captured.streams, strict=True):
+        for fd, stream in captured.readers:
             os.set_blocking(fd, False)
             self._streams[fd] = stream
         self._fresh.update(captured.fds)
@@ -128,7 +145,7 @@ class Capture:
         while self._fresh:
             self._epoll.register(self._fresh.pop(), select.EPOLLIN)
         is_any = is_full = False
-        for fd, _ in self._epoll.poll(0):
+        for fd in self._readable():
             capacity = fcntl.fcntl(fd, fcntl.F_GETPIPE_SZ)
             is_full = 2 * self._read(fd, TURN) >= capacity or is_full
             is_any = True
@@ -138,6 +155,11 @@ class Capture:
             least, most = PAUSE
             self._pause = min(max(least, 2 * self._pause), most)
             self.rests_until = now + self._pause
+
+    def _readable(self) -> list[int]:
+        """Return the pipes that have data, those of setup blocks first."""
+        fds = [fd for fd, _ in self._epoll.poll(0)]
+        return sorted(fds, key=lambda fd: not isinstance(self._streams[fd], SetupOutput)) if len(fds) > 1 else fds
 
     def pass_on(self, task: int, captured: Captured, attempt: int = 0) -> None:
         """Pass the output so far on through the sink."""
@@ -152,7 +174,7 @@ class Capture:
 
         The sink may need that again: see `rewind`.
         """
-        for fd, stream in zip(captured.fds, captured.streams, strict=True):
+        for fd, stream in captured.readers:
             if self._streams.get(fd) is stream:  # else it was closed, and the number may be reused
                 self._drain(fd)
         out, err = captured.streams

@@ -18,7 +18,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -33,15 +33,15 @@ from dwork.runner.spawn import spawn
 
 #: Seconds between two checks of the output of running tasks.
 LOOK: Final = 1.0
-#: Descriptors for everything but the output of tasks, and for the output of one slot: two pipes, and their files.
-OTHERS, EACH = 128, 4
+#: Descriptors for everything but the output of tasks, and for that of one slot: three pipes, and two files.
+OTHERS, EACH = 128, 5
 
 
 class Start(NamedTuple):
     """What to start for a task.
 
     variables: added to the environment of all. cpus: to bind it to; empty: all. timeout: seconds. memory: the bytes to
-    which it is held; 0: no limit.
+    which it is held; 0: no limit. log: the descriptor to which its setup block prints; 0: it has none.
     """
 
     task: int
@@ -51,6 +51,7 @@ class Start(NamedTuple):
     cpus: tuple[int, ...] = ()
     timeout: float | None = None
     memory: int = 0
+    log: int = 0
 
 
 class Exited(NamedTuple):
@@ -58,7 +59,8 @@ class Exited(NamedTuple):
 
     code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes. cause: why dwork
     ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why not all
-    output could be stored.
+    output could be stored. setup: the position of the command of its setup block at which it ended; None: it got past
+    the block, or has none.
     """
 
     task: int
@@ -73,6 +75,7 @@ class Exited(NamedTuple):
     stderr: bytes
     sent: tuple[int, ...]
     trouble: str
+    setup: int | None = None
 
 
 @dataclass(slots=True)
@@ -128,7 +131,7 @@ class Processes:
     def start(self, what: Start, now: float) -> None:
         """Start a process; OSError or ValueError when that is not possible."""
         try:
-            captured = self.capture.begin()
+            captured = self.capture.begin(has_setup=bool(what.log))
         except OSError as error:
             raise ValueError(f"no pipe for its output: {error.strerror}") from None
         group = self._memory.begin(what.task, what.memory)
@@ -149,7 +152,7 @@ class Processes:
             self._pass_on_at = now + LOOK
         self._set_deadline()
 
-    def _spawn(self, what: Start, ends: tuple[int, int], group: str) -> int:
+    def _spawn(self, what: Start, ends: Sequence[int], group: str) -> int:
         environment = {**self._environment, **what.variables}
         own_path = environment.get(b"PATH") != self._path
         in_group = user_bytes(from_system(group))
@@ -157,7 +160,10 @@ class Processes:
         try:
             if what.cpus:
                 os.sched_setaffinity(0, what.cpus)
-            return spawn(what.words, environment, (self._null, *ends), what.cwd, in_group, own_path=own_path)
+            streams = dict(enumerate((self._null, *ends[:2])))
+            if what.log:
+                streams[what.log] = ends[2]
+            return spawn(what.words, environment, streams, what.cwd, in_group, own_path=own_path)
         finally:
             if what.cpus:
                 os.sched_setaffinity(0, self._wide)
@@ -204,7 +210,7 @@ class Processes:
         max_rss = usage.ru_maxrss * 1024
         return Exited(
             task, code, process.started, usage.ru_utime, usage.ru_stime, max_rss, cause, reason, stdout, stderr, sent,
-            captured.trouble,
+            captured.trouble, None if captured.setup is None else captured.setup.position,
         )  # fmt: skip
 
     def _pass_on(self, now: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dwork.core.text import printable, size, user_text
+from dwork.core.text import printable, shown, size, user_text
 
 KILLED_BY_SYSTEM = "out of memory: killed by the system"
 
@@ -21,6 +21,13 @@ def more_memory_needed(asked: int) -> str:
 
 def output_lost(trouble: str) -> str:
     return f"its output cannot be stored: {trouble}"
+
+
+def setup_failed(command: str, place: str, exit_status: int) -> str:
+    at = f" at {place}" if place else ""
+    if exit_status:
+        return f"its setup failed{at}, exit status {exit_status}: {shown(command)}"
+    return f"its setup ended the shell{at}, before the command: {shown(command)}"
 
 
 def not_started(program: bytes, error: OSError | ValueError) -> str:

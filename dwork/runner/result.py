@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dwork.core.cause import Cause
+from dwork.core.shell import DEFAULT, Shell
 from dwork.core.task import Assigned, Result
 from dwork.runner import reasons
 from dwork.runner.processes import Exited
@@ -14,6 +15,8 @@ OUT_OF_TIME: Final = 124
 NOT_STARTED, NOT_FOUND = 126, 127
 #: Exit status of a task that exited with 0 but whose output could not be stored: EX_IOERR of sysexits.h.
 NOT_KEPT: Final = 74
+#: Exit status of a task whose setup block ended the shell with 0, before its command.
+NOT_SET_UP: Final = 1
 
 
 def result_of(assigned: Assigned, end: Exited, now: float) -> Result:
@@ -26,10 +29,20 @@ def result_of(assigned: Assigned, end: Exited, now: float) -> Result:
         exit_status = exit_status or NOT_KEPT
         if cause is Cause.ITSELF:
             cause, error = Cause.OUTPUT, reasons.output_lost(end.trouble)
-    return Result(
+    result = Result(
         assigned.id, assigned.attempt, exit_status, number, end.started, now - end.started, end.user, end.system,
         end.max_rss, cause, error, end.stdout, end.stderr, end.sent,
     )  # fmt: skip
+    if end.setup is None or cause is not Cause.ITSELF or number or result.may_be_the_end:
+        return result
+    return _not_set_up(result, assigned.options.shell or DEFAULT, end.setup)
+
+
+def _not_set_up(result: Result, shell: Shell, position: int) -> Result:
+    """Return the result of an attempt whose setup block did not succeed. position: of the command that failed."""
+    place = shell.places[position] if shell.places else ""
+    error = reasons.setup_failed(shell.setup[position], place, result.exit_status)
+    return result._replace(exit_status=result.exit_status or NOT_SET_UP, cause=Cause.SETUP, error=error)
 
 
 def nothing_to_run(assigned: Assigned, now: float) -> Result:

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dwork.core.argv import arguments
 from dwork.core.cause import Cause
 from dwork.core.messages import DEFAULT_EXECUTION, Execution
-from dwork.core.task import Assigned, Result
+from dwork.core.shell import DEFAULT
+from dwork.core.task import Assigned, Options, Result
 from dwork.core.text import UserText, user_bytes
 from dwork.host.capacity import Equipment
 from dwork.runner.allocation import Allocation, Share
@@ -57,6 +58,7 @@ class Runner:
             self._allocation = Allocation(equipment.cpus if can_pin else (), equipment.gpus.ids)
         self._enforces_memory = execution.enforce_memory
         environment = self._variables.of_all(execution, {"DWORK_WORKER": UserText(self._location), **way})
+        self._has_bash_env = "BASH_ENV" in environment
         self._processes.configure(_encoded(environment), enforce_memory=execution.enforce_memory)
 
     @property
@@ -66,23 +68,35 @@ class Runner:
 
     def start(self, assigned: Assigned, now: float) -> Result | None:
         """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
-        words = tuple(map(user_bytes, arguments(assigned.command)))
+        options = assigned.options
+        shell = options.shell or DEFAULT
+        try:
+            words = arguments(assigned.command, shell, directly=self._may_start_directly(options))
+            log = shell.descriptors.log if shell.setup else 0
+        except ValueError as error:
+            return not_started(assigned, user_bytes(shell.name), error, now)
         if not words:
             return nothing_to_run(assigned, now)
-        asked = assigned.options.asks
+        asked = options.asks
         share = self._allocation.take(assigned.id, asked.cores, asked.gpus) if self._allocation else Share()
         variables = _encoded(self._variables.of(assigned, asked, share.gpus))
         limit = asked.memory if self._enforces_memory else 0
-        options = assigned.options
         cwd = None if options.cwd is None else user_bytes(options.cwd)
-        what = Start(assigned.id, words, variables, cwd, share.cpus, options.timeout, limit)
+        encoded = tuple(map(user_bytes, words))
+        what = Start(assigned.id, encoded, variables, cwd, share.cpus, options.timeout, limit, log)
         try:
             self._processes.start(what, now)
         except (OSError, ValueError) as error:
             self._allocation.give_back(assigned.id)
-            return not_started(assigned, words[0], error, now)
+            return not_started(assigned, encoded[0], error, now)
         self._running[assigned.id] = assigned
         return None
+
+    def _may_start_directly(self, options: Options) -> bool:
+        """Whether a shell would do nothing but start the program of a plain line: bash may run $BASH_ENV before."""
+        if options.shell is None or not options.shell.is_bash:
+            return True
+        return not (self._has_bash_env or any(name == "BASH_ENV" for name, _ in options.env))
 
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
         """Return the tasks that have ended. Also end tasks that ran out of time, and read output."""

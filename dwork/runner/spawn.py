@@ -11,7 +11,8 @@ import signal
 from collections.abc import Mapping
 from typing import Final
 
-from dwork.core.argv import SHELL, as_path
+from dwork.core.argv import as_path
+from dwork.core.shell import SHELL
 from dwork.core.text import to_system, user_bytes, user_text
 
 #: Python ignores these two signals; a pipeline in a task must not.
@@ -23,7 +24,7 @@ _DEFAULT_PATH: Final = user_bytes(os.defpath)
 def spawn(
     words: tuple[bytes, ...],
     environment: Mapping[bytes, bytes],
-    streams: tuple[int, int, int],
+    streams: Mapping[int, int],
     cwd: bytes | None,
     group: bytes,
     *,
@@ -31,7 +32,7 @@ def spawn(
 ) -> int:
     """Start a process in a session of its own and return its pid; OSError or ValueError when that is not possible.
 
-    All names are bytes, since Python would encode text by the locale. streams: its standard input, output and error.
+    All names are bytes, since Python would encode text by the locale. streams: ours, by its own descriptor.
     group: the file through which it enters its control group, or empty.
     own_path: search the program in the PATH of this environment, not in that of the calling process.
     """
@@ -44,12 +45,7 @@ def spawn(
     program = words[0]
     if own_path and b"/" not in program:
         program = _found(program, to_system(user_text(environment.get(b"PATH", _DEFAULT_PATH))))
-    null, out, err = streams
-    actions = (
-        (os.POSIX_SPAWN_DUP2, null, 0),
-        (os.POSIX_SPAWN_DUP2, out, 1),
-        (os.POSIX_SPAWN_DUP2, err, 2),
-    )
+    actions = [(os.POSIX_SPAWN_DUP2, ours, own) for own, ours in streams.items()]
     try:
         return os.posix_spawnp(
             program, words, environment, file_actions=actions, setsid=True, setsigmask=(), setsigdef=_DEFAULTS

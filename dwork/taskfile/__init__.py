@@ -9,18 +9,30 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from dwork.core.background import fault
+from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import PLAIN, Options, Task
 from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
-from dwork.taskfile.draft import Draft
+from dwork.taskfile.faults import refuse_faults
 from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
 from dwork.taskfile.foreign.rescue import rescued, without
 from dwork.taskfile.options import duration, memory
 from dwork.taskfile.resolve import resolve
+from dwork.taskfile.shell_choice import ShellChoice
 from dwork.taskfile.text import decoded
 
-__all__ = ["FORMATS", "Source", "duration", "format_of", "memory", "parse", "rescued", "without"]
+__all__ = [
+    "FORMATS",
+    "ShellChoice",
+    "Source",
+    "decoded",
+    "duration",
+    "format_of",
+    "memory",
+    "parse",
+    "rescued",
+    "without",
+]
 
 FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
 
@@ -35,8 +47,8 @@ _READERS = {
     "hq": hyperqueue.read,
     "launcher": launcher.read,
 }
-#: A file without any of these starts nothing in the background; a backslash may begin an escaped ampersand.
-_SIGNS = (b"&", b"wait", b"\\")
+#: The formats whose commands have a shell that one can choose.
+_SHELLS = ("lines", "csv", "jsonl")
 _ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".toml": "hyperqueue"}
 
 
@@ -63,32 +75,33 @@ def parse(
     *,
     known: Collection[str] | None = (),
     tell: Callable[[str], None] = lambda text: None,
-    bash: bool = False,
+    dialect: Dialect = Dialect.POSIX,
+    runs: Callable[[str], bool] | None = None,
+    shell: ShellChoice | None = None,
 ) -> list[Task]:
     """Return the tasks of all sources as one graph.
 
     known: names of tasks outside these files that may be predecessors; None accepts any unknown name. Predecessors may
     follow their task in the list. tell(text) is called with one line for everything that dwork handles differently
-    from what the file asks for. bash: whether the /bin/sh that will run the commands is bash. Raise TaskFileError, one
-    line, for the first mistake.
+    from what the file asks for. dialect, runs: of the /bin/sh that will run the commands, as for fault() in
+    core/shell_syntax. shell: the shell and the setup block that the command line gives. Raise TaskFileError, one line,
+    for the first mistake.
     """
+    given = shell or ShellChoice()
     pool: dict[Options, Options] = {PLAIN: PLAIN}
-    drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
-    for source, draft in zip(sources, drafts, strict=True):
-        if any(sign in source.data for sign in _SIGNS):
-            _refuse_background(draft, bash)
+    drafts = []
+    for source in sources:
+        text = decoded(source.name, source.data)
+        draft = _READERS[source.format](source.name, text, pool)
+        drafts.append(draft)
+        if given and source.format not in _SHELLS:
+            wrong = f"the commands of the {source.format} format have their own shell; remove --shell and --setup"
+            raise draft.problem(1, wrong)
+        if given or draft.shell or any(options.shell is not None for options in pool):
+            draft.set_shell(given, pool)
+        refuse_faults(draft, text, dialect, runs)
     tasks = resolve(drafts, known)
     for draft in drafts:
-        for text, line in draft.remarks.items():
-            tell(str(draft.problem(line, text)))
+        for remark, line in draft.remarks.items():
+            tell(str(draft.problem(line, remark)))
     return tasks
-
-
-def _refuse_background(draft: Draft, bash: bool) -> None:
-    """Raise TaskFileError for the first task that leaves a process in the background."""
-    for i, task in enumerate(draft.tasks):
-        command = task.command
-        if type(command) is not str or "&" in command or command[:4] == "wait":
-            text = fault(command, bash=bash)
-            if text:
-                raise draft.problem(draft.lines[i], text)

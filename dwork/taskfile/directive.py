@@ -40,7 +40,7 @@ def ask(values: dict[str, Any], comment: str) -> None:
         refuse_near_miss(comment)
         return
     given = {"barrier": ""} if text == "barrier" else words(text)
-    for key in ("name", "after", "barrier"):
+    for key in ("name", "after", "barrier", "shell"):
         if key in given:
             raise ValueError(f"{MARK} {key} is not supported in this format; remove it")
     values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in given.items())
@@ -123,7 +123,7 @@ class Defaults:
         self.after: tuple[str, ...] = ()
         self.options = PLAIN
         self._pool = pool
-        self._values: dict[str, int | float | str] = {}
+        self._values: dict[str, Any] = {}
         self._seen: dict[tuple[tuple[str, str], ...], Options] = {}
 
     def change(self, given: dict[str, str]) -> None:
@@ -149,5 +149,5 @@ class Defaults:
         return options
 
 
-def _options(values: dict[str, int | float | str]) -> Options:
-    return Options(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]
+def _options(values: dict[str, Any]) -> Options:
+    return Options(**{key.replace("-", "_"): value for key, value in values.items()})

@@ -5,12 +5,14 @@ from __future__ import annotations
 import shlex
 from array import array
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import as_name
-from dwork.taskfile.text import problem, too_long
+from dwork.taskfile.shell_choice import ShellChoice, shell_for
+from dwork.taskfile.text import fit_command, problem, too_long
 
 #: Interned Options: a million tasks use only a handful of different ones.
 Pool = dict[Options, Options]
@@ -26,10 +28,11 @@ class Draft:
     barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it.
     globs: whether an item of `after` can be a glob. spans: for the position of a task, the (start, stop) ranges of its
     predecessors, in formats that have ranges. remarks: notes for the user, each with the first line it applies to.
+    shell: what the file says about the shell of its lines.
     Columns instead of one object per row halve the peak memory.
     """
 
-    __slots__ = ("barriers", "given", "globs", "lines", "remarks", "source", "spans", "tasks")
+    __slots__ = ("barriers", "given", "globs", "lines", "remarks", "shell", "source", "spans", "tasks")
 
     def __init__(self, source: str, globs: bool = False) -> None:
         self.source = source
@@ -40,6 +43,7 @@ class Draft:
         self.barriers: list[tuple[int, int]] = []
         self.spans: dict[int, list[tuple[int, int]]] = {}
         self.remarks: dict[str, int] = {}
+        self.shell = ShellChoice()
 
     def add(
         self,
@@ -66,6 +70,23 @@ class Draft:
     def remark(self, line: int, text: str) -> None:
         """Keep a note for the user; one that applies to many lines is reported once."""
         self.remarks.setdefault(text, line)
+
+    def set_shell(self, given: ShellChoice, pool: Pool) -> None:
+        """Give all tasks their shell. given: the choice of the command line. Raise TaskFileError when one cannot be."""
+        known: dict[int, Options] = {}
+        for i, task in enumerate(self.tasks):
+            options = known.get(id(task.options))
+            try:
+                if options is None:
+                    shell = shell_for(task.options, self.shell, given)
+                    options = replace(task.options, shell=shell)
+                    options = known[id(task.options)] = pool.setdefault(options, options)
+                if options.shell and type(task.command) is str:
+                    fit_command(options.shell.script(task.command))
+            except ValueError as error:
+                raise self.problem(self.lines[i], str(error)) from None
+            if options is not task.options:
+                self.tasks[i] = task._replace(options=options)
 
     def expect(self, n: int) -> None:
         """Raise ValueError when n more tasks would exceed MOST."""

@@ -1,4 +1,7 @@
-"""Task files of JSON objects, one per line: written by programs, so strings are used exactly as they are."""
+"""Task files of JSON objects, one per line: written by programs, so strings are used exactly as they are.
+
+Each object is a task, except a first one with `setup`, which sets the shell and the setup block of all.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from dwork.core.shell import words_of
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
@@ -22,7 +26,11 @@ def read(source: str, text: str, pool: Pool) -> Draft:
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip(BLANKS):
             try:
-                _add(draft, number, _object(line), pool)
+                found = _object(line)
+                if "setup" in found:
+                    _choose_shell(draft, number, found)
+                else:
+                    _add(draft, number, found, pool)
             except ValueError as error:
                 raise draft.problem(number, str(error)) from None
     return draft
@@ -60,6 +68,20 @@ def _integer(text: str) -> int:
 
 # Shared by all lines: creating a decoder takes as long as reading a line.
 _DECODER = json.JSONDecoder(object_pairs_hook=_without_repeats, parse_constant=_no_constant, parse_int=_integer)
+
+
+def _choose_shell(draft: Draft, line: int, found: dict[str, Any]) -> None:
+    """Take the shell and the setup block from an object that is not a task."""
+    if draft.tasks or draft.shell:
+        raise ValueError('"setup" applies to all tasks of the file; put it into the first object')
+    for key, value in found.items():
+        if key not in ("setup", "shell"):
+            raise ValueError('an object with "setup" is not a task; it has no other key than "shell"')
+        text = string(value)
+        if key == "shell":
+            draft.shell.words = checked(key, words_of, text)
+        else:
+            draft.shell.add(draft.source, line, text)
 
 
 def _add(draft: Draft, line: int, found: dict[str, Any], pool: Pool) -> None:

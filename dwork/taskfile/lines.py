@@ -1,9 +1,9 @@
 """Task files of shell commands, one per line, with options in comments.
 
-Rules. Lines are those of a shell: a backslash at the end joins a line to the next, except in a comment. A line that
-starts with `#` is a comment; one that starts with `#DWORK` is a directive, which sets defaults for the lines below or
-is a barrier. On a command line the last ` #DWORK ` starts the options. The rest of a command is not parsed, but
-searched for a misspelled `#DWORK`.
+Rules. Lines are those of a shell: a backslash at the end joins a line to the next, except in a comment. A first line
+`#!SHELL FLAGS` names the shell of all lines. A line that starts with `#` is a comment; one that starts with `#DWORK` is
+a directive, which sets defaults for the lines below, is a barrier, or begins the setup block. On a command line the
+last ` #DWORK ` starts the options. The rest of a command is not parsed, but searched for a misspelled `#DWORK`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refus
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import FIRST, refuse, remark_variables
 from dwork.taskfile.options import checked
+from dwork.taskfile.shell_choice import END, SETUP, read_block, read_first_line
 from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
 
 # Where a comment can start.
@@ -30,13 +31,16 @@ def read(source: str, text: str, pool: Pool) -> Draft:
     # An ordinary line takes a microsecond in this loop; functions handle whatever looks special.
     for number, line in numbered:
         try:
+            if number == 1 and line.startswith("#!"):
+                draft.shell.words = read_first_line(line)
+                continue
             if line.endswith("\\"):
                 line = _continued(line, numbered)
             command = line.strip(BLANKS)
             if not command:
                 continue
             if "#" in command or command[0] in FIRST or command[-1] == "\\" or len(command) > SHORT:
-                _special(draft, defaults, number, trimmed(line))
+                _special(draft, defaults, number, trimmed(line), numbered)
             else:
                 draft.add(number, None, command, defaults.after, defaults.options)
         except ValueError as error:
@@ -44,12 +48,14 @@ def read(source: str, text: str, pool: Pool) -> Draft:
     return draft
 
 
-def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
+def _special(draft: Draft, defaults: Defaults, number: int, line: str, numbered: Iterator[tuple[int, str]]) -> None:
     """Add a line that has, or may have, more than a command."""
     refuse(line)
     if line[0] == "#":
         directive = alone(line)
-        if directive is not None:
+        if directive == SETUP:
+            _setup(draft, number, numbered)
+        elif directive is not None:
             _directive(draft, defaults, number, directive)
         else:
             refuse_near_miss(line)
@@ -72,9 +78,17 @@ def _special(draft: Draft, defaults: Defaults, number: int, line: str) -> None:
     )
 
 
+def _setup(draft: Draft, number: int, numbered: Iterator[tuple[int, str]]) -> None:
+    if draft.tasks:
+        raise ValueError("the setup block runs before every line; move it above the first command")
+    draft.shell.add(draft.source, number + 1, read_block(numbered))
+
+
 def _directive(draft: Draft, defaults: Defaults, number: int, text: str) -> None:
     if text == "barrier":
         draft.barriers.append((len(draft.tasks), number))
+    elif text == END:
+        raise ValueError(f"no setup block ends here; write {MARK} {SETUP} above its first line")
     else:
         defaults.change(words(text))
 

@@ -12,12 +12,13 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import TypeVar
 
+from dwork.core.shell import Shell, words_of
 from dwork.core.text import shown
 
 T = TypeVar("T")
 
 #: The options of a task on a line. A file of JSON objects also has `command` and `env`.
-KEYS = ("name", "after", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time")
+KEYS = ("name", "after", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time", "shell")
 
 #: Bounds of the whole numbers: they are sent as 32-bit integers.
 BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 - 1), "priority": (-(2**31), 2**31 - 1)}
@@ -102,12 +103,14 @@ def directory(text: str) -> str:
     return text
 
 
-def value_of(key: str, text: str) -> int | float | str:
+def value_of(key: str, text: str) -> int | float | str | Shell:
     """Return the value of an option that is written as text."""
     if key == "memory":
         return memory(text)
     if key == "cwd":
         return directory(text)
+    if key == "shell":
+        return Shell(words_of(text))
     if key not in BOUNDS:
         return seconds_of(key, duration(text))
     if not _WHOLE.fullmatch(text):

@@ -1,7 +1,8 @@
 """Write tasks as text that `parse` reads back as the same tasks.
 
-Rules. Tasks are written in order, without what a file implies: the name only when it is not the command, options only
-when they are not the defaults. A line cannot express everything: it has no environment, no newline, and no comma in the
+Rules. The shell and the setup block come first: all tasks share them, except for a shell of their own. Then tasks are
+written in order, without what a file implies: the name only when it is not the command, options only when they are not
+the defaults. A line cannot express everything: it has no environment, no newline, and no comma in the
 name of a predecessor; an argument list becomes the equivalent shell command. Whether a line expresses all of a task is
 tested by reading it back.
 
@@ -14,20 +15,25 @@ from __future__ import annotations
 import json
 import re
 import shlex
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
 from dwork.core.errors import TaskFileError
+from dwork.core.shell import DEFAULT, Shell
 from dwork.core.task import Options, Task
 from dwork.core.text import as_name, shown, user_bytes
 from dwork.taskfile import jsonl, lines
+from dwork.taskfile.directive import MARK
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.flat import barriers, closed, flat
+from dwork.taskfile.shell_choice import END, SETUP
 from dwork.taskfile.text import decoded, fit_name
 
 _FIELDS: Final = {field.name: (field.name.replace("_", "-"), field.default) for field in fields(Options)}
 _BARRIER: Final = "#DWORK barrier"
+_SETUP, _END = f"{MARK} {SETUP}", f"{MARK} {END}"
 _UNFIT: Final = re.compile("[,\x00-\x1f\x7f-\x9f]")
 #: Decimals of a time on a line: fractions of a nanosecond are dropped.
 _DIGITS: Final = 9
@@ -37,16 +43,16 @@ class Unwritable(Exception):
     """A task cannot be written in this format; the message names the task and the reason."""
 
 
-def as_lines(tasks: Sequence[Task], remarks: Mapping[str, str]) -> list[str]:
+def as_lines(tasks: Sequence[Task], remarks: Mapping[str, str], heading: str = "") -> list[str]:
     """Return the tasks as a file of lines. remarks: by name of a task, the comment to write above it.
 
     Predecessors that are not among the tasks are dropped. Raise Unwritable when a line cannot express a task.
     """
     known = closed(tasks)
     gates = barriers(known)
-    rows = list(flat(known, gates))
+    shell, rows = _without_shell(list(flat(known, gates)))
     names = _Names(rows, rename=False)
-    text: list[str] = []
+    text = _first_lines(shell, heading)
     for task in rows:
         if task.command is None:
             if text[-1:] != [_BARRIER]:  # a barrier directly after another adds nothing
@@ -60,9 +66,45 @@ def as_lines(tasks: Sequence[Task], remarks: Mapping[str, str]) -> list[str]:
 
 def as_objects(tasks: Sequence[Task]) -> list[str]:
     """Return the tasks as a file of JSON objects; otherwise like as_lines, without remarks."""
-    rows = list(flat(closed(tasks)))
+    shell, rows = _without_shell(list(flat(closed(tasks))))
     names = _Names(rows, rename=True)
-    return [_written(_for_objects(task), names, _object, jsonl.read) for task in rows]
+    first = []
+    if shell != DEFAULT:
+        first = [json.dumps({"setup": "\n".join(shell.setup), "shell": shlex.join(shell.words)})]
+    return first + [_written(_for_objects(task), names, _object, jsonl.read) for task in rows]
+
+
+def _without_shell(tasks: list[Task]) -> tuple[Shell, list[Task]]:
+    """Return the shell that a file can name for all tasks, and the tasks, which name only a different one."""
+    shells = Counter(task.options.shell or DEFAULT for task in tasks if task.command is not None)
+    if len({shell.setup for shell in shells}) > 1:
+        raise Unwritable("the tasks have different setup blocks, and a file has one for all")
+    common = shells.most_common(1)[0][0] if shells else DEFAULT
+    if common == DEFAULT and len(shells) < 2:
+        return DEFAULT, tasks
+    bare = {shell: None if shell.words == common.words else Shell(shell.words) for shell in shells}
+    return common, [
+        task
+        if task.command is None
+        else task._replace(options=replace(task.options, shell=bare[task.options.shell or DEFAULT]))
+        for task in tasks
+    ]
+
+
+def _first_lines(shell: Shell, heading: str) -> list[str]:
+    lines = []
+    if shell.words != DEFAULT.words:
+        program = shell.words[0]
+        found = "" if "/" in program else "/usr/bin/env " if len(shell.words) == 1 else "/usr/bin/env -S "
+        lines.append(f"#!{found}{shlex.join(shell.words)}")
+    if heading:
+        lines.append(heading)
+    if shell.setup:
+        text = "\n".join(shell.setup).split("\n")
+        if _END in map(str.strip, text):
+            raise Unwritable(f"the setup block contains the line {_END}")
+        lines += [_SETUP, *text, _END]
+    return lines
 
 
 class _Names:
@@ -124,7 +166,9 @@ def _line(task: Task, name: str | None) -> str:
     if task.after:
         pairs["after"] = ",".join(task.after)
     for key, value in _options(task.options):
-        if key != "env":
+        if key == "shell":
+            pairs[key] = shlex.join(value.words)
+        elif key != "env":
             pairs[key] = _number(value) if isinstance(value, float) else str(value)
     words = " ".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items())
     return f"{command} #DWORK {words}" if words else command
@@ -141,7 +185,7 @@ def _object(task: Task, name: str | None) -> str:
     if task.after:
         found["after"] = task.after
     for key, value in _options(task.options):
-        found[key] = dict(value) if key == "env" else value
+        found[key] = dict(value) if key == "env" else shlex.join(value.words) if key == "shell" else value
     return json.dumps(found)
 
 

@@ -137,11 +137,29 @@ class Processes {
     const auto& running() const { return running_; }
 
    private:
+    // The program to start: for a line its shell, which runs the setup block first.
+    static std::vector<std::string> words_of(const dwork::TaskMsg& task) {
+        const auto& shell = task.options().shell();
+        const bool is_line = task.argument().empty();
+        if (!is_line && shell.setup().empty()) return {task.argument().begin(), task.argument().end()};
+        std::vector<std::string> words(shell.word().begin(), shell.word().end());
+        if (words.empty()) words = {"/bin/sh"};
+        std::string script;
+        for (const auto& command : shell.setup()) script += command + "\ncase $? in 0) ;; *) exit ;; esac\n";
+        if (is_line) script += task.has_command() ? task.command() : task.name();
+        else script += "exec \"$@\"";
+        words.insert(words.end(), {"-c", script});
+        if (!is_line) {
+            words.push_back("setup");
+            words.insert(words.end(), task.argument().begin(), task.argument().end());
+        }
+        return words;
+    }
+
     static pid_t spawn(const Process& process, const Environment& environment) {
         const auto& task = process.task;
         const auto& cwd = task.options().cwd();
-        std::vector<std::string> words(task.argument().begin(), task.argument().end()), variables;
-        if (words.empty()) words = {"/bin/sh", "-c", task.has_command() ? task.command() : task.name()};
+        std::vector<std::string> words = words_of(task), variables;
         for (const auto& [name, value] : environment) variables.push_back(name + "=" + value);
         const auto argv = pointers(words), envp = pointers(variables);
         const auto complaint = "cannot start " + words[0] + (cwd.empty() ? "" : " in " + cwd) + "\n";

@@ -26,6 +26,7 @@ using dwork::TaskMsg;
 
 namespace {
 
+constexpr uint32_t protocol = 2;    // that this worker speaks
 constexpr double patience = 10;     // seconds after which an answer counts as lost
 constexpr double hub_timeout = 60;  // seconds of silence after which the hub does
 constexpr double steal_wait = 20;   // seconds that the hub may keep a Steal until something is ready
@@ -110,10 +111,14 @@ class Worker {
     }
 
     void take(const QueryMsg& message) {
-        for (const auto& task : message.task())
+        for (auto task : message.task()) {
+            if (task.shared()) *task.mutable_options() = message.shared_options(task.shared() - 1);
             if (!processes_.renew(task)) queue_.push_back(task);
+        }
         for (int row = 0; row < message.plain().name_size(); row++) {
             TaskMsg task;
+            if (message.plain().shared())
+                *task.mutable_options() = message.shared_options(message.plain().shared() - 1);
             task.set_name(message.plain().name(row));
             task.set_id(message.plain().id(row));
             task.set_attempt(message.plain().attempt(row));
@@ -186,6 +191,7 @@ class Worker {
         message.set_sequence(++sequence_);
         message.set_beat(beat());
         message.set_hello(!welcome_.has_type());
+        if (!welcome_.has_type() || compares_) message.set_protocol(protocol);
         if (!welcome_.has_type() || compares_) message.mutable_has()->set_cores(slots_);
         if (compares_ && (type == QueryMsg::Complete || type == QueryMsg::Steal)) {
             const auto tell = [&message](const TaskMsg& task) {

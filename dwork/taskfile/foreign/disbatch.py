@@ -13,7 +13,7 @@ import re
 from itertools import repeat
 from typing import Any, Final
 
-from dwork.core.argv import BASH
+from dwork.core.shell import BASH
 from dwork.core.task import Options
 from dwork.core.text import shown
 from dwork.taskfile.directive import ask, refuse_options

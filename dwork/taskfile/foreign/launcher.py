@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from dwork.core.argv import BASH
+from dwork.core.shell import BASH
 from dwork.core.task import Options
 from dwork.taskfile.directive import ask, refuse_options
 from dwork.taskfile.draft import Draft, Pool

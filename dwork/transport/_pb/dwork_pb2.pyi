@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TaskMsg(_message.Message):
-    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options")
+    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options", "shared")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Pending: _ClassVar[TaskMsg.State]
@@ -51,6 +51,7 @@ class TaskMsg(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     name: str
     origin: str
     pred: _containers.RepeatedCompositeFieldContainer[TaskMsg.Dep]
@@ -62,20 +63,23 @@ class TaskMsg(_message.Message):
     id: int
     attempt: int
     options: Options
-    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ...) -> None: ...
+    shared: int
+    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., shared: _Optional[int] = ...) -> None: ...
 
 class Plain(_message.Message):
-    __slots__ = ("name", "id", "attempt")
+    __slots__ = ("name", "id", "attempt", "shared")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    SHARED_FIELD_NUMBER: _ClassVar[int]
     name: _containers.RepeatedScalarFieldContainer[str]
     id: _containers.RepeatedScalarFieldContainer[int]
     attempt: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, name: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ...) -> None: ...
+    shared: int
+    def __init__(self, name: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ..., shared: _Optional[int] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env")
+    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell")
     CORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
@@ -85,6 +89,7 @@ class Options(_message.Message):
     CWD_FIELD_NUMBER: _ClassVar[int]
     MIN_TIME_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
+    SHELL_FIELD_NUMBER: _ClassVar[int]
     cores: int
     memory: int
     gpus: int
@@ -94,7 +99,18 @@ class Options(_message.Message):
     cwd: bytes
     min_time: float
     env: _containers.RepeatedCompositeFieldContainer[Variable]
-    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ...) -> None: ...
+    shell: Shell
+    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ...) -> None: ...
+
+class Shell(_message.Message):
+    __slots__ = ("word", "setup", "place")
+    WORD_FIELD_NUMBER: _ClassVar[int]
+    SETUP_FIELD_NUMBER: _ClassVar[int]
+    PLACE_FIELD_NUMBER: _ClassVar[int]
+    word: _containers.RepeatedScalarFieldContainer[bytes]
+    setup: _containers.RepeatedScalarFieldContainer[bytes]
+    place: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, word: _Optional[_Iterable[bytes]] = ..., setup: _Optional[_Iterable[bytes]] = ..., place: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Resources(_message.Message):
     __slots__ = ("cores", "memory", "gpus")
@@ -164,7 +180,7 @@ class Count(_message.Message):
     def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class QueryMsg(_message.Message):
-    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "beat", "protocol", "version", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "states", "awaited", "count")
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "beat", "protocol", "version", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "shared_options", "states", "awaited", "count")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Create: _ClassVar[QueryMsg.Type]
@@ -254,6 +270,7 @@ class QueryMsg(_message.Message):
     STREAM_FIELD_NUMBER: _ClassVar[int]
     DATA_FIELD_NUMBER: _ClassVar[int]
     PLAIN_FIELD_NUMBER: _ClassVar[int]
+    SHARED_OPTIONS_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     AWAITED_FIELD_NUMBER: _ClassVar[int]
     COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -290,7 +307,8 @@ class QueryMsg(_message.Message):
     stream: int
     data: bytes
     plain: Plain
+    shared_options: _containers.RepeatedCompositeFieldContainer[Options]
     states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[bytes]] = ..., env_drop: _Optional[_Iterable[bytes]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[bytes]] = ..., env_drop: _Optional[_Iterable[bytes]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., shared_options: _Optional[_Iterable[_Union[Options, _Mapping]]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

@@ -5,18 +5,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import repeat
 from typing import Any
 
 from dwork.core import messages as m
+from dwork.core.argv import arguments
 from dwork.core.errors import WireError
-from dwork.core.task import PLAIN, Assigned
+from dwork.core.shell import Shell
+from dwork.core.task import PLAIN, Assigned, Command
 from dwork.core.text import printable
 from dwork.transport._pb.dwork_pb2 import TaskMsg
 from dwork.transport.wire.values import (
+    OptionsTable,
     get_command,
     get_execution,
     get_key,
     get_options,
+    get_options_table,
+    get_task_options,
     get_version,
     put_command,
     put_cursor,
@@ -36,34 +43,61 @@ def put_answers(message: m.Exit | m.OK | m.NotFound | m.Error, q: Any) -> None:
 
 def put_transfer(message: m.Transfer, q: Any) -> None:
     q.answers = message.answers
-    if message.awaited and message.answers:
-        q.awaited = True
     tasks = message.tasks
-    if message.answers and tasks and all([t.command is t.name and t.options is PLAIN for t in tasks]):
+    if not message.answers:
+        _put_original(message, q)
+        return
+    if message.awaited:
+        q.awaited = True
+    table = OptionsTable(q)
+    if tasks and _have_only_names(tasks):
         ids, attempts, names, *_ = zip(*tasks, strict=True)
         q.plain.name.extend(names)
         q.plain.id.extend(ids)
         q.plain.attempt.extend(attempts)
+        if number := table.number(tasks[0].options):
+            q.plain.shared = number
         return
     for id, attempt, name, command, options, origin in tasks:
         pb = q.task.add(name=name, origin=origin, id=id, attempt=attempt)
         if command is not name:
             put_command(command, pb)
+        if number := table.number(options):
+            pb.shared = number
+
+
+def _put_original(message: m.Transfer, q: Any) -> None:
+    """Write tasks for a peer of the original dialect, which need not know of shells."""
+    for id, attempt, name, command, options, origin in message.tasks:
+        pb = q.task.add(name=name, origin=origin, id=id, attempt=attempt)
+        if command is not name or options.shell is not None:
+            put_command(_without_shell(command, options.shell), pb)
         if options is not PLAIN:
-            put_options(options, pb.options)
+            put_options(replace(options, shell=None), pb.options)
         if message.time:
             pb.log.add(state=TaskMsg.Stolen, time=int(message.time * 1e6))
+
+
+def _without_shell(command: Command, shell: Shell | None) -> Command:
+    return command if shell is None else arguments(command, shell, directly=False, marked=False)
+
+
+def _have_only_names(tasks: tuple[Assigned, ...]) -> bool:
+    """Whether all tasks are just names, with the same options."""
+    options = tasks[0].options
+    return all([task.command is task.name and task.options is options for task in tasks])
 
 
 def get_transfer(q: Any) -> m.Transfer:
     plain = q.plain
     if len(plain.id) != len(plain.name) or len(plain.attempt) != len(plain.name):
         raise WireError("the columns of plain must have the same length")
+    table = get_options_table(q)
     names = [to_text(name) for name in plain.name]
-    tasks = list(map(Assigned, plain.id, plain.attempt, names, names))
+    tasks = list(map(Assigned, plain.id, plain.attempt, names, names, repeat(get_options(plain, table))))
     for pb in q.task:
         name = to_text(pb.name)
-        options = get_options(pb.options) if pb.HasField("options") else PLAIN
+        options = get_task_options(pb, table)
         tasks.append(Assigned(pb.id, pb.attempt, name, get_command(pb, name), options, to_text(pb.origin)))
     return m.Transfer(tuple(tasks), q.answers, awaited=q.awaited)
 

@@ -9,20 +9,21 @@ from typing import Any, Final
 
 from dwork.core import messages as m
 from dwork.core.errors import WireError
-from dwork.core.task import PLAIN, Result, Task
+from dwork.core.task import Result, Task
 from dwork.transport._pb.dwork_pb2 import QueryMsg
 from dwork.transport.wire.values import (
+    OptionsTable,
     get_command,
     get_cursor,
     get_key,
     get_native,
-    get_options,
+    get_options_table,
     get_results,
+    get_task_options,
     put_command,
     put_cursor,
     put_key,
     put_native,
-    put_options,
     put_results,
     readable,
     to_text,
@@ -42,22 +43,24 @@ VERBS: Final = {
 
 def put_create(message: m.Create, q: Any) -> None:
     add = q.task.add
+    table = OptionsTable(q)
     for name, command, after, options, origin in message.tasks:
         pb = add(name=name, origin=readable(origin))
         for predecessor in after:
             pb.pred.add(name=predecessor)
         if command is not name:
             put_command(command, pb)
-        if options is not PLAIN:
-            put_options(options, pb.options)
+        if number := table.number(options):
+            pb.shared = number
 
 
 def get_create(q: Any) -> m.Create:
     tasks = []
+    table = get_options_table(q)
     for pb in q.task:
         name = to_text(pb.name)
         after = tuple([to_text(dep.name) for dep in pb.pred])
-        options = get_options(pb.options) if pb.HasField("options") else PLAIN
+        options = get_task_options(pb, table)
         tasks.append(Task(name, get_command(pb, name), after, options, to_text(pb.origin)))
     return m.Create(tuple(tasks))
 

@@ -15,7 +15,8 @@ from dwork.core.cause import Cause
 from dwork.core.errors import WireError
 from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
-from dwork.core.task import Command, Options, Result, TaskKey
+from dwork.core.shell import Shell
+from dwork.core.task import PLAIN, Command, Options, Result, TaskKey
 from dwork.core.text import printable, user_bytes, user_text
 
 
@@ -59,6 +60,38 @@ def get_cursor(q: Any) -> int | None:
     return q.ids[0] if q.ids else None
 
 
+class OptionsTable:
+    """The options of the tasks of one message, each object once."""
+
+    def __init__(self, q: Any) -> None:
+        self._q = q
+        self._numbers = {id(PLAIN): 0}
+
+    def number(self, options: Options) -> int:
+        """Return the number under which a task refers to its options; 0: the defaults."""
+        number = self._numbers.get(id(options))
+        if number is None:
+            put_options(options, self._q.shared_options.add())
+            number = self._numbers[id(options)] = len(self._numbers)
+        return number
+
+
+def get_options_table(q: Any) -> list[Options]:
+    """Return the options to which the numbers in a message refer."""
+    return [PLAIN, *map(_get_options, q.shared_options)]
+
+
+def get_options(pb: Any, table: list[Options]) -> Options:
+    """Return the options of a TaskMsg or Plain."""
+    if pb.shared >= len(table):
+        raise WireError(f"a task has options {pb.shared} of {len(table) - 1}")
+    return table[int(pb.shared)]
+
+
+def get_task_options(pb: Any, table: list[Options]) -> Options:
+    return _get_options(pb.options) if pb.HasField("options") else get_options(pb, table)
+
+
 def put_options(options: Options, out: Any) -> None:
     out.cores, out.memory, out.gpus, out.priority = options.cores, options.memory, options.gpus, options.priority
     out.min_time = options.min_time
@@ -70,9 +103,13 @@ def put_options(options: Options, out: Any) -> None:
         out.cwd = user_bytes(options.cwd)
     for name, value in options.env:
         out.env.add(name=user_bytes(name), value=user_bytes(value))
+    if (shell := options.shell) is not None:
+        out.shell.word.extend(map(user_bytes, shell.words))
+        out.shell.setup.extend(map(user_bytes, shell.setup))
+        out.shell.place.extend(map(readable, shell.places))
 
 
-def get_options(pb: Any) -> Options:
+def _get_options(pb: Any) -> Options:
     return Options(
         cores=pb.cores or 1,
         memory=pb.memory,
@@ -83,7 +120,15 @@ def get_options(pb: Any) -> Options:
         cwd=user_text(pb.cwd) if pb.HasField("cwd") else None,
         min_time=pb.min_time,
         env=tuple((user_text(v.name), user_text(v.value)) for v in pb.env),
+        shell=_get_shell(pb.shell) if pb.HasField("shell") else None,
     )
+
+
+def _get_shell(pb: Any) -> Shell:
+    if not pb.word:
+        raise WireError("a shell has no program")
+    words, setup = (tuple(map(user_text, texts)) for texts in (pb.word, pb.setup))
+    return Shell(words, setup, tuple(map(to_text, pb.place)))
 
 
 def put_command(command: Command, pb: Any) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from dwork import Client
+from dwork.core.shell import Shell
 from tests.leftovers import is_gone
 from tests.system.examples.conftest import connection
 from tests.system.programs.conftest import program
@@ -279,3 +280,13 @@ def test_a_mistake_is_one_line_that_says_what_to_do(run: Callable, cpp_worker: P
     for name, says in (("none", "cannot be read"), ("empty", "is no connection file"), ("open", "others can get at")):
         ran = run(cpp_worker, "--connection", f"{name}.json")
         assert (ran.code, ran.err.count("\n")) == (1, 1) and says in ran.err
+
+
+def test_a_line_runs_in_its_shell_after_its_setup_block(dhub: Callable, client: Callable, worker: Callable) -> None:
+    dhub()
+    hub = client()
+    hub.create("line", "[[ -n $X ]] && echo $X", shell=Shell(("bash", "-u"), ("X=seven",)))
+    hub.create("list", ["printenv", "X"], after="line", shell=Shell(("bash",), ("export X='a b'",)))
+    hub.create("fails", "echo not this", after="list", shell=Shell(("bash",), ("false", "true")))
+    assert ending(worker())[1] == "seven\na b\n"
+    assert states(hub) == {"line": "done", "list": "done", "fails": "failed"}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dwork.host.shell import is_bash
+from dwork.core.shell_syntax.features import Dialect
+from dwork.host.shell import dialect
 
 POOL = [sys.executable, "-m", "dwork.pool"]
 
@@ -23,7 +24,7 @@ def test_a_file_whose_lines_end_in_the_background_is_refused_whole(run: Callable
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.skipif(is_bash(), reason="/bin/sh is bash, where &> is for output")
+@pytest.mark.skipif(dialect() is Dialect.BASH, reason="/bin/sh is bash, where &> is for output")
 def test_output_to_a_file_as_only_bash_writes_it_is_refused_where_sh_is_another(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("true\nsh -c 'echo computing; exit 7' &> amp.log\n")
     ran = run(*POOL, "tasks.txt")

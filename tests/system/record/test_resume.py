@@ -373,3 +373,47 @@ def test_a_second_look_at_the_same_files_changes_nothing(tasks: list[Task], data
     assert [entry._replace(holder=None) for entry in second.entries if entry.task.command] == entries
     assert not (second.new or second.changed or second.removed)
     assert not second.again
+
+
+def lines(*commands: str) -> list[Task]:
+    """Unnamed lines of a file, of which repeats are numbered."""
+    seen: dict[str, int] = {}
+    tasks = []
+    for command in commands:
+        n = seen[command] = seen.get(command, 0) + 1
+        tasks.append(Task(command if n == 1 else f"{command} #{n}", command))
+    return tasks
+
+
+@pytest.mark.parametrize(
+    ("before", "done", "now", "again"),
+    [
+        (["d"] * 3, ["d"], ["d"] * 2, {"d", "d #2"}),  # the done one was removed, for all that is known
+        (["d"] * 3, ["d #3"], ["d"] * 2, {"d", "d #2"}),
+        (["d"] * 3, ["d", "d #2"], ["d"] * 2, {"d #2"}),
+        (["d"] * 3, ["d", "d #2", "d #3"], ["d"] * 2, set()),
+        (["d"] * 3, ["d"], ["d"] * 3, {"d #2", "d #3"}),
+        (["d"] * 3, ["d"], ["d"] * 4, {"d #2", "d #3", "d #4"}),
+        (["d", "e", "d"], ["d", "e"], ["d", "e"], {"d"}),
+        (["d", "e"], ["d", "e"], ["d"], set()),
+    ],
+)
+def test_of_repeated_lines_no_fewer_run_than_are_left_when_one_is_removed(
+    before: list[str], done: list[str], now: list[str], again: set[str]
+) -> None:
+    states_before = dict.fromkeys(done, DONE)
+    result = plan(lines(*now), recorded(*lines(*before), state=WAITING, **states_before))
+    assert runs(result) == again
+    assert result.repeats == len(again & set(done))
+
+
+def test_a_line_that_was_removed_long_ago_makes_no_other_run_again() -> None:
+    gone = Recorded(2, Task("d #3", "d"), WAITING, removed=True)
+    result = plan(lines("d", "d"), [*recorded(*lines("d", "d")), gone])
+    assert runs(result) == set() and result.repeats == 0
+
+
+def test_all_run_again_when_the_conditions_of_all_have_changed() -> None:
+    result = plan(CHAIN, recorded(*CHAIN), ["--env CASE"])
+    assert runs(result) == {"a", "b", "c"} and sorted(result.again) == [0, 1, 2] and not result.changed
+    assert (result.conditions, result.done) == (["--env CASE"], 0)

@@ -560,8 +560,8 @@ def test_a_command_that_is_not_utf_8_is_kept_byte_by_byte(desk: Desk) -> None:
 def test_equal_options_come_back_as_one_object(desk: Desk) -> None:
     desk.resume(*(task(f"t{i}", cores=3) for i in range(3)))
     assert len({id(entry.task.options) for entry in past.recorded(desk.store.connection)}) == 1
-    assert task_row(task("a"))[3] is None
-    assert task_of("a", "a", None, None, None, (), {}).options is PLAIN
+    assert task_row(task("a"), lambda shell: 1)[3] is None
+    assert task_of("a", "a", None, None, None, (), {}, {}).options is PLAIN
 
 
 def test_a_batch_comes_out_as_it_went_in() -> None:
@@ -642,4 +642,6 @@ def test_the_run_that_stands_in_the_table_is_this_process(monkeypatch: pytest.Mo
     assert this_run(5.0)[2:4] == (os.getpid(), None)
     monkeypatch.setenv("PBS_JOBID", "123.server")
     assert (this_run(5.0).job, this_run(5.0).command) == ("123.server", "dwork 'a b' '\\xff'")
+    monkeypatch.setattr("sys.argv", ["dwork", "--env", "A=secret", "--env=B=secret", "--env", "tasks.txt", "C=x"])
+    assert this_run(5.0).command == "dwork --env A=... --env=B=... --env tasks.txt C=x"
     assert RUN._fields == this_run(5.0)._fields

@@ -41,8 +41,8 @@ def test_a_line_is_a_task_for_bash_exactly_as_it_is() -> None:
 
 def test_prefix_and_suffix_stand_around_the_lines_below_until_they_are_replaced() -> None:
     assert commands_of(
-        "a\n#DISBATCH PREFIX  cd x; \n#DISBATCH suffix  > log\nb\n#DISBATCH PREFIX (\nc\n#DISBATCH SUFFIX \nd\n"
-    ) == ["a", " cd x; b > log", "(c > log", "(d"]
+        "a\n#DISBATCH PREFIX  cd x; \n#DISBATCH suffix  > log\nb\n#DISBATCH PREFIX echo \nc\n#DISBATCH SUFFIX \nd\n"
+    ) == ["a", " cd x; b > log", "echo c > log", "echo d"]
 
 
 def test_a_directive_that_is_indented_or_small_is_a_comment() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dwork.core.errors import TaskFileError
+from dwork.core.shell_syntax.features import Dialect
 from dwork.taskfile import Source, parse
 
 
@@ -407,8 +408,8 @@ def test_control_characters_of_a_file_name_and_a_long_name_are_shown_harmless() 
             ["t:2: LAUNCHER_JID is not set in the lines format; if this is a launcher file"],
         ),
         ("a $DISBATCH_TASKID", ["t:1: DISBATCH_TASKID is not set in the lines format; if this is a disbatch file"]),
-        ("cd $LAUNCHER_WORKDIR", []),
-        ("DISBATCH_TASKID=3; [ -e x ]; [[ -e y ]]", []),
+        ("ls $LAUNCHER_WORKDIR", []),
+        ("DISBATCH_TASKID=3; [ -e x ]; ls [[task]]", []),
     ],
 )
 def test_variables_of_other_systems_are_reported(text: str, reported: list[str]) -> None:
@@ -418,7 +419,7 @@ def test_variables_of_other_systems_are_reported(text: str, reported: list[str])
 
 
 def test_output_to_a_file_as_bash_writes_it_is_taken_where_bash_runs_it() -> None:
-    assert parse([Source("t", b"a &> log")], bash=True)[0].command == "a &> log"
+    assert parse([Source("t", b"a &> log")], dialect=Dialect.BASH)[0].command == "a &> log"
     for form in "disbatch", "launcher":
         assert parse([Source("t", b"a &> log", form)])
 

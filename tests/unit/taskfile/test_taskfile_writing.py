@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
-from dwork.core.background import fault
 from dwork.core.errors import TaskFileError
+from dwork.core.shell_syntax.fault import fault
+from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import PLAIN, Options, Task
 from dwork.taskfile import Source, parse, without
 from dwork.taskfile.flat import barriers, closed, flat
@@ -90,7 +91,7 @@ def graphs(draw: st.DrawFn) -> list[Task]:
     for name in draw(st.lists(NAMES, unique=True, max_size=8)):
         after = tuple(draw(st.lists(st.sampled_from(tasks), max_size=4, unique=True))) if tasks else ()
         command = draw(st.none() | COMMANDS | st.just(name if name.strip() else "x"))
-        command = "x" if fault(command, bash=False) else command  # no file may say that
+        command = "x" if fault(command, dialect=Dialect.POSIX) else command  # no file may say that
         options = PLAIN if command is None else draw(OPTIONS)
         tasks.append(
             Task(name, command, tuple(task.name for task in after), options, draw(st.sampled_from(["", "vm"])))

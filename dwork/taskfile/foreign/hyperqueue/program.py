@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from dwork.core.argv import SHELL, as_path
+from dwork.core.argv import as_path
+from dwork.core.shell import SHELL
 from dwork.core.text import shown
 from dwork.taskfile.foreign.unset import Unset
 from dwork.taskfile.options import checked, directory, unknown_key

@@ -6,7 +6,8 @@ import subprocess
 
 import pytest
 
-from dwork.core.background import fault
+from dwork.core.shell_syntax.fault import fault
+from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import Command
 
 LEFT = [
@@ -67,7 +68,7 @@ PASSES = [
     "echo ${x:-a&b} \"${x:-'&'}\"",
     "awk '{print $1 & $2}' f",
     "waiting 5",
-    "wait=5",
+    "wait=5 a",
     "await",
     "",
     None,
@@ -79,27 +80,29 @@ PASSES = [
 
 @pytest.mark.parametrize("command", LEFT)
 def test_work_left_in_the_background_is_found(command: Command) -> None:
-    assert fault(command, bash=False).startswith('"&" leaves a process in the background')
-    assert fault(command, bash=True).startswith('"&" leaves a process in the background')
+    assert fault(command, dialect=Dialect.POSIX).startswith('"&" leaves a process in the background')
+    assert fault(command, dialect=Dialect.BASH).startswith('"&" leaves a process in the background')
 
 
 @pytest.mark.parametrize("command", PASSES)
 def test_what_leaves_nothing_in_the_background_passes(command: Command) -> None:
-    assert fault(command, bash=False) == fault(command, bash=True) == ""
+    assert fault(command, dialect=Dialect.BASH) == ""
 
 
 @pytest.mark.parametrize("command", ["a &> log", "a &>> log", "a &>log", "a b &> log; wait"])
 def test_output_to_a_file_as_only_bash_writes_it_is_found_where_the_shell_is_not_bash(command: str) -> None:
-    assert fault(command, bash=False).endswith("write > FILE 2>&1 instead")
-    assert fault(("dash", "-c", command), bash=True)
-    assert not fault(command, bash=True)
-    assert not fault(("/bin/bash", "-c", command), bash=False)
-    assert fault(("sh", "-c", command), bash=False) and not fault(("sh", "-c", command), bash=True)
+    assert fault(command, dialect=Dialect.POSIX).endswith("write > FILE 2>&1 instead")
+    assert fault(("dash", "-c", command), dialect=Dialect.BASH)
+    assert not fault(command, dialect=Dialect.BASH)
+    assert not fault(("/bin/bash", "-c", command), dialect=Dialect.POSIX)
+    assert fault(("sh", "-c", command), dialect=Dialect.POSIX) and not fault(
+        ("sh", "-c", command), dialect=Dialect.BASH
+    )
 
 
 @pytest.mark.parametrize("command", ["wait", "wait; a", "wait # for all", "wait $!", "wait && a", "wait\na"])
 def test_a_wait_for_nothing_is_found(command: str) -> None:
-    assert fault(command, bash=False).startswith('"wait" has nothing to wait for')
+    assert fault(command, dialect=Dialect.POSIX).startswith('"wait" has nothing to wait for')
 
 
 @pytest.mark.parametrize("command", [case for case in PASSES if isinstance(case, str)])

@@ -1,0 +1,145 @@
+"""The shell that runs the lines of a task file, and the setup block that it runs before each of them.
+
+Theory of operation. A line runs as `SHELL FLAGS -c LINE`. With a setup block, the script begins with its commands, so
+that functions, variables, the directory and the umask carry over to the line. Each command of the block must succeed:
+the first that does not ends the shell with its exit status. While the block runs, the shell prints to a third pipe (see
+`log`), where a record of a NUL, a number and a line end announces each command by its position, and the same without a
+number announces the line itself. So whoever reads the pipe knows whether the line was reached.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+#: The shell of a line that does not choose one.
+SHELL: Final = "/bin/sh"
+#: The shell of systems that promise bash to their users.
+BASH: Final = "/bin/bash"
+#: Ends the shell with the exit status of the last command if that has failed.
+_CHECK: Final = "case $? in 0) ;; *) exit ;; esac"
+#: Descriptors that a setup block may not use itself: a shell need not know higher ones.
+_DIGITS: Final = "9876543"
+#: Shells that start the program of a plain line just as it would be started without them.
+_DIRECT: Final = frozenset(("sh", "dash", "bash"))
+#: Their flags that change nothing for a plain line.
+_HARMLESS: Final = re.compile(r"(?: -[eufhET]+| -[eufhET]*o (?:pipefail|errexit|nounset|noglob|posix|errtrace))*")
+#: Programs of other languages, in which a line of a shell means something else.
+_NO_SHELLS: Final = re.compile(
+    r"t?csh|python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|[gmn]?awk|sed|Rscript|R|lua[0-9.]*|tclsh[0-9.]*|expect"
+    r"|php[0-9.]*|julia|make|pwsh|nu|elvish|xonsh|ipython3?|cat|true|false|srun|mpirun|mpiexec"
+)
+#: Shells of which a setup block is not the language.
+_UNLIKE_SH: Final = frozenset(("fish", "rc", "es", "ion"))
+#: Flags with which a shell reads no -c LINE, or waits for a terminal.
+_UNFIT: Final = re.compile(r"-[A-Za-z]*[csi][A-Za-z]*")
+
+
+class Descriptors(NamedTuple):
+    """Where the shell keeps its standard output and error while the setup block runs, and what the block prints to."""
+
+    out: int
+    err: int
+    log: int
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """A shell. words: the program and its flags. setup: the commands that run before each line.
+
+    places: where each of these commands stands, as `FILE:LINE`; it does not count when two shells are compared.
+    """
+
+    words: tuple[str, ...] = (SHELL,)
+    setup: tuple[str, ...] = ()
+    places: tuple[str, ...] = field(default=(), compare=False)
+
+    @property
+    def name(self) -> str:
+        """The name of the program, such as `bash`."""
+        return self.words[0].rpartition("/")[2]
+
+    @property
+    def is_like_sh(self) -> bool:
+        """Whether it can run a setup block."""
+        return self.name not in _UNLIKE_SH
+
+    @property
+    def is_bash(self) -> bool:
+        return self.name == "bash"
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether a plain line means the same without this shell."""
+        flags = "".join(f" {word}" for word in self.words[1:])
+        return not self.setup and self.name in _DIRECT and _HARMLESS.fullmatch(flags) is not None
+
+    @property
+    def descriptors(self) -> Descriptors:
+        """The descriptors that the script uses; ValueError when the block leaves too few."""
+        text = "\n".join(self.setup)
+        free = [int(digit) for digit in _DIGITS if not re.search(rf"{digit}[<>]|[<>]&{digit}", text)]
+        if len(free) < len(Descriptors._fields):
+            raise ValueError("the setup block uses too many descriptors from 3 to 9; leave three of them unused")
+        return Descriptors(free[2], free[1], free[0])
+
+    def script(self, line: str, *, marked: bool = True) -> str:
+        """Return the text for -c that runs the setup block and then a line.
+
+        marked: whether the output of the block is read, from the descriptor `log`; else it goes where the line's does.
+        """
+        if marked and self.setup:
+            return _marked(self.setup, line, self.descriptors)
+        return "\n".join([*(part for command in self.setup for part in (command, _CHECK)), line])
+
+
+#: What a line runs with that chooses nothing.
+DEFAULT: Final = Shell()
+
+
+def _marked(setup: tuple[str, ...], line: str, used: Descriptors) -> str:
+    out, err, log = used
+    parts = [f"exec {out}>&1 {err}>&2 >&{log} 2>&1"]
+    for i, command in enumerate(setup):
+        parts += [f"printf '\\000{i}\\n'", command, _CHECK]
+    parts += ["printf '\\000\\n'", f"exec >&{out} 2>&{err} {out}>&- {err}>&- {log}>&-", line]
+    return "\n".join(parts)
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return the program and the flags of a shell as `#!` or `--shell` give it. Raise ValueError when it is none.
+
+    `/usr/bin/env bash` is `bash`, which is searched in the PATH of each task.
+    """
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        raise ValueError("the quotes are not closed; write a shell and its flags, such as /bin/bash -e") from None
+    if words and words[0].rpartition("/")[2] == "env":
+        words = words[2:] if words[1:2] == ["-S"] else words[1:]
+        if words and (words[0].startswith("-") or "=" in words[0]):
+            raise ValueError(f"env with {words[0]} is not supported here; write /usr/bin/env and the name of a shell")
+    if not words:
+        raise ValueError("no shell is named; write one, such as /bin/bash")
+    name = words[0].rpartition("/")[2]
+    if _NO_SHELLS.fullmatch(name):
+        raise ValueError(f"{name} is not a shell like sh; write one such as /bin/bash, and start {name} on each line")
+    _check_flags(name, words[1:])
+    return tuple(words)
+
+
+def _check_flags(name: str, words: list[str]) -> None:
+    if name == "busybox" and words:
+        del words[0]
+    takes_value = False
+    for word in words:
+        if takes_value:
+            takes_value = False
+        elif word[:1] not in ("-", "+"):
+            raise ValueError(f'"{word}" is not a flag of {name}; write only the shell and its flags')
+        elif _UNFIT.fullmatch(word):
+            raise ValueError(f"the flag {word} of {name} does not work with -c LINE, which dwork adds; remove it")
+        else:
+            takes_value = word[1:2] != "-" and word[-1:] in "oO"

@@ -1,0 +1,189 @@
+"""What is wrong with a shell command, as one line for the user.
+
+`fault` judges the command of a task: it must be complete, leave nothing in the background, do more than change its own
+shell, and be understood by the shell that will run it. `commands` splits a script into its commands, and `setup_fault`
+judges one of those that every task's shell runs first.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final
+
+from dwork.core.shell_syntax import background, beyond_posix, own_state
+from dwork.core.shell_syntax.features import SHELLS, Dialect, Feature
+from dwork.core.shell_syntax.lists import Where
+from dwork.core.shell_syntax.ordinary import is_ordinary
+from dwork.core.shell_syntax.parser import Parser
+from dwork.core.shell_syntax.words import Malformed, Use
+from dwork.core.task import Command
+from dwork.core.text import shown
+
+#: Numbers, and arguments that cannot be a word of the shell's language.
+_VARYING: Final = re.compile(
+    r"[0-9]+"
+    r"|(?<=[ \t])(?!/dev/null)[\w+,-]*[./_](?:(?<=[\w/+,-]\.)|(?<=[/_])|(?=[\w/]))[\w./+,-]*(?![\w./+,=\[({-])",
+    re.ASCII,
+)
+_SCRIPT_OPTION: Final = re.compile(r"-[A-Za-z]*c")
+_AMP_REDIRECT: Final = (
+    '"&>" runs the command in the background, because /bin/sh is not bash here; write > FILE 2>&1 instead'
+)
+_BASH: Final = 'write "#!/bin/bash" as the first line of the file, or use --shell bash'
+#: What happens to a feature under a shell without it, unless the command fails; and another way to write it.
+_EFFECTS: Final = {
+    Feature.ANSI_QUOTE: ("keeps its $", ""),
+    Feature.LOCALE_QUOTE: ("keeps its $", "remove the $"),
+    Feature.BRACES: ("stays as it is written", "quote it if it is text"),
+    Feature.DOUBLE_EQUALS: ("is an error that counts as false", "write ="),
+    Feature.ECHO_ESCAPES: ("prints its option", "use printf"),
+    Feature.PRINTF_ESCAPES: ("prints the escape as it is written", "write it in octal"),
+    Feature.RANDOM: ("is empty", ""),
+    Feature.SOURCE: ("is an unknown command", "write . FILE"),
+    Feature.TRAP_SIGNAL: ("fails", "leave out SIG"),
+    Feature.VARIABLE: ("is empty", ""),
+}
+_CLOSERS: Final = {
+    "if": "fi", "for": "done", "select": "done", "while": "done", "until": "done", "case": "esac", "{": "}",
+    "(": ")", "$(": ")", "<(": ")", ">(": ")", "[[": "]]", "((": "))", "$((": "))", "${": "}",
+}  # fmt: skip
+_QUOTES: Final = {"'": "single quote", '"': "double quote", "`": "backquote"}
+_WHOLE: Final = "write a complete command on one line, with ; between its parts, or put it into a script"
+
+
+def fault(command: Command, *, dialect: Dialect, runs: Callable[[str], bool] | None = None) -> str:
+    """Return the error for a command that does not do what it seems to do; empty for all others.
+
+    dialect: of the shell that runs a command without a shell of its own, and of `sh`. runs: whether that shell runs a
+    short script successfully; it is asked once for each feature that its dialect may lack.
+    """
+    if isinstance(command, tuple):
+        name = command[0].rpartition("/")[2] if command else ""
+        if len(command) < 3 or name not in SHELLS or not _SCRIPT_OPTION.fullmatch(command[1]):
+            return ""
+        if name != "sh":
+            dialect, runs = Dialect.of(name), None
+        command = command[2]
+    if not command or is_ordinary(command):
+        return ""
+    if "\n" not in command and _passes(_VARYING.sub("0", command), dialect, runs):
+        return ""
+    return _fault(command, dialect, runs)
+
+
+@lru_cache(10_000)
+def _passes(shape: str, dialect: Dialect, runs: Callable[[str], bool] | None) -> bool:
+    """Whether a command passes: with others in its place for file names and numbers, as in the lines of one file."""
+    return not _fault(shape, dialect, runs)
+
+
+def _fault(command: str, dialect: Dialect, runs: Callable[[str], bool] | None) -> str:
+    if background.waits_for_nothing(command):
+        return background.NOTHING
+    parser, text = _parsed(command, dialect, runs)
+    if text or parser is None:
+        return text
+    if background.is_left(parser.found):
+        return background.LEFT
+    return _state(command) if own_state.is_all(parser.found) else ""
+
+
+def setup_fault(command: str, *, dialect: Dialect, runs: Callable[[str], bool] | None = None) -> str:
+    """Return the error for a command that each task's shell is to run first; empty when there is none."""
+    parser, text = _parsed(command, dialect, runs)
+    if text or parser is None:
+        return text
+    if background.is_left(parser.found):
+        return (
+            '"&" in the setup block would start a process for every task, which nothing ends; '
+            "start it before the pool, in the job script"
+        )
+    if any(each.words == ["exec"] and each.redirections and each.place is Where.SHELL for each in parser.found):
+        return (
+            f'"{shown(command, 40)}" in the setup block would take away the output of every task; '
+            "redirect the output of single commands instead"
+        )
+    return ""
+
+
+def commands(text: str, dialect: Dialect) -> list[tuple[int, str]]:
+    """Return the commands of a script, as written, each with the number of its first line; the first line is 0.
+
+    What stands on one line, or belongs to one construct or here-document over several, is one command. Comments
+    are left out. Raise ValueError(what is wrong and what to do, line) when the script ends within something, or has
+    an end without a beginning.
+    """
+    parser = Parser(text, dialect)
+    found = []
+    try:
+        while (span := parser.line()) is not None:
+            begin, end = span
+            found.append((text.count("\n", 0, begin), text[begin:end].rstrip("\n")))
+    except Malformed as error:
+        raise ValueError(_malformed(error, "the script"), text.count("\n", 0, error.at)) from None
+    except RecursionError:
+        raise ValueError("commands are nested too deeply; put them into a script", 0) from None
+    return found
+
+
+def lines_spanned(text: str, dialect: Dialect) -> int:
+    """Return how many lines the first command of a text has; 0 when it is not complete."""
+    parser = Parser(text, dialect)
+    try:
+        span = parser.line()
+    except (Malformed, RecursionError):
+        return 0
+    return text.count("\n", *span) + 1 if span else 0
+
+
+def _parsed(command: str, dialect: Dialect, runs: Callable[[str], bool] | None) -> tuple[Parser | None, str]:
+    """Return the parsed command, or None when it is too complicated, and the error in its syntax if there is one."""
+    parser = Parser(command, dialect)
+    broken = None
+    try:
+        parser.parse()
+    except Malformed as error:
+        broken = error
+    except RecursionError:
+        return None, ""
+    for use in parser.uses if broken else (*parser.uses, *beyond_posix.uses(parser.found)):
+        if dialect not in use.feature.is_in and not (runs is not None and runs(use.feature.value)):
+            return parser, _lacking(use)
+    if broken is None:
+        return parser, ""
+    if dialect is Dialect.ZSH and (broken.found or broken.opened not in _QUOTES):
+        return None, ""  # zsh has short forms of most compound commands
+    return parser, _malformed(broken, "this command")
+
+
+def _lacking(use: Use) -> str:
+    if use.feature is Feature.AMP_REDIRECT:
+        return _AMP_REDIRECT
+    effect, other = _EFFECTS.get(use.feature, ("fails", ""))
+    also = f", or {other}" if other else ""
+    return f'"{shown(use.sign, 40)}" {effect} in this shell, which is not bash; {_BASH}{also}'
+
+
+def _malformed(error: Malformed, where: str) -> str:
+    opened = error.opened
+    if not opened:
+        return f'"{shown(error.found, 20)}" makes no sense here in {where}; {_WHOLE}'
+    if opened.startswith("<<"):
+        return (
+            f'the here-document "{shown(opened, 20)}" has no end in {where}; '
+            f"write printf 'TEXT\\n' | COMMAND on one line, or put it into a script"
+        )
+    if opened in _QUOTES:
+        return f"a {_QUOTES[opened]} ({opened}) is not closed in {where}; close it, or escape it with a backslash"
+    if opened in _CLOSERS:
+        return f'"{opened}" has no "{_CLOSERS[opened]}" in {where}; {_WHOLE}'
+    return f'nothing follows "{shown(opened, 20)}" in {where}; {_WHOLE}'
+
+
+def _state(command: str) -> str:
+    return (
+        f'"{shown(command, 40)}" changes only its own shell, so no other line is affected; join it to its command with '
+        "&&, or put it in the setup block (#DWORK setup ... #DWORK end at the top of the file)"
+    )

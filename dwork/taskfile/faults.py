@@ -1,0 +1,58 @@
+"""Refuses the commands of a file that would not do what they seem to do, in the shell that is to run them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dwork.core.errors import TaskFileError
+from dwork.core.shell import SHELL, Shell
+from dwork.core.shell_syntax.fault import fault, lines_spanned, setup_fault
+from dwork.core.shell_syntax.features import Dialect
+from dwork.core.task import Command
+from dwork.taskfile.draft import Draft
+
+#: See fault().
+Runs = Callable[[str], bool] | None
+
+
+def refuse_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs) -> None:
+    """Raise TaskFileError for the first command with a fault. text: of the file; dialect, runs: of /bin/sh."""
+    known: dict[int, tuple[Dialect, Runs]] = {}
+    for i, task in enumerate(draft.tasks):
+        options = task.options
+        language = known.get(id(options))
+        if language is None:
+            language = known[id(options)] = language_of(options.shell, dialect, runs)
+            _refuse_setup(options.shell, *language)
+        wrong = fault(task.command, dialect=language[0], runs=language[1])
+        if wrong:
+            line = draft.lines[i]
+            raise draft.problem(line, _spread(text, line, task.command, language[0]) or wrong)
+
+
+def language_of(shell: Shell | None, dialect: Dialect, runs: Runs) -> tuple[Dialect, Runs]:
+    """Return the dialect of the shell of a task, and what asks it. dialect, runs: of /bin/sh."""
+    if shell is None or shell.words[0] == SHELL:
+        return dialect, runs
+    return (dialect if shell.name == "sh" else Dialect.of(shell.name)), None
+
+
+def _refuse_setup(shell: Shell | None, dialect: Dialect, runs: Runs) -> None:
+    if shell is not None:
+        for command, place in zip(shell.setup, shell.places, strict=True):
+            wrong = setup_fault(command, dialect=dialect, runs=runs)
+            if wrong:
+                raise TaskFileError(f"{place}: {wrong}")
+
+
+def _spread(text: str, line: int, command: Command, dialect: Dialect) -> str:
+    """Return the error for a command that goes on in the lines below; empty for others."""
+    if not isinstance(command, str) or lines_spanned(command, dialect):
+        return ""
+    n = lines_spanned("\n".join(text.split("\n")[line - 1 :]), dialect)
+    if n < 2:
+        return ""
+    return (
+        f"lines {line} to {line + n - 1} are one command of a shell, but each line is a task of its own; "
+        "write it on one line, put it into a script, or, if every task needs it, into the setup block"
+    )
