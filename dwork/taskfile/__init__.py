@@ -13,6 +13,7 @@ from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import PLAIN, Options, Task
 from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
+from dwork.taskfile.endings import format_of
 from dwork.taskfile.faults import refuse_faults
 from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
 from dwork.taskfile.foreign.rescue import rescued, without
@@ -49,7 +50,6 @@ _READERS = {
 }
 #: The formats whose commands have a shell that one can choose.
 _SHELLS = ("lines", "csv", "jsonl")
-_ENDINGS = {".txt": "lines", ".csv": "csv", ".jsonl": "jsonl", ".dag": "dag", ".toml": "hyperqueue"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,6 @@ class Source:
     def __post_init__(self) -> None:
         if self.format not in FORMATS:
             raise ValueError(f"unknown format {self.format!r}; the formats are {', '.join(FORMATS)}")
-
-
-def format_of(path: str, default: str = "lines") -> str:
-    """Return the format for the ending of a file's name, or default."""
-    return _ENDINGS.get(path[path.rfind(".") :].lower(), default)
 
 
 def parse(

@@ -14,6 +14,8 @@ from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import refuse
 from dwork.taskfile.text import TOO_LONG, fit_command, trimmed
 
+_SEPARATORS = {";": "a semicolon", "\t": "a tab"}
+
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
     """Return the tasks of a file. Raise TaskFileError, which names the line."""
@@ -25,12 +27,25 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
         try:
             fields = next(rows, None)
             if fields is None:
+                _refuse_separator(draft)
                 return draft
             _add(draft, line, [trimmed(field) for field in fields])
         except ValueError as error:
             raise draft.problem(line, str(error)) from None
         except csv.Error as error:
             raise draft.problem(line, _explained(str(error))) from None
+
+
+def _refuse_separator(draft: Draft) -> None:
+    """Raise TaskFileError when a character other than the comma separates the names of tasks in all rows."""
+    if any(task.after for task in draft.tasks):
+        return
+    for separator, name in _SEPARATORS.items():
+        rows = [[field.strip() for field in task.name.rstrip(separator).split(separator)] for task in draft.tasks]
+        names = {row[0] for row in rows}
+        for line, (first, *others) in zip(draft.lines, rows, strict=True):
+            if others and first not in others and names.issuperset(others):
+                raise draft.problem(line, f"{name} separates the fields of this row; separate them with commas")
 
 
 def _explained(text: str) -> str:

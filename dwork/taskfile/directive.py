@@ -20,9 +20,12 @@ MARK: Final = "#DWORK"
 
 #: Text in which a shell does not look for a comment.
 QUOTED: Final = re.compile(r"""\\.|'[^']*'?|"(?:\\.|[^"\\])*"?""", re.DOTALL)
-#: A mark in any spelling, followed by an option or a barrier. `##` disables one on purpose.
+#: A mark in any spelling, followed by an option or the word of a directive. `##` disables one on purpose.
 _KEY: Final = "|".join(SPELLINGS).replace("-", "[-_]")
-_LIKE_MARK: Final = re.compile(rf"(?<!#)#[ \t]*dwork[ \t:;,-]*(?:barrier[ \t]*$|(?:{_KEY})[ \t]*=)", re.IGNORECASE)
+_REST: Final = rf"[\s:;,=>-]*(?:(?:barrier|setup|end)\s*$|(?:{_KEY})[ \t]*=)"
+#: A mark with letters left out, doubled or exchanged; in capitals, since other words begin remarks.
+_MISTYPED: Final = "(?-i:D[-_]?[WORK]{3,5}S?)"
+_LIKE_MARK: Final = re.compile(rf"(?<!#)#\s*(?:dwork|{_MISTYPED}){_REST}", re.IGNORECASE)
 
 _FORM = "write key=value, such as name=solve-1 after=mesh cores=4"
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 
 from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refuse_near_miss, words
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.foreign.signs import FIRST, refuse, remark_variables
+from dwork.taskfile.foreign.signs import FIRST, refuse, refuse_kind, remark_variables
 from dwork.taskfile.options import checked
 from dwork.taskfile.shell_choice import END, SETUP, read_block, read_first_line
 from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
@@ -25,6 +25,7 @@ _COMMENT = re.compile(r"(?:^|[\s;&|()<>])#")
 def read(source: str, text: str, pool: Pool) -> Draft:
     """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source, globs=True)
+    refuse_kind(draft, text)
     remark_variables(draft, text)
     defaults = Defaults(pool)
     numbered = enumerate(text.split("\n"), 1)

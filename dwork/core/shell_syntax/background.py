@@ -16,7 +16,7 @@ from dwork.core.shell_syntax.lists import CommandKind, ShellCommand, Where
 #: Commands that take care of the background jobs of their shell.
 _ENDING: Final = frozenset(("wait", "kill"))
 #: A `wait` at the beginning, which has no effect: the shell has started nothing yet.
-_WAIT: Final = re.compile(r"[ \t]*wait(?=[\s;&|<>]|$)")
+_WAIT: Final = re.compile(r"\s*wait(?=[\s;&|<>]|$)")
 
 LEFT: Final = (
     '"&" leaves a process in the background, where it would be killed and its failure lost; '

@@ -120,7 +120,7 @@ def commands(text: str, dialect: Dialect) -> list[tuple[int, str]]:
     try:
         while (span := parser.line()) is not None:
             begin, end = span
-            found.append((text.count("\n", 0, begin), text[begin:end].rstrip("\n")))
+            found.append((text.count("\n", 0, begin), text[begin:end]))
     except Malformed as error:
         raise ValueError(_malformed(error, "the script"), text.count("\n", 0, error.at)) from None
     except RecursionError:

@@ -92,7 +92,7 @@ class Lists(Words):
             if self.at >= len(self.text) or self.text[self.at] == "\n":
                 if self.documents:
                     self.skip_line()
-                    end = self.at
+                    end = self.at - self.text.endswith("\n", 0, self.at)
                 return start, end
 
     def blanks(self) -> None:

@@ -24,7 +24,7 @@ _PATTERN_PART: Final = re.compile(r"[^\s\\'\"`$()]+")
 _BEFORE_PATTERN: Final = frozenset(("=~", "==", "=", "!="))
 #: What is arithmetic between `((` and `))`, where that may begin two subshells.
 _CALCULATION: Final = re.compile(
-    r"[\s!~(-]*\$?\{?\w*\}?\s*(?:\+\+|--|[-+*/%<>=!&|^]=|[-+*/%=<>]\s*\$?\w+\s*$)|\s*\$?\w+\s*$"
+    r"[\s!~(-]*\$?\{?\w*\}?\s*(?:\+\+|--|[-+*/%<>=!&|^]=|[-+*/%=<>]\s*\$?\w+\s*$|=\s)|\s*\$?\w+\s*$"
 )
 
 

@@ -177,7 +177,7 @@ class Words:
             self._variable(found[0], f"${found[0]}")
 
     def _variable(self, name: str, sign: str) -> None:
-        if name == "RANDOM":
+        if name == "RANDOM" and "RANDOM=" not in self.text:
             self.use(Feature.RANDOM, sign)
         elif name in _VARIABLES:
             self.use(Feature.VARIABLE, sign)

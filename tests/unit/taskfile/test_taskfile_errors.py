@@ -6,7 +6,7 @@ import pytest
 
 from dwork.core.errors import TaskFileError
 from dwork.core.shell_syntax.features import Dialect
-from dwork.taskfile import Source, parse
+from dwork.taskfile import Source, format_of, parse
 
 
 def refusal(name: str, data: bytes, form: str) -> str:
@@ -346,11 +346,68 @@ NEAR_MISS = [
     ("lines", "#DWORKbarrier", 1, '"#DWORKbarrier"', _MEANT),
     ("lines", "a\n#dwork retries=1\nb", 2, '"#dwork retries="', _MEANT),
     ("lines", "a\n  #DWORK: cores=2\nb", 2, '"#DWORK: cores="', _MEANT),
+    ("lines", "# dwork setup\nb", 1, '"# dwork setup"', _MEANT),
+    ("lines", "#DWORK: end", 1, '"#DWORK: end"', _MEANT),
+    ("lines", "#DWORK\u00a0cores=2", 1, '"#DWORK\\xa0cores="', _MEANT),
+    ("lines", "a #DWROK name=b", 1, '"#DWROK name="', _MEANT),
+    ("lines", "#DWORKS cores=2", 1, '"#DWORKS cores="', _MEANT),
+    ("lines", "a;#DWORK name=b", 1, '"#DWORK name="', _MEANT),
     ("launcher", "a\n#dwork cores=2\nb", 2, '"#dwork cores="', _MEANT),
     ("greasy", "# DWORK cores=2\nb", 1, '"# DWORK cores="', _MEANT),
     ("disbatch", "a\n #DWORK: cores=2\nb", 2, '"#DWORK: cores="', _MEANT),
     ("launcher", "a #dwork cores=2", 1, "in this format #DWORK options go on their own line", "move them"),
     ("csv", "a\nb #DWORK name=b after=a", 2, "#DWORK options are not supported in csv", "use --format lines"),
+]
+
+_ONE_LINE = "give a file with one command per line"
+KINDS = [
+    ("lines", "#!/bin/bash\n#SBATCH -N 2\na", 2, '"#SBATCH -N 2" is for a batch system', "start dwork-pool in the job"),
+    ("lines", "a\n#PBS -l nodes=2", 2, '"#PBS -l nodes=2" is for a batch system', "put the commands into another file"),
+    ("lines", "#$ -pe mpi 4", 1, '"#$ -pe mpi 4" is for a batch system', "put the commands into another file"),
+    ("lines", "#BSUB -n 4", 1, '"#BSUB -n 4" is for a batch system', "put the commands into another file"),
+    ("lines", "#include <stdio.h>\nint x;", 1, "looks like C", _ONE_LINE),
+    ("lines", '[\n  {"command": "a"}\n]', 1, "looks like JSON", _ONE_LINE),
+    ("lines", '[{"command": "a"}]', 1, "looks like JSON", _ONE_LINE),
+    ("lines", '{"tasks": [', 1, "looks like JSON", _ONE_LINE),
+    ("lines", '# c\n{"command": "a"}\n{"command": "b"}', 2, "looks like jsonl", "use --format jsonl"),
+    ("lines", "tasks:\n  - a", 1, "looks like YAML", _ONE_LINE),
+    ("lines", "---\nname: x", 1, "looks like YAML", _ONE_LINE),
+    ("lines", "- name: x\n  run: y", 1, "looks like YAML", _ONE_LINE),
+    ("lines", "rule all:\n  input: x", 1, "looks like a Snakemake workflow", _ONE_LINE),
+    ("lines", "\nimport os, sys\n", 2, "looks like Python", _ONE_LINE),
+    ("lines", "import numpy as np", 1, "looks like Python", _ONE_LINE),
+    ("lines", "from os import path", 1, "looks like Python", _ONE_LINE),
+    ("lines", '<?xml version="1.0"?>', 1, "looks like XML or HTML", _ONE_LINE),
+    ("lines", "TASK a x\nTASK b y", 1, "looks like dag", "use --format dag"),
+    ("csv", "a\nb;a\nc;a;b", 2, "a semicolon separates the fields", "separate them with commas"),
+    ("csv", "a\nb c\ta\n", 2, "a tab separates the fields", "separate them with commas"),
+]
+
+_SETUP = "put it in the setup block (#DWORK setup"
+_SCRIPT = "put it into a script"
+_BASH = 'write "#!/bin/bash" as the first line of the file, or use --shell bash'
+SHELL = [
+    ("lines", "a\ncat > in <<EOF\n# alpha\n", 2, 'the here-document "<<EOF" has no end', _SCRIPT),
+    ("lines", "a\ncat > in <<EOF\n# alpha\nEOF\nb", 2, "lines 2 to 4 are one command", _SCRIPT),
+    ("lines", "for i in 1 2; do\n  echo $i\ndone\n", 1, "lines 1 to 3 are one command", _SCRIPT),
+    ("lines", "for i in 1 2; do\n  echo $i\n", 1, '"for" has no "done"', _SCRIPT),
+    ("lines", "a\ndone", 2, '"done" makes no sense here', _SCRIPT),
+    ("lines", "a\n}\nb", 2, '"}" makes no sense here', _SCRIPT),
+    ("lines", "if a\nthen b\nfi #DWORK name=x", 1, "lines 1 to 3 are one command", _SCRIPT),
+    ("lines", "f() {\n a\n}\nf", 1, "lines 1 to 3 are one command", _SCRIPT),
+    ("lines", "a |\n b", 1, "lines 1 to 2 are one command", _SCRIPT),
+    ("lines", "a\necho it's", 2, "a single quote (') is not closed", "escape it with a backslash"),
+    ("lines", 'echo "a', 1, 'a double quote (") is not closed', "close it"),
+    ("lines", "echo $(a", 1, '"$(" has no ")"', _SCRIPT),
+    ("lines", "a\ncd x\nb", 2, '"cd x" changes only its own shell', _SETUP),
+    ("lines", "export A=1 #DWORK name=x", 1, '"export A=1" changes only its own shell', _SETUP),
+    ("csv", "module load gcc\na", 1, "changes only its own shell", _SETUP),
+    ("launcher", "a\nsource env", 2, "changes only its own shell", _SETUP),
+    ("lines", "[[ -f a ]] && b", 1, '"[[" fails in this shell', _BASH),
+    ("lines", "a\necho {1..3}", 2, '"{1..3}" stays as it is written', _BASH),
+    ("jsonl", '{"command": "source x; a"}', 1, '"source" is an unknown command', _BASH),
+    ("jsonl", '{"command": ["sh", "-ec", "echo -e a"]}', 1, '"echo -e" prints its option', _BASH),
+    ("hyperqueue", "#\n[[task]]\ncommand = ['sh', '-c', 'a=(1 2)']", 2, '"a=(...)" fails', _BASH),
 ]
 
 _LEFT, _AWAY = '"&" leaves a process in the background', "remove the & (dwork runs tasks in parallel anyway)"
@@ -375,6 +432,8 @@ BACKGROUND = [
     ("form", "text", "line", "wrong", "advice"),
     [pytest.param(form, *case, id=f"{form}-{k}") for form, cases in FORMATS.items() for k, case in enumerate(cases)]
     + [pytest.param(*case, id=f"foreign-{k}") for k, case in enumerate(FOREIGN)]
+    + [pytest.param(*case, id=f"shell-{k}") for k, case in enumerate(SHELL)]
+    + [pytest.param(*case, id=f"kind-{k}") for k, case in enumerate(KINDS)]
     + [pytest.param(*case, id=f"near-miss-{k}") for k, case in enumerate(NEAR_MISS)]
     + [pytest.param(*case, id=f"background-{k}") for k, case in enumerate(BACKGROUND)],
 )
@@ -433,6 +492,9 @@ def test_a_command_that_waits_for_its_own_background_is_taken_in_every_format() 
     "line",
     [
         "# dwork is great",
+        "# see dwork's manual: name=x",
+        "# dwork setup of this case",
+        "# WORK dir=/scratch",
         "# DWORK reads this file",
         "# dwork: a barrier is a line of its own",
         "# dwork sets OMP_NUM_THREADS=1",
@@ -450,3 +512,50 @@ def test_what_only_speaks_of_dwork_is_no_directive(line: str) -> None:
     for form in "launcher", "greasy", "disbatch":
         if line[0] == "#":
             assert parse([Source("t", f"{line}\n".encode(), form)]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[ -f x ] && y",
+        '[ "$x" = y ] || z',
+        "{ a; b; } > c",
+        '{ "a" b; }',
+        ": x",
+        "import -window root shot.png",
+        "import shot.png",
+        "##SBATCH -N 1\na",
+        "# SBATCH -N 1\na",
+        "echo '#SBATCH -N 1'",
+        "from x to y",
+        "# tasks:\nTASK=1 a",
+    ],
+)
+def test_a_command_that_resembles_another_kind_of_file_is_one(text: str) -> None:
+    assert len(parse([Source("t", text.encode())])) == 1
+
+
+@pytest.mark.parametrize("text", ["a;b\nc", "a; a", "a\tb\nc", "a; b\nc,a; b"])
+def test_a_semicolon_in_a_row_belongs_to_its_command(text: str) -> None:
+    assert parse([Source("t", text.encode(), "csv")])
+
+
+def test_what_only_bash_understands_passes_where_the_shell_understands_it() -> None:
+    text = b"source env && a\n[[ -f x ]] && b\necho {1..3}\n"
+    assert len(parse([Source("t", text)], dialect=Dialect.BASH)) == 3
+    asked: list[str] = []
+    assert len(parse([Source("t", text)], runs=lambda script: not asked.append(script))) == 3
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "name", ["job.py", "a/b.JSON", "x.yaml", "x.slurm", "sim.c", "README.md", "Makefile", "a/Snakefile", "t.tsv"]
+)
+def test_the_ending_of_another_kind_of_file_is_refused_without_a_format(name: str) -> None:
+    with pytest.raises(TaskFileError, match="not of a task file; give a file with one command per line, or use --form"):
+        format_of(name)
+
+
+@pytest.mark.parametrize("name", ["t", "t.sh", "jobs.lst", "cmds.cmd", ".py", "tasks.2026", "a.b/tasks", "t.", "-"])
+def test_other_endings_are_those_of_plain_commands(name: str) -> None:
+    assert format_of(name) == "lines"
