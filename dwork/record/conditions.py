@@ -9,15 +9,17 @@ import hashlib
 import json
 import os
 import secrets
-import sqlite3
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from dwork.core.errors import UsageError
 from dwork.core.messages import Execution
 from dwork.core.task import Task
 from dwork.core.text import from_system, shown, user_bytes, user_text
 from dwork.record.rows import text, untext
+
+if TYPE_CHECKING:
+    import sqlite3
 
 _DIGEST: Final = 16  # bytes
 #: The last run whose conditions are known.
