@@ -10,8 +10,9 @@ from dwork.core.cause import Cause
 from dwork.core.halt import Halt
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State
+from dwork.hub.graph import Graph, Restored
 from dwork.hub.policy import Policy
-from dwork.hub.retries import LOOK
+from dwork.hub.retries import LOOK, Retries
 from dwork.hub.returns import LOST_TOO_OFTEN
 from tests.stage import INF, Stage, complete, finish, steal, task, told
 
@@ -69,13 +70,10 @@ def test_the_first_delay_is_the_policys() -> None:
 
 @pytest.mark.parametrize("delay", [0.0, 1e-300, 1.0])
 def test_the_delay_of_the_thousandth_retry_is_a_number(delay: float) -> None:
-    stage = Stage(Policy(retries=2000, delay=delay))
-    stage.create("a")
-    for _ in range(1100):
-        fail(stage, "a")
-        stage.wait(60.0)
-    assert stage.state("a") is State.READY
-    finish(stage)
+    graph = Graph()
+    graph.restore([Restored(0, task("a"), failures=1100)])
+    (node,) = graph.take(1, "w")
+    assert 0.0 <= Retries(graph, delay).failed(node, "w", 100.0) <= 60.0
 
 
 def test_several_that_wait_come_each_in_its_time() -> None:

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dwork.core import messages as m
@@ -614,7 +614,6 @@ MOVES = st.lists(
 @given(
     MOVES, st.integers(1, 3), st.sampled_from([WorkerPolicy(), CAREFUL, WorkerPolicy(wait=0.0, patience=1.0, most=4)])
 )
-@settings(max_examples=150, deadline=None)
 def test_whatever_happens_it_neither_spins_nor_oversleeps_nor_steals_nothing(
     moves: list[tuple[str, int]], slots: int, policy: WorkerPolicy
 ) -> None:
