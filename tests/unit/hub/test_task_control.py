@@ -1,4 +1,4 @@
-"""What people do to tasks: cancel, retry, hold and release, and which tasks they mean."""
+"""What people do to tasks: cancel, retry, hold and release them."""
 
 from __future__ import annotations
 
@@ -9,22 +9,12 @@ from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State, Task
+from dwork.hub.graph import Restored
+from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
-from tests.stage import Stage, complete, finish, steal, task, told
+from tests.stage import Stage, complete, fail, finish, one_of_each, steal, succeed, task, told
 
 MANY = 3_000  # three times what recursion could bear
-
-
-def fail(stage: Stage, *names: str) -> None:
-    """These are handed out next, and fail."""
-    assert told(stage.ask("vm", m.Steal("vm", len(names)))) == [*names]
-    assert stage.ask("vm", m.Complete("vm", tuple(Result(name, 0, 1) for name in names))) == m.OK()
-
-
-def run(stage: Stage, *names: str) -> None:
-    """These are handed out next, and end well."""
-    assert told(stage.ask("vm", m.Steal("vm", len(names)))) == [*names]
-    assert stage.ask("vm", m.Complete("vm", tuple(Result(name) for name in names))) == m.OK()
 
 
 def named(event: e.Event) -> list[str]:
@@ -48,7 +38,7 @@ def test_a_ready_or_waiting_task_is_taken_out_at_once_and_its_successors_are_ski
     assert cancelled == e.Cancelled(100.0, [(0, "a"), (2, "c")], "on request")
     assert skipped == [e.Skipped(100.0, [(4, "e")], (0, "a")), e.Skipped(100.0, [(3, "d")], (2, "c"))]
     assert stage.states() == "cancelled ready cancelled skipped skipped"
-    run(stage, "b")
+    succeed(stage, "b")
     assert stage.hub.over
 
 
@@ -181,18 +171,9 @@ def test_when_the_last_task_is_cancelled_all_who_wait_may_go(stage: Stage) -> No
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled", "skipped"])
 def test_what_has_ended_cannot_be_cancelled(stage: Stage, state: str) -> None:
-    four(stage)
+    one_of_each(stage)
     assert f"'{state}' is {state}: only a task that has not ended" in stage.refused(Verb.CANCEL, state)
     assert stage.order(Verb.CANCEL, "*") == m.OK(n=1)
-
-
-def four(stage: Stage) -> None:
-    """Tasks that are called by their states: done, failed, skipped, cancelled and ready."""
-    stage.create("done", "failed", task("skipped", "failed"), "cancelled", "ready")
-    run(stage, "done")
-    fail(stage, "failed")
-    stage.order(Verb.CANCEL, "cancelled")
-    assert stage.states() == "done failed skipped cancelled ready"
 
 
 # -- retry ------------------------------------------------------------------------------------------------------------
@@ -214,7 +195,7 @@ def test_a_failed_task_runs_again_and_with_it_what_was_skipped_for_it() -> None:
     fail(stage, "a")  # which may fail as often as before
     assert stage.hub.graph.names["a"].attempt == 3
     for name in "abcd":
-        run(stage, name)
+        succeed(stage, name)
     assert stage.hub.over
     finish(stage)
 
@@ -225,10 +206,10 @@ def test_a_cancelled_task_runs_again_and_waits_for_what_it_waited_for(stage: Sta
     assert stage.order(Verb.RETRY, "b") == m.OK(n=1)
     assert stage.states() == "ready waiting waiting"
     stage.order(Verb.CANCEL, "b")
-    run(stage, "a")
+    succeed(stage, "a")
     stage.order(Verb.RETRY, "b")
-    run(stage, "b")
-    run(stage, "c")
+    succeed(stage, "b")
+    succeed(stage, "c")
 
 
 def test_who_waits_is_handed_what_is_tried_again(stage: Stage) -> None:
@@ -256,7 +237,7 @@ def test_what_another_lost_predecessor_keeps_skipped_is_skipped_for_that_one(sta
     assert {culprit(stage, name) for name in "de"} == {"b"}
     stage.order(Verb.RETRY, "b")
     assert sorted(named(stage.heard()[-1])) == ["b", "d", "e"]
-    run(stage, "a", "b")
+    succeed(stage, "a", "b")
 
 
 def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_again(stage: Stage) -> None:
@@ -274,7 +255,7 @@ def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_aga
     stage.order(Verb.RETRY, "a")
     assert sorted(named(stage.heard()[-1])) == ["a", "b", "c"]
     for name in "abc":
-        run(stage, name)
+        succeed(stage, name)
 
 
 def test_lost_tasks_that_come_after_one_another_can_be_tried_again_together(stage: Stage) -> None:
@@ -297,7 +278,7 @@ def test_a_way_through_a_lost_task_may_come_back_and_so_must_be_no_circle(stage:
 
 @pytest.mark.parametrize("state", ["done", "skipped", "ready"])
 def test_only_what_failed_or_was_cancelled_can_be_tried_again(stage: Stage, state: str) -> None:
-    four(stage)
+    one_of_each(stage)
     assert f"'{state}' is {state}: only a failed or cancelled" in stage.refused(Verb.RETRY, state)
     assert stage.order(Verb.RETRY, "*") == m.OK(n=2)
     assert stage.states() == "done ready waiting ready ready"
@@ -342,7 +323,7 @@ def test_what_is_held_does_not_start_until_it_is_released(stage: Stage) -> None:
     stage.heard()
     assert stage.order(Verb.HOLD, "a", "c") == m.OK(n=2)
     assert stage.heard() == [e.Held(100.0, [(0, "a"), (2, "c")])]
-    run(stage, "b")
+    succeed(stage, "b")
     assert stage.states() == "waiting done waiting"
     assert not stage.hub.over
     stage.say("p", steal("w", 1))
@@ -360,7 +341,7 @@ def test_a_held_task_waits_for_its_predecessors_and_its_release_in_any_order(sta
     stage.order(Verb.RELEASE, "b")
     assert stage.states() == "ready waiting"
     stage.order(Verb.HOLD, "b")
-    run(stage, "a")
+    succeed(stage, "a")
     assert stage.states() == "done waiting"
     stage.order(Verb.RELEASE, "b")
     assert stage.states() == "done ready"
@@ -397,13 +378,13 @@ def test_a_held_task_can_be_cancelled_and_is_held_when_it_is_tried_again(stage: 
     assert stage.order(Verb.RELEASE, "a") == m.OK(n=1)
     assert stage.states() == "cancelled skipped"
     stage.order(Verb.RETRY, "a")
-    run(stage, "a")
+    succeed(stage, "a")
     assert stage.states() == "done waiting"
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "skipped", "cancelled", "assigned"])
 def test_only_what_nobody_holds_can_be_held(stage: Stage, state: str) -> None:
-    four(stage)
+    one_of_each(stage)
     stage.create("assigned")
     stage.order(Verb.HOLD, "ready")
     assert told(stage.ask("p", m.Steal("vm"))) == ["assigned"]
@@ -413,70 +394,25 @@ def test_only_what_nobody_holds_can_be_held(stage: Stage, state: str) -> None:
     assert stage.order(Verb.RELEASE, "*") == m.OK(n=1)
 
 
-# -- which tasks are meant --------------------------------------------------------------------------------------------
+def test_a_task_is_held_until_it_is_released(stage: Stage) -> None:
+    stage.create("a")
+    node = stage.hub.graph.names["a"]
+    stage.order(Verb.HOLD, "a")
+    assert stage.hub.is_held(node)
+    stage.order(Verb.RELEASE, "a")
+    assert not stage.hub.is_held(node)
+    assert stage.states() == "ready"
 
 
-def test_tasks_are_told_by_name_number_and_glob_and_each_counts_once(stage: Stage) -> None:
-    stage.create("x.0", "x.1", "y.0", "[x]")
-    stage.heard()
-    assert stage.order(Verb.HOLD, "#1", "x.1", "[xz].?", "#1") == m.OK(n=2)
-    assert stage.heard() == [e.Held(100.0, [(1, "x.1"), (0, "x.0")])]
+def test_a_restored_task_that_was_held_is_held() -> None:
+    hub = Hub()
+    hub.restore([Restored(0, Task("a", "a"), suspended=True)], 100.0)
+    assert hub.is_held(hub.graph.names["a"])
+    hub.check()
 
 
-def test_a_name_goes_before_a_number_and_a_glob(stage: Stage) -> None:
-    stage.create("a", "#0", "*")
-    assert stage.order(Verb.CANCEL, "#0") == m.OK(n=1)
-    assert stage.states() == "ready cancelled ready"
-    assert stage.order(Verb.HOLD, "*") == m.OK(n=1)
-    assert stage.states() == "ready cancelled waiting"
-    assert stage.order(Verb.HOLD, "**") == m.OK(n=1)
-    assert stage.states() == "waiting cancelled waiting"
-
-
-def test_a_glob_means_only_those_that_fit_and_maybe_none(stage: Stage) -> None:
-    four(stage)
-    stage.heard()
-    assert stage.order(Verb.RETRY, "*ed") == m.OK(n=2)
-    assert stage.order(Verb.RETRY, "d*") == m.OK(n=0)
-    assert [type(event) for event in stage.heard()] == [e.Revived]
-
-
-def test_cases_are_told_apart(stage: Stage) -> None:
-    stage.create("A", "a")
-    assert stage.order(Verb.CANCEL, "A*") == m.OK(n=1)
-    assert stage.states() == "cancelled ready"
-
-
-@pytest.mark.parametrize("verb", Verb)
-def test_joins_are_never_meant(stage: Stage, verb: Verb) -> None:
-    stage.create("a", Task("j.1", None, ("a",)), Task("j.2", None))
-    if verb is Verb.RETRY:
-        fail(stage, "a")
-    for name in ("j.1", "j.2", "#1"):
-        assert "has nothing to run" in stage.refused(verb, name)
-    assert stage.order(verb, "j*") == m.OK(n=0)
-
-
-@pytest.mark.parametrize("verb", Verb)
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("nosuch", "there is no task 'nosuch'"),
-        ("#9", "there is no task '#9'"),
-        ("#", "there is no task '#'"),
-        ("#-1", "there is no task '#-1'"),
-        ("#" + "9" * 5000, "there is no task '#99"),
-        ("", "there is no task ''"),
-        ("z*", "no task name matches 'z[*]'"),
-    ],
-)
-def test_a_task_that_is_not_there_is_an_error_and_nothing_is_done_to_the_others(
-    stage: Stage, verb: Verb, text: str, reason: str
-) -> None:
-    four(stage)
-    stage.order(Verb.HOLD, "ready")
-    fitting = {Verb.CANCEL: "ready", Verb.RETRY: "failed", Verb.HOLD: "another", Verb.RELEASE: "ready"}[verb]
-    stage.create("another")
-    assert stage.refused(verb, fitting, "*", text).startswith(reason.replace("[*]", "*"))
-    assert stage.order(verb, fitting) == m.OK(n=1)
-    stage.take()
+def test_a_task_of_a_peer_of_the_original_dialect_leaves_it_when_it_is_cancelled(stage: Stage) -> None:
+    stage.create("a")
+    stage.ask("p", m.Steal("vm"))
+    stage.order(Verb.CANCEL, "a")
+    assert not stage.hub.workers["vm"].held
