@@ -22,7 +22,7 @@ import pytest
 from dwork.core.errors import UsageError
 from dwork.record.reading import Archive
 from tests.conftest import missing
-from tests.system.record.desk import killed, look
+from tests.desk import killed, look
 from tests.waiting import wait_until
 
 N = 60

@@ -18,7 +18,7 @@ from dwork.output.joblog import HEADER, Joblog
 from dwork.record.logs import Logs
 from dwork.record.opening import open_store
 from tests.conftest import ROOT, missing
-from tests.system.record.desk import Desk, killed, task
+from tests.desk import Desk, killed, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
 DQUERY = [sys.executable, "-m", "dwork.dquery"]

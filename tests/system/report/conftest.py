@@ -15,7 +15,7 @@ from dwork.core.task import Task
 from dwork.dquery import main
 from dwork.record.store import Store
 from tests.conftest import missing
-from tests.system.record.desk import RUN, Desk, ended, given, killed, task
+from tests.desk import RUN, Desk, ended, given, killed, task
 
 #: In milliseconds; nothing here takes a second on a machine that is idle.
 PATIENCE = 60_000
