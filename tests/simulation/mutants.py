@@ -41,7 +41,7 @@ MUTANTS = [
         "graph.py",
         "            for name in fresh:\n                del self.names[name]\n            raise",
         "            raise",
-        "a_task_that_is_refused_leaves_no_name",
+        "an_unknown_predecessor_is_refused_by_name",
     ),
     Mutant("graph.py", "max(next_id, 1 +", "max(0, 1 +", "ids_below_the_next_one_are_not_used_again"),
     Mutant("graph.py", "            if last:\n", "            if False:\n", "a_restored_task_that_was_lost_goes_last"),
@@ -260,7 +260,7 @@ MUTANTS = [
         "shutdown.py",
         "end, end - drain_before",
         "end, end",
-        "running_tasks_are_killed_some_seconds_before_the_job_ends",
+        "some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_ended",
     ),
     Mutant(
         "shutdown.py",
@@ -473,7 +473,7 @@ MUTANTS = [
         "outcomes.py",
         "elif result.exit_status == 0 and not in_doubt:",
         "elif result.exit_status == 0:",
-        "no_success_counts_after_the_end_of_the_job",
+        "what_ended_in_the_second_before_the_signal_is_to_run_again_and_what_ended_earlier_is_done",
     ),
     Mutant(
         "outcomes.py",
@@ -567,12 +567,20 @@ MUTANTS = [
         "                pass\n",
         "a_task_of_a_peer_of_the_original_dialect_leaves_it_when_it_is_cancelled",
     ),
-    Mutant("task_control.py", "        self._held.update(nodes)\n", "", "a_task_is_held_until_it_is_released"),
     Mutant(
-        "task_control.py", "        self._held.difference_update(nodes)\n", "", "a_task_is_held_until_it_is_released"
+        "task_control.py", "        self._held.update(nodes)\n", "", "what_is_held_does_not_start_until_it_is_released"
     ),
     Mutant(
-        "task_control.py", "        self._held.add(node)\n", "        pass\n", "a_restored_task_that_was_held_is_held"
+        "task_control.py",
+        "        self._held.difference_update(nodes)\n",
+        "",
+        "what_is_held_does_not_start_until_it_is_released",
+    ),
+    Mutant(
+        "task_control.py",
+        "        self._held.add(node)\n",
+        "        pass\n",
+        "what_was_held_is_held_and_what_was_cancelled_while_it_was_held_too",
     ),
     # -- retries --
     Mutant(

@@ -203,13 +203,6 @@ def test_many_tasks_before_and_behind_a_join_cost_one_edge_each() -> None:
 # -- attempts, failures and holders -----------------------------------------------------------------------------------
 
 
-def test_a_task_that_is_refused_leaves_no_name() -> None:
-    graph = Graph()
-    with pytest.raises(GraphError):
-        graph.add([Task("a", "a"), Task("b", "b", ("nosuch",))])
-    assert not graph.names
-
-
 def test_ids_below_the_next_one_are_not_used_again() -> None:
     graph = Graph()
     graph.restore([Restored(0, Task("a", "a"))], next_id=7)

@@ -28,15 +28,6 @@ def test_a_cancelled_task_is_not_retried_while_the_pool_stops(stage: Stage) -> N
     stage.take()
 
 
-def test_no_success_counts_after_the_end_of_the_job(stage: Stage) -> None:
-    stage.create("a")
-    stage.say("p", steal("w", 1))
-    stage.took(stage.hub.end_of_job(stage.now, "SIGTERM"))
-    stage.say("p", complete("w", 2, Result(0, 1)))
-    assert stage.states() == "ready"
-    stage.take()
-
-
 def test_complete_by_somebody_else_is_not_found(stage: Stage) -> None:
     stage.create("a", "b")
     stage.ask("p", m.Steal("vm"))

@@ -243,17 +243,6 @@ def test_a_signal_that_may_tell_of_a_dead_rank_is_the_end_of_the_job_when_tasks_
     stage.take()
 
 
-def test_running_tasks_are_killed_some_seconds_before_the_job_ends(stage: Stage) -> None:
-    stage.create("a")
-    stage.say("p", steal("w", 1))
-    stage.took(stage.hub.expect_end(160.0, 10.0, MinTime(), stage.now))
-    stage.take()
-    assert stage.hub.deadline == 150.0
-    stage.wait(50.0)
-    assert stage.take() == [("p", m.Cancel((0,)))]
-    assert stage.hub.stop.kills
-
-
 def test_another_stop_does_not_put_off_when_killed_tasks_must_have_ended(stage: Stage) -> None:
     stage.create("a")
     stage.say("p", steal("w", 1))

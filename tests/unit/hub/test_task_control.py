@@ -9,8 +9,6 @@ from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State, Task
-from dwork.hub.graph import Restored
-from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
 from tests.stage import Stage, complete, fail, finish, one_of_each, steal, succeed, task, told
 
@@ -392,23 +390,6 @@ def test_only_what_nobody_holds_can_be_held(stage: Stage, state: str) -> None:
     assert "'ready' is waiting: only a waiting or ready task can be held" in stage.refused(Verb.HOLD, "ready")
     assert f"'{state}' is {state}: it is not held" in stage.refused(Verb.RELEASE, state)
     assert stage.order(Verb.RELEASE, "*") == m.OK(n=1)
-
-
-def test_a_task_is_held_until_it_is_released(stage: Stage) -> None:
-    stage.create("a")
-    node = stage.hub.graph.names["a"]
-    stage.order(Verb.HOLD, "a")
-    assert stage.hub.is_held(node)
-    stage.order(Verb.RELEASE, "a")
-    assert not stage.hub.is_held(node)
-    assert stage.states() == "ready"
-
-
-def test_a_restored_task_that_was_held_is_held() -> None:
-    hub = Hub()
-    hub.restore([Restored(0, Task("a", "a"), suspended=True)], 100.0)
-    assert hub.is_held(hub.graph.names["a"])
-    hub.check()
 
 
 def test_a_task_of_a_peer_of_the_original_dialect_leaves_it_when_it_is_cancelled(stage: Stage) -> None:
