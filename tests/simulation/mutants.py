@@ -17,17 +17,22 @@ from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).parents[2]
-RULES = "test_rules.py"
+TESTS = ROOT / "tests" / "unit" / "hub"
 
 
 class Mutant(NamedTuple):
-    """file: in dwork/hub. where: the file of the test, in tests/unit/hub; test: its name without `test_`."""
+    """file: in dwork/hub. test: the name of a test in tests/unit/hub, without `test_`."""
 
     file: str
     text: str
     replacement: str
     test: str
-    where: str = RULES
+
+    @property
+    def place(self) -> Path:
+        """The file of the test."""
+        (path,) = [path for path in TESTS.glob("test_*.py") if f"def test_{self.test}(" in path.read_text()]
+        return path
 
 
 MUTANTS = [
@@ -36,7 +41,7 @@ MUTANTS = [
         "graph.py",
         "            for name in fresh:\n                del self.names[name]\n            raise",
         "            raise",
-        "a_task_that_is_refused_leaves_no_name",
+        "an_unknown_predecessor_is_refused_by_name",
     ),
     Mutant("graph.py", "max(next_id, 1 +", "max(0, 1 +", "ids_below_the_next_one_are_not_used_again"),
     Mutant("graph.py", "            if last:\n", "            if False:\n", "a_restored_task_that_was_lost_goes_last"),
@@ -51,14 +56,13 @@ MUTANTS = [
         "graph.py",
         "self._ready.prepend(released)",
         "self._ready.append(released)",
-        "what_a_completion_releases_goes_first",
+        "what_a_completion_released_goes_first",
     ),
     Mutant(
         "graph.py",
         "        self._move(node, FAILED)\n        return self._skip_all(node.successors or (), node)",
         "        self._move(node, FAILED)\n        return []",
         "successors_of_a_failed_task_are_skipped_with_the_culprit",
-        "test_graph.py",
     ),
     Mutant("graph.py", "if node.state not in ACTIVE:", "if False:", "only_an_active_task_can_be_cancelled"),
     Mutant(
@@ -133,7 +137,6 @@ MUTANTS = [
         "if node not in undone[p]:",
         "if False:",
         "a_task_that_was_added_after_the_end_of_one_before_it_waits_for_that_again",
-        "test_hub_drain.py",
     ),
     Mutant(
         "graph.py",
@@ -177,14 +180,12 @@ MUTANTS = [
         "        self.unpark(worker)\n        self.slots +=",
         "        self.slots +=",
         "the_steal_that_waits_moves_with_its_worker",
-        "test_hub.py",
     ),
     Mutant(
         "workers.py",
         "        if is_first:",
         "        if False:",
         "what_a_worker_took_before_it_told_its_slots_takes_its_room",
-        "test_reservations.py",
     ),
     Mutant(
         "workers.py",
@@ -259,7 +260,7 @@ MUTANTS = [
         "shutdown.py",
         "end, end - drain_before",
         "end, end",
-        "running_tasks_are_killed_some_seconds_before_the_job_ends",
+        "some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_ended",
     ),
     Mutant(
         "shutdown.py",
@@ -272,7 +273,6 @@ MUTANTS = [
         "self._end_by = step.now + ENDING",
         "pass",
         "a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending",
-        "test_hub_drain.py",
     ),
     Mutant(
         "shutdown.py",
@@ -285,14 +285,12 @@ MUTANTS = [
         "running=halt.now, for_later=False",
         "running=halt.now",
         "halt_now_ends_running_tasks_which_count_as_cancelled",
-        "test_hub.py",
     ),
     Mutant(
         "shutdown.py",
         "        self._returns.revoke(self._endings.recent(step.now), reason, step)\n",
         "",
         "what_ended_in_the_second_before_the_signal_is_to_run_again_and_what_ended_earlier_is_done",
-        "test_hub_drain.py",
     ),
     Mutant(
         "shutdown.py",
@@ -330,7 +328,6 @@ MUTANTS = [
         "        self.has_failed = True\n",
         "",
         "halt_soon_lets_running_tasks_end",
-        "test_hub.py",
     ),
     Mutant(
         "endings.py",
@@ -343,14 +340,12 @@ MUTANTS = [
         "        self._note([node], step.now)\n",
         "",
         "a_failure_in_the_second_before_the_signal_is_none_and_what_was_skipped_for_it_is_not",
-        "test_hub_drain.py",
     ),
     Mutant(
         "endings.py",
         "        self.forget(skipped, step)\n",
         "",
         "a_suspect_given_back_behind_a_task_is_skipped_with_it",
-        "test_hub_policy.py",
     ),
     Mutant(
         "endings.py",
@@ -376,7 +371,6 @@ MUTANTS = [
         "            self._endings.cancel([node for node in back if node in to_cancel], step)\n",
         "",
         "a_cancelled_task_that_was_not_started_is_gone_when_it_is_given_back",
-        "test_hub_control.py",
     ),
     Mutant(
         "returns.py",
@@ -389,7 +383,6 @@ MUTANTS = [
         "State.DONE and node.holder == worker.location:",
         "State.DONE:",
         "only_who_has_ended_a_task_can_take_that_back",
-        "test_hub_drain.py",
     ),
     Mutant(
         "returns.py",
@@ -408,7 +401,6 @@ MUTANTS = [
         ">= self._state.policy.losses:",
         "> self._state.policy.losses:",
         "the_policy_says_how_many_deaths_are_too_many_and_each_counts_for_the_halt",
-        "test_hub_policy.py",
     ),
     Mutant(
         "returns.py",
@@ -433,7 +425,6 @@ MUTANTS = [
         "            self._endings.to_cancel.discard(node)\n",
         "",
         "a_task_cancelled_at_its_second_worker_that_the_first_has_done_is_done",
-        "test_hub_restore.py",
     ),
     Mutant(
         "returns.py",
@@ -452,14 +443,12 @@ MUTANTS = [
         "        self._endings.kill_copies(self._state.orphans.early(), step)\n\n    def _interrupt",
         "\n    def _interrupt",
         "a_copy_that_began_before_its_predecessor_ran_again_does_not_count",
-        "test_hub_restore.py",
     ),
     Mutant(
         "returns.py",
         "        self._endings.kill_copies(self._state.orphans.early(), step)\n        self.revoke(",
         "        self.revoke(",
         "a_copy_of_a_task_that_has_got_another_predecessor_does_not_count",
-        "test_hub_restore.py",
     ),
     # -- outcomes --
     Mutant(
@@ -473,7 +462,6 @@ MUTANTS = [
         "                state.workers.give(worker, [node])\n                missing",
         "                missing",
         "a_result_of_another_attempt_is_not_found",
-        "test_hub.py",
     ),
     Mutant(
         "outcomes.py",
@@ -485,21 +473,19 @@ MUTANTS = [
         "outcomes.py",
         "elif result.exit_status == 0 and not in_doubt:",
         "elif result.exit_status == 0:",
-        "no_success_counts_after_the_end_of_the_job",
+        "what_ended_in_the_second_before_the_signal_is_to_run_again_and_what_ended_earlier_is_done",
     ),
     Mutant(
         "outcomes.py",
         "allowed - state.graph.count_failure(node)",
         "allowed - state.graph.count_failure(node) - (node.failures > 1)",
         "a_task_may_say_how_often_it_is_retried",
-        "test_hub.py",
     ),
     Mutant(
         "outcomes.py",
         "elif not self._repeated(worker, result):",
         "else:",
         "a_result_told_again_is_fine",
-        "test_hub.py",
     ),
     # -- membership --
     Mutant(
@@ -507,14 +493,12 @@ MUTANTS = [
         "now, RETURN if slots else 0.0",
         "now, 0.0",
         "a_holder_that_does_not_come_back_is_lost_in_time_and_may_come_still",
-        "test_hub_restore.py",
     ),
     Mutant(
         "membership.py",
         "            worker.sequence = 0\n",
         "",
         "a_worker_that_comes_over_another_peer_starts_to_number_anew",
-        "test_hub.py",
     ),
     Mutant(
         "membership.py",
@@ -533,21 +517,18 @@ MUTANTS = [
         "        self._state.workers.unpark(worker)\n        reported",
         "        reported",
         "a_steal_that_waits_is_void_when_its_worker_compares",
-        "test_hub.py",
     ),
     Mutant(
         "membership.py",
         "        reported.update((node.id, node.attempt) for node in owed)\n",
         "",
         "a_worker_that_says_it_has_nothing_in_hand_does_not_lose_what_it_owes",
-        "test_hub_output.py",
     ),
     Mutant(
         "membership.py",
         "self._returns.take_back(worker, list(worker.held.values()), Cause.LEFT, reason, step)",
         "self._returns.lose(worker, list(worker.held.values()), Cause.LEFT, reason, step)",
         "a_worker_that_says_goodbye_has_not_died",
-        "test_hub_policy.py",
     ),
     Mutant(
         "membership.py",
@@ -566,7 +547,6 @@ MUTANTS = [
         "                worker.heard = now\n",
         "                pass\n",
         "a_hub_that_stood_still_gives_all_another_while_to_be_heard",
-        "test_hub_restore.py",
     ),
     Mutant(
         "membership.py",
@@ -580,7 +560,6 @@ MUTANTS = [
         "                self._endings.to_cancel.add(node)\n",
         "",
         "a_cancelled_task_that_ends_badly_is_killed_and_not_tried_again",
-        "test_hub_control.py",
     ),
     Mutant(
         "task_control.py",
@@ -588,12 +567,20 @@ MUTANTS = [
         "                pass\n",
         "a_task_of_a_peer_of_the_original_dialect_leaves_it_when_it_is_cancelled",
     ),
-    Mutant("task_control.py", "        self._held.update(nodes)\n", "", "a_task_is_held_until_it_is_released"),
     Mutant(
-        "task_control.py", "        self._held.difference_update(nodes)\n", "", "a_task_is_held_until_it_is_released"
+        "task_control.py", "        self._held.update(nodes)\n", "", "what_is_held_does_not_start_until_it_is_released"
     ),
     Mutant(
-        "task_control.py", "        self._held.add(node)\n", "        pass\n", "a_restored_task_that_was_held_is_held"
+        "task_control.py",
+        "        self._held.difference_update(nodes)\n",
+        "",
+        "what_is_held_does_not_start_until_it_is_released",
+    ),
+    Mutant(
+        "task_control.py",
+        "        self._held.add(node)\n",
+        "        pass\n",
+        "what_was_held_is_held_and_what_was_cancelled_while_it_was_held_too",
     ),
     # -- retries --
     Mutant(
@@ -638,14 +625,12 @@ MUTANTS = [
         " or self._startable(avoided, others, slots)[:1]",
         "",
         "a_suspect_that_has_to_wait_does_not_keep_a_retry_from_the_worker_that_idles",
-        "test_hub_policy.py",
     ),
     Mutant(
         "retries.py",
         "        return nodes[:1]\n",
         "        return nodes\n",
         "suspects_go_out_singly_and_the_rest_together",
-        "test_hub_policy.py",
     ),
     # -- orphans, intake --
     Mutant(
@@ -683,21 +668,18 @@ MUTANTS = [
         "native.sequence if native else 0))\n            return step\n",
         "native.sequence if native else 0))\n",
         "a_refused_request_uses_up_no_number_and_the_corrected_one_is_answered",
-        "test_hub.py",
     ),
     Mutant(
         "hub.py",
         "                worker.sequence = native.sequence\n",
         "                pass\n",
         "a_repeated_sequence_number_is_ignored",
-        "test_hub.py",
     ),
     Mutant(
         "hub.py",
         "                state.intake.restore(node.id, node.attempt, entry.printed)\n",
         "",
         "a_restarted_hub_takes_what_its_record_lacks",
-        "test_hub_output.py",
     ),
     Mutant(
         "dispatch.py",
@@ -710,14 +692,12 @@ MUTANTS = [
         "        self._graph.release(set_aside)\n",
         "",
         "an_end_that_is_put_off_lets_them_start",
-        "test_hub_drain.py",
     ),
     Mutant(
         "dispatch.py",
         "for node in self._set_aside if node.state.is_active]",
         "for node in self._set_aside]",
         "a_task_that_would_not_end_in_time_and_was_cancelled_ends_no_run",
-        "test_hub_drain.py",
     ),
 ]
 
@@ -751,7 +731,7 @@ class Nursery:
         os.utime(path, (self._time, self._time))
 
     def _run(self, mutant: Mutant) -> subprocess.CompletedProcess[str]:
-        test = f"tests/unit/hub/{mutant.where}::test_{mutant.test}"
+        test = f"{mutant.place}::test_{mutant.test}"
         options = "-q -x -p no:cacheprovider -p no:hypothesispytest".split()
         command = [sys.executable, "-m", "pytest", *options, "-o", f"pythonpath={self._directory} {ROOT}", test]
         return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)

@@ -27,7 +27,7 @@ from dwork.hub.step import Step
 from dwork.record import past
 from dwork.record.logs import Logs
 from dwork.record.store import Store
-from tests.system.record.desk import RUN, killed
+from tests.desk import RUN, killed
 
 NAMES = st.sampled_from([f"t{i}" for i in range(10)])
 TASKS = st.builds(

@@ -26,7 +26,7 @@ from dwork.record.store import Store
 from dwork.runner.stream import SHORT
 from dwork.transport.inproc import Inproc
 from dwork.worker.worker import OVER_TCP
-from tests.system.record.desk import RUN, killed
+from tests.desk import RUN, killed
 from tests.world import Ends, Faulty, Loop, Pool, World, reconnect
 
 LONG = bytes(range(256)) * (2 * SHORT // 256) + b"end"

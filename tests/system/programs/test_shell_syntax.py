@@ -15,7 +15,7 @@ from dwork.core.shell_syntax.fault import commands
 from dwork.core.shell_syntax.features import Dialect, Feature
 from dwork.core.shell_syntax.parser import Parser
 from dwork.core.shell_syntax.words import Malformed
-from tests.conftest import missing
+from tests.needs import missing
 from tests.unit.core.shell_corpus import ANY_SHELL, BASH
 
 JOINS = ["{} && {}", "{}; {}", "({}; {})", "if {}; then {}; fi", "x=$({}; {})", "f() {{ {}; {}; }}", "{} | {{ {}; }}"]
@@ -24,7 +24,7 @@ JOINS = ["{} && {}", "{}; {}", "({}; {})", "if {}; then {}; fi", "x=$({}; {})", 
 @pytest.fixture(params=["bash", "dash"])
 def shell(request: pytest.FixtureRequest) -> str:
     if shutil.which(request.param) is None:
-        missing(f"{request.param} is not installed")
+        missing(request.param)
     return str(request.param)
 
 
@@ -78,7 +78,7 @@ def test_a_command_that_is_cut_short_is_incomplete_only_where_it_is_for_the_shel
 
 def test_bash_has_all_features() -> None:
     if shutil.which("bash") is None:
-        missing("bash is not installed")
+        missing("bash")
     lacking = [
         feature
         for feature in Feature
@@ -100,7 +100,7 @@ def scripts() -> Iterator[tuple[str, str]]:
 def test_the_scripts_of_this_machine_are_split_into_commands() -> None:
     found = list(scripts())[:300]
     if len(found) < 20:
-        missing("hardly any shell script is installed")
+        missing("shell scripts")
     for path, shell in found:
         text = Path(path).read_bytes().decode("utf-8", "surrogateescape")
         try:

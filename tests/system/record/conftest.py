@@ -4,36 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.desk import desk, tmp_path
 from tests.leftovers import is_gone
 from tests.needs import missing
-from tests.system.record.desk import Desk
 from tests.waiting import wait_until
 
-
-@pytest.fixture
-def tmp_path() -> Iterator[Path]:
-    """In memory, where there is such a place: a disk that is waited for at each commit is slow."""
-    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
-    path = Path(tempfile.mkdtemp(prefix="dwork-test-", dir=memory))
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
-
-
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    """A store with a new file, and log files."""
-    desk = Desk(tmp_path / "run.db", logs=tmp_path / "run.logs")
-    yield desk
-    desk.close()
+__all__ = ["desk", "tmp_path"]  # fixtures
 
 
 class Disk:

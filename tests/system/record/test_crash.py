@@ -20,8 +20,8 @@ import pytest
 
 from dwork.core.errors import UsageError
 from dwork.record.reading import Archive
+from tests.desk import killed, look
 from tests.long import seeds
-from tests.system.record.desk import killed, look
 from tests.waiting import wait_until
 
 N = 60

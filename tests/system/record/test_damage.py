@@ -29,6 +29,7 @@ from dwork.history.outline import outline
 from dwork.history.summary import summary
 from dwork.history.timeline import timeline
 from dwork.hub.hub import Hub
+from dwork.output.joblog import Joblog
 from dwork.record import past, schema
 from dwork.record.history import begun, graph, sessions, workers
 from dwork.record.history import history as whole
@@ -42,7 +43,7 @@ from dwork.server.hub_loop import HubLoop
 from dwork.transport import HUB, wire
 from dwork.transport.inproc import Inproc
 from tests.conftest import environment
-from tests.system.record.desk import RUN, Desk, ended, given, killed, look, named, task
+from tests.desk import RUN, Desk, ended, given, killed, look, named, task
 
 PAGE = 4096
 #: A write-ahead log has a header, and one before each page.
@@ -521,7 +522,7 @@ import sys
 from dwork.record.reading import Archive
 from dwork.record.store import Store
 from dwork.record.trouble import reading
-from tests.system.record.desk import RUN, task
+from tests.desk import RUN, task
 store = Store(sys.argv[1], RUN, lambda name: None)
 store.resume([task("t0")], 1.0)
 if sys.argv[2:]:
@@ -626,3 +627,12 @@ def test_the_newest_version_is_the_number_of_migrations() -> None:
     schema.prepare(connection, "memory")
     assert schema.version_of(connection, "memory") == VERSION
     assert State("done") is State.DONE
+
+
+def test_a_full_disk_is_a_store_error_once(small_disk: Callable[[str], Any]) -> None:
+    disk = small_disk("64k")
+    log = Joblog(str(disk.path / "log"), lambda id: "x" * 5000)
+    disk.fill()
+    with pytest.raises(StoreError, match=r"--joblog .*/log cannot be written: No space left on device; run the same"):
+        log.hear([e.Finished(1.0, "w:1", [ended(0)])])
+    log.close()

@@ -24,7 +24,7 @@ from dwork.record import past, schema
 from dwork.record.reading import Archive
 from dwork.record.store import Store
 from tests.conftest import ROOT
-from tests.system.record.desk import RUN, look
+from tests.desk import RUN, look
 
 HERE = Path(__file__).parent
 SCRIPT = (HERE / "format1.sql").read_text()

@@ -17,8 +17,8 @@ import pytest
 
 from dwork.core.errors import StoreError
 from dwork.record.locks import InUse, refuse_if_in_use, take_lock_file
+from tests.desk import Desk, look, task
 from tests.needs import missing
-from tests.system.record.desk import Desk, look, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
 HERE = socket.gethostname()

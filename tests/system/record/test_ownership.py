@@ -18,9 +18,9 @@ from dwork.output.joblog import HEADER, Joblog
 from dwork.record.logs import Logs
 from dwork.record.opening import open_store
 from tests.conftest import ROOT
+from tests.desk import Desk, killed, task
 from tests.needs import missing
 from tests.ports import free_port
-from tests.system.record.desk import Desk, killed, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
 DQUERY = [sys.executable, "-m", "dwork.dquery"]

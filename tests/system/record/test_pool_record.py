@@ -25,8 +25,8 @@ from dwork.record.locks import InUse
 from dwork.record.reading import Archive
 from dwork.record.waiting import Wait
 from tests.conftest import environment
+from tests.desk import Desk, killed, look, named, task
 from tests.needs import missing
-from tests.system.record.desk import Desk, killed, look, named, task
 
 POOL = [sys.executable, "-m", "dwork.pool", "--no-bridge"]
 STATES = "SELECT name, state FROM tasks ORDER BY id"

@@ -14,9 +14,9 @@ from dwork.core import events as e
 from dwork.core.cause import Cause
 from dwork.record.schema import VERSION, prepare
 from tests.conftest import ROOT
+from tests.desk import Desk, ended, given, named, task
 from tests.needs import missing
 from tests.system.docs.page import blocks, commands
-from tests.system.record.desk import Desk, ended, given, named, task
 
 MANUAL = (ROOT / "docs" / "record.md").read_text()
 

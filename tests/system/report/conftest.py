@@ -14,8 +14,8 @@ from dwork.core import events as e
 from dwork.core.task import Task
 from dwork.dquery import main
 from dwork.record.store import Store
+from tests.desk import RUN, Desk, ended, given, killed, task
 from tests.needs import missing
-from tests.system.record.desk import RUN, Desk, ended, given, killed, task
 
 #: In milliseconds; nothing here takes a second on a machine that is idle.
 PATIENCE = 60_000

@@ -12,7 +12,7 @@ from dwork.core.cause import Cause
 from dwork.core.shell import Shell
 from dwork.core.task import Options
 from dwork.runner.stream import SHORT
-from tests.conftest import missing
+from tests.needs import missing
 from tests.system.runner.bench import Bench, bench_of
 
 SHELLS = [
@@ -35,7 +35,7 @@ def bench() -> Iterator[Bench]:
 @pytest.fixture(params=SHELLS, ids=" ".join)
 def words(request: pytest.FixtureRequest) -> tuple[str, ...]:
     if shutil.which(request.param[0]) is None:
-        missing(request.param[0])
+        missing(request.param[0].removeprefix("/bin/"))
     return tuple(request.param)
 
 

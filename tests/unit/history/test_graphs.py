@@ -60,8 +60,8 @@ def test_no_chain_runs_longer(predecessors: Sequence[list[int]], numbers: list[i
     assert sum(seconds[i] for i in chain) == max(until)
 
 
-def test_a_chain_of_a_hundred_thousand_is_no_deeper_than_one() -> None:
-    n = 100_000
+def test_a_chain_of_ten_thousand_is_no_deeper_than_one() -> None:
+    n = 10_000
     assert longest([[], *([i] for i in range(n - 1))], [1.0] * n) == list(range(n))
 
 

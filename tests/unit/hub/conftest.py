@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from dwork.hub.graph import Graph
+from dwork.hub.invariants import check_graph
 from tests.stage import Stage, finish
 
 
@@ -14,3 +16,10 @@ def stage() -> Iterator[Stage]:
     stage = Stage()
     yield stage
     finish(stage)
+
+
+@pytest.fixture
+def graph() -> Iterator[Graph]:
+    graph = Graph()
+    yield graph
+    check_graph(graph)

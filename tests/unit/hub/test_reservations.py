@@ -301,3 +301,14 @@ def test_what_was_handed_out_before_a_restart_still_takes_its_room(stage: Stage)
 def test_of_many_kinds_the_largest_that_fit_go_first(stage: Stage) -> None:
     create(stage, *[task(f"m{i}", memory=i + GIB) for i in range(1000)])
     assert come(stage, "w", 4, has=Resources(4, 4 * GIB)) == [f"m{i}" for i in (999, 998, 997)]
+
+
+def test_another_worker_is_kept_for_a_large_task_when_the_kept_one_is_gone(stage: Stage) -> None:
+    stage.create(*"abcdefgh")
+    stage.say("p", steal("w", 1, 4, slots=4))
+    stage.say("q", steal("v", 1, 4, slots=4))
+    stage.say("client", m.Create((task("large", cores=4),)))
+    assert list(stage.hub.dispatch.kept.by_location) == ["w"]
+    stage.lose("p")
+    assert list(stage.hub.dispatch.kept.by_location) == ["v"]
+    stage.take()

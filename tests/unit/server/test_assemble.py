@@ -19,7 +19,7 @@ from dwork.core.task import Result, Task
 from dwork.hub.policy import Policy
 from dwork.output.printer import Printer
 from dwork.server.assemble import Server, ServerSettings
-from tests.system.record.desk import Desk, look, rows
+from tests.desk import Desk, look, rows
 
 NOWHERE = Endpoint(public=False)
 HERE = Endpoint(bind="127.0.0.1")

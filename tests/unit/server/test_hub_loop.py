@@ -73,7 +73,7 @@ def test_what_a_client_never_got_is_ready_again_though_a_rank_is_lost_at_the_sam
 def test_a_crowd_that_is_gone_at_once_costs_no_stack_and_its_tasks_are_ready() -> None:
     crowd, hub = Line(), Hub()
     loop = HubLoop(hub, [crowd], [])
-    n = 3000
+    n = 1500  # more than recursion could bear
     for i in range(n):
         crowd.hears(i, m.Steal(f"w:{i}", 1, Native(1, math.inf, 1, hello=True)))
     loop.turn()

@@ -127,6 +127,12 @@ JSONL = [
     ('{"command": "a", "cwd": 1}', 1, "cwd: must be a string", "in double quotes"),
     ('{"command": "a", "env": []}', 1, "env: must be an object of strings", 'write {"NAME"'),
     ('{"command": "a", "env": {"A": 1}}', 1, "env: must be a string", "in double quotes"),
+    (
+        '{"command": "a", "env": {"A": "' + "x" * 131072 + '"}}',
+        1,
+        'variable "A" is longer than Linux allows',
+        "in a file",
+    ),
     ('{"command": "a", "env": {"A=B": ""}}', 1, 'env: "A=B" is not a valid variable name', 'without "="'),
     ('{"command": "a", "env": {"": ""}}', 1, 'env: "" is not a valid variable name', "use a non-empty name"),
 ]

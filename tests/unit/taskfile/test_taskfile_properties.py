@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from fnmatch import fnmatchcase
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dwork.core.errors import TaskFileError
@@ -37,7 +36,6 @@ def check(tasks: list[Task]) -> None:
 
 
 @given(st.lists(st.tuples(FILES, st.sampled_from(FORMATS)), min_size=1, max_size=2))
-@settings(max_examples=300, deadline=None)
 def test_any_bytes_are_a_graph_or_a_one_line_error(files: list[tuple[bytes, str]]) -> None:
     try:
         check(parse([Source("t", data, form) for data, form in files]))
@@ -52,36 +50,6 @@ def test_any_bytes_are_a_rescue_file_or_a_one_line_error(data: bytes) -> None:
         rescued(data, "r")
     except TaskFileError as error:
         assert str(error).startswith("r:")
-
-
-WORDS = st.sampled_from(
-    ["a", "'b c'", '"d  e"', "f\\ g", "h#i", "'#' j", '"#DWORK"', "\\#", "$((1+2))", "\\\\", "k\\ ", "'\\'"]
-)
-ENDS = st.sampled_from(["", " ", " # note", " # note \\", " #DWORK cores=2", "\t#DWORK", ";echo x", "\\\\", " \\\n"])
-COMMANDS = st.builds(
-    lambda words, glue, end: glue.join(["echo", *words]) + end,
-    st.lists(WORDS, max_size=4),
-    st.sampled_from([" ", "  ", " \\\n", " \\\n\t"]),
-    ENDS,
-)
-OTHER_LINES = st.sampled_from(
-    ["", "  ", "# note", "# note \\", "#DWORK barrier", "#DWORK cores=2", " #DWORK retries=1"]
-)
-
-
-def output_of(*arguments: str, stdin: bytes = b"") -> bytes:
-    return subprocess.run(["/bin/sh", *arguments], input=stdin, capture_output=True, check=False).stdout
-
-
-@given(st.lists(st.one_of(COMMANDS, COMMANDS, OTHER_LINES), max_size=5), st.sampled_from(["", "\n"]))
-@settings(max_examples=60, deadline=None)
-@example(["echo a # note \\", "echo b"], "\n")
-@example(["echo a\\ \\", "b"], "")
-def test_a_shell_prints_the_same_for_the_file_and_for_its_commands(lines: list[str], end: str) -> None:
-    data = ("\n".join(lines) + end).encode()
-    commands = [task.command for task in parse([Source("t", data)])]
-    one_by_one = b"".join(output_of("-c", command) for command in commands if isinstance(command, str))
-    assert one_by_one == output_of(stdin=data)
 
 
 NAMES = ["a", "a1", "a2", "b", "b1", "c"]
@@ -118,7 +86,6 @@ def closed(edges: dict[str, set[str]]) -> dict[str, set[str]]:
 
 
 @given(st.permutations(NAMES), st.lists(LINE, max_size=9))
-@settings(max_examples=300, deadline=None)
 @example(["a", "a1", "b", "b1", "c", "a2"], [[], [], None, ["a*"], ["a*"], ["b*"]])
 def test_joins_keep_the_order_that_explicit_edges_give(order: list[str], lines: list[list[str] | None]) -> None:
     free = iter(order)

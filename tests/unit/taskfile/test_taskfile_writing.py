@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from dwork.core.errors import TaskFileError
@@ -99,13 +99,11 @@ def graphs(draw: st.DrawFn) -> list[Task]:
     return draw(st.permutations(tasks))
 
 
-@settings(max_examples=100, deadline=None)
 @given(graphs())
 def test_objects_say_all_of_any_graph(tasks: list[Task]) -> None:
     assert_same(closed(tasks), read(as_objects(tasks), "jsonl"), is_lines=False)
 
 
-@settings(max_examples=100, deadline=None)
 @given(graphs(), st.text(max_size=20))
 def test_lines_say_all_of_a_graph_or_refuse(tasks: list[Task], remark: str) -> None:
     try:
@@ -116,7 +114,6 @@ def test_lines_say_all_of_a_graph_or_refuse(tasks: list[Task], remark: str) -> N
     assert_same(closed(tasks), read(lines), is_lines=True)
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     st.lists(
         st.sampled_from(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dwork.core import messages as m
@@ -272,7 +272,6 @@ REPLY = st.one_of(
 
 
 @given(REQUEST)
-@settings(deadline=None, max_examples=60)
 @example(m.Complete("w", (Result("a"),), 1, m.Native(1, 0.0, 7)))
 @example(m.Control(Verb.RELEASE, ("",)))
 def test_each_request_comes_back_as_it_was(message: m.Message) -> None:
@@ -280,7 +279,6 @@ def test_each_request_comes_back_as_it_was(message: m.Message) -> None:
 
 
 @given(REPLY)
-@settings(deadline=None, max_examples=60)
 @example(m.Transfer((), 3))
 @example(m.Transfer((Assigned(1, 1, "a", "a"),), 3, awaited=True))
 def test_each_reply_comes_back_as_it_was(message: m.Message) -> None:
@@ -452,7 +450,6 @@ def test_random_bytes_are_a_message_or_a_wire_error(frame: bytes) -> None:
 
 
 @given(REQUEST | REPLY, st.data())
-@settings(deadline=None, max_examples=60)
 def test_a_frame_cut_short_or_changed_is_a_message_or_a_wire_error(message: m.Message, data: st.DataObject) -> None:
     frame = wire.encode(message)
     survives(frame[: data.draw(st.integers(0, len(frame)))])

@@ -1,4 +1,4 @@
-"""Tasks that go wrong: retries that wait and go elsewhere, and tasks whose workers die."""
+"""Tasks whose workers died with them: suspects go last, one at a time, and fail after too many deaths."""
 
 from __future__ import annotations
 
@@ -8,18 +8,12 @@ from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.halt import Halt
-from dwork.core.messages import Returned, Verb
+from dwork.core.messages import Returned
 from dwork.core.task import Result, State
+from dwork.hub.graph import Restored
 from dwork.hub.policy import Policy
-from dwork.hub.retries import LOOK
 from dwork.hub.returns import LOST_TOO_OFTEN
-from tests.stage import INF, Stage, complete, finish, steal, task, told
-
-
-def fail(stage: Stage, name: str, location: str = "vm") -> None:
-    """The task runs, and badly."""
-    assert told(stage.ask(location, m.Steal(location))) == [name]
-    assert stage.ask(location, m.Complete(location, (Result(name, 0, 1),))) == m.OK()
+from tests.stage import Stage, complete, fail, finish, served, steal, task, told
 
 
 def die(stage: Stage, location: str = "w", n: int = 1) -> None:
@@ -27,211 +21,6 @@ def die(stage: Stage, location: str = "w", n: int = 1) -> None:
     stage.say(location, steal(location, 1, n, slots=n))
     stage.lose(location)
     stage.take()
-
-
-def served(stage: Stage) -> list[tuple[str, list[str]]]:
-    """Who was handed what; other messages are of no interest."""
-    return [(peer, told(message)) for peer, message in stage.take() if isinstance(message, m.Transfer)]
-
-
-# -- retries wait -----------------------------------------------------------------------------------------------------
-
-
-def test_a_retry_waits_twice_as_long_each_time_up_to_a_minute() -> None:
-    stage = Stage(Policy(retries=8))
-    stage.create("a")
-    for n, delay in enumerate([1, 2, 4, 8, 16, 32, 60, 60]):
-        fail(stage, "a")
-        (retried,) = [event for event in stage.heard() if isinstance(event, e.Retried)]
-        assert (retried.attempts_left, retried.delay) == (8 - n, delay)
-        assert stage.hub.deadline == stage.now + delay
-        assert (stage.state("a"), stage.hub.over) == (State.WAITING, False)
-        stage.wait(delay - 0.5)
-        assert stage.ask("p", m.Steal("other")) == m.NotFound()
-        stage.wait(0.5)
-        assert stage.hub.deadline == INF
-    fail(stage, "a")
-    assert stage.state("a") is State.FAILED
-    assert stage.hub.graph.names["a"].attempt == 9
-    finish(stage)
-
-
-def test_the_first_delay_is_the_policys() -> None:
-    stage = Stage(Policy(retries=2, delay=0.25))
-    stage.create("a")
-    fail(stage, "a")
-    assert stage.hub.deadline == 100.25
-    stage.wait(0.25)
-    fail(stage, "a")
-    assert stage.hub.deadline == 100.75
-    finish(stage)
-
-
-@pytest.mark.parametrize("delay", [0.0, 1e-300, 1.0])
-def test_the_delay_of_the_thousandth_retry_is_a_number(delay: float) -> None:
-    stage = Stage(Policy(retries=2000, delay=delay))
-    stage.create("a")
-    for _ in range(1100):
-        fail(stage, "a")
-        stage.wait(60.0)
-    assert stage.state("a") is State.READY
-    finish(stage)
-
-
-def test_several_that_wait_come_each_in_its_time() -> None:
-    stage = Stage(Policy(retries=3))
-    stage.create("a", "b")
-    assert told(stage.ask("p", m.Steal("vm", 2))) == ["a", "b"]
-    stage.ask("p", m.Complete("vm", (Result("b", 0, 1),)))
-    stage.now += 0.5
-    stage.ask("p", m.Complete("vm", (Result("a", 0, 1),)))
-    assert stage.hub.deadline == 101.0
-    stage.wait(0.5)
-    assert stage.states() == "waiting ready"
-    assert stage.hub.deadline == 101.5
-    stage.wait(0.5)
-    assert stage.states() == "ready ready"
-    finish(stage)
-
-
-def test_a_worker_that_waits_is_served_when_the_retry_is_due() -> None:
-    stage = Stage(Policy(retries=1))
-    stage.create("a")
-    stage.say("p", steal("w", 1))
-    stage.take()
-    stage.say("p", complete("w", 2, Result(0, 1, 1), n=1))
-    assert stage.take() == [("p", m.OK(answers=2))]
-    stage.wait(1.0)
-    assert served(stage) == [("p", ["a"])]
-    assert isinstance(stage.heard()[-1], e.Stolen)
-    finish(stage)
-
-
-def test_a_task_that_waits_for_its_retry_can_be_cancelled_and_tried_again() -> None:
-    stage = Stage(Policy(retries=1))
-    stage.create("a", task("b", "a"))
-    fail(stage, "a")
-    assert stage.order(Verb.CANCEL, "a") == m.OK(n=1)
-    assert stage.states() == "cancelled skipped"
-    assert stage.order(Verb.RETRY, "a") == m.OK(n=1)
-    assert stage.states() == "waiting waiting"
-    stage.wait(1.0)
-    assert stage.states() == "ready waiting"
-    assert stage.order(Verb.CANCEL, "a") == m.OK(n=1)
-    stage.wait(60.0)
-    assert stage.states() == "cancelled skipped"
-    finish(stage)
-
-
-# -- and go elsewhere -------------------------------------------------------------------------------------------------
-
-
-def test_a_retry_goes_to_another_worker_though_the_first_has_waited_longer() -> None:
-    stage = Stage(Policy(retries=1))
-    stage.create("a")
-    stage.say("p", steal("w", 1))
-    stage.say("p", complete("w", 2, Result(0, 1, 1), n=1))
-    stage.say("q", steal("w2", 1))
-    stage.take()
-    stage.wait(1.0)
-    assert served(stage) == [("q", ["a"])]
-    finish(stage)
-
-
-def test_a_retry_without_delay_goes_to_another_worker_that_waits() -> None:
-    stage = Stage(Policy(retries=1, delay=0.0))
-    stage.create("a")
-    stage.say("p", steal("w", 1))
-    stage.say("q", steal("w2", 1))
-    stage.take()
-    stage.say("p", complete("w", 2, Result(0, 1, 1), n=1))
-    assert [(peer, type(message)) for peer, message in stage.take()] == [("p", m.OK), ("q", m.Transfer)]
-    finish(stage)
-
-
-def test_a_retry_goes_to_the_same_worker_when_nobody_else_is_there() -> None:
-    stage = Stage(Policy(retries=2, delay=0.0))
-    stage.create("a", "b")
-    fail(stage, "a")
-    fail(stage, "b")
-    fail(stage, "a")
-    stage.say("p", steal("vm", 1))
-    assert served(stage) == [("p", ["b"])]
-    stage.say("p", complete("vm", 2, Result(1, 2), n=1))
-    assert served(stage) == [("p", ["a"])]
-    finish(stage)
-
-
-def test_when_it_failed_on_all_who_wait_the_first_of_them_gets_it() -> None:
-    stage = Stage(Policy(retries=9, delay=0.0))
-    stage.create("a", "b")
-    stage.say("p", steal("w", 1))
-    stage.say("q", steal("w2", 1))
-    stage.say("p", complete("w", 2, Result(0, 1, 1)))
-    stage.say("q", complete("w2", 2, Result(1, 1, 1)))
-    stage.take()
-    stage.order(Verb.HOLD, "a", "b")
-    stage.say("q", steal("w2", 3))
-    stage.say("p", steal("w", 3))
-    stage.order(Verb.RELEASE, "a")
-    assert served(stage) == [("q", ["a"])]
-    stage.order(Verb.RELEASE, "b")
-    assert served(stage) == [("p", ["b"])]
-    stage.say("p", complete("w", 4, Result(1, 2, 1), n=1))  # and now on both, and w waits alone
-    assert served(stage) == [("p", ["b"])]
-    finish(stage)
-
-
-def test_an_idle_worker_gets_what_failed_on_it_before_a_busy_one_does() -> None:
-    stage = Stage(Policy(retries=1))
-    stage.create("a", "b")
-    stage.say("p", steal("w", 1))
-    stage.say("q", steal("busy", 1))
-    stage.say("q", steal("busy", 2))  # ahead of need
-    stage.say("p", complete("w", 2, Result(0, 1, 1), n=1))
-    stage.take()
-    stage.wait(1.0)
-    assert served(stage) == [("p", ["a"])]
-    finish(stage)
-
-
-def test_a_worker_gets_what_has_not_failed_on_it_first_and_the_rest_keeps_its_place() -> None:
-    stage = Stage(Policy(retries=1, delay=0.0))
-    stage.create("a", "b")
-    fail(stage, "a")
-    fail(stage, "b")
-    stage.create("c", "d")
-    assert told(stage.ask("p", m.Steal("vm", 1))) == ["c"]
-    assert told(stage.ask("p", m.Steal("other", 1))) == ["a"]
-    assert told(stage.ask("p", m.Steal("vm", 9))) == ["d"]
-    assert told(stage.ask("p", m.Steal("vm", 9))) == ["b"]
-    assert [stage.hub.graph.names[name].attempt for name in "abcd"] == [2, 2, 1, 1]
-    finish(stage)
-
-
-def test_only_so_many_are_looked_through_for_something_else() -> None:
-    stage = Stage(Policy(retries=1, delay=0.0))
-    stage.create(*map(str, range(LOOK)))
-    for i in range(LOOK):
-        fail(stage, str(i))
-    stage.create("fine")
-    assert told(stage.ask("p", m.Steal("vm", 9))) == ["0"]
-    assert told(stage.ask("p", m.Steal("vm", 9))) == ["fine"]
-    finish(stage)
-
-
-def test_a_task_that_ended_is_avoided_no_more() -> None:
-    stage = Stage(Policy(retries=1, delay=0.0))
-    stage.create("a")
-    fail(stage, "a")
-    fail(stage, "a")
-    stage.order(Verb.RETRY, "a")
-    stage.create("b")
-    assert told(stage.ask("p", m.Steal("vm", 1))) == ["a"]
-    finish(stage)
-
-
-# -- workers that die -------------------------------------------------------------------------------------------------
 
 
 def test_a_task_with_which_five_workers_died_has_failed_and_says_so() -> None:
@@ -463,3 +252,12 @@ def test_a_suspect_given_back_behind_a_task_is_skipped_with_it(before: bool) -> 
     assert stage.states() == "skipped failed"
     assert not stage.hub.retries.lost
     finish(stage)
+
+
+def test_the_losses_of_earlier_runs_count() -> None:
+    stage = Stage(Policy(losses=2))
+    stage.took(stage.hub.restore([Restored(0, task("a"), attempt=1, losses=1)], stage.now))
+    stage.say("p", steal("w", 1))
+    stage.lose("p")
+    assert stage.states() == "failed"
+    stage.take()

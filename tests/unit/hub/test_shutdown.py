@@ -1,15 +1,17 @@
-"""The end of the job that a hub is in: what is still started, what is interrupted, what is left for the next run."""
+"""How a hub stops: what is still started, what is interrupted, and what is left for the next run."""
 
 from __future__ import annotations
 
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.cause import Cause
+from dwork.core.halt import Halt
 from dwork.core.messages import Native, Returned, Verb
 from dwork.core.min_time import UNKNOWN, MinTime
 from dwork.core.task import Result, State, Task
+from dwork.hub.policy import Policy
 from dwork.hub.shutdown import ENDING
-from tests.stage import INF, Stage, complete, steal, task, told
+from tests.stage import INF, Stage, complete, fail, finish, steal, task, told
 
 
 def test_some_seconds_before_the_end_nothing_more_is_started_and_what_runs_is_ended(stage: Stage) -> None:
@@ -239,3 +241,141 @@ def test_a_signal_that_may_tell_of_a_dead_rank_is_the_end_of_the_job_when_tasks_
     assert stage.states() == "ready assigned ready" and stage.hub.stop.in_doubt
     assert stage.hub.graph.names["a"].failures == 0
     stage.take()
+
+
+def test_another_stop_does_not_put_off_when_killed_tasks_must_have_ended(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1))
+    stage.took(stage.hub.drain(stage.now, "once", running=True))
+    stage.wait(20.0)
+    stage.took(stage.hub.drain(stage.now, "again", running=True))
+    stage.wait(10.0)
+    assert stage.states() == "ready"
+    stage.take()
+
+
+def test_a_pool_that_stops_already_does_not_stop_for_failures() -> None:
+    stage = Stage(Policy(halt=Halt(True, 1)))
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.took(stage.hub.drain(stage.now, "enough"))
+    stage.heard()
+    stage.say("p", complete("w", 2, Result(0, 1, 1), slots=2))
+    assert not any(isinstance(event, e.Stopping) for event in stage.heard())
+    stage.take()
+
+
+def test_a_rank_that_may_have_died_is_a_warning_for_two_seconds(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.hub.suspect_deaths(stage.now)
+    stage.now += 1.9
+    stage.say("p", complete("w", 2, Result(0, 1, 138, 10), slots=2))
+    assert stage.hub.stop.in_doubt
+    stage.take()
+
+
+# -- on request, and after failures ------------------------------------------------------------------------------------
+
+
+def test_halt_soon_lets_running_tasks_end() -> None:
+    stage = Stage(Policy(halt=Halt(limit=2)))
+    stage.create(*"abcdef")
+    stage.say("q", steal("w", 1, 2, slots=2))
+    stage.take()
+    for name in "cd":
+        fail(stage, name)
+    assert isinstance(stage.heard()[-1], e.Stopping)
+    assert stage.ask("p", m.Steal("vm")) == m.NotFound()
+    stage.say("q", complete("w", 2, Result(0, 1), n=1, slots=2))
+    assert stage.take() == [("q", m.OK(answers=2))]
+    stage.say("q", complete("w", 3, Result(1, 1, 1), slots=2))
+    assert stage.take() == [("q", m.OK(answers=3)), ("q", m.Exit())]
+    assert stage.ask("p", m.Steal("vm")) == m.Exit()
+    assert stage.hub.over and stage.hub.graph.ready == 2
+    finish(stage)
+
+
+def test_halt_soon_calls_back_what_has_not_started() -> None:
+    stage = Stage(Policy(halt=Halt(limit=1)))
+    stage.create(*map(str, range(16)))
+    stage.say("q", steal("w", 1, 8))
+    stage.take()
+    stage.say("q", complete("w", 2, Result(0, 1, 1)))
+    assert stage.take() == [("q", m.Recall(6)), ("q", m.OK(answers=2))]
+    finish(stage)
+
+
+def test_halt_now_ends_running_tasks_which_count_as_cancelled() -> None:
+    stage = Stage(Policy(halt=Halt(now=True, limit=1)))
+    stage.create("a", "b", task("b1", "b"), "c")
+    stage.say("q", steal("w", 1, 2, slots=2))
+    stage.take()
+    stage.heard()
+    stage.say("q", complete("w", 2, Result(0, 1, 1), slots=2))
+    assert stage.take() == [("q", m.Cancel((1,))), ("q", m.OK(answers=2))]
+    assert [type(event) for event in stage.heard()] == [e.Failed, e.Stopping]
+    stage.say("q", complete("w", 3, Result(1, 1, 143, 15), n=1, slots=2))
+    assert stage.take() == [("q", m.Exit(answers=3))]
+    cancelled, skipped = stage.heard()
+    assert isinstance(cancelled, e.Killed) and isinstance(skipped, e.Skipped)
+    assert skipped.culprit.name == "b"
+    finish(stage)
+
+
+def test_halt_by_percent_counts_all_tasks() -> None:
+    stage = Stage(Policy(halt=Halt(limit=50, percent=True)))
+    stage.create(*"abcd")
+    fail(stage, "a")
+    assert not stage.hub.stop.reason
+    fail(stage, "b")
+    assert stage.hub.stop.reason == "2 failed"
+    finish(stage)
+
+
+def test_a_retried_failure_does_not_halt() -> None:
+    stage = Stage(Policy(retries=1, delay=0, halt=Halt(limit=1)))
+    stage.create("a")
+    fail(stage, "a")
+    assert not stage.hub.stop.reason
+    finish(stage)
+
+
+def test_stop_lets_run_and_then_interrupts(stage: Stage) -> None:
+    stage.create("a", "b", "c")
+    stage.say("p", steal("w", 1))
+    stage.say("p", steal("w", 2))
+    stage.say("q", steal("idle", 1))
+    stage.take()
+    stage.took(stage.hub.drain(101.0, "interrupted"))
+    assert stage.take() == [("p", m.Recall(1))]
+    stage.took(stage.hub.drain(102.0, "again", running=True))
+    assert stage.take() == [("p", m.Cancel((0, 1))), ("q", m.Cancel((2,)))]
+    assert stage.hub.stop.reason == "interrupted"
+    stage.say("p", m.GiveBack("w", (Returned(1),), Native(1, INF, 3)))
+    stage.say("p", complete("w", 4, Result(0, 1, 143, 15)))
+    stage.say("q", complete("idle", 2, Result(2, 1)))  # it ended well before the word came
+    assert [message for _, message in stage.take()] == [m.OK(answers=3), m.OK(answers=4), m.OK(answers=2)]
+    assert {name: stage.state(name) for name in "abc"} == {
+        "a": State.READY, "b": State.READY, "c": State.DONE,
+    }  # fmt: skip
+    assert stage.hub.over
+
+
+def test_stop_with_nothing_running_sends_the_waiting_home(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1, 1))
+    stage.say("q", steal("w2", 1))
+    stage.say("p", complete("w", 2, Result(0, 1, 1)))
+    stage.take()
+    stage.took(stage.hub.drain(101.0, "interrupted"))
+    assert stage.take() == []
+
+
+def test_dismiss_tells_the_native_workers_alone(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.ask("o", m.Steal("vm"))
+    stage.say("p", steal("w", 1))
+    stage.take()
+    stage.took(stage.hub.dismiss(stage.now))
+    assert stage.take() == [("p", m.Exit())]

@@ -13,7 +13,7 @@ from dwork.core.errors import UsageError
 from dwork.core.task import Task
 from dwork.record.history import begun, graph, history, last_words, sessions, workers
 from dwork.record.reading import Archive
-from tests.system.record.desk import Desk, ended, given, killed, named, task
+from tests.desk import Desk, ended, given, killed, named, task
 
 
 def test_a_history_has_all_tasks_attempts_workers_and_runs(desk: Desk) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dwork.core.errors import GraphError, UsageError
@@ -276,8 +276,6 @@ def test_joins_are_not_counted() -> None:
 
 # -- against a model -------------------------------------------------------------------------------------------------
 
-#: However slow the machine is.
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NAMES = st.sampled_from("abcdefgh")
 DEFINITIONS = st.builds(
     lambda name, after, command: Task(name, command, tuple(after)),
@@ -301,7 +299,6 @@ def graph_of(tasks: Iterable[Task]) -> list[Task]:
     return kept
 
 
-@PATIENT
 @given(st.data())
 def test_a_task_stays_done_exactly_when_it_and_all_before_it_are_done_and_unchanged(data: st.DataObject) -> None:
     before = graph_of(data.draw(st.lists(DEFINITIONS, max_size=8)))
@@ -357,7 +354,6 @@ def test_a_task_that_has_failed_since_it_was_lost_too_often_is_spared_once() -> 
     assert (result.lost, result.failed) == (0, 1)
 
 
-@PATIENT
 @given(st.lists(DEFINITIONS, max_size=8), st.data())
 def test_a_second_look_at_the_same_files_changes_nothing(tasks: list[Task], data: st.DataObject) -> None:
     """What resume has written makes the plan of the next run the same."""

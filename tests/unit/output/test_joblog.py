@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import pytest
 
 from dwork.core import events as e
 from dwork.core.cause import Cause
-from dwork.core.errors import StoreError
 from dwork.output.joblog import HEADER, Joblog
-from tests.system.record.desk import ended, named
+from tests.desk import ended, named
 
 
 def command(id: int) -> str:
@@ -55,12 +50,3 @@ def test_it_is_added_to_or_starts_anew(tmp_path: Path) -> None:
         log.hear([e.Finished(1.0, "w:1", [ended(0, **TIMES)])])
         log.close()
         assert path.read_text() == HEADER + row(1) * rows
-
-
-def test_a_full_disk_is_a_store_error_once(small_disk: Callable[[str], Any]) -> None:
-    disk = small_disk("64k")
-    log = Joblog(str(disk.path / "log"), lambda id: "x" * 5000)
-    disk.fill()
-    with pytest.raises(StoreError, match=r"--joblog .*/log cannot be written: No space left on device; run the same"):
-        log.hear([e.Finished(1.0, "w:1", [ended(0)])])
-    log.close()

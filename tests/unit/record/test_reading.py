@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from dwork.record.reading import LOOKUPS, Archive
-from tests.system.record.desk import Desk, task
+from tests.desk import Desk, task
 
 MANY = 3000
 

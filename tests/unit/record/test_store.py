@@ -2,37 +2,20 @@
 
 from __future__ import annotations
 
-import math
-import random
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, settings
-from hypothesis import given as for_all
-from hypothesis import strategies as st
 
 from dwork.core import events as e
 from dwork.core.cause import Cause
-from dwork.core.messages import Complete
-from dwork.core.task import PLAIN, Options, Result, State, Task
+from dwork.core.task import Options, State, Task
 from dwork.record import past
-from dwork.record.batch import pack, ranges, unpack
-from dwork.record.logs import Logs, read
 from dwork.record.output import TAIL
-from dwork.record.rows import task_of, task_row
 from dwork.record.store import FORGET
-from dwork.transport import wire
-from tests.system.record.desk import RUN, Desk, ended, given, named, task
+from tests.desk import Desk, ended, given, named, task
 
 STATE = "SELECT state FROM tasks ORDER BY id"
-
-
-@pytest.fixture
-def three(desk: Desk) -> Desk:
-    """A record with the tasks t0, t1 and t2."""
-    desk.resume(task("t0"), task("t1"), task("t2", "t1"))
-    return desk
 
 
 # -- each event ------------------------------------------------------------------------------------------------------
@@ -296,74 +279,6 @@ def test_workers_leave_with_the_end_of_the_run_and_those_of_a_killed_run_do_not(
     assert again.ask("SELECT joined, left, reason FROM workers") == [(8.0, None, None), (20.0, 2000.0, "done")]
 
 
-def test_output_is_in_a_file_of_its_worker_and_the_table_tells_where(three: Desk, tmp_path: Path) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]))
-    three.hear(e.Printed(9.0, 0, 1, b"first\n"), e.Printed(9.0, 0, 2, b"warning"), e.Printed(9.5, 0, 1, b"second"))
-    three.hear(e.Finished(10.0, "w:1", [ended(0, stdout=b"last\n"), ended(1, stderr=b"\xff\0")]))
-    assert three.ask("SELECT task, attempt, stream, position, file FROM output") == [
-        (0, 1, 1, 0, "run.logs/w_1.log"),
-        (0, 1, 1, 1, "run.logs/w_1.log"),
-        (0, 1, 1, 2, "run.logs/w_1.log"),
-        (0, 1, 2, 0, "run.logs/w_1.log"),
-        (1, 1, 2, 0, "run.logs/w_1.log"),
-    ]
-    pieces = [read(three.path, *where) for where in three.ask("SELECT file, offset, length FROM output")]
-    assert pieces == [b"first\n", b"second", b"last\n", b"warning", b"\xff\0"]
-    assert (tmp_path / "run.logs" / "w_1.log").read_bytes() == (
-        b"--- #0 stdout ---\nfirst\n--- #0 stderr ---\nwarning\n--- #0 stdout ---\nsecond\n"
-        b"--- #0 stdout ---\nlast\n--- #1 stderr ---\n\xff\0\n"
-    )
-
-
-def test_output_of_a_further_attempt_is_marked_and_added_to_the_file(three: Desk, tmp_path: Path) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0)]), e.Retried(9.0, "w:1", ended(0, exit_status=1, stdout=b"a\n"), 1))
-    again = three.reopened(logs=tmp_path / "run.logs")
-    again.hear(e.Stolen(8.0, "w:1", [given(0, 2)]), e.Finished(9.0, "w:1", [ended(0, 2, stdout=b"b\n")]))
-    assert (tmp_path / "run.logs" / "w_1.log").read_text() == "--- #0 stdout ---\na\n--- #0 stdout, attempt 2 ---\nb\n"
-    assert again.ask("SELECT attempt, offset, length FROM output") == [(1, 18, 2), (2, 49, 2)]
-
-
-def test_what_runs_is_brought_back_with_how_much_of_its_output_is_there(three: Desk, tmp_path: Path) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0, 1)]), e.Printed(9.0, 0, 1, b"of another attempt"))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"))
-    three.hear(e.Stolen(9.5, "w:2", [given(0, 2), given(1)]), e.Printed(9.5, 0, 1, b"abc"), e.Printed(9.5, 0, 1, b"de"))
-    three.hear(e.Printed(9.5, 0, 2, b"f"))
-    entries = three.after_a_kill(tmp_path / "copy.db").store.recover(10.0)
-    assert [(entry.attempt, entry.printed) for entry in entries] == [(2, (5, 1)), (1, (0, 0)), (0, (0, 0))]
-
-
-def test_the_output_of_an_attempt_that_is_found_again_comes_from_its_start(three: Desk) -> None:
-    three.hear(e.Stolen(8.0, "w:1", [given(0), given(1)]), e.Printed(9.0, 0, 1, b"abc"), e.Printed(9.0, 1, 1, b"stays"))
-    three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "silent"))
-    assert three.ask("SELECT length FROM output WHERE task = 0") == [3], "it may be all that there will ever be"
-    three.hear(e.Stolen(10.0, "w:1", [given(0)]), e.Printed(11.0, 0, 1, b"abcdef"))
-    assert three.ask("SELECT task, position, length FROM output") == [(0, 0, 6), (1, 0, 5)]
-
-
-def test_output_of_a_task_that_nobody_holds_is_not_kept(three: Desk, tmp_path: Path) -> None:
-    three.hear(e.Printed(9.0, 0, 1, b"from nowhere"))
-    assert three.ask("SELECT count(*) FROM output") == [0]
-    assert not (tmp_path / "run.logs").exists()
-
-
-@pytest.mark.parametrize("location", ["../../etc/x", "", "a b/c", "é:1", "h:" + "9" * 300, ".."])
-def test_a_log_file_stays_in_its_directory_whatever_its_worker_is_called(tmp_path: Path, location: str) -> None:
-    logs = Logs(str(tmp_path / "logs"), str(tmp_path / "run.db"))
-    file, offset = logs.append(location, 1, 1, 1, b"text\n")
-    logs.close()
-    (made,) = (tmp_path / "logs").iterdir()
-    assert str(tmp_path / file) == str(made)
-    assert read(str(tmp_path / "run.db"), file, offset, 5) == b"text\n"
-
-
-def test_more_workers_than_files_that_may_be_open(tmp_path: Path) -> None:
-    logs = Logs(str(tmp_path / "logs"), str(tmp_path / "run.db"))
-    where = [logs.append(f"w:{i % 200}", i, 1, 1, b"%d" % i) for i in range(400)]
-    logs.close()
-    for i, (file, offset) in enumerate(where):
-        assert read(str(tmp_path / "run.db"), file, offset, len(b"%d" % i) + 1) == b"%d\n" % i
-
-
 def test_a_record_in_memory_forgets() -> None:
     desk = Desk(":memory:")
     desk.resume(task("t0"))
@@ -508,140 +423,3 @@ def test_failures_of_an_earlier_run_are_not_counted_against_retries(three: Desk)
     again = three.reopened()
     again.resume(task("t0"), task("t1"), task("t2", "t1"))
     assert [entry.failures for entry in past.recorded(again.store.connection)] == [0, 0, 0]
-
-
-# -- values ----------------------------------------------------------------------------------------------------------
-
-#: However slow the machine is.
-PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
-BYTES = st.binary(max_size=20).map(lambda raw: raw.decode("utf-8", "surrogateescape"))
-COMMANDS = st.one_of(st.none(), TEXT, BYTES, st.lists(st.one_of(TEXT, BYTES), min_size=1, max_size=3).map(tuple))
-OPTIONS = st.builds(
-    Options,
-    cores=st.integers(0, 2**32),
-    memory=st.integers(0, 2**64),
-    timeout=st.none() | st.floats(0, 1e9),
-    retries=st.none() | st.integers(0, 9),
-    priority=st.integers(-9, 9),
-    cwd=st.none() | BYTES,
-    env=st.lists(st.tuples(TEXT, BYTES), max_size=2).map(tuple),
-)
-TASKS = st.builds(
-    Task,
-    TEXT.filter(bool),
-    COMMANDS,
-    st.lists(TEXT.filter(bool), max_size=3).map(tuple),
-    st.just(PLAIN) | OPTIONS,
-    TEXT,
-)
-
-
-@PATIENT
-@for_all(TASKS)
-def test_a_task_comes_back_as_it_was(given_task: Task) -> None:
-    desk = Desk(":memory:")
-    desk.numbers[given_task.name] = 0
-    desk.hear(e.Added(1.0, 0, [given_task]))
-    ((_, found, *_),) = past.recorded(desk.store.connection)
-    assert found == given_task._replace(origin=given_task.origin or "?")
-    assert found.options is PLAIN or given_task.options != PLAIN
-    desk.close()
-
-
-def test_a_command_that_is_not_utf_8_is_kept_byte_by_byte(desk: Desk) -> None:
-    desk.resume(Task("a", "echo \udcff"), Task("b", ("echo", "\udcff x")), Task("c", "échO"))
-    assert desk.ask("SELECT CAST(command AS BLOB) FROM tasks") == [b"echo \xff", b"echo '\xff x'", "échO".encode()]
-    assert [entry.task.command for entry in past.recorded(desk.store.connection)] == [
-        "echo \udcff", ("echo", "\udcff x"), "échO",
-    ]  # fmt: skip
-
-
-def test_equal_options_come_back_as_one_object(desk: Desk) -> None:
-    desk.resume(*(task(f"t{i}", cores=3) for i in range(3)))
-    assert len({id(entry.task.options) for entry in past.recorded(desk.store.connection)}) == 1
-    assert task_row(task("a"), lambda shell: 1)[3] is None
-    assert task_of("a", "a", None, None, None, (), {}, {}).options is PLAIN
-
-
-def test_a_batch_comes_out_as_it_went_in() -> None:
-    numbers = random.Random(1)
-    n = 1000
-    ids = [numbers.randrange(2**63) for _ in range(n)]
-    attempts = [numbers.randrange(1, 2**32) for _ in range(n)]
-    started = [numbers.random() * 2e9 for _ in range(n)]
-    seconds, user, system = ([numbers.random() * 10 ** numbers.randrange(7) for _ in range(n)] for _ in range(3))
-    rss = [numbers.randrange(2**42) for _ in range(n)]
-    hands = [(attempt, "w", begin - 0.5) for attempt, begin in zip(attempts, started, strict=True)]
-    columns = (attempts, [0] * n, [0] * n, started, seconds, user, system, rss)
-    for got, wanted in zip(
-        zip(*unpack(pack(ids, columns, hands)), strict=True),
-        (ids, started, [0.5] * n, seconds, user, system, [b >> 10 for b in rss], attempts),
-        strict=True,
-    ):
-        assert got == pytest.approx(wanted, rel=1e-6)
-    assert len(pack(ids, columns, hands)) == 40 * n
-
-
-def test_a_batch_is_the_same_on_a_machine_of_the_other_byte_order(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its numbers would be swapped there, packing and unpacking."""
-    columns = ([1], [0], [0], [5.0], [2.0], [1.0], [0.5], [4096])
-    packed = pack([7], columns, [None])
-    row = list(unpack(packed))
-    assert packed[:8] == (7).to_bytes(8, "little")
-    monkeypatch.setattr("sys.byteorder", "big")
-    swapped = pack([7], columns, [None])
-    assert swapped[:8] == (7).to_bytes(8, "big")
-    assert list(unpack(swapped)) == row
-
-
-@PATIENT
-@for_all(st.lists(st.integers(0, 30)))
-def test_ranges_cover_just_these_numbers(ids: list[int]) -> None:
-    covered = [id for first, last in ranges(ids) for id in range(first, last + 1)]
-    assert set(covered) == set(ids)
-    assert list(ranges(range(100))) == [(0, 99)]
-
-
-HUGE = Result(
-    0, 2**32 - 1, 0, 2**32 - 1, math.inf, -math.inf, math.nan, 1e308, 2**64 - 1, Cause.OTHER, "", b"", b""
-)  # whatever fits into a frame
-
-
-@pytest.mark.parametrize("status", [0, 1, 2**32 - 1])
-def test_numbers_that_nobody_would_believe_are_kept_as_well_as_can_be(three: Desk, status: int) -> None:
-    """Any peer can send them, and the pool must not end for it."""
-    decoded = wire.decode_request(wire.encode(Complete("w:1", (HUGE._replace(exit_status=status),))))
-    assert isinstance(decoded, Complete)
-    (result,) = decoded.results
-    three.hear(e.Joined(1.0, "w:1", 2**32 - 1), e.Stolen(1.0, "w:1", [given(0, 2**32 - 1)]))
-    end = e.Ended(0, "t0", result)
-    three.hear(e.Failed(2.0, "w:1", end) if status else e.Finished(2.0, "w:1", [end]))
-    assert three.ask("SELECT attempt, max_rss > 0 FROM attempts") == [(2**32 - 1, 1)]
-    assert past.recorded(three.store.connection)[0].attempt == 2**32 - 1
-
-
-def test_texts_with_anything_in_them_are_kept(desk: Desk) -> None:
-    odd = "a\0b\n\t\x1b[31m'\"; DROP TABLE tasks; --\U0001f600"
-    desk.numbers[odd] = 0
-    desk.hear(e.Added(1.0, 0, [Task(odd, odd, (), PLAIN, odd)]), e.Joined(1.0, odd, 1))
-    desk.hear(e.Stolen(1.0, odd, [given(0)]))
-    desk.hear(e.Failed(2.0, odd, e.Ended(0, odd, Result(0, 1, 1, error=odd, stderr=odd.encode()))))
-    assert desk.ask("SELECT name, command, origin, reason FROM tasks") == [(odd,) * 4]
-    assert desk.ask("SELECT worker, reason, stderr FROM attempts") == [(odd, odd, odd.encode())]
-
-
-def test_the_run_that_stands_in_the_table_is_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
-    from dwork.record.run import this_run
-
-    monkeypatch.setattr("sys.argv", ["dwork", "a b", "\udcff"])
-    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID"):
-        monkeypatch.delenv(name, raising=False)
-    assert this_run(5.0)[2:4] == (os.getpid(), None)
-    monkeypatch.setenv("PBS_JOBID", "123.server")
-    assert (this_run(5.0).job, this_run(5.0).command) == ("123.server", "dwork 'a b' '\\xff'")
-    monkeypatch.setattr("sys.argv", ["dwork", "--env", "A=secret", "--env=B=secret", "--env", "tasks.txt", "C=x"])
-    assert this_run(5.0).command == "dwork --env A=... --env=B=... --env tasks.txt C=x"
-    assert RUN._fields == this_run(5.0)._fields

@@ -1,4 +1,4 @@
-"""What people do to tasks: cancel, retry, hold and release, and which tasks they mean."""
+"""What people do to tasks: cancel, retry, hold and release them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,9 @@ from dwork.core.cause import Cause
 from dwork.core.messages import Returned, Verb
 from dwork.core.task import Result, State, Task
 from dwork.hub.policy import Policy
-from tests.stage import Stage, complete, finish, steal, task, told
+from tests.stage import Stage, complete, fail, finish, one_of_each, steal, succeed, task, told
 
-MANY = 20_000
-SOME = 5_000  # five times what recursion could bear
-
-
-def fail(stage: Stage, *names: str) -> None:
-    """These are handed out next, and fail."""
-    assert told(stage.ask("vm", m.Steal("vm", len(names)))) == [*names]
-    assert stage.ask("vm", m.Complete("vm", tuple(Result(name, 0, 1) for name in names))) == m.OK()
-
-
-def run(stage: Stage, *names: str) -> None:
-    """These are handed out next, and end well."""
-    assert told(stage.ask("vm", m.Steal("vm", len(names)))) == [*names]
-    assert stage.ask("vm", m.Complete("vm", tuple(Result(name) for name in names))) == m.OK()
+MANY = 3_000  # three times what recursion could bear
 
 
 def named(event: e.Event) -> list[str]:
@@ -49,7 +36,7 @@ def test_a_ready_or_waiting_task_is_taken_out_at_once_and_its_successors_are_ski
     assert cancelled == e.Cancelled(100.0, [(0, "a"), (2, "c")], "on request")
     assert skipped == [e.Skipped(100.0, [(4, "e")], (0, "a")), e.Skipped(100.0, [(3, "d")], (2, "c"))]
     assert stage.states() == "cancelled ready cancelled skipped skipped"
-    run(stage, "b")
+    succeed(stage, "b")
     assert stage.hub.over
 
 
@@ -182,18 +169,9 @@ def test_when_the_last_task_is_cancelled_all_who_wait_may_go(stage: Stage) -> No
 
 @pytest.mark.parametrize("state", ["done", "failed", "cancelled", "skipped"])
 def test_what_has_ended_cannot_be_cancelled(stage: Stage, state: str) -> None:
-    four(stage)
+    one_of_each(stage)
     assert f"'{state}' is {state}: only a task that has not ended" in stage.refused(Verb.CANCEL, state)
     assert stage.order(Verb.CANCEL, "*") == m.OK(n=1)
-
-
-def four(stage: Stage) -> None:
-    """Tasks that are called by their states: done, failed, skipped, cancelled and ready."""
-    stage.create("done", "failed", task("skipped", "failed"), "cancelled", "ready")
-    run(stage, "done")
-    fail(stage, "failed")
-    stage.order(Verb.CANCEL, "cancelled")
-    assert stage.states() == "done failed skipped cancelled ready"
 
 
 # -- retry ------------------------------------------------------------------------------------------------------------
@@ -215,7 +193,7 @@ def test_a_failed_task_runs_again_and_with_it_what_was_skipped_for_it() -> None:
     fail(stage, "a")  # which may fail as often as before
     assert stage.hub.graph.names["a"].attempt == 3
     for name in "abcd":
-        run(stage, name)
+        succeed(stage, name)
     assert stage.hub.over
     finish(stage)
 
@@ -226,10 +204,10 @@ def test_a_cancelled_task_runs_again_and_waits_for_what_it_waited_for(stage: Sta
     assert stage.order(Verb.RETRY, "b") == m.OK(n=1)
     assert stage.states() == "ready waiting waiting"
     stage.order(Verb.CANCEL, "b")
-    run(stage, "a")
+    succeed(stage, "a")
     stage.order(Verb.RETRY, "b")
-    run(stage, "b")
-    run(stage, "c")
+    succeed(stage, "b")
+    succeed(stage, "c")
 
 
 def test_who_waits_is_handed_what_is_tried_again(stage: Stage) -> None:
@@ -257,7 +235,7 @@ def test_what_another_lost_predecessor_keeps_skipped_is_skipped_for_that_one(sta
     assert {culprit(stage, name) for name in "de"} == {"b"}
     stage.order(Verb.RETRY, "b")
     assert sorted(named(stage.heard()[-1])) == ["b", "d", "e"]
-    run(stage, "a", "b")
+    succeed(stage, "a", "b")
 
 
 def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_again(stage: Stage) -> None:
@@ -275,7 +253,7 @@ def test_a_cancelled_task_behind_a_failed_one_is_skipped_until_that_is_tried_aga
     stage.order(Verb.RETRY, "a")
     assert sorted(named(stage.heard()[-1])) == ["a", "b", "c"]
     for name in "abc":
-        run(stage, name)
+        succeed(stage, name)
 
 
 def test_lost_tasks_that_come_after_one_another_can_be_tried_again_together(stage: Stage) -> None:
@@ -298,7 +276,7 @@ def test_a_way_through_a_lost_task_may_come_back_and_so_must_be_no_circle(stage:
 
 @pytest.mark.parametrize("state", ["done", "skipped", "ready"])
 def test_only_what_failed_or_was_cancelled_can_be_tried_again(stage: Stage, state: str) -> None:
-    four(stage)
+    one_of_each(stage)
     assert f"'{state}' is {state}: only a failed or cancelled" in stage.refused(Verb.RETRY, state)
     assert stage.order(Verb.RETRY, "*") == m.OK(n=2)
     assert stage.states() == "done ready waiting ready ready"
@@ -327,11 +305,11 @@ def test_a_task_that_stays_skipped_gets_the_other_culprit(stage: Stage) -> None:
 
 
 def test_very_many_behind_one_another_are_revived_without_recursion(stage: Stage) -> None:
-    chain = [task(str(i), str(i - 1)) for i in range(1, SOME)]
-    stage.create("0", "other", *chain, task("last", str(SOME - 1), "other"))
+    chain = [task(str(i), str(i - 1)) for i in range(1, MANY)]
+    stage.create("0", "other", *chain, task("last", str(MANY - 1), "other"))
     fail(stage, "0", "other")
     assert stage.order(Verb.RETRY, "0") == m.OK(n=1)
-    assert stage.hub.graph.counts[State.WAITING] == SOME - 1
+    assert stage.hub.graph.counts[State.WAITING] == MANY - 1
     assert culprit(stage, "last") == "other"
 
 
@@ -343,7 +321,7 @@ def test_what_is_held_does_not_start_until_it_is_released(stage: Stage) -> None:
     stage.heard()
     assert stage.order(Verb.HOLD, "a", "c") == m.OK(n=2)
     assert stage.heard() == [e.Held(100.0, [(0, "a"), (2, "c")])]
-    run(stage, "b")
+    succeed(stage, "b")
     assert stage.states() == "waiting done waiting"
     assert not stage.hub.over
     stage.say("p", steal("w", 1))
@@ -361,7 +339,7 @@ def test_a_held_task_waits_for_its_predecessors_and_its_release_in_any_order(sta
     stage.order(Verb.RELEASE, "b")
     assert stage.states() == "ready waiting"
     stage.order(Verb.HOLD, "b")
-    run(stage, "a")
+    succeed(stage, "a")
     assert stage.states() == "done waiting"
     stage.order(Verb.RELEASE, "b")
     assert stage.states() == "done ready"
@@ -398,13 +376,13 @@ def test_a_held_task_can_be_cancelled_and_is_held_when_it_is_tried_again(stage: 
     assert stage.order(Verb.RELEASE, "a") == m.OK(n=1)
     assert stage.states() == "cancelled skipped"
     stage.order(Verb.RETRY, "a")
-    run(stage, "a")
+    succeed(stage, "a")
     assert stage.states() == "done waiting"
 
 
 @pytest.mark.parametrize("state", ["done", "failed", "skipped", "cancelled", "assigned"])
 def test_only_what_nobody_holds_can_be_held(stage: Stage, state: str) -> None:
-    four(stage)
+    one_of_each(stage)
     stage.create("assigned")
     stage.order(Verb.HOLD, "ready")
     assert told(stage.ask("p", m.Steal("vm"))) == ["assigned"]
@@ -414,70 +392,8 @@ def test_only_what_nobody_holds_can_be_held(stage: Stage, state: str) -> None:
     assert stage.order(Verb.RELEASE, "*") == m.OK(n=1)
 
 
-# -- which tasks are meant --------------------------------------------------------------------------------------------
-
-
-def test_tasks_are_told_by_name_number_and_glob_and_each_counts_once(stage: Stage) -> None:
-    stage.create("x.0", "x.1", "y.0", "[x]")
-    stage.heard()
-    assert stage.order(Verb.HOLD, "#1", "x.1", "[xz].?", "#1") == m.OK(n=2)
-    assert stage.heard() == [e.Held(100.0, [(1, "x.1"), (0, "x.0")])]
-
-
-def test_a_name_goes_before_a_number_and_a_glob(stage: Stage) -> None:
-    stage.create("a", "#0", "*")
-    assert stage.order(Verb.CANCEL, "#0") == m.OK(n=1)
-    assert stage.states() == "ready cancelled ready"
-    assert stage.order(Verb.HOLD, "*") == m.OK(n=1)
-    assert stage.states() == "ready cancelled waiting"
-    assert stage.order(Verb.HOLD, "**") == m.OK(n=1)
-    assert stage.states() == "waiting cancelled waiting"
-
-
-def test_a_glob_means_only_those_that_fit_and_maybe_none(stage: Stage) -> None:
-    four(stage)
-    stage.heard()
-    assert stage.order(Verb.RETRY, "*ed") == m.OK(n=2)
-    assert stage.order(Verb.RETRY, "d*") == m.OK(n=0)
-    assert [type(event) for event in stage.heard()] == [e.Revived]
-
-
-def test_cases_are_told_apart(stage: Stage) -> None:
-    stage.create("A", "a")
-    assert stage.order(Verb.CANCEL, "A*") == m.OK(n=1)
-    assert stage.states() == "cancelled ready"
-
-
-@pytest.mark.parametrize("verb", Verb)
-def test_joins_are_never_meant(stage: Stage, verb: Verb) -> None:
-    stage.create("a", Task("j.1", None, ("a",)), Task("j.2", None))
-    if verb is Verb.RETRY:
-        fail(stage, "a")
-    for name in ("j.1", "j.2", "#1"):
-        assert "has nothing to run" in stage.refused(verb, name)
-    assert stage.order(verb, "j*") == m.OK(n=0)
-
-
-@pytest.mark.parametrize("verb", Verb)
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("nosuch", "there is no task 'nosuch'"),
-        ("#9", "there is no task '#9'"),
-        ("#", "there is no task '#'"),
-        ("#-1", "there is no task '#-1'"),
-        ("#" + "9" * 5000, "there is no task '#99"),
-        ("", "there is no task ''"),
-        ("z*", "no task name matches 'z[*]'"),
-    ],
-)
-def test_a_task_that_is_not_there_is_an_error_and_nothing_is_done_to_the_others(
-    stage: Stage, verb: Verb, text: str, reason: str
-) -> None:
-    four(stage)
-    stage.order(Verb.HOLD, "ready")
-    fitting = {Verb.CANCEL: "ready", Verb.RETRY: "failed", Verb.HOLD: "another", Verb.RELEASE: "ready"}[verb]
-    stage.create("another")
-    assert stage.refused(verb, fitting, "*", text).startswith(reason.replace("[*]", "*"))
-    assert stage.order(verb, fitting) == m.OK(n=1)
-    stage.take()
+def test_a_task_of_a_peer_of_the_original_dialect_leaves_it_when_it_is_cancelled(stage: Stage) -> None:
+    stage.create("a")
+    stage.ask("p", m.Steal("vm"))
+    stage.order(Verb.CANCEL, "a")
+    assert not stage.hub.workers["vm"].held

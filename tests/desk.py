@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sqlite3
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from dwork.core.events import Ended, Event, Named
 from dwork.core.task import Assigned, Options, Result, Task
@@ -108,3 +112,23 @@ def columns(table: str) -> Sequence[str]:
     connection = sqlite3.connect(":memory:", isolation_level=None)
     prepare(connection, "memory")
     return [row[1] for row in connection.execute(f"PRAGMA table_info({table})")]
+
+
+# -- fixtures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """In memory, where there is such a place: a disk that is waited for at each commit is slow."""
+    memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+    path = Path(tempfile.mkdtemp(prefix="dwork-test-", dir=memory))
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    """A store with a new file, and log files."""
+    desk = Desk(tmp_path / "run.db", logs=tmp_path / "run.logs")
+    yield desk
+    desk.close()

@@ -12,7 +12,7 @@ from dwork.core.messages import Execution
 from dwork.core.task import State, Task
 from dwork.core.text import UserText
 from dwork.record.conditions import Conditions, here
-from tests.system.record.desk import Desk, ended, task
+from tests.desk import Desk, ended, task
 
 
 def under(directory: str = "/data/case1", **variables: str) -> Conditions:

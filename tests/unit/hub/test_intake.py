@@ -9,8 +9,10 @@ import pytest
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.cause import Cause
+from dwork.core.messages import Output
 from dwork.core.task import Result, State
 from dwork.hub.graph import Restored
+from dwork.hub.intake import Intake
 from dwork.hub.outcomes import ASKS, NOT_ALL
 from dwork.hub.policy import Policy
 from tests.stage import Stage, complete, finish, steal, task, told
@@ -230,3 +232,37 @@ def test_a_restarted_hub_takes_what_its_record_lacks() -> None:
     assert stage.take() == [("p", m.OK(answers=8))]
     assert heard(stage) == b"defghi"
     finish(stage)
+
+
+def test_the_bytes_of_a_stream_count_once() -> None:
+    intake = Intake()
+    assert intake.take(Output("w", 0, 1, b"abc", 1, 0), 1) == b"abc"
+    assert intake.take(Output("w", 0, 1, b"bcd", 1, 1), 1) == b"d"
+    assert intake.take(Output("w", 0, 1, b"e", 1, 4), 1) == b"e"
+    assert intake.asks(0, 1, (5, 0)) == 0
+
+
+def test_missing_output_is_counted_again_when_more_has_come() -> None:
+    intake = Intake()
+    assert [intake.asks(0, 1, (4, 0)), intake.asks(0, 1, (4, 0))] == [1, 2]
+    intake.take(Output("w", 0, 1, b"a", 1, 0), 1)
+    assert intake.asks(0, 1, (4, 0)) == 1
+
+
+def test_forgotten_output_has_not_arrived() -> None:
+    intake = Intake()
+    intake.restore(0, 1, (4, 0))
+    assert (intake.attempt(0), intake.asks(0, 1, (4, 0))) == (1, 0)
+    intake.forget([0])
+    assert not intake and intake.asks(0, 1, (4, 0)) == 1
+
+
+def test_output_is_heard_from_the_holder_alone_and_not_answered(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1))
+    stage.take()
+    stage.heard()
+    stage.say("p", m.Output("w", 0, 1, b"x"))
+    stage.say("q", m.Output("other", 0, 1, b"y"))
+    stage.say("p", m.Output("w", 7, 1, b"z"))
+    assert stage.heard() == [e.Printed(100.0, 0, 1, b"x")]

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from dwork.connection.file import (
@@ -33,14 +33,6 @@ ME = Connection(
     ("tcp://10.0.0.1:6125", "tcp://127.0.0.1:6125"), "server", "public", "secret", socket.gethostname(), os.getpid(),
     "4711.cluster", "/home/me/tasks.txt", 1e9, "1.0",
 )  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("DWORK_CONNECTION", "DWORK_SERVER", "DWORK_INSECURE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DWORK_DIR", str(tmp_path / "place"))
-    return tmp_path / "place"
 
 
 @pytest.fixture
@@ -227,7 +219,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from([*json.loads(ME.to_json()), "more"]), JSON))
 def test_a_changed_file_is_a_connection_or_refused(changes: dict[str, object]) -> None:
     text = json.dumps({**json.loads(ME.to_json()), **changes})

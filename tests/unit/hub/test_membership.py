@@ -1,4 +1,4 @@
-"""A hub that goes on from a record: what it knows, and how workers come back to it."""
+"""Workers that come, prove that they are alive, compare what they hold with the graph, and go."""
 
 from __future__ import annotations
 
@@ -8,25 +8,18 @@ import pytest
 
 from dwork.core import events as e
 from dwork.core import messages as m
-from dwork.core.errors import GraphError
 from dwork.core.messages import Native, Returned, Verb
 from dwork.core.peer_version import Version
-from dwork.core.task import Assigned, Result, State, Task
+from dwork.core.task import Result, State
+from dwork.core.version import __version__
 from dwork.hub.graph import Restored
-from dwork.hub.hub import Hub
 from dwork.hub.membership import RETURN
 from dwork.hub.policy import Policy
-from tests.stage import INF, Stage, complete, finish, steal, task, told
+from dwork.worker.worker import OVER_TCP, Worker
+from tests.stage import INF, Stage, complete, finish, restored, steal, task, told
 
-DONE, FAILED, CANCELLED, ASSIGNED = State.DONE, State.FAILED, State.CANCELLED, State.ASSIGNED
+DONE, FAILED, ASSIGNED = State.DONE, State.FAILED, State.ASSIGNED
 WELCOME_AGAIN = m.Welcome("tcp://hub:1", again=True)
-
-
-def restored(*entries: Restored, slots: Mapping[str, int] | None = None, policy: Policy | None = None) -> Stage:
-    stage = Stage(policy)
-    stage.took(stage.hub.restore(entries, stage.now, slots))
-    assert not stage.sent
-    return stage
 
 
 def at_work(slots: Mapping[str, int] | None = None, policy: Policy | None = None) -> Stage:
@@ -44,108 +37,44 @@ def at_work(slots: Mapping[str, int] | None = None, policy: Policy | None = None
     return stage
 
 
-# -- what it knows ----------------------------------------------------------------------------------------------------
-
-
-def test_what_is_left_is_told_in_the_order_of_the_record_and_without_joins() -> None:
-    stage = restored(
-        Restored(7, task("late", "j")),
-        Restored(2, task("done"), DONE, 1, "w"),
-        Restored(3, Task("j", None, ("done", "on its way"))),
-        Restored(4, task("on its way"), ASSIGNED, 1, "w"),
-        Restored(5, task("failed"), FAILED, 3, "w"),
-        Restored(6, task("behind", "failed")),
-        Restored(1, task("ready", "done")),
-    )
-    assert stage.heard() == [e.Resumed(100.0, [7, 4, 1])]
-    assert stage.states() == "waiting done waiting assigned failed skipped ready"
-    finish(stage)
-
-
-def test_new_tasks_are_numbered_after_all_of_the_record() -> None:
-    stage = restored(Restored(4, task("a")), Restored(2, task("b")))
-    assert stage.ask("p", m.Lookup("#3")) == m.NotFound(("#3",))
-    stage.create("a", task("c", "b"))
-    assert stage.ask("p", m.Lookup("c")) == m.OK("waiting", 5)
-    assert told(stage.ask("p", m.Steal("vm", 9))) == ["a", "b"]
-    finish(stage)
-
-
-def test_an_empty_record_is_not_over() -> None:
-    stage = restored()
-    assert stage.heard() == [e.Resumed(100.0, [])]
-    assert not stage.hub.over
+def test_each_message_of_a_worker_shows_that_it_is_alive(stage: Stage) -> None:
     stage.create("a")
-    finish(stage)
+    stage.say("p", steal("w", 1, beat=5.0))
+    for sequence in range(2, 30):
+        stage.now += 5.0
+        stage.say("p", m.Beat("w", Native(1, INF, sequence, beat=5.0)))
+        stage.took(stage.hub.tick(stage.now))
+    assert stage.states() == "assigned"
+    stage.take()
 
 
-def test_a_record_of_what_is_done_is_over() -> None:
-    stage = restored(Restored(0, task("a"), DONE, 1, "w"), Restored(1, Task("j", None, ("a",))))
-    assert stage.hub.over
-    assert stage.states() == "done done"
-    finish(stage)
+def test_a_silent_worker_is_lost_and_its_peer_dropped(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1, beat=5.0))
+    stage.take()
+    for _ in range(4):
+        stage.now += 15.0
+        step = stage.hub.tick(stage.now)
+        stage.took(step)
+    assert step.dropped == ["p"]
+    assert stage.states() == "ready"
 
 
-def test_attempts_and_failures_go_on_where_they_were() -> None:
-    stage = restored(Restored(0, task("a"), attempt=2, holder="w", failures=2), policy=Policy(retries=2))
-    assert stage.ask("q", m.Lookup("a")) == m.OK("ready", 0)  # and is nobody's
-    assert stage.ask("p", m.Steal("vm")) == m.Transfer((Assigned(0, 3, "a", "a"),), time=100.0)
-    stage.ask("p", m.Complete("vm", (Result("a", 0, 1),)))
-    assert stage.states() == "failed"
-    finish(stage)
+def test_a_silent_worker_is_lost_sooner_when_a_rank_may_have_died(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1, beat=2.0))
+    stage.hub.suspect_deaths(stage.now)
+    for _ in range(6):
+        stage.wait(0.9)
+    assert stage.states() == "ready"
+    stage.take()
 
 
-def test_what_was_held_is_held_and_what_was_cancelled_while_it_was_held_too() -> None:
-    stage = restored(
-        Restored(0, task("a"), suspended=True),
-        Restored(1, task("b"), CANCELLED, suspended=True),
-        Restored(2, task("c", "a", "b"), suspended=True),
-    )
-    assert stage.states() == "waiting cancelled skipped"
-    assert stage.ask("p", m.Steal("vm")) == m.NotFound()
-    assert "only a waiting or ready task can be held" in stage.refused(Verb.HOLD, "a")
-    assert stage.order(Verb.RETRY, "b") == m.OK(n=1)
-    assert stage.states() == "waiting waiting waiting"
-    assert stage.order(Verb.RELEASE, "*") == m.OK(n=3)
-    assert stage.states() == "ready ready waiting"
-    finish(stage)
-
-
-def test_what_was_skipped_can_be_revived() -> None:
-    stage = restored(
-        Restored(0, task("a"), FAILED, 1, "w"),
-        Restored(1, task("b"), CANCELLED),
-        Restored(2, task("c", "a", "b")),
-    )
-    assert stage.states() == "failed cancelled skipped"
-    stage.order(Verb.RETRY, "a")
-    assert stage.states() == "ready cancelled skipped"
-    stage.order(Verb.RETRY, "b")
-    assert stage.states() == "ready ready waiting"
-    finish(stage)
-
-
-def test_each_task_of_a_record_may_stand_before_those_that_it_comes_after() -> None:
-    stage = restored(Restored(2, task("c", "b")), Restored(1, task("b", "a")), Restored(0, task("a"), FAILED))
-    assert stage.states() == "skipped skipped failed"
-    finish(stage)
-
-
-@pytest.mark.parametrize(
-    ("entries", "reason"),
-    [
-        ([Restored(0, task("a", "b")), Restored(1, task("b", "a"))], "wait for one another: a -> b -> a|b -> a -> b"),
-        ([Restored(0, task("a")), Restored(1, task("a"))], "the same name or id"),
-        ([Restored(0, task("a")), Restored(0, task("b"))], "the same name or id"),
-        ([Restored(0, task("a", "nosuch"))], "'nosuch', which does not exist"),
-    ],
-)
-def test_a_record_that_makes_no_graph_is_refused(entries: list[Restored], reason: str) -> None:
-    with pytest.raises(GraphError, match=reason):
-        Hub().restore(entries, 100.0)
-
-
-# -- workers come back ------------------------------------------------------------------------------------------------
+def test_a_worker_joins_once_however_many_messages_it_sends(stage: Stage) -> None:
+    for sequence in (1, 2, 3):
+        stage.say("p", steal("w", sequence))
+    assert [event.location for event in stage.heard() if isinstance(event, e.Joined)] == ["w"]
+    stage.take()
 
 
 def test_a_worker_that_comes_back_is_asked_what_it_has_and_goes_on() -> None:
@@ -315,25 +244,6 @@ def test_a_holder_that_has_come_back_is_called_on_for_what_it_cannot_run() -> No
     finish(stage)
 
 
-# -- workers that were taken for lost ---------------------------------------------------------------------------------
-
-
-def test_a_task_cancelled_at_its_second_worker_that_the_first_has_done_is_done() -> None:
-    stage = Stage()
-    stage.create("a", task("b", "a"))
-    stage.say("p", steal("w", 1))
-    stage.lose("p")
-    stage.say("q", steal("w2", 1))
-    stage.order(Verb.CANCEL, "a")
-    stage.take()
-    stage.say("p", complete("w", 2, Result(0, 1), held=()))
-    assert stage.take() == [("q", m.Cancel((0,))), ("p", m.OK(answers=2))]
-    assert stage.states() == "done ready"
-    stage.say("q", complete("w2", 2, Result(0, 2, 143, 15)))
-    assert stage.take() == [("q", m.NotFound((0,), 2))]
-    finish(stage)
-
-
 def test_a_task_that_nobody_has_run_is_not_adopted() -> None:
     stage = Stage()
     stage.create("a", "b")
@@ -388,71 +298,145 @@ def test_what_was_lost_too_often_in_earlier_runs_has_failed_once_and_is_tried_on
     finish(stage)
 
 
-def test_a_copy_of_a_task_that_is_skipped_is_to_be_dropped() -> None:
-    stage = Stage()
-    stage.create("a")
-    stage.say("p", steal("w", 1))
-    stage.lose("p")
-    stage.take()
-    assert told(stage.ask("q", m.Steal("vm"))) == ["a"]
-    stage.create("bad")
-    stage.say("p", steal("w", 2, held=((0, 1),)))
-    assert stage.take()[0][1].answers == 2  # type: ignore[union-attr]
-    stage.say("p", complete("w", 3, Result(1, 1, 1)))
-    stage.take()
-    assert stage.states() == "assigned failed"
-    stage.say("q", m.GiveBack("vm", (Returned("a", ("bad",)),)))
-    assert stage.take() == [("p", m.Cancel((0,))), ("q", m.OK())]
-    assert stage.states() == "skipped failed"
-    finish(stage)
-
-
-@pytest.mark.parametrize("has_ended", [True, False], ids=["and has ended", "and still runs"])
-def test_a_copy_that_began_before_its_predecessor_ran_again_does_not_count(has_ended: bool) -> None:
-    stage = Stage()
-    stage.create("a", task("b", "a"))
-    stage.say("p", steal("w", 1))
-    stage.say("p", complete("w", 2, Result(0, 1)))
-    stage.say("q", steal("w2", 1))
-    stage.lose("q")
-    stage.say("p", m.GiveBack("w", (Returned(0),), Native(1, INF, 3)))  # a is done no more
-    stage.say("p", steal("w", 4))
-    stage.say("p", complete("w", 5, Result(0, 2)))
-    assert stage.states() == "done ready"
-    stage.take()
-    if has_ended:
-        stage.say("q", complete("w2", 2, Result(1, 1), held=()))
-        assert stage.take() == [("q", m.NotFound((1,), answers=2))]
-    else:
-        stage.say("q", steal("w2", 2, held=((1, 1),), wait=0.0))
-        cancel, handed = stage.take()
-        assert cancel == ("q", m.Cancel((1,)))
-        assert handed[1] == m.Transfer((Assigned(1, 2, "b", "b"),), answers=2)
-    assert stage.state("b") is not DONE
-    finish(stage)
-
-
-def test_a_copy_of_a_task_that_has_got_another_predecessor_does_not_count() -> None:
-    stage = Stage()
-    stage.create("a", "b")
-    stage.say("p", steal("w", 1))
-    stage.lose("p")
-    stage.say("q", steal("w2", 1, slots=2))
-    stage.say("q", steal("w2", 2, slots=2))  # the suspect goes last
-    stage.say("q", m.GiveBack("w2", (Returned(0, ("b",)),), Native(2, INF, 3)))
-    assert stage.states() == "waiting assigned"
-    stage.say("q", complete("w2", 4, Result(1, 1), slots=2))
-    assert stage.states() == "ready done"
-    stage.take()
-    stage.say("p", complete("w", 2, Result(0, 1), held=()))
-    assert stage.take() == [("p", m.NotFound((0,), answers=2))]
-    assert stage.states() == "ready done"
-    finish(stage)
-
-
 def test_a_worker_that_is_to_come_back_with_a_task_of_many_cores_holds_no_more_than_it_runs() -> None:
     big = Restored(0, task("big", cores=8), ASSIGNED, 1, "w")
     stage = restored(big, Restored(1, task("small"), ASSIGNED, 1, "w"), slots={"w": 1})
     worker = stage.hub.workers["w"]
     assert (worker.running, worker.surplus, worker.free) == (1, 1, 0)
     assert worker.busy >= 0
+
+
+# -- workers and what they hold ---------------------------------------------------------------------------------------
+OTHER = Version(m.PROTOCOL + 1, "9.9")
+
+
+@pytest.mark.parametrize("request_", [m.Steal, m.Beat, m.Complete])
+def test_a_worker_of_another_protocol_is_refused_and_leaves_no_trace(stage: Stage, request_: type) -> None:
+    stage.create("a")
+    stage.heard()
+    native = Native(1, INF, 1, hello=True, version=OTHER)
+    more = {m.Steal: (1,), m.Beat: (), m.Complete: ((Result(0, 1),), 1)}[request_]
+    stage.say("p", request_("w", *more, native))
+    assert stage.take() == [
+        (
+            "p",
+            m.Error(
+                f"the hub speaks protocol {m.PROTOCOL} (dwork {__version__}), worker w protocol {OTHER.protocol} "
+                "(dwork 9.9): use the same dwork on both",
+                1,
+                m.OURS,
+            ),
+        )
+    ]
+    assert not stage.hub.workers and not stage.heard() and stage.state("a") is State.READY
+    stage.say("p", steal("w", 1, hello=True))  # the number was not used up
+    assert [type(message) for _, message in stage.take()] == [m.Welcome, m.Transfer]
+
+
+def test_a_worker_of_an_older_dwork_that_speaks_the_same_protocol_may_work(stage: Stage) -> None:
+    stage.create("a")
+    stage.say("p", steal("w", 1, hello=True, version=Version(m.PROTOCOL, "0.0.1")))
+    assert [type(message) for _, message in stage.take()] == [m.Welcome, m.Transfer]
+
+
+def test_a_worker_of_the_original_dialect_has_no_version(stage: Stage) -> None:
+    stage.create("a")
+    assert told(stage.ask("p", m.Steal("vm"))) == ["a"]
+
+
+def test_welcome_is_said_while_the_worker_says_hello(stage: Stage) -> None:
+    stage.say("p", steal("w", 1, hello=True))
+    stage.say("p", steal("w", 1, hello=True))
+    assert [message for _, message in stage.take()] == [m.Welcome("tcp://hub:1")] * 2
+    stage.say("p", steal("w", 2))
+    assert stage.take() == []
+
+
+def test_a_worker_that_comes_over_another_peer_starts_to_number_anew(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1))
+    stage.say("p2", steal("w", 1))
+    assert [peer for peer, _ in stage.take()] == ["p", "p2"]
+    stage.took(stage.hub.lose({"p": ()}, 100.0, "gone"))  # nobody is there any more
+    assert stage.take() == []
+    assert len(stage.hub.workers["w"].held) == 2
+
+
+def test_what_never_arrived_is_taken_back(stage: Stage) -> None:
+    stage.create("a", "b", task("c", priority=1), "d")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.say("p", steal("w", 2, 2, slots=2))
+    assert [told(message) for _, message in stage.take()] == [["c", "a"], ["b"]]
+    stage.heard()
+    stage.say("p", steal("w", 3, 1, slots=2, held=((0, 1),)))
+    ((_, reply),) = stage.take()
+    assert told(reply) == ["c"]
+    assert reply.tasks[0].attempt == 2  # type: ignore[union-attr]
+    requeued = stage.heard()[0]
+    assert isinstance(requeued, e.Requeued)
+    assert [named.name for named in requeued.tasks] == ["c", "b"]
+
+
+def test_results_told_together_with_what_is_held_count_first(stage: Stage) -> None:
+    stage.create("a", "b")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.take()
+    stage.say("p", complete("w", 2, Result(0, 1), held=(), slots=2))
+    assert stage.take() == [("p", m.OK(answers=2))]
+    assert stage.state("a") is State.DONE
+    assert stage.state("b") is State.READY
+
+
+def test_a_steal_that_waits_is_void_when_its_worker_compares(stage: Stage) -> None:
+    """An answer to it would be passed over by its worker, and its tasks would be lost until the end."""
+    stage.create("a")
+    stage.say("p", steal("w", 1))
+    stage.say("p", steal("w", 2))
+    stage.take()
+    stage.say("p", complete("w", 3, Result(0, 1, 1), held=()))
+    assert [type(message) for _, message in stage.take()] == [m.OK]
+    stage.say("c", m.Create((task("b"),)))
+    assert stage.take() == [("c", m.OK())]
+
+
+@pytest.mark.parametrize("repeats", [0, 1, 4])
+@pytest.mark.parametrize("slots", [1, 3])
+def test_no_task_is_lost_between_a_worker_that_asks_again_and_a_hub_that_answers_each_time(
+    stage: Stage, repeats: int, slots: int
+) -> None:
+    names = [f"t{i}" for i in range(12)]
+    stage.create(*names)
+    worker = Worker("w:1", slots, OVER_TCP)
+    unheard = [message for n in range(repeats + 1) for message in worker.outbox(stage.now + n * OVER_TCP.patience)]
+    assert len(unheard) == repeats + 1
+    stage.now += repeats * OVER_TCP.patience
+    for _ in range(100):
+        for message in unheard:
+            stage.say("p", message)
+        for _, answer in stage.take():
+            worker.receive(answer, stage.now)
+        while (assigned := worker.next(stage.now)) is not None:
+            worker.ended(Result(assigned.id, assigned.attempt, seconds=0.01), stage.now)
+        stage.now += 0.05
+        unheard = worker.outbox(stage.now)
+    assert {stage.state(name) for name in names} == {State.DONE}
+    assert worker.over
+    assert not stage.hub.workers["w:1"].held
+
+
+def test_a_hub_that_wants_a_task_ended_which_its_worker_lacks_is_set_right(stage: Stage) -> None:
+    stage.create("a")
+    worker = Worker("w:1", 1, OVER_TCP)
+    for message in worker.outbox(stage.now):
+        stage.say("p", message)
+    welcome, transfer = (message for _, message in stage.take())
+    assert isinstance(welcome, m.Welcome) and isinstance(transfer, m.Transfer)
+    worker.receive(welcome, stage.now)  # the Transfer is lost
+    stage.took(stage.hub.drain(stage.now, "SIGTERM", running=True))
+    for _ in range(3):
+        for _, message in stage.take():
+            worker.receive(message, stage.now)
+        for message in worker.outbox(stage.now):
+            stage.say("p", message)
+    assert stage.hub.over and stage.state("a") is State.READY
+    stage.take()

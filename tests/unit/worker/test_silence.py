@@ -1,0 +1,68 @@
+"""How long a worker waits for its hub."""
+
+from __future__ import annotations
+
+import pytest
+
+from dwork.core.messages import STANDSTILL, Transfer
+from dwork.worker.silence import LEAST_PATIENCE, PATIENCE, HubSilence
+from tests.unit.worker.bench import waiting
+
+
+def test_a_hub_is_gone_when_an_answer_is_missing_for_hub_timeout() -> None:
+    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
+    silence.wake(59.9)
+    assert not silence.is_over(59.9) and silence.deadline == 60.0
+    silence.wake(60.0)
+    assert silence.is_over(60.0)
+
+
+def test_any_message_ends_a_silence() -> None:
+    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
+    silence.listen(50.0, has_heard=True)
+    assert silence.deadline == 110.0
+
+
+def test_a_hub_that_owes_no_answer_is_not_silent() -> None:
+    owing, free = waiting(), waiting()
+    free.receive(Transfer((), 1), 0.0)
+    for worker, deadline in ((owing, 60.0), (free, 110.0)):
+        silence = HubSilence(worker, 0.0, 60.0, is_rank=False)
+        silence.listen(50.0, has_heard=False)
+        assert silence.deadline == deadline
+
+
+@pytest.mark.parametrize(("late", "since"), [(STANDSTILL, 61.0), (STANDSTILL / 2, 0.0)])
+def test_a_sleep_that_ends_far_too_late_was_a_standstill_and_begins_the_wait_again(late: float, since: float) -> None:
+    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
+    silence.sleep(60.0)
+    silence.wake(60.0 + late)
+    assert silence.deadline == since + 60.0
+
+
+def test_a_turn_that_takes_a_second_was_a_standstill() -> None:
+    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
+    silence.wake(59.0)
+    assert not silence.is_over(59.0 + STANDSTILL) and silence.deadline == 120.0
+
+
+@pytest.mark.parametrize(("is_rank", "deadline"), [(True, 160.0), (False, 60.0)])
+def test_only_a_rank_waits_for_the_first_message_without_limit(is_rank: bool, deadline: float) -> None:
+    silence = HubSilence(waiting(is_known=False), 0.0, 60.0, is_rank=is_rank)
+    silence.wake(100.0)
+    assert silence.is_over(100.0) is not is_rank and silence.deadline == deadline
+
+
+@pytest.mark.parametrize(
+    ("beat", "is_rank", "limit"),
+    [
+        (5.0, True, PATIENCE * 5.0),
+        (0.1, True, LEAST_PATIENCE),
+        (0.0, True, 60.0),
+        (5.0, False, 60.0),
+    ],
+)
+def test_a_rank_is_as_patient_as_its_hub_asks_it_to_beat(beat: float, is_rank: bool, limit: float) -> None:
+    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=is_rank)
+    silence.expect(beat)
+    assert silence.limit == limit
