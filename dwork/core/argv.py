@@ -7,6 +7,7 @@ executed first. When in doubt, the line goes to the shell. The line `:`, with or
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from dwork.core.task import Command
@@ -35,8 +36,11 @@ def as_path(name: str) -> str:
     return name if name.startswith(("/", "./", "../")) else f"./{name}"
 
 
-def arguments(command: Command) -> tuple[str, ...]:
-    """Return the argument list to start for a command; empty when no process is needed."""
+def arguments(command: Command, functions: Container[str] = ()) -> tuple[str, ...]:
+    """Return the argument list to start for a command; empty when no process is needed.
+
+    functions: names that the shell looks up before programs: the functions that its environment defines.
+    """
     if command is None:
         return ()
     if not isinstance(command, str):
@@ -45,6 +49,6 @@ def arguments(command: Command) -> tuple[str, ...]:
         if command == ":" or command.startswith((": ", ":\t")):
             return ()
         words = tuple(command.split())
-        if words[0] not in _OWN_WORDS and "=" not in words[0]:
+        if words[0] not in _OWN_WORDS and words[0] not in functions and "=" not in words[0]:
             return words
     return (SHELL, "-c", command)

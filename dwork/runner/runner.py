@@ -6,6 +6,7 @@ memory is held to it.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 
 from dwork.core.argv import arguments
@@ -13,6 +14,7 @@ from dwork.core.cause import Cause
 from dwork.core.messages import DEFAULT_EXECUTION, Execution
 from dwork.core.task import Assigned, Result
 from dwork.core.text import UserText, user_bytes
+from dwork.host import shell
 from dwork.host.capacity import Equipment
 from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Sink
@@ -42,7 +44,9 @@ class Runner:
         self._slots = slots
         self._equipment = equipment or Equipment()
         self._running: dict[int, Assigned] = {}
-        self._variables = Variables(slots, self._equipment.gpus)
+        self._free_slots: list[int] = []  # a heap of numbers that tasks had which have ended
+        self._slot_of: dict[int, int] = {}  # by task
+        self._variables = Variables(self._equipment.gpus, shares_cores=slots > 1 or self._equipment.shares_node)
         self._processes = Processes(sink, grace, slots, spared)
         self.capture, self.long = self._processes.capture, self._processes.long
         self.directory = self._processes.directory
@@ -57,6 +61,7 @@ class Runner:
             self._allocation = Allocation(equipment.cpus if can_pin else (), equipment.gpus.ids)
         self._enforces_memory = execution.enforce_memory
         environment = self._variables.of_all(execution, {"DWORK_WORKER": UserText(self._location), **way})
+        self._functions = shell.functions(environment)
         self._processes.configure(_encoded(environment), enforce_memory=execution.enforce_memory)
 
     @property
@@ -66,12 +71,14 @@ class Runner:
 
     def start(self, assigned: Assigned, now: float) -> Result | None:
         """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
-        words = tuple(map(user_bytes, arguments(assigned.command)))
+        words = tuple(map(user_bytes, arguments(assigned.command, self._functions)))
         if not words:
             return nothing_to_run(assigned, now)
         asked = assigned.options.asks
         share = self._allocation.take(assigned.id, asked.cores, asked.gpus) if self._allocation else Share()
-        variables = _encoded(self._variables.of(assigned, asked, share.gpus))
+        slot = heapq.heappop(self._free_slots) if self._free_slots else len(self._slot_of)
+        self._slot_of[assigned.id] = slot
+        variables = _encoded(self._variables.of(assigned, asked, share.gpus, slot))
         limit = asked.memory if self._enforces_memory else 0
         options = assigned.options
         cwd = None if options.cwd is None else user_bytes(options.cwd)
@@ -79,7 +86,7 @@ class Runner:
         try:
             self._processes.start(what, now)
         except (OSError, ValueError) as error:
-            self._allocation.give_back(assigned.id)
+            self._give_back(assigned.id)
             return not_started(assigned, words[0], error, now)
         self._running[assigned.id] = assigned
         return None
@@ -89,9 +96,13 @@ class Runner:
         results = []
         for end in self._processes.poll(now):
             assigned = self._running.pop(end.task)
-            self._allocation.give_back(end.task)
+            self._give_back(end.task)
             results.append((assigned, result_of(assigned, end, now)))
         return results
+
+    def _give_back(self, task: int) -> None:
+        heapq.heappush(self._free_slots, self._slot_of.pop(task))
+        self._allocation.give_back(task)
 
     def kill(self, task: int, now: float, cause: Cause, reason: str) -> None:
         """End a task: send TERM now, and KILL if it still runs after the grace period."""
