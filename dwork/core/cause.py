@@ -26,6 +26,7 @@ class Cause(Enum):
     DIED = "died"  # its worker died, or was silent for too long
     RUN_DIED = "run died"  # the whole run died
     OTHER = "other"  # only the text knows: it is from a client, or from another version of dwork
+    LEFTOVERS = "leftovers"  # it left processes behind, which this run counts as a failure
 
     __hash__ = object.__hash__  # Enum's own is a slow Python function
 

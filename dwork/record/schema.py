@@ -128,6 +128,9 @@ MIGRATIONS: Final = (
         WHEN reason IS NOT NULL THEN 'other'
     END WHERE outcome != 'done';
     """,
+    """
+    ALTER TABLE attempts ADD COLUMN left_behind INTEGER;   -- how many processes it left in the background; NULL: none
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dwork.core.text import printable, size, user_text
+from dwork.core.text import counted, printable, size, user_text
 
 KILLED_BY_SYSTEM = "out of memory: killed by the system"
 
@@ -21,6 +21,10 @@ def more_memory_needed(asked: int) -> str:
 
 def output_lost(trouble: str) -> str:
     return f"its output cannot be stored: {trouble}"
+
+
+def left_behind(n: int) -> str:
+    return f"it left {counted(n, 'process')} in the background, which dwork ended"
 
 
 def not_started(program: bytes, error: OSError | ValueError) -> str:

@@ -62,7 +62,10 @@ class Runner:
         self._enforces_memory = execution.enforce_memory
         environment = self._variables.of_all(execution, {"DWORK_WORKER": UserText(self._location), **way})
         self._functions = shell.functions(environment)
-        self._processes.configure(_encoded(environment), enforce_memory=execution.enforce_memory)
+        self._leftovers = execution.leftovers
+        self._processes.configure(
+            _encoded(environment), enforce_memory=execution.enforce_memory, leftovers=execution.leftovers
+        )
 
     @property
     def deadline(self) -> float:
@@ -97,7 +100,7 @@ class Runner:
         for end in self._processes.poll(now):
             assigned = self._running.pop(end.task)
             self._give_back(end.task)
-            results.append((assigned, result_of(assigned, end, now)))
+            results.append((assigned, result_of(assigned, end, self._leftovers)))
         return results
 
     def _give_back(self, task: int) -> None:

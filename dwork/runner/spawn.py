@@ -43,25 +43,36 @@ def spawn(
     group: the file through which it enters its control group, or empty.
     own_path: search the program in the PATH of this environment, not in that of the calling process.
     """
+    if cwd is None:
+        return _start(words, environment, streams, group, own_path=own_path)
     with _inside(cwd):
-        if cwd is not None:
-            environment = {**environment, b"PWD": _pwd(cwd)}
-        program = words[0]
-        if own_path and b"/" not in program:
-            program = _found(program, to_system(user_text(environment.get(b"PATH", _DEFAULT_PATH))))
-        if group:
-            words = (_SHELL, b"-c", b'echo $$ > "$1" && shift && exec "$@"', _SHELL, group, program, *words[1:])
-            program = _SHELL
-        try:
-            return _spawn(program, words, environment, streams)
-        except FileNotFoundError as error:
-            raise _explained(error, program) from None
-        except OSError as error:
-            if error.errno != errno.ENOEXEC:
-                raise
-        # Run a script without a #! line as a shell would, from the file that was found.
-        script = _as_path(program) if b"/" in program else _found(program, None)
-        return _spawn(_SHELL, (_SHELL, script, *words[1:]), environment, streams)
+        return _start(words, {**environment, b"PWD": _pwd(cwd)}, streams, group, own_path=own_path)
+
+
+def _start(
+    words: tuple[bytes, ...],
+    environment: Mapping[bytes, bytes],
+    streams: tuple[int, int, int],
+    group: bytes,
+    *,
+    own_path: bool,
+) -> int:
+    program = words[0]
+    if own_path and b"/" not in program:
+        program = _found(program, to_system(user_text(environment.get(b"PATH", _DEFAULT_PATH))))
+    if group:
+        words = (_SHELL, b"-c", b'echo $$ > "$1" && shift && exec "$@"', _SHELL, group, program, *words[1:])
+        program = _SHELL
+    try:
+        return _spawn(program, words, environment, streams)
+    except FileNotFoundError as error:
+        raise _explained(error, program) from None
+    except OSError as error:
+        if error.errno != errno.ENOEXEC:
+            raise
+    # Run a script without a #! line as a shell would, from the file that was found.
+    script = _as_path(program) if b"/" in program else _found(program, None)
+    return _spawn(_SHELL, (_SHELL, script, *words[1:]), environment, streams)
 
 
 def _spawn(
@@ -79,11 +90,8 @@ def _spawn(
 
 
 @contextlib.contextmanager
-def _inside(directory: bytes | None) -> Iterator[None]:
-    """Have this process in a directory; None: where it is."""
-    if directory is None:
-        yield
-        return
+def _inside(directory: bytes) -> Iterator[None]:
+    """Have this process in a directory."""
     here = os.open(".", os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)  # it may have lost its name or its permissions
     try:
         try:

@@ -169,7 +169,6 @@ def wait_for(bench: Bench, *texts: bytes) -> None:
     while any(text not in b"".join(data for _, _, data in bench.sunk) for text in texts):
         assert time.monotonic() < until, "it did not come"
         now += 1.0
-        assert bench.runner.deadline <= now + 1.0
         assert not bench.runner.poll(now)
     bench.runner.capture.rests_until = 0.0  # the clock is set back
 
@@ -183,6 +182,39 @@ def test_what_a_long_task_prints_is_passed_on_while_it_runs(bench: Bench, tmp_pa
     (result,) = bench.wait()
     assert (result.stdout, result.stderr) == (b"", b"")
     assert sorted(bench.sunk) == [(1, 1, b"one\n"), (1, 1, b"three\n"), (1, 2, b"two\n")]
+
+
+def test_what_a_task_prints_now_and_then_is_passed_on_at_once_and_more_only_once_a_second(
+    bench: Bench, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "go")
+    bench.runner.capture.passes_on = True
+    bench.start(f"while read x < {tmp_path}/go; do echo $x; done; echo end")
+    start = time.time()
+
+    def sunk_after(word: str, now: float) -> bytes:
+        """Let the task print a word and the runner read it at that time; return all that was passed on."""
+        (tmp_path / "go").write_text(f"{word}\n")
+        stream = next(iter(bench.runner.capture._streams.values()))
+        assert stream is not None
+        until, size = time.monotonic() + 20, stream.size
+        while stream.size == size:
+            assert time.monotonic() < until
+            bench.runner.capture.rests_until = 0.0
+            assert not bench.runner.poll(now)
+        return b"".join(data for _, _, data in bench.sunk)
+
+    assert sunk_after("one", start + 0.5) == b""
+    assert not bench.runner.poll(start + 1.5)
+    assert sunk_after("two", start + 5.0) == b"one\ntwo\n"
+    assert sunk_after("three", start + 5.5) == b"one\ntwo\n"
+    assert start + 5.9 < bench.runner.deadline < start + 6.1
+    assert not bench.runner.poll(start + 6.1)
+    assert [data for _, _, data in bench.sunk] == [b"one\n", b"two\n", b"three\n"]
+    assert bench.runner.deadline == float("inf")
+    bench.runner.capture.rests_until = 0.0
+    bench.runner.kill(1, time.time(), Cause.CANCELLED, "enough")
+    bench.wait()
 
 
 def test_nothing_is_passed_on_that_nobody_asked_for(bench: Bench, tmp_path: Path) -> None:
