@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Collection, Mapping
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from typing import Final
 
 from dwork.host.processes import PARENT, SESSION, STATE, stat
 from dwork.runner.guard import MARK, children
@@ -25,15 +26,14 @@ _WHOLE: Final = 2048
 
 #: The variables that name an attempt. The first one is the worker's, since a task may start a pool with its own tasks.
 _NAMES: Final = (MARK.encode(), b"DWORK_TASK_ID", b"DWORK_ATTEMPT")
-#: The values of these variables; one that is missing is empty.
-Mark = tuple[bytes, ...]
 
 
-class Owner(NamedTuple):
-    """One run of a task. session: its pid, as its session is its own. mark: what its environment names."""
+@dataclass(eq=False, slots=True)
+class Owner:
+    """One run of a task. session: its pid, as its session is its own. environment: that of its process."""
 
     session: int
-    mark: Mark
+    environment: Mapping[bytes, bytes]
 
 
 class LeftBehind:
@@ -48,7 +48,6 @@ class LeftBehind:
         self._spared = spared
         self._owners: dict[int, Owner | None] = {}  # by pid: whose it is
         self._sessions: dict[int, Owner] = {}  # of tasks of which more may be found
-        self._marks: dict[Mark, Owner] = {}  # of the same
         self._ending: dict[Owner, float] = {}  # when to send KILL to what is left of a task
         self._quiet = b""  # the list of children when there was nothing new in it
         try:
@@ -61,8 +60,7 @@ class LeftBehind:
 
     def started(self, pid: int, environment: Mapping[bytes, bytes]) -> Owner:
         """Note a task, and return what names it here."""
-        owner = Owner(pid, _mark(environment))
-        self._sessions[pid] = self._marks[owner.mark] = owner
+        owner = self._sessions[pid] = Owner(pid, environment)
         return owner
 
     def gone(self, pid: int) -> None:
@@ -75,7 +73,7 @@ class LeftBehind:
             try:
                 fields = stat(pid)
                 if int(fields[PARENT]) == os.getpid() and fields[STATE] != b"Z":
-                    owner = self._sessions.get(int(fields[SESSION])) or self._marks.get(_mark(_environment(pid)))
+                    owner = self._sessions.get(int(fields[SESSION])) or self._named(pid)
                     self._owners[pid] = owner
                     if owner in self._ending:
                         _signal([pid], signal.SIGTERM if now < self._ending[owner] else signal.SIGKILL)
@@ -90,9 +88,8 @@ class LeftBehind:
 
     def keep(self, owner: Owner) -> None:
         """Let what a task has left behind run on; what is found from now on is no longer counted."""
-        self._sessions.pop(owner.session, None)
-        if self._marks.get(owner.mark) is owner:
-            del self._marks[owner.mark]
+        if self._sessions.get(owner.session) is owner:
+            del self._sessions[owner.session]
 
     def end(self, owner: Owner, now: float) -> None:
         """End what a task has left behind: send TERM now, and KILL to what still runs after the grace period."""
@@ -122,6 +119,13 @@ class LeftBehind:
             self._quiet = listed
         return new
 
+    def _named(self, pid: int) -> Owner | None:
+        """Return the task that the environment of a process names."""
+        with open(f"/proc/{pid}/environ", "rb") as file:
+            entries = [entry.partition(b"=") for entry in file.read().split(b"\0")]
+        names = _names({name: value for name, _, value in entries})
+        return next((owner for owner in self._sessions.values() if _names(owner.environment) == names), None)
+
     def _pids(self, owner: Owner) -> list[int]:
         return [pid for pid, each in self._owners.items() if each is owner]
 
@@ -137,15 +141,9 @@ class LeftBehind:
         self.deadline = min((at for at in self._ending.values() if at > now), default=float("inf"))
 
 
-def _environment(pid: int) -> dict[bytes, bytes]:
-    with open(f"/proc/{pid}/environ", "rb") as file:
-        entries = [entry.partition(b"=") for entry in file.read().split(b"\0")]
-    return {name: value for name, _, value in entries}
-
-
-def _mark(environment: Mapping[bytes, bytes]) -> Mark:
-    """Return what names the attempt in an environment."""
-    return tuple([environment.get(name, b"") for name in _NAMES])
+def _names(environment: Mapping[bytes, bytes]) -> list[bytes | None]:
+    """Return what names the worker and the attempt in an environment."""
+    return [environment.get(name) for name in _NAMES]
 
 
 def _is_group(pid: int) -> bool:
