@@ -33,6 +33,7 @@ SUITE: dict[str, tuple[Sequence[str], Sequence[str]]] = {
     "setup": ((), ("--tasks", "100", "--repeats", "1")),
     "metg": ((), ("--seconds", "0.002", "0.02", "0.1", "--most", "20", "--rounds", "1")),
     "slots": ((), ("--tasks", "200", "--repeats", "1")),
+    "capture": ((), ("--starts", "100", "--repeats", "1")),
     "start": ((), ("--repeats", "2")),
     "idle": ((), ("--pairs", "10", "--rounds", "1")),
     "ranks": ((), ("--ranks", "8", "--rows", "4")),

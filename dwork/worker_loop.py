@@ -19,7 +19,7 @@ from dwork.core.errors import TransportError, UsageError
 from dwork.core.messages import OURS, Complete, Execution, Exit, Message, Move, Output, Welcome
 from dwork.core.peer_version import mismatch
 from dwork.core.task import Assigned, Result
-from dwork.core.text import UserText, from_system, shown
+from dwork.core.text import UserText, from_system, shown, size
 from dwork.host.capacity import Equipment
 from dwork.host.process_events import ProcessEvents
 from dwork.host.signals import ENDS, within_a_job
@@ -277,6 +277,8 @@ class WorkerLoop:
         self._outgoing.settle(set())
         try:
             self._runner.close()
+            if discarded := self._runner.capture.discarded:
+                self._tell(f"discarded {size(discarded)} of output of processes that tasks left behind")
         finally:
             if self._job is not None:
                 self._job.close()

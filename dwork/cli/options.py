@@ -12,7 +12,7 @@ from click.shell_completion import CompletionItem
 from dwork.core.errors import UsageError
 from dwork.core.glob import matcher
 from dwork.core.halt import Halt
-from dwork.core.messages import Execution
+from dwork.core.messages import Execution, Leftovers
 from dwork.core.min_time import MinTime
 from dwork.core.text import UserText, from_system
 from dwork.host import gpus
@@ -126,6 +126,12 @@ _EXECUTION = (
         "otherwise within a second.",
     ),
     click.option(
+        "--leftovers", type=click.Choice([each.value for each in Leftovers]), default=Leftovers.KEEP.value,
+        show_default=True,
+        help="What happens to processes that a task leaves in the background when it ends: keep them until their "
+        "worker leaves, end them, or end them and fail the task.",
+    ),
+    click.option(
         "--env", "variables", type=_Parsed("variable", _variable), multiple=True, metavar="NAME=VALUE",
         help="Set a variable in the environment of tasks; repeatable.",
     ),
@@ -151,9 +157,13 @@ def execution_options(command: Callable[..., Any]) -> Callable[..., Any]:
         env_drop: tuple[UserText, ...],
         pin: bool | None,
         enforce_memory: bool,
+        leftovers: str,
         **others: Any,
     ) -> Any:
-        execution = Execution(keep=env_keep, drop=env_drop, set=variables, pin=pin, enforce_memory=enforce_memory)
+        execution = Execution(
+            keep=env_keep, drop=env_drop, set=variables, pin=pin, enforce_memory=enforce_memory,
+            leftovers=Leftovers(leftovers),
+        )  # fmt: skip
         return command(*arguments, execution=execution, **others)
 
     return _decorated(with_execution, _EXECUTION)

@@ -7,6 +7,7 @@ executed first. When in doubt, the line goes to the shell. The line `:`, with or
 from __future__ import annotations
 
 import re
+from collections.abc import Container
 from typing import Final
 
 from dwork.core.shell import DEFAULT, Shell
@@ -33,12 +34,18 @@ def as_path(name: str) -> str:
 
 
 def arguments(
-    command: Command, shell: Shell = DEFAULT, *, directly: bool = True, marked: bool = True
+    command: Command,
+    shell: Shell = DEFAULT,
+    functions: Container[str] = (),
+    *,
+    directly: bool = True,
+    marked: bool = True,
 ) -> tuple[str, ...]:
     """Return the argument list to start for a command; empty when no process is needed.
 
-    directly: whether a plain line may be started without the shell, if the shell is one that makes no difference.
-    marked: as for Shell.script.
+    functions: names that the shell looks up before programs: the functions that its environment defines. directly:
+    whether a plain line may be started without the shell, if the shell is one that makes no difference. marked: as for
+    Shell.script.
     """
     if command is None:
         return ()
@@ -50,6 +57,6 @@ def arguments(
         if command == ":" or command.startswith((": ", ":\t")):
             return ()
         words = tuple(command.split())
-        if words[0] not in _OWN_WORDS and "=" not in words[0]:
+        if words[0] not in _OWN_WORDS and words[0] not in functions and "=" not in words[0]:
             return words
     return (*shell.words, "-c", shell.script(command, marked=marked))

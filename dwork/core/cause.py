@@ -27,6 +27,7 @@ class Cause(Enum):
     RUN_DIED = "run died"  # the whole run died
     OTHER = "other"  # only the text knows: it is from a client, or from another version of dwork
     SETUP = "setup"  # its setup block failed, so its command did not run
+    LEFTOVERS = "leftovers"  # it left processes behind, which this run counts as a failure
 
     __hash__ = object.__hash__  # Enum's own is a slow Python function
 

@@ -235,13 +235,23 @@ class Error:
     version: Version | None = None
 
 
+class Leftovers(Enum):
+    """What happens to processes that a task leaves in the background when it ends."""
+
+    # The order of the members is on the wire: never change it, add at the end.
+
+    KEEP = "keep"  # they run until their worker leaves
+    END = "end"  # they are ended
+    FAIL = "fail"  # they are ended, and the task fails
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Execution:
     """How workers run tasks.
 
     keep, drop: globs over environment variables that tasks keep, or do not get. set: (name, value) pairs, applied
     last. pin: whether each task gets its own CPUs; None: only when its worker has several slots. enforce_memory:
-    whether to kill a task that uses more memory than it asked for.
+    whether to kill a task that uses more memory than it asked for. leftovers: what happens to what it leaves behind.
     """
 
     keep: tuple[UserText, ...] = ()
@@ -249,6 +259,7 @@ class Execution:
     set: tuple[tuple[UserText, UserText], ...] = ()
     pin: bool | None = None
     enforce_memory: bool = False
+    leftovers: Leftovers = Leftovers.KEEP
 
 
 #: No special settings.

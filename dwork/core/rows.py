@@ -49,13 +49,18 @@ class TaskRow(NamedRow, EndRow):
     worker: str | None
 
 
-class AttemptRow(EndRow):
+class _LeftRow(TypedDict, total=False):
+    left_behind: int
+
+
+class AttemptRow(EndRow, _LeftRow):
     """An attempt that has ended.
 
     attempt: 1 is the first. outcome: done, failed, timeout, cancelled, interrupted or lost. stolen: when the worker got
     the task; started, ended: when it ran. exit_status: as `$?` in a shell. signal: what ended it, or 0. cause: a value
     of Cause; None: it ended by itself. reason: the same in words. user and system: CPU seconds; max_rss: its
-    peak memory. stderr: the end of it, empty when it ended well.
+    peak memory. stderr: the end of it, empty when it ended well. left_behind: number of processes that it left
+    in the background; missing at an older hub.
     """
 
     attempt: int

@@ -133,7 +133,7 @@ class Result(NamedTuple):
     durations in seconds; max_rss is in bytes. cause is why dwork killed the attempt or could not start it; error is the
     same in words. stdout and stderr hold output that was short enough to be sent with the result; sent has the number
     of bytes of each stream that were sent before it in Output messages, and is empty when there were none. attempt is
-    0 when the peer does not count attempts (the C++ ones).
+    0 when the peer does not count attempts (the C++ ones). left: number of processes that it left in the background.
     """
 
     task: TaskKey
@@ -150,6 +150,7 @@ class Result(NamedTuple):
     stdout: bytes = b""
     stderr: bytes = b""
     sent: tuple[int, ...] = ()
+    left: int = 0
 
     @property
     def ok(self) -> bool:

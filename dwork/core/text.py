@@ -98,8 +98,8 @@ def label(id: int, name: str) -> str:
 
 
 def counted(n: int, what: str) -> str:
-    """Return `1 task`, `1,234 tasks`."""
-    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}s"
+    """Return `1 task`, `1,234 tasks`, `2 processes`."""
+    return f"{n:,} {what}" if n == 1 else f"{n:,} {what}{'es' if what.endswith('s') else 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -1,9 +1,9 @@
 """Print the output of a task, byte for byte.
 
 Its stdout goes to stdout, its stderr to stderr. TASK is a name or a number such as '#12'. The output is that of the
-last attempt, or of attempt N with --attempt N. The output of a running task arrives about a second after it was
-printed. --json prints an object with id, name, attempt, stdout and stderr; bytes that are not UTF-8 become lone
-surrogates, as in Python's file names.
+last attempt, or of attempt N with --attempt N. What a running task prints arrives at once, but nothing in its first
+second, and then no more than once a second. --json prints an object with id, name, attempt, stdout and stderr; bytes
+that are not UTF-8 become lone surrogates, as in Python's file names.
 
 \b
 Examples:
@@ -30,7 +30,7 @@ from dwork.dquery._source import TaskSource, file_option, found, source
 from dwork.dquery._words import named
 
 #: Seconds between two queries with --follow; more when the hub is slow to answer, so that it can do other work.
-LOOK = 0.5
+LOOK = 0.05
 _PATIENCE = 20.0
 
 _ACTIVE = {state.value for state in ACTIVE}

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 
 import click
 
+from dwork.core.cause import Cause
 from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, TaskDetails
 from dwork.core.text import counted, duration, shown, size
 from dwork.dquery._completion import tasks
@@ -141,7 +142,8 @@ def _used(attempt: AttemptRow) -> str:
     used = [f"{name} {duration(seconds)}" for name, seconds in times.items() if seconds and seconds >= 0.005]
     if attempt["max_rss"]:
         used.append(size(attempt["max_rss"]))
-    return f" ({', '.join(used)})" if used else ""
+    left = 0 if attempt["cause"] == Cause.LEFTOVERS.value else attempt.get("left_behind", 0)
+    return (f" ({', '.join(used)})" if used else "") + (f"; left {counted(left, 'process')} behind" if left else "")
 
 
 def _output(row: TaskDetails) -> Iterator[tuple[str, str]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from dwork.core.resources import Resources
 from dwork.host import cores, gpus, memory, slots
 from dwork.host.gpus import Gpus
+from dwork.host.local_ranks import place
 
 _GPUS: Final = "--gpus"
 
@@ -16,12 +18,14 @@ class Equipment(NamedTuple):
     """The resources of one worker.
 
     cpus: CPU numbers. cores: how many of these may be busy at a time. memory: bytes, 0 when unknown.
+    shares_node: whether other ranks of the job are on this node.
     """
 
     cpus: tuple[int, ...] = ()
     cores: int = 1
     memory: int = 0
     gpus: Gpus = Gpus()
+    shares_node: bool = False
 
     @property
     def has(self) -> Resources:
@@ -38,7 +42,8 @@ def found(n_cores: int | None = None, n_bytes: int | None = None, gpus_wanted: s
         cpus = ()
     n = share if n_cores is None else n_cores
     # Take the last CPUs, so that the first ones stay free: a hub on the same node is likely to run there.
-    return Equipment(cpus[-n:], n, memory.share() if n_bytes is None else n_bytes, gpus.share(gpus_wanted))
+    n_bytes = memory.share() if n_bytes is None else n_bytes
+    return Equipment(cpus[-n:], n, n_bytes, gpus.share(gpus_wanted), place(os.environ).ranks > 1)
 
 
 def of_rank(arguments: Sequence[str]) -> tuple[int, Equipment]:

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from collections.abc import Iterable
 from functools import cache
+from typing import Final
 
 from dwork.core.shell import SHELL
 from dwork.core.shell_syntax.features import Dialect
 
 #: Seconds that a probe may take; it needs a millisecond.
 _PATIENCE = 10.0
+
+#: The variable in which bash exports a function.
+_FUNCTION: Final = re.compile(r"BASH_FUNC_(.+)%%", re.DOTALL)
 
 
 @cache
@@ -33,3 +39,8 @@ def runs(script: str) -> bool:
     except (OSError, subprocess.SubprocessError):
         return True
     return ran.returncode == 0
+
+
+def functions(variables: Iterable[str]) -> frozenset[str]:
+    """Return the names of the functions that these environment variables define for bash."""
+    return frozenset(found[1] for name in variables if (found := _FUNCTION.fullmatch(name)))

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from dwork.core import events
 from dwork.core.events import Ended, Event, Named
 from dwork.core.task import State
-from dwork.core.text import duration, label
+from dwork.core.text import counted, duration, label
 
 #: How many failed tasks the summary names.
 NAMED = 50
+#: How many of the tasks that left processes behind the summary names.
+FEW = 5
 
 
 class Totals:
@@ -29,6 +32,7 @@ class Totals:
         self._capacity = 0.0  # slot seconds of the workers that have left
         self._workers: dict[str, tuple[float, int]] = {}  # since when, and slots
         self._failed: dict[int, Ended] = {}
+        self._left: dict[int, Ended] = {}  # tasks that left processes behind
 
     def hear(self, happened: Sequence[Event]) -> None:
         for event in happened:
@@ -37,21 +41,21 @@ class Totals:
                     self._end = time
                     self._done += len(tasks)
                     self.ran += len(tasks)
-                    self.seconds += sum([self._spent(ended) for ended in tasks])
+                    self.seconds += sum([self._spend(ended) for ended in tasks])
                 case events.Stolen(time=time, tasks=assigned):
                     self._begin = time if self._begin is None else self._begin
                     self._cores.update([(t.id, t.options.cores) for t in assigned if t.options.cores > 1])
                 case events.Failed(time=time, task=ended):
                     self._end = time
                     self.ran += 1
-                    self.seconds += self._spent(ended)
+                    self.seconds += self._spend(ended)
                     if len(self._failed) < NAMED:
                         self._failed[ended.id] = ended
                 case events.Retried(task=ended):
-                    self.seconds += self._spent(ended)
+                    self.seconds += self._spend(ended)
                 case events.Killed(time=time, task=ended) | events.Interrupted(time=time, task=ended):
                     self._end = time
-                    self.seconds += self._spent(ended)
+                    self.seconds += self._spend(ended)
                 case events.Revoked(tasks=named, was=was):
                     if was is State.DONE:
                         self._done -= len(named)
@@ -68,7 +72,10 @@ class Totals:
         for task in tasks:
             self._failed.pop(task.id, None)
 
-    def _spent(self, ended: Ended) -> float:
+    def _spend(self, ended: Ended) -> float:
+        """Return the core seconds of an attempt, and note a task that left processes behind."""
+        if ended.result.left:
+            self._left[ended.id] = ended
         return ended.result.seconds * (self._cores.pop(ended.id, 1) if self._cores else 1)
 
     def summary(self, counts: dict[State, int]) -> list[str]:
@@ -92,4 +99,11 @@ class Totals:
         named = [f"failed: {label(ended.id, ended.name)}: {ended.result.how}" for ended in self._failed.values()]
         if failed > len(named):
             named.append(f"failed: and {failed - len(named):,} more")
-        return [*named, line]
+        return [*named, *self._left_behind(), line]
+
+    def _left_behind(self) -> list[str]:
+        if not self._left:
+            return []
+        names = [label(ended.id, ended.name) for ended in islice(self._left.values(), FEW)]
+        more = f" and {len(self._left) - FEW:,} more" if len(self._left) > FEW else ""
+        return [f"{counted(len(self._left), 'task')} left processes behind, which were ended: {', '.join(names)}{more}"]

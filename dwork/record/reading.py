@@ -41,7 +41,7 @@ _TASK: Final = (
 )
 _ATTEMPTS: Final = (
     "SELECT attempt, outcome, worker, stolen, started, ended, exit_status, signal, user, system, max_rss, cause, "
-    "reason, stderr FROM attempts WHERE task = ? ORDER BY attempt"
+    "reason, stderr, left_behind FROM attempts WHERE task = ? ORDER BY attempt"
 )
 
 
@@ -143,7 +143,7 @@ def _options(connection: sqlite3.Connection, text: str | None) -> OptionsRow:
 
 def _attempt(values: Sequence[Any]) -> AttemptRow:
     attempt, outcome, worker, stolen, started, ended, exit_status, signal, user, system, max_rss, *why = values
-    cause, reason, end = why
+    cause, reason, end, left = why
     return {
         "attempt": attempt,
         "outcome": outcome,
@@ -159,6 +159,7 @@ def _attempt(values: Sequence[Any]) -> AttemptRow:
         "cause": cause,
         "reason": untext(reason),
         "stderr": (end or b"").decode(errors="backslashreplace"),
+        "left_behind": left or 0,
     }
 
 

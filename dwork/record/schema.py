@@ -138,6 +138,7 @@ MIGRATIONS: Final = (
     ALTER TABLE runs ADD COLUMN directory TEXT;     -- where a pool ran; NULL: a dhub, whose workers are anywhere
     ALTER TABLE runs ADD COLUMN relative TEXT;      -- the same, from the directory of the record
     ALTER TABLE runs ADD COLUMN environment TEXT;   -- JSON: salted digests of --env and the like, by name
+    ALTER TABLE attempts ADD COLUMN left_behind INTEGER;   -- how many processes it left in the background; NULL: none
     """,
 )
 VERSION: Final = len(MIGRATIONS)

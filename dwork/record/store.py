@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,7 +46,8 @@ FORGET: Final = 1000
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
     "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss, "
-    "outcome, exit_status, signal, reason, stderr, cause) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "outcome, exit_status, signal, reason, stderr, cause, left_behind) "
+    f"VALUES ({', '.join('?' * 17)})"
 )
 _INSERT_TASK: Final = (
     "INSERT INTO tasks(id, name, command, arguments, options, origin, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -315,7 +317,10 @@ class Store:
 
     def _finished(self, event: events.Finished) -> None:
         ids, _, results = zip(*event.tasks, strict=True)
-        _, *columns, _, _, stdouts, stderrs, _ = zip(*results, strict=True)
+        _, *columns, _, _, stdouts, stderrs, _, lefts = zip(*results, strict=True)
+        if any(lefts):
+            self._finished_apart(event)
+            return
         pop = self._hands.pop
         hands = [pop(id, None) for id in ids]
         self.connection.execute(
@@ -327,6 +332,17 @@ class Store:
             for id, hand, result in zip(ids, hands, results, strict=True):
                 self._output.result(id, result.attempt or (hand[0] if hand else 1), event.location, result)
         self._output.forget(ids)
+
+    def _finished_apart(self, event: events.Finished) -> None:
+        """Record the ends of tasks some of which have left processes behind: a batch has no column for these."""
+        plain = tuple(ended for ended in event.tasks if not ended.result.left)
+        if plain:
+            self._finished(replace(event, tasks=plain))
+        for ended in event.tasks:
+            if ended.result.left:
+                self._attempt(ended, event.location, event.time, "done")
+                self._move([(ended.id, None)], "done")
+                self._output.forget([ended.id])
 
     def _failed(self, event: events.Failed) -> None:
         self._retried(event)
@@ -354,21 +370,21 @@ class Store:
         self._move([(event.task.id, event.reason)], "cancelled")
 
     def _attempt(self, ended: Ended, location: str, now: float, outcome: str) -> None:
-        """Record an attempt that did not succeed. A lost attempt stays lost: how it ended is unknown."""
+        """Record an attempt by itself. A lost attempt stays lost: how it ended is unknown."""
         id, _, result = ended
         hand = self._hands.pop(id, None)
         attempt = result.attempt or (hand[0] if hand else 1)
         if (id, attempt) in self._lost:
             return
         until = result.started + result.seconds if result.started else now
-        tail = self._output.tail(id, result.stderr)
+        tail = b"" if outcome == "done" else self._output.tail(id, result.stderr)
         self.connection.execute(
             _INSERT_ATTEMPT,
             (
                 id, attempt, location, host_of(location), hand[2] if hand else None, result.started or None, until,
                 result.user, result.system, min(result.max_rss, _MOST),
                 outcome, result.exit_status, result.signal, result.error or None, tail or None,
-                result.cause.value or None,
+                result.cause.value or None, result.left or None,
             ),
         )  # fmt: skip
         if result.stdout or result.stderr:
@@ -408,6 +424,7 @@ class Store:
                 reason,
                 None,
                 cause.value or None,
+                None,
             ),
         )
 

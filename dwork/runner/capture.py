@@ -62,6 +62,12 @@ class Captured:
         out, err = self.streams
         return (out.sent, err.sent) if out.sent or err.sent else ()
 
+    @property
+    def has_more(self) -> bool:
+        """Whether there is output to pass on."""
+        out, err = self.streams
+        return out.sent < out.length or err.sent < err.length
+
     def rewind(self) -> None:
         """Send all output through the sink again, from its start."""
         for stream in self.streams:
@@ -81,13 +87,14 @@ class Captured:
 class Capture:
     """The pipes of one worker. limit: most bytes of one stream that are passed on; 0: all.
 
-    passes_on: whether to pass on output before its task ends.
+    passes_on: whether to pass on output before its task ends. discarded: bytes that processes left behind have printed.
     descriptor: readable when any of the pipes is, except new ones. While it `rests`, call `look` at `rests_until`.
     """
 
     def __init__(self, sink: Sink) -> None:
         self.limit = 0
         self.passes_on = False
+        self.discarded = 0
         self.rests_until = 0.0
         self._sink = sink
         self._pause = 0.0
@@ -138,10 +145,13 @@ class Capture:
         """Whether to ignore `descriptor`, and to call `look` at `rests_until`, even if that has just passed."""
         return bool(self._fresh) or now < self.rests_until
 
-    def look(self, now: float) -> None:
-        """Read what is available. Slow pipes are read only now and then: small writes must not keep the worker busy."""
+    def look(self, now: float) -> bool:
+        """Read what is available; return whether there was anything.
+
+        Slow pipes are read only now and then: small writes must not keep the worker busy.
+        """
         if not self._streams or now < self.rests_until:
-            return
+            return False
         while self._fresh:
             self._epoll.register(self._fresh.pop(), select.EPOLLIN)
         is_any = is_full = False
@@ -155,6 +165,7 @@ class Capture:
             least, most = PAUSE
             self._pause = min(max(least, 2 * self._pause), most)
             self.rests_until = now + self._pause
+        return is_any
 
     def _readable(self) -> list[int]:
         """Return the pipes that have data, those of setup blocks first."""
@@ -212,7 +223,9 @@ class Capture:
                 self._close(fd)
                 break
             n += len(data)
-            if stream is not None:
+            if stream is None:
+                self.discarded += len(data)
+            else:
                 stream.add(data, self.limit)
         return n
 

@@ -1,12 +1,23 @@
 """The processes of tasks: starts, watches and ends them, and captures their output. It knows nothing of results.
 
+This is the whole interface, so that all this may move to a process of its own:
+
+- `configure(environment, ...)`, before the first task and whenever the hub changes how tasks run;
+- `start(Start, now)`, `kill(task, now, cause, reason)`, and `rewind()`, after which all output is sent again;
+- `poll(now)` returns an `Exited` for each process that has ended. Call it when SIGCHLD arrives, when
+  `capture.descriptor` is readable (unless `capture.rests`), and at `deadline`;
+- the sink (see `capture`) takes output that is too long for Exited, or that is passed on while its task runs; `long`
+  has that of ended tasks until somebody takes it;
+- `close()` ends everything that still runs.
+
+`Start` and `Exited` are plain values. Only the fds of `capture` and what is in `long` could not be sent as they are.
+
 Each task has its own session, so that ending it ends its children too, and signals to the worker's process group
-(mpirun sends some) do not reach it. Background processes that a task leaves behind may run until the worker leaves,
-which ends them.
+(mpirun sends some) do not reach it. What a task leaves behind when it ends has SETTLE seconds to end by itself, since
+a `tee` at the end of a script needs a moment; what is still there is reported, and ended (`left_behind`) then or when
+the worker leaves.
 
-A process inherits the CPUs of the thread that starts it, so this thread is bound to them while it starts the process.
-
-What goes in (`Start`) and what comes out (`Exited`) are plain values, so all this may move to another process.
+A process inherits the CPUs and the directory of the thread that starts it, so this thread has them meanwhile (`spawn`).
 """
 
 from __future__ import annotations
@@ -18,21 +29,26 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from dwork.core.cause import Cause
+from dwork.core.messages import Leftovers
 from dwork.core.text import from_system, user_bytes
 from dwork.host import cores
 from dwork.runner import reasons
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.guard import MARK, Guard, children, end
+from dwork.runner.left_behind import LeftBehind, Owner
 from dwork.runner.memory import Memory
 from dwork.runner.spawn import spawn
 
-#: Seconds between two checks of the output of running tasks.
+#: Seconds from the start of a task until its output is passed on, and at least from one time to the next.
 LOOK: Final = 1.0
+#: Seconds that the processes that a task has left behind have to end by themselves.
+SETTLE: Final = 0.1
+_MARK: Final = user_bytes(MARK)
 #: Descriptors for everything but the output of tasks, and for that of one slot: three pipes, and two files.
 OTHERS, EACH = 128, 5
 
@@ -59,13 +75,14 @@ class Exited(NamedTuple):
 
     code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes. cause: why dwork
     ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why not all
-    output could be stored. setup: the position of the command of its setup block at which it ended; None: it got past
-    the block, or has none.
+    output could be stored. left: number of processes that it has left behind. setup: the position of the command of its
+    setup block at which it ended; None: it got past the block, or has none.
     """
 
     task: int
     code: int
     started: float
+    ended: float
     user: float
     system: float
     max_rss: int
@@ -75,6 +92,7 @@ class Exited(NamedTuple):
     stderr: bytes
     sent: tuple[int, ...]
     trouble: str
+    left: int
     setup: int | None = None
 
 
@@ -83,11 +101,22 @@ class _Process:
     task: int
     started: float
     captured: Captured  # its output
+    owner: Owner  # for what it leaves behind
+    pass_on_at: float  # from when on more of its output may be passed on
     timeout: float | None
     deadline: float | None  # when to end it
     cause: Cause = Cause.ITSELF  # why dwork ended it
     reason: str = ""  # the same in words
     kill_at: float | None = None  # when to send KILL after TERM
+
+
+class _Ended(NamedTuple):
+    """A process that has ended, while it is found out what it has left behind."""
+
+    process: _Process
+    code: int
+    usage: resource.struct_rusage
+    at: float
 
 
 class Processes:
@@ -112,17 +141,27 @@ class Processes:
         self._guard = Guard(grace, self.directory)
         self._spared = {self._guard.pid, spared}
         self._memory = Memory()
+        self._settling: list[_Ended] = []
+        self._left = LeftBehind(grace, self._spared)
+        self._leftovers = Leftovers.KEEP
         self._environment: dict[bytes, bytes] = {}
         self._path = os.environb.get(b"PATH")
         self._wide = os.sched_getaffinity(0) | cores.reachable()
         os.sched_setaffinity(0, self._wide)  # the launcher's binding must not limit our tasks
         self._end_at = float("inf")  # when to end the next process
-        self._pass_on_at = float("inf")  # when to pass on output of running processes
+        self._pass_on_at = float("inf")  # when to pass on output that has waited
         _close_on_exec()
 
-    def configure(self, environment: Mapping[bytes, bytes], *, enforce_memory: bool) -> None:
-        """Set the environment of all processes that start from now on."""
-        self._environment = {**environment, user_bytes(MARK): user_bytes(self._guard.mark)}
+    def configure(
+        self,
+        environment: Mapping[bytes, bytes],
+        *,
+        enforce_memory: bool = False,
+        leftovers: Leftovers = Leftovers.KEEP,
+    ) -> None:
+        """Set the environment of all processes that start from now on, and what happens to what they leave behind."""
+        self._leftovers = leftovers
+        self._environment = {**environment, _MARK: user_bytes(self._guard.mark)}
         if enforce_memory:
             self._memory.enforce()
 
@@ -136,7 +175,8 @@ class Processes:
             raise ValueError(f"no pipe for its output: {error.strerror}") from None
         group = self._memory.begin(what.task, what.memory)
         try:
-            pid = self._spawn(what, captured.ends, group)
+            environment = {**self._environment, **what.variables}
+            pid = self._spawn(what, environment, captured.ends, group)
         except (OSError, ValueError):
             self.capture.drop(captured)
             self._memory.end(what.task)
@@ -144,16 +184,14 @@ class Processes:
         self.capture.started(captured, now)
         self._memory.started(what.task, pid, group, now)
         deadline = None if what.timeout is None else now + what.timeout
-        self._running[pid] = _Process(what.task, now, captured, what.timeout, deadline)
+        owner = self._left.started(pid, environment)
+        self._running[pid] = _Process(what.task, now, captured, owner, now + LOOK, what.timeout, deadline)
         self._pids[what.task] = pid
         if deadline is not None:
             self._end_at = min(self._end_at, deadline)
-        if self.capture.passes_on and self._pass_on_at == float("inf"):
-            self._pass_on_at = now + LOOK
         self._set_deadline()
 
-    def _spawn(self, what: Start, ends: Sequence[int], group: str) -> int:
-        environment = {**self._environment, **what.variables}
+    def _spawn(self, what: Start, environment: Mapping[bytes, bytes], ends: Sequence[int], group: str) -> int:
         own_path = environment.get(b"PATH") != self._path
         in_group = user_bytes(from_system(group))
         self._memory.oom.raise_score()
@@ -170,22 +208,18 @@ class Processes:
             self._memory.oom.lower_score()
 
     def _set_deadline(self) -> None:
-        self.deadline = min(self._end_at, self._pass_on_at, self._memory.next_check)
+        settle_at = self._settling[0].at + SETTLE if self._settling else float("inf")
+        self.deadline = min(self._end_at, self._pass_on_at, self._memory.next_check, self._left.deadline, settle_at)
 
     # -- watching ----------------------------------------------------------------------------------------------
 
     def poll(self, now: float) -> list[Exited]:
         """Return the processes that have ended. Also end those that ran out of time or memory, and read output."""
-        ended = []
-        while self._running:
-            pid, status, usage = os.wait4(-1, os.WNOHANG)
-            if not pid:
-                break
-            process = self._running.pop(pid, None)
-            if process is not None:  # else: a process that a task left behind
-                del self._pids[process.task]
-                ended.append(self._ended(pid, process, os.waitstatus_to_exitcode(status), usage))
-        self.capture.look(now)
+        self._reap(now)
+        ended = self._settled(now) if self._settling else []
+        if self.capture.look(now):
+            self._pass_on_at = now
+            self._set_deadline()
         if now >= self.deadline:
             if now >= self._end_at:
                 self._end_overdue(now)
@@ -196,12 +230,54 @@ class Processes:
             self._set_deadline()
         return ended
 
-    def _ended(self, pid: int, process: _Process, code: int, usage: resource.struct_rusage) -> Exited:
-        task, captured, cause, reason = process.task, process.captured, process.cause, process.reason
-        if cause is not Cause.ITSELF:
-            _signal_group(pid, signal.SIGKILL)  # children that ignored TERM although their leader did not
-        elif code == -signal.SIGKILL and (shortage := self._memory.shortage(task)):
-            cause, reason = Cause.MEMORY, shortage
+    def _reap(self, now: float) -> None:
+        """Note which processes have ended, and which they have left behind."""
+        ended: list[int] = []
+        is_any = now >= self._left.deadline
+        while self._running or self._left:
+            try:
+                pid, status, usage = os.wait4(-1, os.WNOHANG)
+            except ChildProcessError:
+                break
+            if not pid:
+                break
+            is_any = True
+            process = self._running.pop(pid, None)
+            if process is None:
+                self._left.gone(pid)
+                continue
+            ended.append(pid)
+            del self._pids[process.task]
+            self._settling.append(_Ended(process, os.waitstatus_to_exitcode(status), usage, now))
+            if process.cause is not Cause.ITSELF:
+                _signal_group(pid, signal.SIGKILL)  # children that ignored TERM although their leader did not
+            elif status == signal.SIGKILL and (shortage := self._memory.shortage(process.task)):
+                process.cause, process.reason = Cause.MEMORY, shortage
+        if is_any:
+            self._left.find(self._running, ended, now)
+
+    def _settled(self, now: float) -> list[Exited]:
+        """Return the ended processes of which it is known what they have left behind."""
+        settled, waiting = [], []
+        for each in self._settling:
+            owner = each.process.owner
+            left = self._left.of(owner) if self._left else 0
+            if left and now < each.at + SETTLE:
+                waiting.append(each)
+                continue
+            if left and self._leftovers is not Leftovers.KEEP:
+                self._left.end(owner, now)
+            else:
+                self._left.keep(owner)
+            settled.append(self._exited(each, left))
+        self._settling = waiting
+        if waiting or self._left.deadline < self.deadline:
+            self._set_deadline()
+        return settled
+
+    def _exited(self, ended: _Ended, left: int) -> Exited:
+        process, usage = ended.process, ended.usage
+        task, captured = process.task, process.captured
         self._memory.end(task)
         stdout, stderr = self.capture.end(task, captured)
         sent = captured.sent
@@ -209,21 +285,35 @@ class Processes:
             self.long[task] = captured
         max_rss = usage.ru_maxrss * 1024
         return Exited(
-            task, code, process.started, usage.ru_utime, usage.ru_stime, max_rss, cause, reason, stdout, stderr, sent,
-            captured.trouble, None if captured.setup is None else captured.setup.position,
+            task, ended.code, process.started, ended.at, usage.ru_utime, usage.ru_stime, max_rss, process.cause,
+            process.reason, stdout, stderr, sent, captured.trouble, left,
+            None if captured.setup is None else captured.setup.position,
         )  # fmt: skip
 
     def _pass_on(self, now: float) -> None:
-        """Pass on the output of processes that have run for some time."""
-        for process in self._running.values():
-            if now >= process.started + LOOK:
-                self.capture.pass_on(process.task, process.captured)
-        self._pass_on_at = now + LOOK if self._running else float("inf")
+        """Pass on the output of processes that have run for some time: of each at once, but once in LOOK seconds."""
+        self._pass_on_at = float("inf")
+        for process in self._running.values() if self.capture.passes_on else ():
+            if process.captured.has_more:
+                if now >= process.pass_on_at:
+                    self.capture.pass_on(process.task, process.captured)
+                    process.pass_on_at = now + LOOK
+                else:
+                    self._pass_on_at = min(self._pass_on_at, process.pass_on_at)
 
     def rewind(self) -> None:
         """Send all output of running processes through the sink again."""
-        for process in self._running.values():
+        for process in self._all():
             process.captured.rewind()
+            process.pass_on_at = 0.0
+        self._pass_on_at = 0.0
+        self._set_deadline()
+
+    def _all(self) -> Iterator[_Process]:
+        """Yield the processes that have not been returned as ended."""
+        yield from self._running.values()
+        for each in self._settling:
+            yield each.process
 
     # -- ending ------------------------------------------------------------------------------------------------
 
@@ -278,7 +368,8 @@ class Processes:
         shutil.rmtree(self.directory, ignore_errors=True)
         self._memory.close()
         self.capture.close()
-        for captured in (*[process.captured for process in self._running.values()], *self.long.values()):
+        self._left.close()
+        for captured in (*[process.captured for process in self._all()], *self.long.values()):
             captured.close()
         os.close(self._null)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dwork.core.text import printable, shown, size, user_text
+from dwork.core.text import counted, printable, shown, size, user_text
 
 KILLED_BY_SYSTEM = "out of memory: killed by the system"
 
@@ -28,6 +28,10 @@ def setup_failed(command: str, place: str, exit_status: int) -> str:
     if exit_status:
         return f"its setup failed{at}, exit status {exit_status}: {shown(command)}"
     return f"its setup ended the shell{at}, before the command: {shown(command)}"
+
+
+def left_behind(n: int) -> str:
+    return f"it left {counted(n, 'process')} in the background, which dwork ended"
 
 
 def not_started(program: bytes, error: OSError | ValueError) -> str:

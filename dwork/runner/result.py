@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dwork.core.cause import Cause
+from dwork.core.messages import Leftovers
 from dwork.core.shell import DEFAULT, Shell
 from dwork.core.task import Assigned, Result
 from dwork.runner import reasons
@@ -17,9 +18,11 @@ NOT_STARTED, NOT_FOUND = 126, 127
 NOT_KEPT: Final = 74
 #: Exit status of a task whose setup block ended the shell with 0, before its command.
 NOT_SET_UP: Final = 1
+#: Exit status of a task that exited with 0 but left processes behind, where that is a failure: EX_SOFTWARE.
+LEFT_BEHIND: Final = 70
 
 
-def result_of(assigned: Assigned, end: Exited, now: float) -> Result:
+def result_of(assigned: Assigned, end: Exited, leftovers: Leftovers) -> Result:
     """Return the result of an attempt whose process has ended."""
     number = max(0, -end.code)
     exit_status, cause, error = 128 + number if number else end.code, end.cause, end.reason
@@ -29,9 +32,13 @@ def result_of(assigned: Assigned, end: Exited, now: float) -> Result:
         exit_status = exit_status or NOT_KEPT
         if cause is Cause.ITSELF:
             cause, error = Cause.OUTPUT, reasons.output_lost(end.trouble)
+    if end.left and leftovers is Leftovers.FAIL:
+        exit_status = exit_status or LEFT_BEHIND
+        if cause is Cause.ITSELF:
+            cause, error = Cause.LEFTOVERS, reasons.left_behind(end.left)
     result = Result(
-        assigned.id, assigned.attempt, exit_status, number, end.started, now - end.started, end.user, end.system,
-        end.max_rss, cause, error, end.stdout, end.stderr, end.sent,
+        assigned.id, assigned.attempt, exit_status, number, end.started, end.ended - end.started, end.user, end.system,
+        end.max_rss, cause, error, end.stdout, end.stderr, end.sent, end.left,
     )  # fmt: skip
     if end.setup is None or cause is not Cause.ITSELF or number or result.may_be_the_end:
         return result

@@ -6,14 +6,17 @@ memory is held to it.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Mapping
 
 from dwork.core.argv import arguments
 from dwork.core.cause import Cause
 from dwork.core.messages import DEFAULT_EXECUTION, Execution
-from dwork.core.shell import DEFAULT
+from dwork.core.shell import DEFAULT, SHELL, Shell
+from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import Assigned, Options, Result
 from dwork.core.text import UserText, user_bytes
+from dwork.host import shell
 from dwork.host.capacity import Equipment
 from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Sink
@@ -43,7 +46,9 @@ class Runner:
         self._slots = slots
         self._equipment = equipment or Equipment()
         self._running: dict[int, Assigned] = {}
-        self._variables = Variables(slots, self._equipment.gpus)
+        self._free_slots: list[int] = []  # a heap of numbers that tasks had which have ended
+        self._slot_of: dict[int, int] = {}  # by task
+        self._variables = Variables(self._equipment.gpus, shares_cores=slots > 1 or self._equipment.shares_node)
         self._processes = Processes(sink, grace, slots, spared)
         self.capture, self.long = self._processes.capture, self._processes.long
         self.directory = self._processes.directory
@@ -59,7 +64,11 @@ class Runner:
         self._enforces_memory = execution.enforce_memory
         environment = self._variables.of_all(execution, {"DWORK_WORKER": UserText(self._location), **way})
         self._has_bash_env = "BASH_ENV" in environment
-        self._processes.configure(_encoded(environment), enforce_memory=execution.enforce_memory)
+        self._functions = shell.functions(environment)
+        self._leftovers = execution.leftovers
+        self._processes.configure(
+            _encoded(environment), enforce_memory=execution.enforce_memory, leftovers=execution.leftovers
+        )
 
     @property
     def deadline(self) -> float:
@@ -69,17 +78,21 @@ class Runner:
     def start(self, assigned: Assigned, now: float) -> Result | None:
         """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
         options = assigned.options
-        shell = options.shell or DEFAULT
+        chosen = options.shell or DEFAULT
         try:
-            words = arguments(assigned.command, shell, directly=self._may_start_directly(options))
-            log = shell.descriptors.log if shell.setup else 0
+            words = arguments(
+                assigned.command, chosen, self._functions_of(chosen), directly=self._may_start_directly(options)
+            )
+            log = chosen.descriptors.log if chosen.setup else 0
         except ValueError as error:
-            return not_started(assigned, user_bytes(shell.name), error, now)
+            return not_started(assigned, user_bytes(chosen.name), error, now)
         if not words:
             return nothing_to_run(assigned, now)
         asked = options.asks
         share = self._allocation.take(assigned.id, asked.cores, asked.gpus) if self._allocation else Share()
-        variables = _encoded(self._variables.of(assigned, asked, share.gpus))
+        slot = heapq.heappop(self._free_slots) if self._free_slots else len(self._slot_of)
+        self._slot_of[assigned.id] = slot
+        variables = _encoded(self._variables.of(assigned, asked, share.gpus, slot))
         limit = asked.memory if self._enforces_memory else 0
         cwd = None if options.cwd is None else user_bytes(options.cwd)
         encoded = tuple(map(user_bytes, words))
@@ -87,10 +100,15 @@ class Runner:
         try:
             self._processes.start(what, now)
         except (OSError, ValueError) as error:
-            self._allocation.give_back(assigned.id)
+            self._give_back(assigned.id)
             return not_started(assigned, encoded[0], error, now)
         self._running[assigned.id] = assigned
         return None
+
+    def _functions_of(self, chosen: Shell) -> frozenset[str]:
+        """Return the exported functions that a shell finds before programs."""
+        is_bash = chosen.is_bash or (chosen.words[0] == SHELL and shell.dialect() is Dialect.BASH)
+        return self._functions if is_bash else frozenset()
 
     def _may_start_directly(self, options: Options) -> bool:
         """Whether a shell would do nothing but start the program of a plain line: bash may run $BASH_ENV before."""
@@ -103,9 +121,13 @@ class Runner:
         results = []
         for end in self._processes.poll(now):
             assigned = self._running.pop(end.task)
-            self._allocation.give_back(end.task)
-            results.append((assigned, result_of(assigned, end, now)))
+            self._give_back(end.task)
+            results.append((assigned, result_of(assigned, end, self._leftovers)))
         return results
+
+    def _give_back(self, task: int) -> None:
+        heapq.heappush(self._free_slots, self._slot_of.pop(task))
+        self._allocation.give_back(task)
 
     def kill(self, task: int, now: float, cause: Cause, reason: str) -> None:
         """End a task: send TERM now, and KILL if it still runs after the grace period."""

@@ -21,11 +21,15 @@ LONGEST_NAME: Final = 100_000
 
 
 class Variables:
-    """The variables of one worker's tasks. slots: number of tasks that it runs at a time. has: its GPUs."""
+    """The variables of one worker's tasks.
 
-    def __init__(self, slots: int, has: Gpus) -> None:
-        self._slots = slots
+    has: its GPUs. shares_cores: whether several tasks run on its node at a time, so that each should use only the cores
+    that it asked for.
+    """
+
+    def __init__(self, has: Gpus, *, shares_cores: bool) -> None:
         self._gpus = has
+        self._shares_cores = shares_cores
         self._may_set_threads = True
 
     def of_all(self, execution: Execution, own: Mapping[str, UserText]) -> dict[str, str]:
@@ -36,11 +40,12 @@ class Variables:
         environment.update(self._of_resources(ONE_CORE, ()))
         return environment
 
-    def of(self, assigned: Assigned, asked: Resources, gpus_given: Sequence[str]) -> dict[str, str]:
-        """Return what a task has beside those."""
+    def of(self, assigned: Assigned, asked: Resources, gpus_given: Sequence[str], slot: int) -> dict[str, str]:
+        """Return what a task has beside those. slot: its number among the tasks that run here, from 0."""
         variables = {
             "DWORK_TASK_ID": str(assigned.id),
             "DWORK_ATTEMPT": str(assigned.attempt),
+            "DWORK_SLOT": str(slot),
             "DWORK_TASK_NAME": assigned.name if len(assigned.name) <= LONGEST_NAME else "",
         }
         if asked is not ONE_CORE or assigned.options.env:
@@ -50,7 +55,7 @@ class Variables:
 
     def _of_resources(self, asked: Resources, gpus_given: Sequence[str]) -> dict[str, str]:
         variables = {"DWORK_CORES": str(asked.cores), "DWORK_GPUS": str(asked.gpus), "DWORK_MEMORY": str(asked.memory)}
-        if self._may_set_threads and (self._slots > 1 or asked.cores > 1):  # else it has all cores of its worker
+        if self._may_set_threads and (self._shares_cores or asked.cores > 1):  # else it has all cores of its node
             variables[THREADS] = str(asked.cores)
         own = gpus.environment(os.environ, self._gpus, gpus_given)
         return {**variables, **{name: from_system(value) for name, value in own.items()}}

@@ -33,8 +33,19 @@ def sleep(transports: Sequence[Transport], descriptors: Sequence[int], until: fl
         if nap <= 0 or left <= 0:
             return
         nap = min(nap, left, LONGEST)
-        if select.select(watched, (), (), nap)[0]:
+        if _is_readable(watched, nap):
             return
+
+
+def _is_readable(watched: Sequence[int], seconds: float) -> bool:
+    """Wait for one of these descriptors, with a precision of microseconds if possible."""
+    try:
+        return bool(select.select(watched, (), (), seconds)[0])
+    except ValueError:  # one is above 1,023, as the tasks of a worker with hundreds of slots have the others
+        poll = select.poll()
+        for descriptor in watched:
+            poll.register(descriptor, select.POLLIN)
+        return bool(poll.poll(1000 * seconds))
 
 
 class Clock(Protocol):

@@ -36,7 +36,7 @@ _AS_CHECK: Final = (
     "BARRIER acts as BARRIER CHECK: when a task above fails, the tasks below are skipped; "
     "run the same command again to continue"
 )
-_PLACE: Final = "use DWORK_WORKER, the worker's name: the worker is not known in advance"
+_PLACE: Final = "use DWORK_WORKER, the worker's name, and DWORK_SLOT, a number that no other task there has meanwhile"
 _UNSET: Final = Unset("DISBATCH_", {"DISBATCH_CYLINDER_RANK": _PLACE, "DISBATCH_ENGINE_RANK": _PLACE})
 
 

@@ -18,7 +18,7 @@ from dwork.taskfile.foreign.unset import Unset
 from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
 
 _JOBS: Final = "LAUNCHER_NJOBS"
-_PLACE: Final = "use DWORK_WORKER, the worker's name: the worker is not known in advance"
+_PLACE: Final = "use DWORK_WORKER, the worker's name, and DWORK_SLOT, a number that no other task there has meanwhile"
 _UNSET: Final = Unset(
     "LAUNCHER_",
     {

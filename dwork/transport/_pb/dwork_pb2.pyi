@@ -133,7 +133,7 @@ class Variable(_message.Message):
 class Results(_message.Message):
     __slots__ = ("id", "attempt", "exit_status", "signal", "started", "seconds", "user", "system", "max_rss", "text")
     class Text(_message.Message):
-        __slots__ = ("row", "error", "stdout", "stderr", "stdout_sent", "stderr_sent", "cause")
+        __slots__ = ("row", "error", "stdout", "stderr", "stdout_sent", "stderr_sent", "cause", "left")
         ROW_FIELD_NUMBER: _ClassVar[int]
         ERROR_FIELD_NUMBER: _ClassVar[int]
         STDOUT_FIELD_NUMBER: _ClassVar[int]
@@ -141,6 +141,7 @@ class Results(_message.Message):
         STDOUT_SENT_FIELD_NUMBER: _ClassVar[int]
         STDERR_SENT_FIELD_NUMBER: _ClassVar[int]
         CAUSE_FIELD_NUMBER: _ClassVar[int]
+        LEFT_FIELD_NUMBER: _ClassVar[int]
         row: int
         error: str
         stdout: bytes
@@ -148,7 +149,8 @@ class Results(_message.Message):
         stdout_sent: int
         stderr_sent: int
         cause: int
-        def __init__(self, row: _Optional[int] = ..., error: _Optional[str] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_sent: _Optional[int] = ..., stderr_sent: _Optional[int] = ..., cause: _Optional[int] = ...) -> None: ...
+        left: int
+        def __init__(self, row: _Optional[int] = ..., error: _Optional[str] = ..., stdout: _Optional[bytes] = ..., stderr: _Optional[bytes] = ..., stdout_sent: _Optional[int] = ..., stderr_sent: _Optional[int] = ..., cause: _Optional[int] = ..., left: _Optional[int] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     EXIT_STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -180,7 +182,7 @@ class Count(_message.Message):
     def __init__(self, state: _Optional[str] = ..., n: _Optional[int] = ...) -> None: ...
 
 class QueryMsg(_message.Message):
-    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "beat", "protocol", "version", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "shared_options", "states", "awaited", "count")
+    __slots__ = ("type", "task", "name", "n", "location", "error", "slots", "wait", "sequence", "answers", "compare", "ids", "env_keep", "env_drop", "env", "again", "attempts", "has", "pin", "enforce_memory", "leftovers", "beat", "protocol", "version", "hello", "steal", "results", "server", "connection", "wants_output", "output_limit", "stream", "data", "plain", "shared_options", "states", "awaited", "count")
     class Type(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Create: _ClassVar[QueryMsg.Type]
@@ -257,6 +259,7 @@ class QueryMsg(_message.Message):
     HAS_FIELD_NUMBER: _ClassVar[int]
     PIN_FIELD_NUMBER: _ClassVar[int]
     ENFORCE_MEMORY_FIELD_NUMBER: _ClassVar[int]
+    LEFTOVERS_FIELD_NUMBER: _ClassVar[int]
     BEAT_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -294,6 +297,7 @@ class QueryMsg(_message.Message):
     has: Resources
     pin: bool
     enforce_memory: bool
+    leftovers: int
     beat: float
     protocol: int
     version: str
@@ -311,4 +315,4 @@ class QueryMsg(_message.Message):
     states: _containers.RepeatedScalarFieldContainer[str]
     awaited: bool
     count: _containers.RepeatedCompositeFieldContainer[Count]
-    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[bytes]] = ..., env_drop: _Optional[_Iterable[bytes]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., shared_options: _Optional[_Iterable[_Union[Options, _Mapping]]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...
+    def __init__(self, type: _Optional[_Union[QueryMsg.Type, str]] = ..., task: _Optional[_Iterable[_Union[TaskMsg, _Mapping]]] = ..., name: _Optional[str] = ..., n: _Optional[int] = ..., location: _Optional[str] = ..., error: _Optional[str] = ..., slots: _Optional[int] = ..., wait: _Optional[float] = ..., sequence: _Optional[int] = ..., answers: _Optional[int] = ..., compare: bool = ..., ids: _Optional[_Iterable[int]] = ..., env_keep: _Optional[_Iterable[bytes]] = ..., env_drop: _Optional[_Iterable[bytes]] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., again: bool = ..., attempts: _Optional[_Iterable[int]] = ..., has: _Optional[_Union[Resources, _Mapping]] = ..., pin: bool = ..., enforce_memory: bool = ..., leftovers: _Optional[int] = ..., beat: _Optional[float] = ..., protocol: _Optional[int] = ..., version: _Optional[str] = ..., hello: bool = ..., steal: _Optional[int] = ..., results: _Optional[_Union[Results, _Mapping]] = ..., server: _Optional[str] = ..., connection: _Optional[str] = ..., wants_output: bool = ..., output_limit: _Optional[int] = ..., stream: _Optional[int] = ..., data: _Optional[bytes] = ..., plain: _Optional[_Union[Plain, _Mapping]] = ..., shared_options: _Optional[_Iterable[_Union[Options, _Mapping]]] = ..., states: _Optional[_Iterable[str]] = ..., awaited: bool = ..., count: _Optional[_Iterable[_Union[Count, _Mapping]]] = ...) -> None: ...

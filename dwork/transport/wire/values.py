@@ -151,28 +151,30 @@ _COLUMNS = ("attempt", "exit_status", "signal", "started", "seconds", "user", "s
 
 
 def put_results(results: tuple[Result, ...], out: Any) -> None:
-    tasks, *columns, causes, errors, stdouts, stderrs, sents = zip(*results, strict=True)
+    tasks, *columns, causes, errors, stdouts, stderrs, sents, lefts = zip(*results, strict=True)
     if not isinstance(tasks[0], str):
         out.id.extend(tasks)
     for field, column in zip(_COLUMNS, columns, strict=True):
         if any(column):
             getattr(out, field).extend(column)
     is_itself = causes.count(Cause.ITSELF) == len(causes)
-    if not is_itself or any(errors) or any(stdouts) or any(stderrs) or any(sents):
-        for row, (cause, *texts) in enumerate(zip(causes, errors, stdouts, stderrs, sents, strict=True)):
+    if not is_itself or any(errors) or any(stdouts) or any(stderrs) or any(sents) or any(lefts):
+        for row, (cause, *texts) in enumerate(zip(causes, errors, stdouts, stderrs, sents, lefts, strict=True)):
             if cause is not Cause.ITSELF or any(texts):
                 number = _NUMBERS[cause] or None  # None is not sent
-                error, stdout, stderr, sent = texts
+                error, stdout, stderr, sent, left = texts
                 text = out.text.add(row=row, cause=number, error=printable(error), stdout=stdout, stderr=stderr)
                 if sent:
                     text.stdout_sent, text.stderr_sent = sent
+                if left:
+                    text.left = left
 
 
 #: A cause is its position in Cause.
 _CAUSES = tuple(Cause)
 _NUMBERS = {cause: number for number, cause in enumerate(_CAUSES)}
 #: The values of Result's fields that are in Text, without one, for any number of rows.
-_NO_TEXTS = (repeat(Cause.ITSELF), repeat(""), repeat(b""), repeat(b""), repeat(()))
+_NO_TEXTS = (repeat(Cause.ITSELF), repeat(""), repeat(b""), repeat(b""), repeat(()), repeat(0))
 #: Makes a Result of a row of all its fields, in half the time of calling Result.
 _new_result = partial(tuple.__new__, Result)
 
@@ -192,7 +194,12 @@ def get_results(tasks: Sequence[TaskKey], pb: Any) -> list[Result]:
             raise WireError(f"results.text is about row {text.row} of {n}")
         sent = (text.stdout_sent, text.stderr_sent) if text.stdout_sent or text.stderr_sent else ()
         results[text.row] = results[text.row]._replace(
-            cause=_cause(text), error=to_text(text.error), stdout=text.stdout, stderr=text.stderr, sent=sent
+            cause=_cause(text),
+            error=to_text(text.error),
+            stdout=text.stdout,
+            stderr=text.stderr,
+            sent=sent,
+            left=text.left,
         )
     return results
 
@@ -245,6 +252,9 @@ def get_version(q: Any) -> Version:
     return Version(q.protocol, to_text(q.version))
 
 
+_LEFTOVERS = tuple(m.Leftovers)
+
+
 def put_execution(execution: m.Execution, q: Any) -> None:
     q.env_keep.extend(map(user_bytes, execution.keep))
     q.env_drop.extend(map(user_bytes, execution.drop))
@@ -254,10 +264,15 @@ def put_execution(execution: m.Execution, q: Any) -> None:
         q.pin = execution.pin
     if execution.enforce_memory:
         q.enforce_memory = True
+    if execution.leftovers is not m.Leftovers.KEEP:
+        q.leftovers = _LEFTOVERS.index(execution.leftovers)
 
 
 def get_execution(q: Any) -> m.Execution:
     keep, drop = (tuple(map(user_text, globs)) for globs in (q.env_keep, q.env_drop))
     variables = tuple([(user_text(v.name), user_text(v.value)) for v in q.env])
     pin = q.pin if q.HasField("pin") else None
-    return m.Execution(keep=keep, drop=drop, set=variables, pin=pin, enforce_memory=q.enforce_memory)
+    leftovers = _LEFTOVERS[min(q.leftovers, len(_LEFTOVERS) - 1)]  # of those of a newer hub, the strictest one here
+    return m.Execution(
+        keep=keep, drop=drop, set=variables, pin=pin, enforce_memory=q.enforce_memory, leftovers=leftovers
+    )

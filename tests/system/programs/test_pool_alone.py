@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import sys
@@ -41,6 +42,39 @@ def test_a_daemon_that_a_task_leaves_behind_does_not_speak_in_the_output_of_othe
     )
     ran = run(*POOL, "--slots", 1, "tasks.txt")
     assert (ran.code, ran.out) == (0, "mine\n"), ran.err
+
+
+def test_large_output_of_a_task_is_in_the_memory_of_no_process(run: Callable, tmp_path: Path) -> None:
+    """Linux reports the most memory that a process or any of its children had."""
+    size = 100_000_000
+    (tmp_path / "tasks.txt").write_text(f"head -c {size} /dev/zero\n")
+    peak = (
+        "import os, resource, subprocess, sys\nprint(subprocess.run(sys.argv[1:], stdout=open('out', 'wb')).returncode)"
+    )
+    peak += "\nprint(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)"
+    ran = run(sys.executable, "-c", peak, *POOL, "-q", "--max-output", "0", "tasks.txt")
+    code, kib = map(int, ran.out.split())
+    assert (code, (tmp_path / "out").stat().st_size) == (0, size)
+    assert kib < 80_000
+
+
+def test_it_names_tasks_that_leave_processes_behind_and_ends_these(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "leave.sh").write_text("sleep 100 & echo $! >pid\n")
+    (tmp_path / "tasks.txt").write_text("sh leave.sh #DWORK name=leaver\n")
+    for how, code, rest in (
+        ("keep", 0, ""),
+        ("end", 0, ""),
+        ("fail", 1, "it left 1 process in the background, which dwork ended"),
+    ):
+        ran = run(*POOL, "--fresh", "--leftovers", how, "tasks.txt")
+        assert ran.code == code
+        assert "dwork: 1 task left processes behind, which were ended: #0 leaver" in ran.own_err
+        assert rest in ran.err
+        assert is_gone((tmp_path / "pid").read_text().strip())
+        shown = run(sys.executable, "-m", "dwork.dquery", "show", "leaver", "-f", "tasks.txt.db").out
+        assert ("left 1 process behind" in shown) == (how != "fail")
+        row = run(sys.executable, "-m", "dwork.dquery", "show", "leaver", "--json", "-f", "tasks.txt.db").out
+        assert json.loads(row)["attempts"][-1]["left_behind"] == 1
 
 
 def test_it_uses_all_its_cores(run: Callable, tmp_path: Path) -> None:

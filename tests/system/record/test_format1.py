@@ -34,7 +34,7 @@ PRINTED = {
     for command, _, output in [each.partition("\n")]
 }
 #: What format 1 did not have.
-NEW = ("cause", "culprit")
+NEW = ("cause", "culprit", "left_behind")
 ENDS = "SELECT name, attempt, outcome, cause FROM attempts JOIN tasks ON id = task ORDER BY task, attempt"
 
 

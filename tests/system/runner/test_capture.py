@@ -5,10 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import select
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from dwork.runner.capture import PAUSE, Capture
+from tests.conftest import ROOT
+from tests.system.runner.bench import bench_of
 
 
 def test_a_pipe_that_a_child_still_has_a_copy_of_is_looked_at_no_more() -> None:
@@ -88,3 +93,59 @@ def test_what_is_left_behind_makes_room_for_tasks(monkeypatch: pytest.MonkeyPatc
     capture.close()
     for end in ends:
         os.close(end)
+
+
+def test_large_output_is_never_whole_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 200 * 2**20
+    with bench_of() as bench:
+        sunk = [0]
+
+        def sink(_task: int, _attempt: int, _stream: int, position: int, data: bytes) -> None:
+            assert position == sunk[0]
+            sunk[0] += len(data)
+
+        monkeypatch.setattr(bench.runner.capture, "_sink", sink)
+        bench.runner.capture.passes_on = True
+        Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from now on
+        before = _peak()
+        assert bench.run(f"head -c {size} /dev/zero").ok
+        assert sunk == [size]
+        assert _peak() - before < 16 * 2**20
+
+
+def _peak() -> int:
+    return next(int(line.split()[1]) << 10 for line in Path("/proc/self/status").open() if line.startswith("VmHWM"))
+
+
+#: Runs tasks as a user who has used up the memory for pipes of 64 KiB; prints the sizes of a pipe and of the outputs.
+_POOR = """
+import fcntl, os, resource, sys, tempfile
+from tests.system.runner.bench import bench_of
+resource.setrlimit(resource.RLIMIT_NOFILE, (8192, 8192))
+tempfile.tempdir = sys.argv[1]
+os.setgroups([])
+os.setgid(54321)
+os.setuid(54321)
+pipes = [os.pipe() for _ in range(1500)]
+print(fcntl.fcntl(pipes[-1][0], fcntl.F_GETPIPE_SZ), flush=True)
+with bench_of(64) as bench:
+    for id in range(64):
+        assert bench.start("head -c 100000 /dev/zero; echo end >&2", id=id) is None
+    results = bench.wait(64)
+for id in range(64):
+    assert sum(len(data) for task, stream, data in bench.sunk if (task, stream) == (id, 1)) == 100000
+assert all(result.ok and result.stderr == b"end\\n" for result in results)
+print("well")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_user_who_gets_only_small_pipes_loses_no_output(tmp_path: Path) -> None:
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o777 if path == tmp_path else 0o755)
+    ran = subprocess.run([sys.executable, "-c", _POOR, tmp_path], capture_output=True, text=True, timeout=100, cwd=ROOT)
+    assert ran.returncode == 0, ran.stderr
+    size, outcome = ran.stdout.split()
+    if int(size) >= 65536:
+        pytest.skip("this system does not limit the memory for pipes of a user")
+    assert outcome == "well"

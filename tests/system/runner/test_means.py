@@ -12,6 +12,7 @@ import pytest
 from dwork.core.cause import Cause
 from dwork.core.messages import Execution
 from dwork.core.task import PLAIN, Options
+from dwork.host import capacity
 from dwork.host.capacity import Equipment
 from dwork.host.gpus import Gpus
 from dwork.runner.allocation import Allocation
@@ -49,6 +50,18 @@ def test_a_worker_that_runs_one_task_leaves_it_all_threads(stack: ExitStack) -> 
     bench = stack.enter_context(bench_of(1, Equipment((), 8)))
     assert variables(bench, "OMP_NUM_THREADS") == ["-"]
     assert variables(bench, "OMP_NUM_THREADS", options=Options(cores=8)) == ["8"]
+
+
+def test_a_worker_that_shares_its_node_with_other_ranks_limits_the_threads_of_its_task(stack: ExitStack) -> None:
+    bench = stack.enter_context(bench_of(1, Equipment((), 1, shares_node=True)))
+    assert variables(bench, "OMP_NUM_THREADS") == ["1"]
+
+
+def test_a_rank_knows_that_others_share_its_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPI_LOCALRANKID", "1")
+    for ranks in 1, 2:
+        monkeypatch.setenv("MPI_LOCALNRANKS", str(ranks))
+        assert capacity.found().shares_node == (ranks > 1)
 
 
 @pytest.mark.parametrize("where", ["worker", "pool", "task"])

@@ -25,6 +25,11 @@ def test_a_simple_line_is_started_directly(line: str) -> None:
     assert arguments(line) == tuple(line.split())
 
 
+def test_a_line_that_begins_with_a_function_of_the_shell_goes_to_the_shell() -> None:
+    assert arguments("greet a b", functions=frozenset({"greet"})) == ("/bin/sh", "-c", "greet a b")
+    assert arguments("./greet a b", functions=frozenset({"greet"})) == ("./greet", "a", "b")
+
+
 @pytest.mark.parametrize("command", [":", ": any words -x a=b", None, ()])
 def test_nothing_to_do_needs_no_process(command: str | tuple[str, ...] | None) -> None:
     assert arguments(command) == ()

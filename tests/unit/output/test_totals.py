@@ -31,6 +31,17 @@ def test_a_run_is_summed_up_in_one_line() -> None:
     assert totals.summary(counts(done=2)) == ["2 done, 0 failed, 0 skipped in 2.00 s; 1.0 tasks/s, workers 75% busy"]
 
 
+def test_tasks_that_left_processes_behind_are_named_up_to_a_limit() -> None:
+    totals = Totals()
+    totals.hear([STOLEN, e.Finished(12.0, "w", [ended(0, left=2), ended(1)])])
+    line = "1 task left processes behind, which were ended: #0 task 0"
+    assert totals.summary(counts(done=2))[0] == line
+    totals.hear([e.Failed(12.0, "w", ended(id, 1, left=1)) for id in range(2, 8)])
+    lines = totals.summary(counts(done=2, failed=6))
+    names = ", ".join(f"#{id} task {id}" for id in (0, 2, 3, 4, 5))
+    assert lines[-2] == f"7 tasks left processes behind, which were ended: {names} and 2 more"
+
+
 def test_a_task_of_several_cores_keeps_as_many_busy() -> None:
     totals = Totals()
     wide = Assigned(0, 1, "task 0", "x", Options(cores=3))

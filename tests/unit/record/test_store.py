@@ -75,8 +75,8 @@ def test_a_good_end_waits_in_a_batch_and_is_entered_when_there_is_time(three: De
     assert three.store.idle() and not three.store.idle()
     assert connection.execute("SELECT count(*) FROM finished").fetchone() == (0,)
     assert three.ask("SELECT * FROM attempts") == [
-        (0, 1, "done", "w:1", "w", 8.0, 9.0, 11.5, 0, 0, 1.5, 0.25, 5 << 20, None, None, None),
-        (1, 1, "done", "w:1", "w", 8.0, 8.5, 9.0, 0, 0, 0.0, 0.0, 1 << 10, None, None, None),
+        (0, 1, "done", "w:1", "w", 8.0, 9.0, 11.5, 0, 0, 1.5, 0.25, 5 << 20, None, None, None, None),
+        (1, 1, "done", "w:1", "w", 8.0, 8.5, 9.0, 0, 0, 0.0, 0.0, 1 << 10, None, None, None, None),
     ]
     assert three.ask(STATE) == ["done", "done", "waiting"]
 
@@ -110,13 +110,26 @@ def test_a_failure_is_a_row_with_all_that_is_known_and_its_reason(three: Desk) -
     result = {"exit_status": 143, "signal": 15, "started": 9.0, "seconds": 1.0, "max_rss": 4096, "stderr": b"trouble\n"}
     three.hear(e.Failed(12.0, "w:1", ended(0, **result)), e.Failed(12.0, "w:1", ended(1, exit_status=3)))
     assert three.ask("SELECT * FROM attempts") == [
-        (0, 1, "failed", "w:1", "w", 8.0, 9.0, 10.0, 143, 15, 0.0, 0.0, 4096, None, b"trouble\n", None),
-        (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, 0, None, None, None),
+        (0, 1, "failed", "w:1", "w", 8.0, 9.0, 10.0, 143, 15, 0.0, 0.0, 4096, None, b"trouble\n", None, None),
+        (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, 0, None, None, None, None),
     ]
     assert three.ask("SELECT state, reason FROM tasks WHERE id < 2") == [
         ("failed", "SIGTERM"),
         ("failed", "exit status 3"),
     ]
+
+
+def test_what_a_task_left_behind_is_recorded_whether_it_ended_well_or_not(three: Desk) -> None:
+    three.hear(e.Stolen(8.0, "w:1", [given(0), given(1), given(2)]))
+    ends = [ended(0, started=8.5, left=2, stderr=b"a warning"), ended(1, started=8.5)]
+    three.hear(e.Finished(9.0, "w:1", ends), e.Failed(9.0, "w:1", ended(2, exit_status=1, left=1)))
+    assert three.ask("SELECT task, outcome, left_behind FROM attempts ORDER BY task") == [
+        (0, "done", 2),
+        (1, "done", None),
+        (2, "failed", 1),
+    ]
+    assert three.ask(STATE) == ["done", "done", "failed"]
+    assert three.ask("SELECT stderr FROM attempts WHERE task = 0") == [None]
 
 
 def test_what_took_too_long_is_a_timeout(three: Desk) -> None:
@@ -216,7 +229,7 @@ def test_what_a_worker_took_with_it_is_a_lost_attempt(three: Desk) -> None:
     three.hear(e.Stolen(8.0, "w:1", [given(0)]))
     three.hear(e.Requeued(9.0, "w:1", [named(0)], Cause.DIED, "it died"), e.Left(9.0, "w:1", "it died"))
     assert three.ask("SELECT * FROM attempts") == [
-        (0, 1, "lost", "w:1", "w", 8.0, None, 9.0, None, None, None, None, None, "it died", None, "died")
+        (0, 1, "lost", "w:1", "w", 8.0, None, 9.0, None, None, None, None, None, "it died", None, "died", None)
     ]
     assert past.recorded(three.store.connection)[0][2:4] == (State.WAITING, 1)
 

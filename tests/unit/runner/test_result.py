@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dwork.core.cause import Cause
+from dwork.core.messages import Leftovers
 from dwork.core.task import Assigned
 from dwork.runner.processes import Exited
 from dwork.runner.result import not_started, result_of
@@ -12,9 +13,9 @@ from dwork.runner.result import not_started, result_of
 TASK = Assigned(7, 3, "a name", "prog")
 
 
-def exited(code: int, reason: str = "", trouble: str = "") -> Exited:
+def exited(code: int, reason: str = "", trouble: str = "", left: int = 0) -> Exited:
     cause = Cause.CANCELLED if reason else Cause.ITSELF
-    return Exited(7, code, 100.0, 1.5, 0.5, 4096, cause, reason, b"out", b"err", (), trouble)
+    return Exited(7, code, 100.0, 104.0, 1.5, 0.5, 4096, cause, reason, b"out", b"err", (), trouble, left)
 
 
 @pytest.mark.parametrize(
@@ -31,11 +32,35 @@ def exited(code: int, reason: str = "", trouble: str = "") -> Exited:
     ],
 )
 def test_status_signal_cause_and_error(end: Exited, status: int, signal: int, cause: Cause, error: str) -> None:
-    result = result_of(TASK, end, 104.0)
+    result = result_of(TASK, end, Leftovers.KEEP)
     assert (result.exit_status, result.signal, result.cause, result.error) == (status, signal, cause, error)
     assert (result.task, result.attempt, result.started, result.seconds) == (7, 3, 100.0, 4.0)
     assert (result.user, result.system, result.max_rss) == (1.5, 0.5, 4096)
     assert (result.stdout, result.stderr, result.sent) == (b"out", b"err", ())
+
+
+@pytest.mark.parametrize(
+    ("end", "leftovers", "status", "cause", "error"),
+    [
+        (exited(0, left=2), Leftovers.KEEP, 0, Cause.ITSELF, ""),
+        (exited(0, left=2), Leftovers.END, 0, Cause.ITSELF, ""),
+        (exited(0), Leftovers.FAIL, 0, Cause.ITSELF, ""),
+        (
+            exited(0, left=2), Leftovers.FAIL, 70, Cause.LEFTOVERS,
+            "it left 2 processes in the background, which dwork ended",
+        ),
+        (
+            exited(3, left=1), Leftovers.FAIL, 3, Cause.LEFTOVERS,
+            "it left 1 process in the background, which dwork ended",
+        ),
+        (exited(0, "cancelled", left=1), Leftovers.FAIL, 124, Cause.CANCELLED, "cancelled"),
+    ],
+)  # fmt: skip
+def test_leaving_processes_behind_is_a_failure_only_on_request(
+    end: Exited, leftovers: Leftovers, status: int, cause: Cause, error: str
+) -> None:
+    result = result_of(TASK, end, leftovers)
+    assert (result.exit_status, result.cause, result.error, result.left) == (status, cause, error, end.left)
 
 
 def test_what_is_not_found_or_not_allowed_has_a_status_of_its_own() -> None:

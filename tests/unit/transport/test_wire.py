@@ -209,6 +209,7 @@ def results(keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
             Result, keys, small, small, small, FLOATS, FLOATS, FLOATS, FLOATS, IDS, CAUSES,
             NAMES.map(printable),
             st.binary(max_size=4), st.binary(max_size=4), st.just(()) | st.tuples(IDS, st.integers(1, UINT64)),
+            small,
         )
     )  # fmt: skip
 

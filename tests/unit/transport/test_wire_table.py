@@ -24,7 +24,7 @@ SHELL = Shell(("bash", "-e"), ("module load x",), ("tasks.txt:2",))
 OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL)
 VERSION = Version(3, "0.4")
 NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6), VERSION)
-RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b"out", b"err", (7, 8))
+RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b"out", b"err", (7, 8), 2)
 
 #: For each row two messages: one with all fields, one with as few as there can be.
 SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
@@ -66,7 +66,9 @@ SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
             4,
             5.0,
             True,
-            m.Execution(keep=("A*",), drop=("B",), set=(("C", "d"),), pin=True, enforce_memory=True),
+            m.Execution(
+                keep=("A*",), drop=("B",), set=(("C", "d"),), pin=True, enforce_memory=True, leftovers=m.Leftovers.FAIL
+            ),
             VERSION,
         ),
         m.Welcome(),
