@@ -9,7 +9,7 @@ from typing import Final
 from dwork.client.requests import Requests
 from dwork.core import messages
 from dwork.core.errors import GraphError, TransportError, UsageError
-from dwork.core.shell_syntax.fault import fault
+from dwork.core.shell_syntax.fault import fault, left_behind
 from dwork.core.task import PLAIN, Task
 from dwork.core.toposort import topological
 from dwork.host import shell
@@ -44,7 +44,11 @@ def _ready_to_send(task: Task, host: str) -> Task:
         raise UsageError("a task needs a name")
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
-    if text := fault(command, dialect=shell.dialect(), runs=shell.runs):
+    if command == name:
+        text = left_behind(command, dialect=shell.dialect())
+    else:
+        text = fault(command, dialect=shell.dialect(), runs=shell.runs)
+    if text:
         raise UsageError(f"task {name!r}: {text}")
     return Task(
         name,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from dwork.core.shell_syntax.fault import fault, lines_spanned
+from dwork.core.shell_syntax.fault import fault, left_behind, lines_spanned
 from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import UserText
@@ -73,7 +73,10 @@ def parse(
         draft = _READERS[source.format](source.name, text, pool)
         drafts.append(draft)
         for i, task in enumerate(draft.tasks):
-            wrong = fault(task.command, dialect=dialect, runs=runs)
+            if source.format == "csv":  # its rows are names, which workers of another kind may run
+                wrong = left_behind(task.command, dialect=dialect)
+            else:
+                wrong = fault(task.command, dialect=dialect, runs=runs)
             if wrong:
                 line = draft.lines[i]
                 raise draft.problem(line, _spread(text, line, task.command, dialect) or wrong)

@@ -59,18 +59,45 @@ def fault(command: Command, *, dialect: Dialect, runs: Callable[[str], bool] | N
     dialect: of the shell that runs a command without a shell of its own, and of `sh`. runs: whether that shell runs a
     short script successfully; it is asked once for each feature that its dialect may lack.
     """
-    if isinstance(command, tuple):
-        name = command[0].rpartition("/")[2] if command else ""
-        if len(command) < 3 or name not in SHELLS or not _SCRIPT_OPTION.fullmatch(command[1]):
-            return ""
-        if name != "sh":
-            dialect, runs = Dialect.of(name), None
-        command = command[2]
-    if not command or is_ordinary(command):
+    text, dialect, runs = _shell_text(command, dialect, runs)
+    if not text or is_ordinary(text):
         return ""
-    if "\n" not in command and _passes(_VARYING.sub("0", command), dialect, runs):
+    if "\n" not in text and _passes(_VARYING.sub("0", text), dialect, runs):
         return ""
-    return _fault(command, dialect, runs)
+    return _fault(text, dialect, runs)
+
+
+def left_behind(command: Command, *, dialect: Dialect) -> str:
+    """Return the error for a command that leaves a process in the background; empty for all others.
+
+    It is all that can be required of a task whose command is its name: a worker of another kind may run that.
+    """
+    text, dialect, _ = _shell_text(command, dialect, None)
+    if background.waits_for_nothing(text):
+        return background.NOTHING
+    if "&" not in text:
+        return ""
+    parser = Parser(text, dialect)
+    try:
+        parser.parse()
+    except (Malformed, RecursionError):
+        return ""
+    if any(use.feature is Feature.AMP_REDIRECT and dialect not in use.feature.is_in for use in parser.uses):
+        return _AMP_REDIRECT
+    return background.LEFT if background.is_left(parser.found) else ""
+
+
+_Runs = Callable[[str], bool] | None
+
+
+def _shell_text(command: Command, dialect: Dialect, runs: _Runs) -> tuple[str, Dialect, _Runs]:
+    """Return what a shell would run for a command, empty when none does, with the language of that shell."""
+    if not isinstance(command, tuple):
+        return command or "", dialect, runs
+    name = command[0].rpartition("/")[2] if command else ""
+    if len(command) < 3 or name not in SHELLS or not _SCRIPT_OPTION.fullmatch(command[1]):
+        return "", dialect, runs
+    return (command[2], dialect, runs) if name == "sh" else (command[2], Dialect.of(name), None)
 
 
 @lru_cache(10_000)
