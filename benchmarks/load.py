@@ -35,7 +35,32 @@ def named(n: int) -> Iterator[str]:
         yield f": {i} #DWORK name=t{i}{after}"
 
 
-FILES: dict[str, Callable[[int], Iterator[str]]] = {"plain": plain, "named, with predecessors": named}
+#: Lines as people write them: quotes, redirections, variables, pipes, substitutions, compound commands.
+KINDS = (
+    "python train.py --lr 0.01 --seed {i} --out runs/{i} > logs/{i}.log 2>&1",
+    "cd run{i} && ./solve --case {i} --tol 1e-8 > out.log 2> err.log",
+    "bwa mem -t 4 -R '@RG\\tID:{i}' \"$REF\" data/s_{i}_1.fq.gz data/s_{i}_2.fq.gz | samtools sort -o {i}.bam -",
+    "OMP_NUM_THREADS=4 ./prog --in data/{i}.h5 --json '{{\"case\": {i}}}'",
+    "gzip -dc \"data/${{RUN}}_{i}.gz\" | awk '{{print $1, $2}}' | sort -u > out/{i}.txt",
+    'x="$(basename data/{i}.fa .fa)"; prog "$x" > "names/$x.txt"',
+    "for k in 1 2 3; do ./prog {i} $k || exit 1; done",
+    "if [ -f in/{i} ]; then ./prog in/{i}; else echo missing {i} >&2; fi",
+    "mkdir -p out/{i} && cp in/{i}.dat out/{i}/ && cd out/{i} && ../../solve ${{OPTIONS:-}}",
+    "find data/{i} -name '*.c' -exec grep -l main {{}} \\; | xargs -r wc -l > {i}.count",
+    "[ -s out/{i} ] || ./make_it $(({i} * 7 + 1)) `date +%s` # again",
+    'export CASE={i}; . ./env.sh && (cd case && ./run.sh "it\'s {i}") 2>&1 | tee log/{i}',
+)
+
+
+def any_kind(n: int) -> Iterator[str]:
+    return (KINDS[i % len(KINDS)].format(i=i) for i in range(n))
+
+
+FILES: dict[str, Callable[[int], Iterator[str]]] = {
+    "plain": plain,
+    "any kind": any_kind,
+    "named, with predecessors": named,
+}
 
 
 def resident() -> int:

@@ -9,7 +9,7 @@ from typing import Final
 from dwork.client.requests import Requests
 from dwork.core import messages
 from dwork.core.errors import GraphError, TransportError, UsageError
-from dwork.core.shell_syntax.fault import fault
+from dwork.core.shell_syntax.fault import fault, left_behind
 from dwork.core.task import PLAIN, Task
 from dwork.core.toposort import topological
 from dwork.host import shell
@@ -46,7 +46,11 @@ def _ready_to_send(task: Task, host: str) -> Task:
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
     dialect, runs = language_of(options.shell, shell.dialect(), shell.runs)
-    if text := fault(command, dialect=dialect, runs=runs):
+    if command == name:
+        text = left_behind(command, dialect=dialect)
+    else:
+        text = fault(command, dialect=dialect, runs=runs)
+    if text:
         raise UsageError(f"task {name!r}: {text}")
     return Task(
         name,

@@ -94,7 +94,7 @@ def parse(
             raise draft.problem(1, wrong)
         if given or draft.shell or any(options.shell is not None for options in pool):
             draft.set_shell(given, pool)
-        refuse_faults(draft, text, dialect, runs)
+        refuse_faults(draft, text, dialect, runs, has_only_names=source.format == "csv")
     tasks = resolve(drafts, known)
     for draft in drafts:
         for remark, line in draft.remarks.items():

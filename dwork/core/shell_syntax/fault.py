@@ -21,6 +21,9 @@ from dwork.core.shell_syntax.words import Malformed, Use
 from dwork.core.task import Command
 from dwork.core.text import shown
 
+#: How a caller finds out whether a shell runs a short script successfully, if it can.
+Runs = Callable[[str], bool] | None
+
 #: Numbers, and arguments that cannot be a word of the shell's language.
 _VARYING: Final = re.compile(
     r"[0-9]+"
@@ -53,33 +56,57 @@ _QUOTES: Final = {"'": "single quote", '"': "double quote", "`": "backquote"}
 _WHOLE: Final = "write a complete command on one line, with ; between its parts, or put it into a script"
 
 
-def fault(command: Command, *, dialect: Dialect, runs: Callable[[str], bool] | None = None) -> str:
+def fault(command: Command, *, dialect: Dialect, runs: Runs = None) -> str:
     """Return the error for a command that does not do what it seems to do; empty for all others.
 
     dialect: of the shell that runs a command without a shell of its own, and of `sh`. runs: whether that shell runs a
     short script successfully; it is asked once for each feature that its dialect may lack.
     """
-    if isinstance(command, tuple):
-        name = command[0].rpartition("/")[2] if command else ""
-        if len(command) < 3 or name not in SHELLS or not _SCRIPT_OPTION.fullmatch(command[1]):
-            return ""
-        if name != "sh":
-            dialect, runs = Dialect.of(name), None
-        command = command[2]
-    if not command or is_ordinary(command):
+    text, dialect, runs = _shell_text(command, dialect, runs)
+    if not text or is_ordinary(text):
         return ""
-    if "\n" not in command and _passes(_VARYING.sub("0", command), dialect, runs):
+    if "\n" not in text and _passes(_VARYING.sub("0", text), dialect, runs):
         return ""
-    return _fault(command, dialect, runs)
+    return _fault(text, dialect, runs)
+
+
+def left_behind(command: Command, *, dialect: Dialect) -> str:
+    """Return the error for a command that leaves a process in the background; empty for all others.
+
+    It is all that can be required of a task whose command is its name: a worker of another kind may run that.
+    """
+    text, dialect, _ = _shell_text(command, dialect, None)
+    if background.waits_for_nothing(text):
+        return background.NOTHING
+    if "&" not in text:
+        return ""
+    parser = Parser(text, dialect)
+    try:
+        parser.parse()
+    except (Malformed, RecursionError):
+        return ""
+    if any(use.feature is Feature.AMP_REDIRECT and dialect not in use.feature.is_in for use in parser.uses):
+        return _AMP_REDIRECT
+    return background.LEFT if background.is_left(parser.found) else ""
+
+
+def _shell_text(command: Command, dialect: Dialect, runs: Runs) -> tuple[str, Dialect, Runs]:
+    """Return what a shell would run for a command, empty when none does, with the language of that shell."""
+    if not isinstance(command, tuple):
+        return command or "", dialect, runs
+    name = command[0].rpartition("/")[2] if command else ""
+    if len(command) < 3 or name not in SHELLS or not _SCRIPT_OPTION.fullmatch(command[1]):
+        return "", dialect, runs
+    return (command[2], dialect, runs) if name == "sh" else (command[2], Dialect.of(name), None)
 
 
 @lru_cache(10_000)
-def _passes(shape: str, dialect: Dialect, runs: Callable[[str], bool] | None) -> bool:
+def _passes(shape: str, dialect: Dialect, runs: Runs) -> bool:
     """Whether a command passes: with others in its place for file names and numbers, as in the lines of one file."""
     return not _fault(shape, dialect, runs)
 
 
-def _fault(command: str, dialect: Dialect, runs: Callable[[str], bool] | None) -> str:
+def _fault(command: str, dialect: Dialect, runs: Runs) -> str:
     if background.waits_for_nothing(command):
         return background.NOTHING
     parser, text = _parsed(command, dialect, runs)
@@ -90,7 +117,7 @@ def _fault(command: str, dialect: Dialect, runs: Callable[[str], bool] | None) -
     return _state(command) if own_state.is_all(parser.found) else ""
 
 
-def setup_fault(command: str, *, dialect: Dialect, runs: Callable[[str], bool] | None = None) -> str:
+def setup_fault(command: str, *, dialect: Dialect, runs: Runs = None) -> str:
     """Return the error for a command that each task's shell is to run first; empty when there is none."""
     parser, text = _parsed(command, dialect, runs)
     if text or parser is None:
@@ -138,7 +165,7 @@ def lines_spanned(text: str, dialect: Dialect) -> int:
     return text.count("\n", *span) + 1 if span else 0
 
 
-def _parsed(command: str, dialect: Dialect, runs: Callable[[str], bool] | None) -> tuple[Parser | None, str]:
+def _parsed(command: str, dialect: Dialect, runs: Runs) -> tuple[Parser | None, str]:
     """Return the parsed command, or None when it is too complicated, and the error in its syntax if there is one."""
     parser = Parser(command, dialect)
     broken = None

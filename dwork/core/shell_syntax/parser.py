@@ -1,7 +1,7 @@
 """Compound commands and substitutions, which with lists.py make the grammar of bash.
 
 Theory of operation. POSIX is a part of that grammar; what is beyond POSIX is noted as a Feature (features.py), and a
-caller decides by the shell that will run the text. No tree is made: the checks (checks.py) need the commands and the
+caller decides by the shell that will run the text. No tree is made: the checks (fault.py) need the commands and the
 `&` in the order in which they stand, with their place.
 """
 

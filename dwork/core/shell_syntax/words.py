@@ -39,21 +39,17 @@ _BACKQUOTED: Final = re.compile(r"`((?:[^`\\]|\\.)*)`", re.DOTALL)
 _ESCAPED: Final = re.compile(r"\\([$`\\])")
 _NAME: Final = re.compile(r"[A-Za-z_]\w*|[0-9@*#?$!-]")
 _PARAMETER: Final = re.compile(r"(?P<head>[#!]?)(?P<name>[A-Za-z_]\w*|[0-9]+|[@*#?$!-])|(?P<other>)")
-_IN_PARAMETER: Final = re.compile(r"(?:[^}\\'\"`$]|\\.)+", re.DOTALL)
-_IN_ARITHMETIC: Final = re.compile(r"(?:[^()\\'\"`$]|\\.)+", re.DOTALL)
-_IN_PATTERN: Final = re.compile(r"(?:[^()\\'\"`$]|\\.)+", re.DOTALL)
+_IN_PARENTHESES: Final = re.compile(r"(?:[^()\\'\"`$]|\\.)+", re.DOTALL)
 _ARRAY: Final = re.compile(r"[A-Za-z_]\w*(?:\[[^]]*\])?\+?=")
 _BRACES: Final = re.compile(
     r"\{(?:[^{}]*,[^{}]*|-?\d+\.\.-?\d+(?:\.\.-?\d+)?|[A-Za-z]\.\.[A-Za-z](?:\.\.-?\d+)?)\}", re.ASCII
 )
-_POWER: Final = re.compile(r"\*\*")
 _INCREMENT: Final = re.compile(r"[A-Za-z_]\w*[ \t]*(?:\+\+|--)[ \t]*(?:[^\w \t(+$-]|$)")
 #: Variables that only bash sets, and which nobody exports.
 _VARIABLES: Final = frozenset(
     "BASHPID BASH_ARGV BASH_COMMAND BASH_REMATCH BASH_SOURCE BASH_SUBSHELL EPOCHREALTIME EPOCHSECONDS FUNCNAME "
     "PIPESTATUS SRANDOM".split()
 )
-_RANDOM: Final = re.compile(r"\bRANDOM\b")
 _OPERATORS: Final = {"/": Feature.REPLACE, "^": Feature.CASE_CHANGE, ",": Feature.CASE_CHANGE, "@": Feature.TRANSFORM}
 
 
@@ -191,16 +187,13 @@ class Words:
         self.at = start = self.at + ahead
         depth = 0
         while True:
-            if found := _IN_ARITHMETIC.match(text, self.at):
+            if found := _IN_PARENTHESES.match(text, self.at):
                 self.at = found.end()
             character = text[self.at : self.at + 1]
-            if character == ")":
-                if not depth:
-                    break
-                depth -= 1
-                self.at += 1
-            elif character == "(":
-                depth += 1
+            if character == ")" and not depth:
+                break
+            if character and character in "()":
+                depth += 1 if character == "(" else -1
                 self.at += 1
             elif not character or not self._part(self.at):
                 raise Malformed(at, opened=opened)
@@ -214,11 +207,11 @@ class Words:
         return True
 
     def _in_arithmetic(self, inside: str) -> None:
-        if _POWER.search(inside):
+        if "**" in inside:
             self.use(Feature.POWER, "**")
         if found := _INCREMENT.search(inside):
             self.use(Feature.INCREMENT, "++" if "++" in found[0] else "--")
-        if _RANDOM.search(inside):
+        if re.search(r"\bRANDOM\b", inside):
             self.use(Feature.RANDOM, "RANDOM")
 
     def _parameter(self, at: int, in_quotes: bool) -> None:
@@ -294,10 +287,10 @@ class Words:
         """Read parentheses of a pattern, with all that is nested in them."""
         depth = 0
         while True:
-            if found := _IN_PATTERN.match(self.text, self.at):
+            if found := _IN_PARENTHESES.match(self.text, self.at):
                 self.at = found.end()
             character = self.text[self.at : self.at + 1]
-            if character in ("(", ")") and character:
+            if character and character in "()":
                 self.at += 1
                 depth += 1 if character == "(" else -1
                 if not depth:

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from dwork.core.shell_syntax.fault import fault
+from dwork.core.shell_syntax.fault import fault, left_behind
 from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import Command
 
@@ -108,3 +108,13 @@ def test_a_wait_for_nothing_is_found(command: str) -> None:
 @pytest.mark.parametrize("command", [case for case in PASSES if isinstance(case, str)])
 def test_what_passes_is_what_a_shell_reads_without_complaint(command: str) -> None:
     subprocess.run(["bash", "-n", "-c", command], check=True)
+
+
+@pytest.mark.parametrize("command", [*LEFT, "wait", "a &> log"])
+def test_what_leaves_something_behind_is_also_found_alone(command: Command) -> None:
+    assert left_behind(command, dialect=Dialect.POSIX)
+
+
+@pytest.mark.parametrize("command", [*PASSES, "it's", "it's & x", "cd x", "f(1) & g"])
+def test_nothing_else_is_required_of_a_name(command: Command) -> None:
+    assert left_behind(command, dialect=Dialect.BASH) == ""

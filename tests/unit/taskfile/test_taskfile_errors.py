@@ -407,7 +407,7 @@ SHELL = [
     ("lines", "echo $(a", 1, '"$(" has no ")"', _SCRIPT),
     ("lines", "a\ncd x\nb", 2, '"cd x" changes only its own shell', _SETUP),
     ("lines", "export A=1 #DWORK name=x", 1, '"export A=1" changes only its own shell', _SETUP),
-    ("csv", "module load gcc\na", 1, "changes only its own shell", _SETUP),
+    ("greasy", "module load gcc\na", 1, "changes only its own shell", _SETUP),
     ("launcher", "a\nsource env", 2, "changes only its own shell", _SETUP),
     ("lines", "[[ -f a ]] && b", 1, '"[[" fails in this shell', _BASH),
     ("lines", "a\necho {1..3}", 2, '"{1..3}" stays as it is written', _BASH),
@@ -565,3 +565,8 @@ def test_the_ending_of_another_kind_of_file_is_refused_without_a_format(name: st
 @pytest.mark.parametrize("name", ["t", "t.sh", "jobs.lst", "cmds.cmd", ".py", "tasks.2026", "a.b/tasks", "t.", "-"])
 def test_other_endings_are_those_of_plain_commands(name: str) -> None:
     assert format_of(name) == "lines"
+
+
+@pytest.mark.parametrize("name", ["it's", "f(1)", "done", "A=1", "cd x", "[[ x ]]"])
+def test_a_row_of_csv_may_be_a_name_that_no_shell_would_run(name: str) -> None:
+    assert [task.command for task in parse([Source("t", name.encode(), "csv")])] == [name]
