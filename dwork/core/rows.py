@@ -55,7 +55,7 @@ class AttemptRow(EndRow):
     attempt: 1 is the first. outcome: done, failed, timeout, cancelled, interrupted or lost. stolen: when the worker got
     the task; started, ended: when it ran. exit_status: as `$?` in a shell. signal: what ended it, or 0. cause: a value
     of Cause; None: it ended by itself. reason: the same in words. user and system: CPU seconds; max_rss: its
-    peak memory. stderr: the end of it, empty when it ended well.
+    peak memory; None: unknown. stderr: the end of it, empty when it ended well.
     """
 
     attempt: int

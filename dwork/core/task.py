@@ -127,10 +127,10 @@ class Result(NamedTuple):
 
     exit_status is the value of `$?` in a shell (0 to 255; 127 not found, 126 not executable, 128 + signal when killed
     by a signal); signal is that signal or 0. started is in seconds since the epoch; seconds, user and system are
-    durations in seconds; max_rss is in bytes. cause is why dwork killed the attempt or could not start it; error is the
-    same in words. stdout and stderr hold output that was short enough to be sent with the result; sent has the number
-    of bytes of each stream that were sent before it in Output messages, and is empty when there were none. attempt is
-    0 when the peer does not count attempts (the C++ ones).
+    durations in seconds; max_rss is in bytes, and 0 when it is unknown. cause is why dwork killed the attempt or could
+    not start it; error is the same in words. stdout and stderr hold output that was short enough to be sent with the
+    result; sent has the number of bytes of each stream that were sent before it in Output messages, and is empty when
+    there were none. attempt is 0 when the peer does not count attempts (the C++ ones).
     """
 
     task: TaskKey

@@ -29,6 +29,7 @@ from dwork.runner import reasons
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.guard import MARK, Guard, children, end
 from dwork.runner.memory import Memory
+from dwork.runner.peak import Peaks
 from dwork.runner.spawn import spawn
 
 #: Seconds between two checks of the output of running tasks.
@@ -56,9 +57,9 @@ class Start(NamedTuple):
 class Exited(NamedTuple):
     """How a process ended, and its output.
 
-    code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes. cause: why dwork
-    ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why not all
-    output could be stored.
+    code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes; 0: unknown. cause:
+    why dwork ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why
+    not all output could be stored.
     """
 
     task: int
@@ -109,6 +110,7 @@ class Processes:
         self._guard = Guard(grace, self.directory)
         self._spared = {self._guard.pid, spared}
         self._memory = Memory()
+        self._peaks = Peaks()
         self._environment: dict[bytes, bytes] = {}
         self._path = os.environb.get(b"PATH")
         self._wide = os.sched_getaffinity(0) | cores.reachable()
@@ -201,7 +203,7 @@ class Processes:
         sent = captured.sent
         if sent:
             self.long[task] = captured
-        max_rss = usage.ru_maxrss * 1024
+        max_rss = self._peaks.known(usage.ru_maxrss * 1024)
         return Exited(
             task, code, process.started, usage.ru_utime, usage.ru_stime, max_rss, cause, reason, stdout, stderr, sent,
             captured.trouble,

@@ -19,12 +19,14 @@ def more_memory_needed(asked: int) -> str:
     return f"out of memory: it needed more than the {size(asked)} that it requested"
 
 
-def output_lost(trouble: str) -> str:
-    return f"its output cannot be stored: {trouble}"
+def output_lost(trouble: str, exit_status: int) -> str:
+    return f"its output cannot be stored: {trouble} (exit status {exit_status})"
 
 
-def not_started(program: bytes, error: OSError | ValueError) -> str:
+def not_started(program: bytes, error: OSError | ValueError, exit_status: int) -> str:
     if isinstance(error, OSError):
         name = error.filename or program
-        return printable(f"cannot start {user_text(name) if isinstance(name, bytes) else name}: {error.strerror}")
-    return printable(f"cannot be started: {error}")
+        text = f"cannot start {user_text(name) if isinstance(name, bytes) else name}: {error.strerror}"
+    else:
+        text = f"cannot be started: {error}"
+    return printable(f"{text} (exit status {exit_status})")

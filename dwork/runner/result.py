@@ -25,7 +25,7 @@ def result_of(assigned: Assigned, end: Exited, now: float) -> Result:
     if end.trouble:
         exit_status = exit_status or NOT_KEPT
         if cause is Cause.ITSELF:
-            cause, error = Cause.OUTPUT, reasons.output_lost(end.trouble)
+            cause, error = Cause.OUTPUT, reasons.output_lost(end.trouble, exit_status)
     return Result(
         assigned.id, assigned.attempt, exit_status, number, end.started, now - end.started, end.user, end.system,
         end.max_rss, cause, error, end.stdout, end.stderr, end.sent,
@@ -40,5 +40,5 @@ def nothing_to_run(assigned: Assigned, now: float) -> Result:
 def not_started(assigned: Assigned, program: bytes, error: OSError | ValueError, now: float) -> Result:
     """Return the result of an attempt whose program could not be started."""
     exit_status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_STARTED
-    text = reasons.not_started(program, error)
+    text = reasons.not_started(program, error, exit_status)
     return Result(assigned.id, assigned.attempt, exit_status, started=now, cause=Cause.NOT_STARTED, error=text)

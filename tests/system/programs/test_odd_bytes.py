@@ -161,5 +161,5 @@ def test_what_is_printed_about_a_task_is_printable_whatever_its_name_and_error(n
 
 @given(st.binary(), st.binary() | st.text(st.characters(exclude_categories=["Cs"])))
 def test_why_a_program_cannot_start_is_printable_whatever_its_name(program: bytes, file: bytes | str) -> None:
-    assert not_started(program, OSError(13, "Permission denied", file)).isprintable()
-    assert not_started(program, ValueError("embedded null byte")).isprintable()
+    assert not_started(program, OSError(13, "Permission denied", file), 126).isprintable()
+    assert not_started(program, ValueError("embedded null byte"), 126).isprintable()

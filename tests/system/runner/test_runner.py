@@ -63,7 +63,7 @@ def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(benc
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert result is not None and result.exit_status == 126
-    assert result.error == "cannot be started: no pipe for its output: Too many open files"
+    assert result.error == "cannot be started: no pipe for its output: Too many open files (exit status 126)"
     assert bench.run("true").exit_status == 0
 
 
@@ -145,7 +145,7 @@ def test_a_task_whose_output_cannot_be_kept_has_not_ended_well(bench: Bench) -> 
     assert (result.exit_status, result.cause, result.error) == (
         74,
         Cause.OUTPUT,
-        "its output cannot be stored: File too large",
+        "its output cannot be stored: File too large (exit status 74)",
     )
     assert b"".join(data for _, _, data in bench.sunk) == bytes(2 * SHORT)
     assert bench.run("echo well").stdout == b"well\n"
@@ -287,9 +287,11 @@ def test_a_working_directory_is_kept_to(bench: Bench, tmp_path: Path) -> None:
 
 def test_what_is_said_of_a_place_whose_name_is_no_text_is_text(bench: Bench) -> None:
     result = bench.run("pwd", Options(cwd="/no/such\udcff"))
-    assert (result.exit_status, result.error) == (126, "cannot start /no/such\\xff: no such directory")
+    why = "cannot start /no/such\\xff: no such directory (exit status 126)"
+    assert (result.exit_status, result.error) == (126, why)
     result = bench.run(("/no/such\udcff\n",))
-    assert (result.exit_status, result.error) == (127, "cannot start /no/such\\xff\\n: No such file or directory")
+    why = "cannot start /no/such\\xff\\n: No such file or directory (exit status 127)"
+    assert (result.exit_status, result.error) == (127, why)
 
 
 def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(
@@ -310,7 +312,7 @@ def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heed
 def test_a_working_directory_that_does_not_exist_is_a_failed_task(bench: Bench) -> None:
     result = bench.run("pwd", Options(cwd="/no/such/place"))
     assert (result.exit_status, result.cause) == (126, Cause.NOT_STARTED)
-    assert result.error == "cannot start /no/such/place: no such directory"
+    assert result.error == "cannot start /no/such/place: no such directory (exit status 126)"
 
 
 def test_a_pipe_in_a_task_is_broken_as_usual(bench: Bench) -> None:
@@ -370,7 +372,14 @@ def test_many_tasks_at_a_time_all_end(bench: Bench) -> None:
 def test_usage_is_measured(bench: Bench) -> None:
     result = bench.run("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
     assert 0 < result.user <= result.seconds + 0.1
-    assert result.max_rss > 100_000
+
+
+def test_memory_is_that_of_the_task_and_unknown_when_the_worker_had_more(bench: Bench) -> None:
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert bench.run("true").max_rss == bench.run("exec awk 'BEGIN { print 1 }'").max_rss == 0
+    large = 2 * mine + (100 << 20)
+    assert large < bench.run(f"dd if=/dev/zero of=/dev/null bs={large} count=1 2>/dev/null; true").max_rss < 2 * large
+    assert bench.run("true").max_rss == 0
 
 
 def test_nothing_outlives_a_runner_not_even_what_has_left_its_session(tmp_path: Path) -> None:
