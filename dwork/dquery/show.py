@@ -16,7 +16,7 @@ from collections.abc import Iterator
 import click
 
 from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, TaskDetails
-from dwork.core.text import counted, duration, shown, size
+from dwork.core.text import counted, duration, output_lines, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
@@ -153,7 +153,7 @@ def _output(row: TaskDetails) -> Iterator[tuple[str, str]]:
 
 
 def _tail(row: TaskDetails) -> Iterator[str]:
-    lines = row["attempts"][-1]["stderr"].splitlines() if row["attempts"] else []
+    lines = output_lines(row["attempts"][-1]["stderr"]) if row["attempts"] else []
     if len(lines) > LINES:
         yield "..."
     yield from (shown(line, 1000) for line in lines[-LINES:])

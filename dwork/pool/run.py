@@ -67,7 +67,7 @@ class _Run:
         self._console = console = Console(relay, settings.progress, quiet=settings.quiet)
         stack.callback(console.close)
         self._local = LocalWorker(settings, stack, has_ranks=bool(ranks))
-        self._printer = Printer(console.stream(1), console.stream(2), keep_order=settings.keep_order)
+        self._printer = Printer(console.streams, keep_order=settings.keep_order)
         self.server = Server(
             replace(settings, endpoint=replace(settings.endpoint, local=self._local.address)),
             signals,
@@ -93,7 +93,7 @@ class _Run:
         gc.freeze()  # it would scan a million tasks again and again, none of which is garbage
         gc.enable()
         if settings.joblog:
-            log = Joblog(settings.joblog, self._command, again=plan.known, before=self._console.hide)
+            log = Joblog(settings.joblog, self._command, again=plan.known, before=lambda: self._console.make_room(1))
             self._stack.callback(log.close)
             self._loop.listen(log)
         if plan.known:

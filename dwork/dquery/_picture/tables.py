@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from dwork.core.text import counted, printable, shown, size
+from dwork.core.text import counted, output_lines, printable, shown, size
 from dwork.dquery._picture.embedded import how
 from dwork.dquery._picture.words import took
 from dwork.dquery._words import moment
@@ -38,7 +38,7 @@ def failed(history: History, stderr: Mapping[int, str]) -> str:
 
 def _failed(history: History, i: int, attempt: Attempt | None, stderr: Mapping[int, str]) -> Sequence[str]:
     task = history.tasks[i]
-    lines = stderr.get(task.id, "").splitlines()
+    lines = output_lines(stderr.get(task.id, ""))
     output = "\n".join(escape(printable(line)) for line in lines[-LINES:])
     if len(lines) > LINES:
         output = f"...\n{output}"

@@ -223,6 +223,18 @@ def test_failed_tells_how_and_the_end_of_stderr(look: Any) -> None:
     assert len(lines(look("failed"))) == 14
 
 
+def test_of_a_progress_bar_only_the_last_state_is_shown_and_log_has_every_byte(
+    dquery: Any, kept: Any, client: Client
+) -> None:
+    client.create("bar", "x")
+    printed = b" 10%\r 50%\r 90%\r\ntrouble\r\n"
+    client.complete(client.steal()[0], 1, stderr=printed)
+    shown = dquery("failed", at=kept).out.splitlines()
+    assert shown[1:-1] == ["     90%", "    trouble"]
+    assert dquery("show", "bar").out.splitlines()[-2:] == ["     90%", "    trouble"]
+    assert json.loads(dquery("failed", "--json").out)["stderr"] == printed.decode()
+
+
 def test_failed_as_json_is_an_object_for_each_failed_task(look: Any) -> None:
     ran = look("failed", "--json")
     first, second = map(json.loads, lines(ran))

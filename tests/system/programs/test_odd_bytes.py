@@ -21,6 +21,7 @@ from dwork.core.events import Ended, Failed
 from dwork.core.task import Result, State
 from dwork.core.text import user_bytes, user_text
 from dwork.output.printer import Printer
+from dwork.output.streams import Streams
 from dwork.output.totals import Totals
 from dwork.record.reading import Archive
 from dwork.runner.reasons import not_started
@@ -154,7 +155,7 @@ def test_what_is_printed_about_a_task_is_printable_whatever_its_name_and_error(n
             say("dwork", line)
     assert all(line.isprintable() for line in printed.getvalue().removesuffix("\n").split("\n"))
     out, err = io.BytesIO(), io.BytesIO()
-    Printer(out, err).hear([failure])
+    Printer(Streams(out, err)).hear([failure])
     (line, end) = out.getvalue().decode().split("\n")
     assert line.isprintable() and not end
 
