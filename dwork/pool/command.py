@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ from dwork.core.version import __version__
 from dwork.host import signals
 from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
+from dwork.pool.next_steps import again
 from dwork.pool.ranks import send_home
 from dwork.pool.run import run, unwritten
 from dwork.pool.settings import PoolSettings
@@ -46,13 +48,14 @@ _LAST_FLUSH = 2.0
 
 @dataclass
 class Given:
-    """What the command line starts from. trouble: why there are no ranks though there should be.
+    """What the command line starts from. trouble: why there are no ranks though there should be. typed: the program.
 
     unwritten: the message for a run whose tasks are all done, but whose output could not be written completely.
     """
 
     ranks: mpi.Mpi | None
     trouble: UsageError | None
+    typed: str
     relay: Relay = field(default_factory=Relay)
     unwritten: str = ""
 
@@ -182,7 +185,8 @@ def command(given: Given, /, files: tuple[str, ...], form: str | None, **options
       2  bad usage or input; nothing was run
       3  stopped before the end; run the same command again to continue
     """
-    settings = _settings(files, **options)
+    words = [from_system(word) for word in sys.argv[1:]]
+    settings = _settings(files, again=again(given.typed, words, has_ranks=given.ranks is not None), **options)
 
     def tell(text: str) -> None:
         if not settings.quiet:
@@ -269,7 +273,7 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None, typed: str = "dwork-pool") -> None:
     """Run the command line. world: None without MPI. trouble: why MPI could not start, when it should have."""
     ranks = None if world is None else mpi.Mpi(world)
-    given = Given(ranks, trouble)
+    given = Given(ranks, trouble, typed)
 
     def body() -> int:
         signals.interrupt()

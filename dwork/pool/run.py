@@ -23,6 +23,7 @@ from dwork.pool.interrupts import CAUGHT, Interrupts
 from dwork.pool.job_end import JobEnd
 from dwork.pool.local_worker import LocalWorker
 from dwork.pool.missing_workers import MissingWorkers
+from dwork.pool.next_steps import next_steps
 from dwork.pool.ranks import Ranks
 from dwork.pool.settings import PoolSettings
 from dwork.record import resume
@@ -177,9 +178,11 @@ class _Run:
         self._local.dismiss(self._loop)
         self._printer.close()
         self.server.outcome = self._interrupts.outcome
-        lines = self.server.totals.summary(self.hub.graph.counts)
-        for line in lines[:-1] if self._settings.quiet else lines:  # failures are printed in any case
+        counts, failures = self.hub.graph.counts, self.server.failures
+        for line in failures.summary(counts[State.FAILED]):
             self._console.say(line)
+        for line in [self.server.totals.summary(counts), *next_steps(self._settings, counts, failures.example)]:
+            self._console.tell(line)
         code = self._interrupts.verdict
         if code is ExitCode.DONE and self._printer.broken:
             self._console.say(unwritten(self._settings.logs))
@@ -206,7 +209,7 @@ class _Run:
         if not self._interrupts.wait_for_end_of_job():
             return code
         self.server.outcome = self._interrupts.outcome
-        self._console.say(self.server.totals.summary(self.hub.graph.counts)[-1])
+        self._console.say(self.server.totals.summary(self.hub.graph.counts))
         return self._interrupts.verdict
 
 

@@ -97,7 +97,7 @@ def test_a_rerun_leaves_out_what_is_done_says_so_and_tries_the_rest(five: Kept) 
     five.write(FIVE.replace("exit 3", "exit 0"))
     ran = five.pool()
     assert ran.own_err[0] == "dwork: 2 of 5 already done; 2 failed will be retried"
-    assert ran.own_err[-1].startswith("dwork: 5 done (2 before), 0 failed, 0 skipped in")
+    assert ran.totals.startswith("dwork: 5 done (2 before), 0 failed, 0 skipped in")
     assert five.times() == {"a": 1, "b": 1, "c": 2, "d": 1, "e": 2}
     ran = five.pool()
     assert ran.own_err == [
@@ -430,7 +430,7 @@ def test_a_full_disk_stops_the_pool_in_one_line_and_later_it_goes_on(
     (tmp_path / "fill.py").write_text("")
     ran = run("sh", "-c", f"cd {disk.path} && exec {' '.join(POOL)} tasks.txt", **environment)
     assert ran.code == 0, ran.err
-    assert "51 done" in ran.own_err[-1]
+    assert "51 done" in ran.totals
 
 
 def test_a_read_only_directory_is_told_with_advice(kept: Kept, read_only: Callable) -> None:
