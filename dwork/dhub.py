@@ -27,7 +27,11 @@ from dwork.transport.waiting import clock
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-p", "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on."
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help=f"Port to listen on.  [default: that of its last run with -f FILE; {DEFAULT_PORT}; or any free port]",
 )
 @endpoint_options
 @click.option(
@@ -92,11 +96,11 @@ def command(**options: Any) -> int:
 
 
 def _settings(
-    *, port: int, bind: str | None, insecure: bool, record: str, logs: str | None, no_logs: bool, **others: Any
+    *, port: int | None, bind: str | None, insecure: bool, record: str, logs: str | None, no_logs: bool, **others: Any
 ) -> ServerSettings:
     """Return the settings that these options mean. others: named like their fields."""
     tasks = NO_TEXT if record == MEMORY else from_system(os.path.abspath(record))
-    keep = UserText(tasks and f"{socket.gethostname()}:{port}:{tasks}")
+    keep = UserText(tasks and f"{socket.gethostname()}:{port or DEFAULT_PORT}:{tasks}")
     endpoint = Endpoint(bind=bind, port=port, insecure=insecure, tasks=tasks, keep=keep, record=tasks)
     file, directory = places(record, logs, no_logs)
     return ServerSettings(endpoint=endpoint, record=file, logs=directory, **others)

@@ -223,7 +223,7 @@ def test_report_without_plotly_is_one_line_that_says_what_to_install(
     monkeypatch.setitem(sys.modules, "plotly", None)
     monkeypatch.setitem(sys.modules, "plotly.offline", None)
     ran = draw("report", "-o", str(tmp_path / "report.html"))
-    assert ran == (2, "", "dquery: a report needs Plotly; run pip install 'dwork-mpi[report]'\n")
+    assert ran == (2, "", "dquery: a report needs Plotly; run pip install plotly\n")
     assert not list(tmp_path.iterdir())
 
 
