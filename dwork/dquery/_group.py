@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from dwork.cli import suggestions
 from dwork.cli.hub_option import HubOption, hub_option
 from dwork.cli.program import ExitCode
 from dwork.core.version import __version__
@@ -38,6 +39,19 @@ class Commands(click.Group):
         command: click.Command = importlib.import_module(module).command
         command.context_settings.setdefault("help_option_names", ["-h", "--help"])
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.list_commands(ctx):
+            raise self.unknown(ctx, args[0])
+        return super().resolve_command(ctx, args)
+
+    def unknown(self, ctx: click.Context, name: str) -> click.UsageError:
+        """Return the error for a name that is not a command."""
+        near = suggestions.command(name, self.list_commands(ctx))
+        advice = f"; did you mean {near}?" if near else ""
+        return click.UsageError(f"there is no command {name!r}{advice}", ctx)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -106,6 +120,6 @@ def show_help(ctx: click.Context, name: str | None) -> None:
         return
     command = group.get_command(ctx, name)
     if command is None:
-        raise click.UsageError(f"No such command {name!r}.", ctx)
+        raise group.unknown(ctx, name)
     with command.make_context(name, [], ctx, resilient_parsing=True) as of_command:
         click.echo(of_command.get_help())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -192,6 +194,7 @@ def command(given: Given, /, files: tuple[str, ...], form: str | None, **options
         if not settings.quiet:
             say(PROGRAM, text)
 
+    _refuse_commands(files, given.typed)
     tasks = load(files, form, known=None if settings.policy.unknown_is_done else (), tell=tell)
     if given.trouble is not None:
         raise given.trouble
@@ -252,6 +255,17 @@ def _settings(
         transport=transport,
         **others,
     )
+
+
+def _refuse_commands(files: tuple[str, ...], typed: str) -> None:
+    """Raise UsageError for a command in place of a task file, as GNU parallel and xargs take it."""
+    first = (files[0].split() or [""])[0]
+    if not os.path.lexists(files[0]) and first and first != "-" and shutil.which(first):
+        line = shlex.quote(" ".join(files))
+        raise UsageError(
+            f"{first} is a command, not a task file; write commands into a file, one per line, or pipe them in: "
+            f"echo {line} | {typed} -"
+        )
 
 
 def _places(
