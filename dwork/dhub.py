@@ -15,6 +15,7 @@ from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.cli.shell_completion import directories, files
 from dwork.connection.address import DEFAULT_PORT
 from dwork.connection.endpoint import Endpoint
+from dwork.core.task import worded
 from dwork.core.text import NO_TEXT, UserText, from_system
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
@@ -108,7 +109,7 @@ def _settings(
 
 def _recovered(hub: Hub) -> str:
     counts = {state: n for state, n in hub.graph.counts.items() if n}
-    return f"; {', '.join(f'{n:,} {state.value}' for state, n in counts.items())}" if counts else ""
+    return f"; {', '.join(f'{n:,} {worded(state.value)}' for state, n in counts.items())}" if counts else ""
 
 
 def main(typed: str = "dhub") -> None:

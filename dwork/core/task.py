@@ -45,6 +45,15 @@ class State(Enum):
         return self in ACTIVE
 
 
+#: The word that people use for an assigned task.
+RUNNING = "running"
+
+
+def worded(state: str) -> str:
+    """Return a state as it is shown to people."""
+    return RUNNING if state == State.ASSIGNED.value else state
+
+
 #: States that a task can still leave.
 ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})
 

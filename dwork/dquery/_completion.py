@@ -16,6 +16,7 @@ from click.shell_completion import CompletionItem
 
 from dwork.cli.hub_option import HubOption
 from dwork.core.errors import DworkError
+from dwork.core.task import worded
 from dwork.dquery._session import HubChoice
 
 #: Time limit in seconds, and maximum number of names.
@@ -44,7 +45,7 @@ def tasks(*states: str, held: bool = False) -> Completer:
                 for row in islice((row for row in rows if row["held"] or not held), MOST):
                     value = f"#{row['id']}" if glob is None else row["name"]
                     if value.startswith(incomplete) and value not in typed and _can_be_typed(value):
-                        found.append(CompletionItem(value, help=row["name"] if glob is None else row["state"]))
+                        found.append(CompletionItem(value, help=row["name"] if glob is None else worded(row["state"])))
         return found
 
     return offer

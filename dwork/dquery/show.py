@@ -11,11 +11,13 @@ Examples:
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import click
 
 from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, TaskDetails
+from dwork.core.task import worded
 from dwork.core.text import counted, duration, output_lines, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
@@ -74,17 +76,19 @@ def _facts(row: TaskDetails) -> Iterator[tuple[str, str]]:
 
 
 def _state(row: TaskDetails) -> str:
-    state = row["state"]
+    state = worded(row["state"])
     if row["removed"] is not None:
         return f"{state}, but will not run: removed from the task files at {moment(row['removed'])}"
     if row["reason"]:
         return f"{state} {row['reason']}" if state == "skipped" else f"{state}: {row['reason']}"
+    if row["hand"]:
+        return f"{state} for {duration(max(0.0, time.time() - row['hand']['stolen']))}"
     return f"{state}, held" if row["held"] else state
 
 
 def _state_of(row: PredecessorRow) -> str:
     """The state of a predecessor; empty for a join in a record, which does not store that."""
-    return "" if row["join"] and row["state"] == "waiting" else f" ({row['state']})"
+    return "" if row["join"] and row["state"] == "waiting" else f" ({worded(row['state'])})"
 
 
 def _options(options: OptionsRow) -> str:

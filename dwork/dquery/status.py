@@ -20,7 +20,7 @@ import click
 
 from dwork.cli.program import ExitCode
 from dwork.core.errors import TransportError
-from dwork.core.task import ACTIVE, State
+from dwork.core.task import ACTIVE, State, worded
 from dwork.core.text import counted, printable, shown
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import HubChoice, json_option
@@ -86,4 +86,4 @@ def _print(text: str, active: int, ready: int, counts: Mapping[str, int], as_jso
     say(text)
     width = max((len(str(n)) for n in counts.values()), default=0)
     for state, n in counts.items():
-        say(f"{n:{width}} {state}")
+        say(f"{n:{width}} {worded(state)}")

@@ -153,7 +153,7 @@ def test_a_task_is_opened_with_its_story_and_the_end_of_its_log(pool: Callable) 
     async def play(seen: Seen) -> None:
         await seen.until("case-2", "exit status 3")
         await seen.press("enter")
-        await seen.until("#1 case-0", "state     assigned", "stdout of attempt 1:", "said 0")
+        await seen.until("#1 case-0", "state     running for ", "stdout of attempt 1:", "said 0")
         await seen.press("escape")
         await seen.until("case-2", "exit status 3")
         await seen.press("tab", "enter")
