@@ -14,7 +14,7 @@ from typing import Final
 from click import Context, Group, Parameter
 from click.shell_completion import CompletionItem
 
-from dwork.cli.hub_option import HubOption
+from dwork.cli.hub_option import given
 from dwork.core.errors import DworkError
 from dwork.core.task import worded
 from dwork.dquery._session import HubChoice
@@ -69,8 +69,7 @@ def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[Compl
 
 
 def _session(ctx: Context) -> HubChoice:
-    given = ctx.parent.params if ctx.parent is not None else {}
-    return HubChoice(HubOption.take(given), PATIENCE)
+    return HubChoice(given(ctx), PATIENCE)
 
 
 def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:

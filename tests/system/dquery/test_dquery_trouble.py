@@ -91,7 +91,7 @@ USAGE = [
     ["hold", "a", ""],
     ["release", "--bogus"],
     ["list", "a"],
-    ["list", "--state", "running"],
+    ["list", "--state", "sleeping"],
     ["list", "--state"],
     ["list", "--name", ""],
     ["failed", "a"],
