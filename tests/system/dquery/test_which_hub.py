@@ -81,6 +81,14 @@ def test_the_task_file_of_a_run_chooses_its_hub(dquery: Any, two: dict[str, Path
     assert names(dquery(*words, file, *(() if "list" in words else ("list",)))) == ["one-0"]
 
 
+def test_an_option_of_a_command_before_its_name_is_answered_with_its_place(dquery: Any) -> None:
+    assert dquery("--state", "failed", "list").err == (
+        "dquery: dquery itself has no option --state; write it after list; see dquery -h\n"
+    )
+    assert "write it after" not in dquery("--nonsense", "list").err
+    assert "write it after" not in dquery("list", "--wait", "status").err
+
+
 def test_a_command_that_needs_a_hub_takes_no_record(dquery: Any) -> None:
     assert dquery("-f", "x.db", "cancel", "a").err == "dquery: cancel needs a running hub, and takes no -f\n"
 
