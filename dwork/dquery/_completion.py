@@ -97,7 +97,7 @@ def _quietly() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:
         yield
-    except (_Late, DworkError, OSError):
+    except (_Late, DworkError, ImportError, OSError):  # ImportError: the limit came while a module was imported
         pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
