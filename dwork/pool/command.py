@@ -57,7 +57,7 @@ class Given:
 
     ranks: mpi.Mpi | None
     trouble: UsageError | None
-    typed: str
+    typed: str = "dwork-pool"
     relay: Relay = field(default_factory=Relay)
     unwritten: str = ""
 
