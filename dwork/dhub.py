@@ -15,6 +15,7 @@ from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.cli.shell_completion import directories, files
 from dwork.connection.address import DEFAULT_PORT
 from dwork.connection.endpoint import Endpoint
+from dwork.core.task import worded
 from dwork.core.text import NO_TEXT, UserText, from_system
 from dwork.core.version import __version__
 from dwork.host.signals import ENDS, Signals
@@ -27,7 +28,11 @@ from dwork.transport.waiting import clock
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "-p", "--port", type=click.IntRange(1, 65535), default=DEFAULT_PORT, show_default=True, help="Port to listen on."
+    "-p",
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="PORT",
+    help=f"Port to listen on.  [default: that of its last run with -f FILE; {DEFAULT_PORT}; or any free port]",
 )
 @endpoint_options
 @click.option(
@@ -92,11 +97,11 @@ def command(**options: Any) -> int:
 
 
 def _settings(
-    *, port: int, bind: str | None, insecure: bool, record: str, logs: str | None, no_logs: bool, **others: Any
+    *, port: int | None, bind: str | None, insecure: bool, record: str, logs: str | None, no_logs: bool, **others: Any
 ) -> ServerSettings:
     """Return the settings that these options mean. others: named like their fields."""
     tasks = NO_TEXT if record == MEMORY else from_system(os.path.abspath(record))
-    keep = UserText(tasks and f"{socket.gethostname()}:{port}:{tasks}")
+    keep = UserText(tasks and f"{socket.gethostname()}:{port or DEFAULT_PORT}:{tasks}")
     endpoint = Endpoint(bind=bind, port=port, insecure=insecure, tasks=tasks, keep=keep, record=tasks)
     file, directory = places(record, logs, no_logs)
     return ServerSettings(endpoint=endpoint, record=file, logs=directory, **others)
@@ -104,7 +109,7 @@ def _settings(
 
 def _recovered(hub: Hub) -> str:
     counts = {state: n for state, n in hub.graph.counts.items() if n}
-    return f"; {', '.join(f'{n:,} {state.value}' for state, n in counts.items())}" if counts else ""
+    return f"; {', '.join(f'{n:,} {worded(state.value)}' for state, n in counts.items())}" if counts else ""
 
 
 def main(typed: str = "dhub") -> None:

@@ -14,7 +14,7 @@ import click
 from dwork.cli.hub_option import HubOption, hub_option
 from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
 from dwork.cli.program import ExitCode, click_main, leave, say
-from dwork.connection.file import reach
+from dwork.connection.reach import reach
 from dwork.core.version import __version__
 from dwork.host.capacity import found
 from dwork.host.slots import AUTO

@@ -10,6 +10,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final, Protocol
 
 from dwork.connection import file as connection_file
@@ -23,6 +24,7 @@ from dwork.core.text import UserText, from_system, shown, size
 from dwork.host.capacity import Equipment
 from dwork.host.process_events import ProcessEvents
 from dwork.host.signals import ENDS, within_a_job
+from dwork.output.streams import Streams
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.outgoing import Outgoing
 from dwork.runner.runner import Runner
@@ -152,7 +154,7 @@ class WorkerLoop:
         self._silence = HubSilence(worker, now, hub_timeout, is_rank=is_rank)
         self._stay = Stay(worker, now, idle_timeout)
         self._suspects = Suspects()
-        self._streams = (sys.stdout.buffer, sys.stderr.buffer)
+        self._streams = Streams(sys.stdout.buffer, sys.stderr.buffer)
         self._welcome: Welcome | None = None  # the last one that was applied
         self._keeps_output = True  # output is printed here, since the hub does not want it
 
@@ -220,6 +222,7 @@ class WorkerLoop:
             job.poll(now)
         if self._stay.check(now, job.last_call if job is not None else math.inf) and job is not None:
             left = max(0.0, job.end - now)
+            self._streams.begin(2)
             self._tell(f"the job ends in {left:.0f} s: leaving; running tasks are terminated and will run elsewhere")
 
     def _run_tasks(self, now: float) -> None:
@@ -311,7 +314,10 @@ class WorkerLoop:
         if self._keeps_output:
             self._print(1, result.stdout)
             self._print(2, result.stderr)
+            with suppress(OSError):
+                self._streams.end()
             if not result.ok:
+                self._streams.begin(2)
                 self._tell(f"{shown(assigned.name)} failed: {result.how}")
             if result.stdout or result.stderr or result.sent:
                 result = result._replace(stdout=b"", stderr=b"", sent=())
@@ -319,8 +325,6 @@ class WorkerLoop:
 
     def _print(self, stream: int, data: bytes) -> None:
         if data:
-            try:
-                self._streams[stream - 1].write(data)
-                self._streams[stream - 1].flush()
-            except OSError:  # the reader is gone: keep running the tasks
-                pass
+            with suppress(OSError):  # the reader is gone: keep running the tasks
+                self._streams.write(stream, data)
+                self._streams.flush()

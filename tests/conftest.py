@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -76,6 +77,11 @@ class Ran:
     def own_err(self) -> list[str]:
         """The lines of dwork's own on standard error: an mpirun has its say there as well."""
         return [line for line in self.err.splitlines() if line.startswith(("dwork:", "dhub:", "kworker:", "dquery:"))]
+
+    @property
+    def totals(self) -> str:
+        """The line of a pool that sums the run up."""
+        return next((line for line in reversed(self.own_err) if re.match(r"dwork: [\d,]+ done", line)), "")
 
 
 def environment() -> dict[str, str]:

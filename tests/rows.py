@@ -29,7 +29,7 @@ def run_view(time: float = 100.0, **more: Any) -> RunView:
     ]
     failures: list[FailureRow] = [
         {"id": 3, "name": "solve-3", "worker": "n2:1", "attempt": 1, "time": 95.0, "how": "exit status 3",
-         "again": False, "stderr": "one\n\ntwo\n\x1b[2J\tthree\n"},
+         "again": False, "stderr": "one\n\n1%\r2%\rtwo\n\x1b[2J\tthree\n"},
     ]  # fmt: skip
     row: RunView = {
         "time": time,

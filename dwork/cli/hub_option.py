@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ class HubOption:
     """The hub that the command line names; the fields are the arguments of `connection.file.choose`."""
 
     server: str | None = None
-    file: str | None = None
+    file: str | Connection | None = None
     job: str | None = None
     insecure: bool = False
 
@@ -41,18 +41,57 @@ class HubOption:
         return choose(self.server, self.file, self.job, insecure=self.insecure)
 
 
-_OPTIONS = (
-    click.option("-s", "--server", metavar="ADDRESS", help="Address of the hub: HOST:PORT or tcp://HOST:PORT."),
-    click.option(
-        "--connection",
+#: The options that choose a hub: the field of HubOption, the names of the option, and its other attributes.
+_CHOICES: Sequence[tuple[str, tuple[str, ...], dict[str, Any]]] = (
+    ("server", ("-s", "--server"), {"metavar": "ADDRESS", "help": "Address of the hub: HOST:PORT or tcp://HOST:PORT."}),
+    (
         "file",
-        metavar="FILE",
-        shell_complete=files,
-        help="Connection file of the hub.  [default: $DWORK_CONNECTION, or the only one in ~/.dwork]",
+        ("--connection",),
+        {
+            "metavar": "FILE",
+            "shell_complete": files,
+            "help": "Connection file of the hub.  [default: $DWORK_CONNECTION, or that of the only run in ~/.dwork, or "
+            "of the only one whose task file or record is in this directory]",
+        },
     ),
-    click.option("--job", metavar="ID", shell_complete=jobs, help="Use the hub of batch job ID."),
-    click.option("--insecure", is_flag=True, help="The hub at ADDRESS uses no keys, like that of the C++ dwork."),
+    ("job", ("--job",), {"metavar": "ID", "shell_complete": jobs, "help": "Use the hub of batch job ID."}),
+    (
+        "insecure",
+        ("--insecure",),
+        {"is_flag": True, "help": "The hub at ADDRESS uses no keys, like that of the C++ dwork."},
+    ),
 )
+
+
+#: Where the context of a command keeps the values of the options that chose a hub after its name.
+_AFTER = f"{__name__}.after"
+
+
+def after_command(command: click.Command, chosen: Callable[[click.Context, str, Any], None]) -> None:
+    """Let a command take the options that choose a hub, too, unless it has others of these names.
+
+    chosen(ctx, field, value) is called for each that is given. They are not in its help.
+    """
+    taken = {name for parameter in command.params for name in parameter.opts}
+
+    def choose(ctx: click.Context, parameter: click.Parameter, value: Any) -> None:
+        assert parameter.name is not None
+        if value not in (None, False):
+            field = parameter.name.removeprefix("hub_")
+            ctx.meta.setdefault(_AFTER, {})[field] = value
+            if not ctx.resilient_parsing:
+                chosen(ctx, field, value)
+
+    for field, names, more in _CHOICES:
+        if not taken & set(names):
+            option = click.Option([f"hub_{field}", *names], hidden=True, expose_value=False, callback=choose, **more)
+            command.params.append(option)
+
+
+def given(ctx: click.Context) -> HubOption:
+    """Return the options that choose a hub, before and after the name of a command, as far as they are parsed."""
+    before = ctx.parent.params if ctx.parent is not None else {}
+    return HubOption.take({**before, **ctx.meta.get(_AFTER, {})})
 
 
 def hub_option(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -64,6 +103,6 @@ def hub_option(command: Callable[..., Any]) -> Callable[..., Any]:
         others = {name: value for name, value in parameters.items() if name not in HubOption.__slots__}
         return command(*arguments, which=which, **others)
 
-    for option in reversed(_OPTIONS):
-        with_which = option(with_which)
+    for field, names, more in reversed(_CHOICES):
+        with_which = click.option(*names, field, **more)(with_which)
     return with_which

@@ -100,6 +100,13 @@ def click_main(program: str, command: Command, given: object = None, *, typed: s
         prepare_completion(typed)
         try:
             return int(command.main(prog_name=typed, standalone_mode=False, obj=given) or 0)
+        except click.NoSuchOption as error:
+            from dwork.cli import suggestions
+
+            known = {name for parameter in command.params for name in parameter.opts}
+            text = suggestions.option(error.option_name, known)
+            text = f"there is no option {error.option_name}; {text}" if text else error.format_message()
+            raise UsageError(f"{text} (see {typed} --help)") from None
         except click.ClickException as error:
             raise UsageError(f"{error.format_message()} (see {typed} --help)") from None
         except click.Abort:

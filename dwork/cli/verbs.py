@@ -69,12 +69,11 @@ def overview() -> str:
 
 def unknown(word: str, *, is_file: bool = False) -> str:
     """Return the error message for a word that is not a verb."""
-    from difflib import get_close_matches
-
+    from dwork.cli import suggestions
     from dwork.core.text import shown
 
     if is_file:
         return f"{shown(word)} is a file; `dwork pool {shown(word)}` runs the tasks in it"
-    near = get_close_matches(word, sorted(NAMES), n=1)
-    advice = f"did you mean `dwork {near[0]}`?" if near else "`dwork --help` lists all"
+    near = suggestions.command(word, NAMES)
+    advice = f"did you mean `dwork {near}`?" if near else "`dwork --help` lists all"
     return f"there is no verb '{shown(word)}'; {advice}"

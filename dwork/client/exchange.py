@@ -12,7 +12,8 @@ import time
 import weakref
 from typing import Any, Final
 
-from dwork.connection.file import Connection, reach
+from dwork.connection.file import Connection
+from dwork.connection.reach import reach
 from dwork.core import messages
 from dwork.core.errors import GraphError, TransportError, UsageError, WireError
 from dwork.core.messages import Message, Request

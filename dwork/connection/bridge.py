@@ -40,10 +40,11 @@ class Bridge:
         self.path = ""
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a descriptor
-        self.router = _listen(endpoint, host, ours)
+        self.router = _listen(endpoint, host, ours, tell)
         reachable: tuple[str, ...] = (endpoint.local,)
         if endpoint.public:
             port = self.router.addresses[0].rpartition(":")[2]
+            _keep_port(endpoint, port)
             hosts = addresses() if host in _EVERYWHERE else [host]
             reachable = tuple(f"tcp://{_bracketed(each)}:{port}" for each in hosts)
         self.connection = Connection(
@@ -100,17 +101,38 @@ def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
         raise UsageError(f"the keys of {shown(name)} in {shown(directory())} are damaged; delete them") from None
 
 
-def _listen(endpoint: Endpoint, host: str, keys: HubKeys | None) -> Router:
+def _listen(endpoint: Endpoint, host: str, keys: HubKeys | None, tell: Callable[[str], None]) -> Router:
     others = [endpoint.local] if endpoint.local else []
     if not endpoint.public:
         return Router(*others, keys=keys)
     base = f"tcp://{_bracketed(host)}"
-    try:
-        return Router(f"{base}:{endpoint.port or DEFAULT_PORT}", *others, keys=keys)
-    except UsageError:
-        if endpoint.port is not None:
-            raise
-    return Router(f"{base}:*", *others, keys=keys)
+    if endpoint.port is not None:
+        return Router(f"{base}:{endpoint.port}", *others, keys=keys)
+    kept = _kept_port(endpoint)
+    for port in dict.fromkeys([kept or DEFAULT_PORT, DEFAULT_PORT]):
+        try:
+            return Router(f"{base}:{port}", *others, keys=keys)
+        except UsageError:
+            pass
+    router = Router(f"{base}:*", *others, keys=keys)
+    if kept:
+        tell(f"port {kept} is in use; workers of the last run try to reach this hub there, and will not find it")
+    return router
+
+
+def _kept_port(endpoint: Endpoint) -> int:
+    """Return the port of the last run of this name, at which its workers may still try to reach it; 0: none."""
+    text = read_private(_port_of(endpoint)) if endpoint.keep else None
+    return int(text) if text is not None and text.isdecimal() else 0
+
+
+def _keep_port(endpoint: Endpoint, port: str) -> None:
+    if endpoint.keep and endpoint.port is None:
+        write_private(_port_of(endpoint), port)
+
+
+def _port_of(endpoint: Endpoint) -> str:
+    return f"{endpoint.keep}:port"
 
 
 def _bracketed(host: str) -> str:

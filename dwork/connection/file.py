@@ -19,16 +19,24 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 
 from dwork.connection.address import server_address
-from dwork.core.errors import TransportError, UsageError
-from dwork.core.text import NO_TEXT, UserText, counted, printable, shown, user_bytes
+from dwork.core.errors import UsageError
+from dwork.core.text import NO_TEXT, UserText, counted, printable, shown, to_system, user_bytes
 from dwork.host.batch_job import are_meant
 from dwork.transport.curve_keys import PeerKeys
 
-#: Timeout of one attempt to reach one address, in seconds.
-_TRY: Final = 2.0
 #: The version of the file's format.
 FORMAT: Final = 1
 _END: Final = ".json"
+
+
+#: The file with the record of the last run that has ended, beside the connection files.
+_LAST: Final = "last-record"
+
+
+class NoRun(UsageError):
+    """No run that fits is known. place: the directory where it was searched; empty: a run at an address."""
+
+    place = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,56 +197,39 @@ def choose(
     address = server_address(server)
     found = with_address(address)
     if found is None:
-        raise UsageError(
+        raise NoRun(
             f"no run is known at {address}; specify its connection file with --connection FILE, "
             "or add --insecure if the hub has no keys"
         )
     return found
 
 
-def reach(connection: Connection, seconds: float) -> str:
-    """Return the first address that answers; TransportError, with the failure of each, when none does in time."""
-    mine = [address for address in connection.addresses if "//127." in address]
-    tcp = [a for a in connection.addresses if a.startswith("tcp://")]
-    if connection.host == socket.gethostname():
-        tcp = [*mine, *(a for a in tcp if a not in mine)]
-    elif len(tcp) > len(mine):
-        tcp = [a for a in tcp if a not in mine]  # the loopback of another machine
-    if not connection.server_key or len(tcp) < len(connection.addresses) - len(mine) or not tcp:
-        return connection.addresses[0]  # nothing to choose from
-    give_up = time.monotonic() + seconds
-    while True:
-        failures = []
-        for address in tcp:
-            left = max(0.1, min(_TRY, give_up - time.monotonic()))
-            failure = _failure(address, left)
-            if failure is None:
-                return address
-            failures.append(f"{address}: {failure}")
-        if time.monotonic() >= give_up:
-            raise TransportError(
-                f"no address of the run answers: {'; '.join(failures)}; "
-                "check that it has not ended and that this host can reach it"
-            )
-        time.sleep(min(0.2, seconds))
-
-
-def _failure(address: str, seconds: float) -> str | None:
-    """Return why a connection fails; None when it succeeds."""
-    host, _, port = address.removeprefix("tcp://").rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), seconds).close()
-    except TimeoutError:
-        return "no answer"
-    except OSError as error:
-        return error.strerror or str(error)
-    return None
-
-
 def withdraw(path: str) -> None:
-    """Remove the connection file of a run that has ended."""
+    """Remove the connection file of a run that has ended, and note its record as the last one."""
+    with contextlib.suppress(OSError, UsageError):
+        connection = read(path)
+        last = os.path.join(os.path.dirname(path), _LAST)
+        if connection.record and connection.started >= _last(last)[0]:
+            _write(last, json.dumps([connection.started, connection.record]))
     with contextlib.suppress(OSError):
         os.unlink(path)
+
+
+def last_record() -> str:
+    """Return the record of the last run that has ended, if it still exists; else an empty text."""
+    record = to_system(_last(os.path.join(directory(), _LAST))[1])
+    return record if os.path.isfile(record) else ""
+
+
+def _last(path: str) -> tuple[float, UserText]:
+    """Return when the last run began, and its record."""
+    try:
+        _refuse_others(path)
+        with open(path) as file:
+            started, record = json.load(file)
+        return float(started), UserText(str(record))
+    except (OSError, UsageError, ValueError, TypeError):
+        return 0.0, NO_TEXT
 
 
 def read(path: str) -> Connection:
@@ -267,9 +258,10 @@ def _first_line() -> str:
 
 
 def find(job: str | None = None) -> Connection:
-    """Return the only known run, or the run of a batch job; UsageError, which lists the known runs, when there is none.
+    """Return the only known run, or the only one of this directory, or the run of a batch job.
 
-    Files of runs on this machine that have ended are removed.
+    UsageError, which lists the known runs, when there is none (NoRun) or more than one. Files of runs on this machine
+    that have ended are removed.
     """
     place = directory()
     found, gone = [], 0
@@ -283,15 +275,38 @@ def find(job: str | None = None) -> Connection:
     chosen = found if job is None else _of_job(found, job)
     if len(chosen) == 1:
         return chosen[0][1]
+    here = [entry for entry in chosen if _is_here(entry[1])]
+    if len(here) == 1:
+        return here[0][1]
     if chosen:
         raise UsageError(f"there are several runs; choose one with --connection FILE: {'; '.join(map(_line, chosen))}")
     what = f"no run of job {shown(job)}" if job is not None else "no run"
     also = f" (removed the files of {counted(gone, 'run')} that had ended)" if gone else ""
     others = f"; known runs: {'; '.join(map(_line, found))}" if found else ""
-    raise UsageError(
+    error = NoRun(
         f"{what} is known in {shown(place)}{also}{others}; specify its connection file with --connection FILE, "
         "or the address of a hub without keys with -s ADDRESS --insecure"
     )
+    error.place = place
+    raise error
+
+
+def _is_here(connection: Connection) -> bool:
+    """Whether the task file or the record of a run is in the working directory."""
+    here = os.path.realpath(".")
+    paths = [to_system(path) for path in (connection.tasks, connection.record) if path.startswith("/")]
+    return any(os.path.realpath(os.path.dirname(path)) == here for path in paths)
+
+
+def of_file(path: str) -> Connection | None:
+    """Return the run whose record or task file this is; None when no such run is known."""
+    wanted = os.path.realpath(path)
+    for each in known().values():
+        if isinstance(each, Connection) and wanted in [
+            os.path.realpath(to_system(file)) for file in (each.record, each.tasks) if file
+        ]:
+            return each
+    return None
 
 
 def known() -> dict[str, Connection | UsageError]:

@@ -32,13 +32,17 @@ class EndRow(HowRow):
     cause: str | None
 
 
-class TaskRow(NamedRow, EndRow):
+class _HeldRow(TypedDict, total=False):
+    since: float | None
+
+
+class TaskRow(NamedRow, EndRow, _HeldRow):
     """A task, with its last attempt.
 
     state: waiting, ready, assigned, done, failed, skipped or cancelled; ready and assigned only at a running hub. held:
     whether it is kept from starting. command: a line for a shell; None: a join, which runs nothing. reason: why it
-    failed or was cancelled. culprit: the name of the task because of which it is skipped. The others are of its
-    attempt, as in AttemptRow; None when none has begun.
+    failed or was cancelled. culprit: the name of the task because of which it is skipped. since: when its
+    worker got it; only of an assigned task. The others are of its attempt, as in AttemptRow; None when none has begun.
     """
 
     state: str
@@ -59,8 +63,8 @@ class AttemptRow(EndRow, _LeftRow):
     attempt: 1 is the first. outcome: done, failed, timeout, cancelled, interrupted or lost. stolen: when the worker got
     the task; started, ended: when it ran. exit_status: as `$?` in a shell. signal: what ended it, or 0. cause: a value
     of Cause; None: it ended by itself. reason: the same in words. user and system: CPU seconds; max_rss: its
-    peak memory. stderr: the end of it, empty when it ended well. left_behind: number of processes that it left
-    in the background; missing at an older hub.
+    peak memory; None: unknown. stderr: the end of it, empty when it ended well. left_behind: number of processes that
+    it left in the background; missing at an older hub.
     """
 
     attempt: int

@@ -46,6 +46,15 @@ class State(Enum):
         return self in ACTIVE
 
 
+#: The word that people use for an assigned task.
+RUNNING = "running"
+
+
+def worded(state: str) -> str:
+    """Return a state as it is shown to people."""
+    return RUNNING if state == State.ASSIGNED.value else state
+
+
 #: States that a task can still leave.
 ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})
 
@@ -130,10 +139,11 @@ class Result(NamedTuple):
 
     exit_status is the value of `$?` in a shell (0 to 255; 127 not found, 126 not executable, 128 + signal when killed
     by a signal); signal is that signal or 0. started is in seconds since the epoch; seconds, user and system are
-    durations in seconds; max_rss is in bytes. cause is why dwork killed the attempt or could not start it; error is the
-    same in words. stdout and stderr hold output that was short enough to be sent with the result; sent has the number
-    of bytes of each stream that were sent before it in Output messages, and is empty when there were none. attempt is
-    0 when the peer does not count attempts (the C++ ones). left: number of processes that it left in the background.
+    durations in seconds; max_rss is in bytes, and 0 when it is unknown. cause is why dwork killed the attempt or could
+    not start it; error is the same in words. stdout and stderr hold output that was short enough to be sent with the
+    result; sent has the number of bytes of each stream that were sent before it in Output messages, and is empty when
+    there were none. attempt is 0 when the peer does not count attempts (the C++ ones). left: number of processes that
+    it left in the background.
     """
 
     task: TaskKey

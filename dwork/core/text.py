@@ -21,6 +21,7 @@ itself; it does not change what is printable already. Shown is for values that a
 from __future__ import annotations
 
 import os
+import re
 from typing import TYPE_CHECKING, Final, NewType
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ _SIGNALS: Final = (
     "HUP INT QUIT ILL TRAP ABRT BUS FPE KILL USR1 SEGV USR2 PIPE ALRM TERM STKFLT CHLD CONT STOP TSTP TTIN TTOU URG "
     "XCPU XFSZ VTALRM PROF WINCH IO PWR SYS"
 ).split()
+_BLANK: Final = re.compile(r"(?:\s|\x1b\[[0-?]*[ -/]*[@-~])*")
 
 
 def user_text(data: bytes) -> UserText:
@@ -95,6 +97,21 @@ def _visible(character: str) -> str:
 def label(id: int, name: str) -> str:
     """Return `#3 name`, by which a message refers to a task."""
     return f"#{id} {shown(name)}"
+
+
+def last_state(line: str) -> str:
+    """Return a line of output as a terminal leaves it: the last state of a progress bar, which `\\r` draws over.
+
+    A state of nothing but spaces and control sequences, with which some bars end, does not count.
+    """
+    states = line.split("\r")
+    return next((state for state in reversed(states) if not _BLANK.fullmatch(state)), "") if len(states) > 1 else line
+
+
+def output_lines(text: str) -> list[str]:
+    """Return the lines of a task's output, each as a terminal leaves it."""
+    lines = text.split("\n")
+    return [last_state(line) for line in (lines if lines[-1] else lines[:-1])]
 
 
 def counted(n: int, what: str) -> str:

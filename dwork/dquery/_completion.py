@@ -14,8 +14,9 @@ from typing import Final
 from click import Context, Group, Parameter
 from click.shell_completion import CompletionItem
 
-from dwork.cli.hub_option import HubOption
+from dwork.cli.hub_option import given
 from dwork.core.errors import DworkError
+from dwork.core.task import worded
 from dwork.dquery._session import HubChoice
 
 #: Time limit in seconds, and maximum number of names.
@@ -44,7 +45,7 @@ def tasks(*states: str, held: bool = False) -> Completer:
                 for row in islice((row for row in rows if row["held"] or not held), MOST):
                     value = f"#{row['id']}" if glob is None else row["name"]
                     if value.startswith(incomplete) and value not in typed and _can_be_typed(value):
-                        found.append(CompletionItem(value, help=row["name"] if glob is None else row["state"]))
+                        found.append(CompletionItem(value, help=row["name"] if glob is None else worded(row["state"])))
         return found
 
     return offer
@@ -68,8 +69,7 @@ def commands(ctx: Context, _parameter: Parameter, incomplete: str) -> list[Compl
 
 
 def _session(ctx: Context) -> HubChoice:
-    given = ctx.parent.params if ctx.parent is not None else {}
-    return HubChoice(HubOption.take(given), PATIENCE)
+    return HubChoice(given(ctx), PATIENCE)
 
 
 def _typed(ctx: Context, parameter: Parameter) -> tuple[str, ...]:
@@ -97,7 +97,7 @@ def _quietly() -> Iterator[None]:
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:
         yield
-    except (_Late, DworkError, OSError):
+    except (_Late, DworkError, ImportError, OSError):  # ImportError: the limit came while a module was imported
         pass
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -23,10 +23,13 @@ def run(arguments: Sequence[str] | None, program: str) -> int:
         if sys.stdout is not None:
             sys.stdout.flush()  # here, where it may fail
         return int(status or 0)
+    except click.NoSuchOption as error:
+        where = _belongs_to(error, sys.argv[1:] if arguments is None else arguments)
+        text = f"{program} itself has no option {error.option_name}; {where}" if where else error.format_message()
+        raise UsageError(_line(f"{text.rstrip('.')}; see {_path(error, program)} -h")) from None
     except click.UsageError as error:
         text = " ".join(error.format_message().split()).rstrip(".")
-        command = error.ctx.command_path if error.ctx else program
-        raise UsageError(_line(f"{text}; see {command} -h")) from None
+        raise UsageError(_line(f"{text}; see {_path(error, program)} -h")) from None
     except DworkError as error:
         error.args = (_line(str(error)),)
         raise
@@ -37,6 +40,21 @@ def run(arguments: Sequence[str] | None, program: str) -> int:
         raise DworkError(_line(f"{error.filename or 'the output cannot be written'}: {error.strerror}")) from None
     except UnicodeEncodeError:
         raise DworkError("the character set of your locale cannot encode the output; set LC_ALL=C.UTF-8") from None
+
+
+def _path(error: click.UsageError, program: str) -> str:
+    return error.ctx.command_path if error.ctx else program
+
+
+def _belongs_to(error: click.NoSuchOption, arguments: Sequence[str]) -> str:
+    """Return where to write an option of a command that stands before its name, or an empty text."""
+    if error.ctx is None or error.ctx.parent is not None:
+        return ""
+    for name in arguments:
+        command = group.get_command(error.ctx, name)
+        if command is not None and any(error.option_name in parameter.opts for parameter in command.params):
+            return f"write it after {name}"
+    return ""
 
 
 def _line(text: str) -> str:

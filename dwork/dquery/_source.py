@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
@@ -16,23 +18,60 @@ from dwork.core.text import shown
 from dwork.dquery._session import HubChoice
 
 if TYPE_CHECKING:
+    from dwork.client.client import Client
     from dwork.record.reading import Archive
 
+#: Where the context of a command keeps the value of an -f before its name.
+_BEFORE = f"{__name__}.before"
+
+
+def take_record(ctx: click.Context, file: str | None, command: click.Command | None) -> None:
+    """Keep the value of an -f before the name of a command for it; UsageError if that takes none."""
+    if file is not None and command is not None and all("-f" not in parameter.opts for parameter in command.params):
+        raise UsageError(f"{ctx.invoked_subcommand} needs a running hub, and takes no -f")
+    ctx.meta[_BEFORE] = file
+
+
+def _required(ctx: click.Context, parameter: click.Parameter, file: str | None) -> str | None:
+    """Return the file that was given before or after the name of the command."""
+    file = file if file is not None else ctx.meta.get(_BEFORE)
+    if file is None and not ctx.resilient_parsing:
+        raise click.MissingParameter(ctx=ctx, param=parameter)
+    return file
+
+
+def _at_its_hub(ctx: click.Context, _parameter: click.Parameter, file: str | None) -> str | None:
+    """Return the file, or None if a hub uses it, which is then the hub of the command."""
+    file = file if file is not None else ctx.meta.get(_BEFORE)
+    if file is None or ctx.resilient_parsing or ctx.obj.which.is_said:
+        return file
+    from dwork.connection.file import of_file
+    from dwork.record.locks import InUse, refuse_if_in_use
+
+    connection = of_file(file)
+    if connection is None:
+        return file
+    if is_record(file):
+        try:
+            refuse_if_in_use(file)
+        except InUse:
+            pass
+        else:
+            return file
+    ctx.obj.which = replace(ctx.obj.which, file=connection)
+    return None
+
+
+_RECORD: dict[str, Any] = {"metavar": "FILE", "shell_complete": files}
 file_option = click.option(
     "-f",
     "file",
-    metavar="FILE",
-    shell_complete=files,
-    help="Read the record of a run that has ended, such as tasks.txt.db.",
+    **_RECORD,
+    callback=_at_its_hub,
+    help="Read the record of a run, such as tasks.txt.db; while a hub uses it, query that hub.",
 )
-
 record_option = click.option(
-    "-f",
-    "file",
-    metavar="FILE",
-    shell_complete=files,
-    required=True,
-    help="The record of a run that has ended, such as tasks.txt.db.",
+    "-f", "file", **_RECORD, callback=_required, help="The record of a run that has ended, such as tasks.txt.db."
 )
 
 
@@ -52,11 +91,29 @@ class TaskSource(Protocol):
 def source(session: HubChoice, file: str | None) -> Iterator[TaskSource]:
     """Yield the record in that file or, without a file, the hub; UsageError when the file cannot be used."""
     if file is None:
-        with session.client() as client:
+        with running_hub(session) as client:
             yield client
         return
     with record(session, file, "drop -f to query the pool or dhub that uses it") as archive:
         yield archive
+
+
+@contextmanager
+def running_hub(session: HubChoice) -> Iterator[Client]:
+    """Yield the client of the hub; when no run is known, the error names the record of the last one."""
+    from dwork.connection.file import NoRun, last_record
+
+    try:
+        client = session.connect()
+    except NoRun as error:
+        if not session.which.is_said and (record := last_record()):
+            name = shlex.quote(os.path.relpath(record) if os.path.dirname(record) == os.getcwd() else record)
+            raise UsageError(
+                f"no run is known in {shown(error.place)}: add -f {name} to read the record of the last run"
+            ) from None
+        raise
+    with session.timed(), client:
+        yield client
 
 
 @contextmanager
@@ -77,14 +134,20 @@ def record(session: HubChoice, file: str, instead: str = "try again when it has 
         yield archive
 
 
+def is_record(file: str) -> bool:
+    """Whether the file looks like a record; also if it does not exist."""
+    if not os.path.isfile(file):
+        return True
+    with open(file, "rb") as stream:
+        return stream.read(16) in (b"", b"SQLite format 3\0")
+
+
 def _refuse_other_files(file: str) -> None:
     """Refuse a task file with advice to give its record: otherwise it would be reported as a damaged record."""
-    if os.path.isfile(file):
-        with open(file, "rb") as stream:
-            if stream.read(16) not in (b"", b"SQLite format 3\0"):
-                beside = f"{file}.db"
-                advice = f"give {shown(beside)}" if os.path.isfile(beside) else "give the task file's name with .db"
-                raise UsageError(f"{shown(file)} is not a record; {advice}")
+    if not is_record(file):
+        beside = f"{file}.db"
+        advice = f"give {shown(beside)}" if os.path.isfile(beside) else "give the task file's name with .db"
+        raise UsageError(f"{shown(file)} is not a record; {advice}")
 
 
 def found(source: TaskSource, task: str) -> TaskDetails:

@@ -18,7 +18,7 @@ from collections import Counter
 import click
 
 from dwork.core.rows import TaskRow
-from dwork.core.text import counted, shown
+from dwork.core.text import counted, output_lines, shown
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option
 from dwork.dquery._source import file_option, source
@@ -46,7 +46,7 @@ def command(session: HubChoice, lines: int, file: str | None, as_json: bool) -> 
             if as_json:
                 say_json({**row, "stderr": stderr, "skipped": skipped[row["name"]]})
             else:
-                _print(row, stderr.splitlines(), lines)
+                _print(row, output_lines(stderr), lines)
     if not as_json:
         say(f"{n:,} failed, {_skipped(skipped)}")
     return 1 if n else 0

@@ -2,8 +2,7 @@
 
 It shows the outcome of the tasks, which worker ran what when (single tasks when zoomed in), how many slots were busy,
 run times, the failed tasks with the end of their stderr, the critical path, and a searchable table of tasks. --json
-prints its numbers instead. The plots need Plotly: pip install 'dwork-mpi[report]'. A report of a running hub cannot be
-made.
+prints its numbers instead. The plots need Plotly: pip install plotly. A report of a running hub cannot be made.
 
 \b
 Examples:

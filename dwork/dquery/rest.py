@@ -23,7 +23,7 @@ import click
 from dwork.core.errors import UsageError
 from dwork.core.rows import TaskDetails, TaskRow
 from dwork.core.shell import Shell
-from dwork.core.task import Options, State, Task
+from dwork.core.task import Options, State, Task, worded
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say_exactly
 from dwork.dquery._session import HubChoice
@@ -121,7 +121,7 @@ def _heading(rows: Iterable[TaskRow], file: str | None) -> str:
     of = "" if file is None else f" of {shown(file)}"
     if not states:
         return f"# nothing is left{of}"
-    counts = ", ".join(f"{states[state]:,} {state}" for state in _LEFT if states[state])
+    counts = ", ".join(f"{states[state]:,} {worded(state)}" for state in _LEFT if states[state])
     return f"# {counted(states.total(), 'task')} left{of}: {counts}"
 
 

@@ -12,13 +12,15 @@ Examples:
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Iterator
 
 import click
 
 from dwork.core.cause import Cause
 from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, TaskDetails
-from dwork.core.text import counted, duration, shown, size
+from dwork.core.task import worded
+from dwork.core.text import counted, duration, output_lines, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
@@ -78,17 +80,19 @@ def _facts(row: TaskDetails) -> Iterator[tuple[str, str]]:
 
 
 def _state(row: TaskDetails) -> str:
-    state = row["state"]
+    state = worded(row["state"])
     if row["removed"] is not None:
         return f"{state}, but will not run: removed from the task files at {moment(row['removed'])}"
     if row["reason"]:
         return f"{state} {row['reason']}" if state == "skipped" else f"{state}: {row['reason']}"
+    if row["hand"]:
+        return f"{state} for {duration(max(0.0, time.time() - row['hand']['stolen']))}"
     return f"{state}, held" if row["held"] else state
 
 
 def _state_of(row: PredecessorRow) -> str:
     """The state of a predecessor; empty for a join in a record, which does not store that."""
-    return "" if row["join"] and row["state"] == "waiting" else f" ({row['state']})"
+    return "" if row["join"] and row["state"] == "waiting" else f" ({worded(row['state'])})"
 
 
 def _options(options: OptionsRow) -> str:
@@ -160,7 +164,7 @@ def _output(row: TaskDetails) -> Iterator[tuple[str, str]]:
 
 
 def _tail(row: TaskDetails) -> Iterator[str]:
-    lines = row["attempts"][-1]["stderr"].splitlines() if row["attempts"] else []
+    lines = output_lines(row["attempts"][-1]["stderr"]) if row["attempts"] else []
     if len(lines) > LINES:
         yield "..."
     yield from (shown(line, 1000) for line in lines[-LINES:])

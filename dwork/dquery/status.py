@@ -20,11 +20,11 @@ import click
 
 from dwork.cli.program import ExitCode
 from dwork.core.errors import TransportError
-from dwork.core.task import ACTIVE, State
+from dwork.core.task import ACTIVE, State, worded
 from dwork.core.text import counted, printable, shown
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import HubChoice, json_option
-from dwork.dquery._source import file_option, source
+from dwork.dquery._source import file_option, running_hub, source
 
 
 @click.command(help=__doc__)
@@ -43,8 +43,8 @@ def command(session: HubChoice, wait: bool, file: str | None, as_json: bool) -> 
         return code or 0
     if wait:
         return _wait(session, as_json)
-    with session.client() as client:
-        status = client.status()
+    with running_hub(session) as hub:
+        status = hub.status()
     _print(status.text, status.active, status.ready, status.counts, as_json, None)
     return 0
 
@@ -86,4 +86,4 @@ def _print(text: str, active: int, ready: int, counts: Mapping[str, int], as_jso
     say(text)
     width = max((len(str(n)) for n in counts.values()), default=0)
     for state, n in counts.items():
-        say(f"{n:{width}} {state}")
+        say(f"{n:{width}} {worded(state)}")

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import click
 
 from dwork.core.rows import NamedRow, PredecessorRow, TaskDetails
+from dwork.core.task import worded
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
 from dwork.dquery._session import HubChoice, json_option, name
@@ -56,7 +57,7 @@ def command(session: HubChoice, task: str, file: str | None, as_json: bool) -> N
     elif causes and causes[0].row is row:
         say(f"{named(row)} {causes[0].why}")
     elif not causes and not search.more:
-        say(f"{named(row)} is {row['state']}; nothing keeps it from running any more")
+        say(f"{named(row)} is {worded(row['state'])}; nothing keeps it from running any more")
     else:
         state = "is skipped" if row["state"] == "skipped" else "waits"
         say(f"{named(row)} {state}. What keeps it from running:")

@@ -9,20 +9,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple
 
 from dwork.core import events
 from dwork.core.events import Ended, Event
-from dwork.core.text import printable, shown, user_bytes
+from dwork.core.text import last_state, printable, shown, user_bytes, user_text
 from dwork.output.spool import Extent, Spool
+from dwork.output.streams import Streams
 
-
-class Stream(Protocol):
-    """Where output is printed: a binary file, or a replacement for one."""
-
-    def write(self, data: bytes, /) -> int: ...
-
-    def flush(self) -> None: ...
+#: Bytes of a line without an end that are kept for the rest of it.
+_LONG: Final = 64 * 1024
 
 
 class _Block(NamedTuple):
@@ -39,9 +35,9 @@ class _Block(NamedTuple):
 class Printer:
     """A listener that prints output. `broken`: why output can no longer be written; empty while it can."""
 
-    def __init__(self, out: Stream, err: Stream, *, keep_order: bool = False) -> None:
+    def __init__(self, streams: Streams, *, keep_order: bool = False) -> None:
         self.broken = ""
-        self._streams = (out, err)
+        self._streams = streams
         self._keep_order = keep_order
         self._spool = Spool()
         self._arriving: dict[int, tuple[list[Extent], list[Extent]]] = {}  # pieces of running attempts
@@ -77,16 +73,14 @@ class Printer:
                 case events.Revived(tasks=named) if self._keep_order:
                     for task in named:
                         self._again(task.id)
-        for file in self._streams:
-            self._guarded(file.flush)
+        self._guarded(self._streams.flush)
 
     def close(self) -> None:
         """Print the output that waits for an earlier task, which will not end any more."""
         for id in self._order:
             for block in self._attempts.pop(id, ()):
                 self._print(block)
-        for file in self._streams:
-            self._guarded(file.flush)
+        self._guarded(self._streams.flush)
 
     def _with_output(self, tasks: Sequence[Ended]) -> list[Ended]:
         """Return the tasks that have printed something. Most have not, and must cost next to nothing."""
@@ -131,10 +125,11 @@ class Printer:
             self._order.append(id)
 
     def _print(self, block: _Block) -> None:
-        for stream, extents, short in zip(self._streams, block.spooled, block.short, strict=True):
+        for number, extents, short in zip((1, 2), block.spooled, block.short, strict=True):
             pieces: Iterable[bytes] = chain(self._spool.read(extents), (short,) if short else ())
             for data in _marked(pieces, block.mark) if block.mark else pieces:
-                self._guarded(stream.write, data)
+                self._guarded(self._streams.write, number, data)
+            self._guarded(self._streams.end)
 
     def _guarded(self, write: Callable[..., Any], *arguments: object) -> None:
         """Write, and set `broken` on failure: a full disk or closed pipe must not end the pool at once."""
@@ -150,11 +145,25 @@ def _mark(ended: Ended) -> bytes:
 
 
 def _marked(pieces: Iterable[bytes], mark: bytes) -> Iterator[bytes]:
-    """Yield the data with the mark before each line and a newline after the last."""
-    at_start = True
+    """Yield the data with the mark before each line and a newline after the last.
+
+    Of the states of a progress bar only the last one is left, which would otherwise be drawn over the mark.
+    """
+    rest = b""
+    start = mark
     for data in pieces:
-        for line in data.splitlines(keepends=True):
-            yield mark + line if at_start else line
-            at_start = line.endswith(b"\n")
-    if not at_start:
-        yield b"\n"
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            yield start + _last_state(line) + b"\n"
+            start = mark
+        before, drawn_over, last = rest.rpartition(b"\r")
+        rest = _last_state(before) + drawn_over + last
+        if len(rest) > _LONG:
+            yield start + rest
+            rest = start = b""
+    if rest or not start:
+        yield start + _last_state(rest) + b"\n"
+
+
+def _last_state(line: bytes) -> bytes:
+    return user_bytes(last_state(user_text(line))) if b"\r" in line else line

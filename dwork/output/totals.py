@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from itertools import islice
 
 from dwork.core import events
-from dwork.core.events import Ended, Event, Named
+from dwork.core.events import Ended, Event
 from dwork.core.task import State
 from dwork.core.text import counted, duration, label
 
-#: How many failed tasks the summary names.
-NAMED = 50
-#: How many of the tasks that left processes behind the summary names.
+#: How many of the tasks that left processes behind are named.
 FEW = 5
 
 
@@ -31,7 +29,6 @@ class Totals:
         self._cores: dict[int, int] = {}  # by task: of assigned tasks that request more than one
         self._capacity = 0.0  # slot seconds of the workers that have left
         self._workers: dict[str, tuple[float, int]] = {}  # since when, and slots
-        self._failed: dict[int, Ended] = {}
         self._left: dict[int, Ended] = {}  # tasks that left processes behind
 
     def hear(self, happened: Sequence[Event]) -> None:
@@ -49,8 +46,6 @@ class Totals:
                     self._end = time
                     self.ran += 1
                     self.seconds += self._spend(ended)
-                    if len(self._failed) < NAMED:
-                        self._failed[ended.id] = ended
                 case events.Retried(task=ended):
                     self.seconds += self._spend(ended)
                 case events.Killed(time=time, task=ended) | events.Interrupted(time=time, task=ended):
@@ -59,18 +54,11 @@ class Totals:
                 case events.Revoked(tasks=named, was=was):
                     if was is State.DONE:
                         self._done -= len(named)
-                    self._forget_failures(named)
-                case events.Revived(tasks=named):
-                    self._forget_failures(named)
                 case events.Joined(time=time, location=location, slots=slots):
                     self._workers[location] = (time, max(1, slots))
                 case events.Left(time=time, location=location):
                     since, slots = self._workers.pop(location, (time, 0))
                     self._capacity += slots * (time - max(since, self._begin or time))
-
-    def _forget_failures(self, tasks: Sequence[Named]) -> None:
-        for task in tasks:
-            self._failed.pop(task.id, None)
 
     def _spend(self, ended: Ended) -> float:
         """Return the core seconds of an attempt, and note a task that left processes behind."""
@@ -78,14 +66,17 @@ class Totals:
             self._left[ended.id] = ended
         return ended.result.seconds * (self._cores.pop(ended.id, 1) if self._cores else 1)
 
-    def summary(self, counts: dict[State, int]) -> list[str]:
-        """Return the lines to print at the end: the failed tasks, then the totals."""
+    def summary(self, counts: dict[State, int]) -> str:
+        """Return the line to print at the end."""
         done, failed, skipped = counts[State.DONE], counts[State.FAILED], counts[State.SKIPPED]
-        rest = sum(counts.values()) - done - failed - skipped
+        cancelled = counts[State.CANCELLED]
+        rest = sum(counts.values()) - done - failed - skipped - cancelled
         begin = self._begin if self._begin is not None else self._end
         wall = max(0.0, self._end - begin)
         before = done - self._done
         line = f"{done:,} done{f' ({before:,} before)' if before > 0 else ''}, {failed:,} failed, {skipped:,} skipped"
+        if cancelled:
+            line += f", {cancelled:,} cancelled"
         if rest:
             line += f", {rest:,} not finished"
         line += f" in {duration(wall)}"
@@ -96,14 +87,13 @@ class Totals:
             line += f"; {self.ran / wall:,.1f} tasks/s"
             if capacity > 0:
                 line += f", workers {min(1.0, self.seconds / capacity):.0%} busy"
-        named = [f"failed: {label(ended.id, ended.name)}: {ended.result.how}" for ended in self._failed.values()]
-        if failed > len(named):
-            named.append(f"failed: and {failed - len(named):,} more")
-        return [*named, *self._left_behind(), line]
+        return line
 
-    def _left_behind(self) -> list[str]:
+    @property
+    def left_behind(self) -> str:
+        """The line about tasks that left processes in the background; empty when none did."""
         if not self._left:
-            return []
+            return ""
         names = [label(ended.id, ended.name) for ended in islice(self._left.values(), FEW)]
         more = f" and {len(self._left) - FEW:,} more" if len(self._left) > FEW else ""
-        return [f"{counted(len(self._left), 'task')} left processes behind, which were ended: {', '.join(names)}{more}"]
+        return f"{counted(len(self._left), 'task')} left processes behind, which were ended: {', '.join(names)}{more}"

@@ -80,7 +80,7 @@ def _be_worker(world: MPI.Intracomm) -> NoReturn:
         worker = Worker(location, slots, WorkerPolicy(beat=BEAT), equipment.has)
         moved = work(worker, transport, tell, equipment, is_rank=True, hub_timeout=HUB_TIMEOUT)
         if moved is not None:
-            from dwork.connection.file import reach
+            from dwork.connection.reach import reach
             from dwork.transport.zmq import Dealer
 
             dealer = Dealer(reach(moved, HUB_TIMEOUT), keys=moved.keys, patience=HUB_TIMEOUT)

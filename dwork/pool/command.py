@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +34,7 @@ from dwork.core.version import __version__
 from dwork.host import signals
 from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
+from dwork.pool.next_steps import again
 from dwork.pool.ranks import send_home
 from dwork.pool.run import run, unwritten
 from dwork.pool.settings import PoolSettings
@@ -47,13 +51,14 @@ _LAST_FLUSH = 2.0
 
 @dataclass
 class Given:
-    """What the command line starts from. trouble: why there are no ranks though there should be.
+    """What the command line starts from. trouble: why there are no ranks though there should be. typed: the program.
 
     unwritten: the message for a run whose tasks are all done, but whose output could not be written completely.
     """
 
     ranks: mpi.Mpi | None
     trouble: UsageError | None
+    typed: str = "dwork-pool"
     relay: Relay = field(default_factory=Relay)
     unwritten: str = ""
 
@@ -192,12 +197,14 @@ def command(
       2  bad usage or input; nothing was run
       3  stopped before the end; run the same command again to continue
     """
-    settings = _settings(files, **options)
+    words = [from_system(word) for word in sys.argv[1:]]
+    settings = _settings(files, again=again(given.typed, words, has_ranks=given.ranks is not None), **options)
 
     def tell(text: str) -> None:
         if not settings.quiet:
             say(PROGRAM, text)
 
+    _refuse_commands(files, given.typed)
     known = None if settings.policy.unknown_is_done else ()
     tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup)
     if given.trouble is not None:
@@ -261,6 +268,17 @@ def _settings(
     )
 
 
+def _refuse_commands(files: tuple[str, ...], typed: str) -> None:
+    """Raise UsageError for a command in place of a task file, as GNU parallel and xargs take it."""
+    first = (files[0].split() or [""])[0]
+    if not os.path.lexists(files[0]) and first and first != "-" and shutil.which(first):
+        line = shlex.quote(" ".join(files))
+        raise UsageError(
+            f"{first} is a command, not a task file; write commands into a file, one per line, or pipe them in: "
+            f"echo {line} | {typed} -"
+        )
+
+
 def _places(
     files: tuple[str, ...], record: str | None, no_record: bool, logs: str | None, no_logs: bool
 ) -> tuple[str, str]:
@@ -280,7 +298,7 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None, typed: str = "dwork-pool") -> None:
     """Run the command line. world: None without MPI. trouble: why MPI could not start, when it should have."""
     ranks = None if world is None else mpi.Mpi(world)
-    given = Given(ranks, trouble)
+    given = Given(ranks, trouble, typed)
 
     def body() -> int:
         signals.interrupt()

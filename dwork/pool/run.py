@@ -23,6 +23,7 @@ from dwork.pool.interrupts import CAUGHT, Interrupts
 from dwork.pool.job_end import JobEnd
 from dwork.pool.local_worker import LocalWorker
 from dwork.pool.missing_workers import MissingWorkers
+from dwork.pool.next_steps import next_steps
 from dwork.pool.ranks import Ranks
 from dwork.pool.settings import PoolSettings
 from dwork.record import conditions, resume
@@ -67,7 +68,7 @@ class _Run:
         self._console = console = Console(relay, settings.progress, quiet=settings.quiet)
         stack.callback(console.close)
         self._local = LocalWorker(settings, stack, has_ranks=bool(ranks))
-        self._printer = Printer(console.stream(1), console.stream(2), keep_order=settings.keep_order)
+        self._printer = Printer(console.streams, keep_order=settings.keep_order)
         self.server = Server(
             replace(settings, endpoint=replace(settings.endpoint, local=self._local.address)),
             signals,
@@ -96,7 +97,7 @@ class _Run:
         gc.freeze()  # it would scan a million tasks again and again, none of which is garbage
         gc.enable()
         if settings.joblog:
-            log = Joblog(settings.joblog, self._command, again=plan.known, before=self._console.hide)
+            log = Joblog(settings.joblog, self._command, again=plan.known, before=lambda: self._console.make_room(1))
             self._stack.callback(log.close)
             self._loop.listen(log)
         if plan.conditions:
@@ -182,9 +183,13 @@ class _Run:
         self._local.dismiss(self._loop)
         self._printer.close()
         self.server.outcome = self._interrupts.outcome
-        lines = self.server.totals.summary(self.hub.graph.counts)
-        for line in lines[:-1] if self._settings.quiet else lines:  # failures are printed in any case
+        counts, failures = self.hub.graph.counts, self.server.failures
+        for line in failures.summary(counts[State.FAILED]):
             self._console.say(line)
+        if left_behind := self.server.totals.left_behind:
+            self._console.say(left_behind)
+        for line in [self.server.totals.summary(counts), *next_steps(self._settings, counts, failures.example)]:
+            self._console.tell(line)
         code = self._interrupts.verdict
         if code is ExitCode.DONE and self._printer.broken:
             self._console.say(unwritten(self._settings.logs))
@@ -211,7 +216,7 @@ class _Run:
         if not self._interrupts.wait_for_end_of_job():
             return code
         self.server.outcome = self._interrupts.outcome
-        self._console.say(self.server.totals.summary(self.hub.graph.counts)[-1])
+        self._console.say(self.server.totals.summary(self.hub.graph.counts))
         return self._interrupts.verdict
 
 

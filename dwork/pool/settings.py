@@ -16,7 +16,8 @@ class PoolSettings(ServerSettings):
     transport: mpi or zmq, for the ranks. slots: tasks that each rank runs at a time, N or auto; None: one or, without
     ranks, one per core. gpus: those of each node, as for gpus.share. walltime: seconds until the job ends; None: query
     the batch system. drain_before: seconds before the end of the job at which running tasks are ended. min_time: the
-    least time of a task that does not set it. progress: one of progress.choice.WAYS.
+    least time of a task that does not set it. progress: one of progress.choice.WAYS. again: the
+    command that continues the run, for people.
     """
 
     keep_order: bool = False
@@ -28,3 +29,4 @@ class PoolSettings(ServerSettings):
     drain_before: float = 60.0
     min_time: MinTime = UNKNOWN
     progress: str = "auto"
+    again: str = ""

@@ -13,9 +13,9 @@ import os
 import select
 import shutil
 import stat
-from typing import Final, Protocol
+from typing import Final
 
-from dwork.output.printer import Stream
+from dwork.output.streams import Stream
 
 _ERASE: Final = b"\r\x1b[K"
 
@@ -23,14 +23,6 @@ _ERASE: Final = b"\r\x1b[K"
 def can_redraw(descriptor: int) -> bool:
     """Whether the descriptor is a terminal that can redraw a line."""
     return os.isatty(descriptor) and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
-
-
-class BinaryStream(Stream, Protocol):
-    """A standard stream, as a binary file."""
-
-    def fileno(self) -> int: ...
-
-    def isatty(self) -> bool: ...
 
 
 class Terminal:
@@ -83,7 +75,7 @@ class Terminal:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def above(self, file: BinaryStream) -> Stream:
+    def above(self, file: Stream) -> Stream:
         """Return the file or, if it may be on the same screen, a stream that prints to it above the line."""
         is_here = file.isatty() if self._is_terminal else not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
         return _Above(self, file) if is_here else file
@@ -126,14 +118,14 @@ class NoTerminal:
 
     def close(self) -> None: ...
 
-    def above(self, file: BinaryStream) -> Stream:
+    def above(self, file: Stream) -> Stream:
         return file
 
 
 class _Above:
     """A file on the screen of a terminal, which is printed above the line."""
 
-    def __init__(self, terminal: Terminal, file: BinaryStream) -> None:
+    def __init__(self, terminal: Terminal, file: Stream) -> None:
         self._terminal = terminal
         self._file = file
 
@@ -145,6 +137,12 @@ class _Above:
 
     def flush(self) -> None:
         self._file.flush()
+
+    def fileno(self) -> int:
+        return self._file.fileno()
+
+    def isatty(self) -> bool:
+        return self._file.isatty()
 
 
 def _open(descriptor: int) -> int:

@@ -89,7 +89,7 @@ def _enter(connection: sqlite3.Connection, time: float, worker: str, batch: byte
     values: list[Any] = []
     for id, started, waited, seconds, user, system, rss, attempt in unpack(batch):
         begin, stolen, end = (started, started - waited, started + seconds) if started else (None, None, time)
-        values += (id, attempt or 1, worker, host, stolen, begin, end, user, system, rss << 10)
+        values += (id, attempt or 1, worker, host, stolen, begin, end, user, system, (rss << 10) or None)
         ids.append(id)
     step = 10 * _ROWS
     for start in range(0, len(values), step):

@@ -13,7 +13,7 @@ from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_fo
 from dwork.record.logs import Logs
 from dwork.record.place import Place
 from dwork.record.run import this_run
-from dwork.record.schema import Foreign
+from dwork.record.schema import Foreign, version_of
 from dwork.record.store import Store
 from dwork.record.waiting import Wait
 
@@ -127,17 +127,22 @@ def _set_aside(record: str, logs: str) -> None:
             _refuse_planted(f"{logs}.1")
     if record != MEMORY:
         _refuse_no_database(record)
+        is_new = False
         try:
-            Place(record, lambda text: None).close()  # checks that no other process has the lock
+            with contextlib.closing(
+                Place(record, lambda text: None)
+            ) as place:  # raises if another process has the lock
+                is_new = not version_of(place.connection, record)
         except (InUse, Foreign):
             raise
         except UsageError:  # damaged
             pass
-        for end in ("", *COMPANIONS):
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{record}.1{end}")
-            with contextlib.suppress(FileNotFoundError):
-                os.replace(f"{record}{end}", f"{record}.1{end}")
+        if not is_new:
+            for end in ("", *COMPANIONS):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(f"{record}.1{end}")
+                with contextlib.suppress(FileNotFoundError):
+                    os.replace(f"{record}{end}", f"{record}.1{end}")
     if os.path.lexists(logs):
         if os.path.isdir(f"{logs}.1"):
             for name in os.listdir(f"{logs}.1"):

@@ -155,7 +155,7 @@ def _attempt(values: Sequence[Any]) -> AttemptRow:
         "signal": signal,
         "user": user,
         "system": system,
-        "max_rss": max_rss,
+        "max_rss": max_rss or None,  # 0 in records of older versions
         "cause": cause,
         "reason": untext(reason),
         "stderr": (end or b"").decode(errors="backslashreplace"),

@@ -65,7 +65,7 @@ MIGRATIONS: Final = (
         signal INTEGER DEFAULT 0,               -- what ended it, or 0
         user REAL,                   -- CPU seconds, with all children
         system REAL,
-        max_rss INTEGER,             -- bytes
+        max_rss INTEGER,             -- bytes; NULL: not known
         reason TEXT,                 -- why it was ended, did not start, or is lost
         stderr BLOB,                 -- the end of it, when it did not end well
         PRIMARY KEY (task, attempt)

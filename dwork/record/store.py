@@ -382,7 +382,7 @@ class Store:
             _INSERT_ATTEMPT,
             (
                 id, attempt, location, host_of(location), hand[2] if hand else None, result.started or None, until,
-                result.user, result.system, min(result.max_rss, _MOST),
+                result.user, result.system, min(result.max_rss, _MOST) or None,
                 outcome, result.exit_status, result.signal, result.error or None, tail or None,
                 result.cause.value or None, result.left or None,
             ),

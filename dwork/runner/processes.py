@@ -42,6 +42,7 @@ from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.guard import MARK, Guard, children, end
 from dwork.runner.left_behind import LeftBehind, Owner
 from dwork.runner.memory import Memory
+from dwork.runner.peak import Peaks
 from dwork.runner.spawn import spawn
 
 #: Seconds from the start of a task until its output is passed on, and at least from one time to the next.
@@ -73,10 +74,10 @@ class Start(NamedTuple):
 class Exited(NamedTuple):
     """How a process ended, and its output.
 
-    code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes. cause: why dwork
-    ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why not all
-    output could be stored. left: number of processes that it has left behind. setup: the position of the command of its
-    setup block at which it ended; None: it got past the block, or has none.
+    code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes; 0: unknown. cause:
+    why dwork ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why
+    not all output could be stored. left: number of processes that it has left behind. setup: the position of the
+    command of its setup block at which it ended; None: it got past the block, or has none.
     """
 
     task: int
@@ -144,6 +145,7 @@ class Processes:
         self._settling: list[_Ended] = []
         self._left = LeftBehind(grace, self._spared)
         self._leftovers = Leftovers.KEEP
+        self._peaks = Peaks()
         self._environment: dict[bytes, bytes] = {}
         self._path = os.environb.get(b"PATH")
         self._wide = os.sched_getaffinity(0) | cores.reachable()
@@ -283,7 +285,7 @@ class Processes:
         sent = captured.sent
         if sent:
             self.long[task] = captured
-        max_rss = usage.ru_maxrss * 1024
+        max_rss = self._peaks.known(usage.ru_maxrss * 1024)
         return Exited(
             task, ended.code, process.started, ended.at, usage.ru_utime, usage.ru_stime, max_rss, process.cause,
             process.reason, stdout, stderr, sent, captured.trouble, left,

@@ -19,8 +19,8 @@ def more_memory_needed(asked: int) -> str:
     return f"out of memory: it needed more than the {size(asked)} that it requested"
 
 
-def output_lost(trouble: str) -> str:
-    return f"its output cannot be stored: {trouble}"
+def output_lost(trouble: str, exit_status: int) -> str:
+    return f"its output cannot be stored: {trouble} (exit status {exit_status})"
 
 
 def setup_failed(command: str, place: str, exit_status: int) -> str:
@@ -34,8 +34,10 @@ def left_behind(n: int) -> str:
     return f"it left {counted(n, 'process')} in the background, which dwork ended"
 
 
-def not_started(program: bytes, error: OSError | ValueError) -> str:
+def not_started(program: bytes, error: OSError | ValueError, exit_status: int) -> str:
     if isinstance(error, OSError):
         name = error.filename or program
-        return printable(f"cannot start {user_text(name) if isinstance(name, bytes) else name}: {error.strerror}")
-    return printable(f"cannot be started: {error}")
+        text = f"cannot start {user_text(name) if isinstance(name, bytes) else name}: {error.strerror}"
+    else:
+        text = f"cannot be started: {error}"
+    return printable(f"{text} (exit status {exit_status})")

@@ -31,7 +31,7 @@ def result_of(assigned: Assigned, end: Exited, leftovers: Leftovers) -> Result:
     if end.trouble:
         exit_status = exit_status or NOT_KEPT
         if cause is Cause.ITSELF:
-            cause, error = Cause.OUTPUT, reasons.output_lost(end.trouble)
+            cause, error = Cause.OUTPUT, reasons.output_lost(end.trouble, exit_status)
     if end.left and leftovers is Leftovers.FAIL:
         exit_status = exit_status or LEFT_BEHIND
         if cause is Cause.ITSELF:
@@ -60,5 +60,5 @@ def nothing_to_run(assigned: Assigned, now: float) -> Result:
 def not_started(assigned: Assigned, program: bytes, error: OSError | ValueError, now: float) -> Result:
     """Return the result of an attempt whose program could not be started."""
     exit_status = NOT_FOUND if isinstance(error, FileNotFoundError) else NOT_STARTED
-    text = reasons.not_started(program, error)
+    text = reasons.not_started(program, error, exit_status)
     return Result(assigned.id, assigned.attempt, exit_status, started=now, cause=Cause.NOT_STARTED, error=text)

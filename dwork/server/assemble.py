@@ -19,6 +19,7 @@ from dwork.core.messages import DEFAULT_EXECUTION, Execution, Inquiry, Message, 
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
+from dwork.output.failures import Failures
 from dwork.output.notices import Notices
 from dwork.output.printer import Printer
 from dwork.output.totals import Totals
@@ -89,11 +90,14 @@ class Server:
             self.bridge = Bridge(settings.endpoint, clock(), say)
         self.hub = hub = Hub(settings.policy, self._welcome(settings, prints=printer is not None))
         self.totals = totals = Totals()
+        self.failures = Failures()
         self.progress = Progress(face or Silence(), lambda now: standing(hub, totals, now))
-        notices = None if settings.quiet else Notices(tell)
+        notices = None if settings.quiet else Notices(tell, are_listed=bool(settings.record))
         since = self.store.since if self.store is not None else None
         overview = Overview(hub, totals, settings.endpoint.tasks, clock, since)
-        listeners: list[Listener | None] = [self.store, printer, notices, totals, self.progress, overview]
+        listeners: list[Listener | None] = [
+            self.store, printer, notices, totals, self.failures, self.progress, overview
+        ]  # fmt: skip
         bridge = [self.bridge.router] if self.bridge is not None else []
         self.loop = HubLoop(
             hub,

@@ -82,6 +82,7 @@ class Inquiries:
             row["culprit"] = node.culprit.name if node.culprit else None
             if node.state is State.ASSIGNED:
                 row["attempt"], row["worker"] = node.attempt, node.holder
+                row["since"] = self._store.since(node.id)
                 row["started"] = row["ended"] = row["exit_status"] = row["signal"] = row["cause"] = None
 
     def _show(self, name: str, first: int | None) -> Message:

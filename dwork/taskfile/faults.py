@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from dwork.core.errors import TaskFileError
 from dwork.core.shell import SHELL, Shell
-from dwork.core.shell_syntax.fault import fault, lines_spanned, setup_fault
+from dwork.core.shell_syntax.fault import fault, left_behind, lines_spanned, setup_fault
 from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import Command
 from dwork.taskfile.draft import Draft
@@ -15,8 +15,11 @@ from dwork.taskfile.draft import Draft
 Runs = Callable[[str], bool] | None
 
 
-def refuse_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs) -> None:
-    """Raise TaskFileError for the first command with a fault. text: of the file; dialect, runs: of /bin/sh."""
+def refuse_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs, *, has_only_names: bool = False) -> None:
+    """Raise TaskFileError for the first command with a fault. text: of the file; dialect, runs: of /bin/sh.
+
+    has_only_names: workers of another kind may take a command for a name, and then it may be any text.
+    """
     known: dict[int, tuple[Dialect, Runs]] = {}
     for i, task in enumerate(draft.tasks):
         options = task.options
@@ -24,7 +27,10 @@ def refuse_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs) -> None
         if language is None:
             language = known[id(options)] = language_of(options.shell, dialect, runs)
             _refuse_setup(options.shell, *language)
-        wrong = fault(task.command, dialect=language[0], runs=language[1])
+        if has_only_names:
+            wrong = left_behind(task.command, dialect=language[0])
+        else:
+            wrong = fault(task.command, dialect=language[0], runs=language[1])
         if wrong:
             line = draft.lines[i]
             raise draft.problem(line, _spread(text, line, task.command, language[0]) or wrong)

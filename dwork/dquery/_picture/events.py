@@ -151,8 +151,10 @@ def _about(id: int, attempt: Attempt) -> Mapping[str, object]:
     """Return the details of a selected slice."""
     about: dict[str, object] = {
         "task": id, "attempt": attempt.number, "outcome": attempt.outcome, "exit_status": attempt.exit_status,
-        "cpu_seconds": round(attempt.cpu, 6), "max_rss": attempt.max_rss,
+        "cpu_seconds": round(attempt.cpu, 6),
     }  # fmt: skip
+    if attempt.max_rss:
+        about["max_rss"] = attempt.max_rss
     if attempt.signal:
         about["signal"] = attempt.signal
     if attempt.reason:

@@ -40,7 +40,7 @@ def library() -> str:
     try:
         from plotly.offline import get_plotlyjs
     except ImportError:
-        raise UsageError("a report needs Plotly; run pip install 'dwork-mpi[report]'") from None
+        raise UsageError("a report needs Plotly; run pip install plotly") from None
     return str(get_plotlyjs())
 
 

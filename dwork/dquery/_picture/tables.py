@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Final
 
-from dwork.core.text import counted, printable, shown, size
+from dwork.core.text import counted, output_lines, printable, shown, size
 from dwork.dquery._picture.embedded import how
 from dwork.dquery._picture.words import took
 from dwork.dquery._words import moment
@@ -38,7 +38,7 @@ def failed(history: History, stderr: Mapping[int, str]) -> str:
 
 def _failed(history: History, i: int, attempt: Attempt | None, stderr: Mapping[int, str]) -> Sequence[str]:
     task = history.tasks[i]
-    lines = stderr.get(task.id, "").splitlines()
+    lines = output_lines(stderr.get(task.id, ""))
     output = "\n".join(escape(printable(line)) for line in lines[-LINES:])
     if len(lines) > LINES:
         output = f"...\n{output}"
@@ -57,7 +57,7 @@ def slowest(history: History) -> str:
         (
             (
                 f"#{history.tasks[a.task].id} {text(history.tasks[a.task].name)}", took(a.seconds), took(a.cpu),
-                size(a.max_rss), text(a.outcome), text(a.worker),
+                _memory(a.max_rss), text(a.outcome), text(a.worker),
             )
             for a in found
         ),
@@ -90,7 +90,7 @@ def tallies(found: Sequence[Tally], what: str) -> str:
         (
             text(tally.name), f"{tally.attempts:,}", f'<span class="bad">{tally.bad:,}</span>' if tally.bad else "0",
             took(tally.seconds), f"{tally.seconds / total:.1%}" if total else "", took(tally.seconds / tally.attempts),
-            took(tally.longest), took(tally.cpu), size(tally.max_rss),
+            took(tally.longest), took(tally.cpu), _memory(tally.max_rss),
         )
         for tally in found[:TALLIES]
     )  # fmt: skip
@@ -109,6 +109,10 @@ def runs(history: History) -> str:
     ]  # fmt: skip
     heads = (("n", "run"), ("", "started"), ("n", "took"), ("", "host"), ("", "job"), ("", "ended"), ("", "command"))
     return _table(heads, rows[-RUNS:], _more(len(rows) - RUNS, "earlier run"))
+
+
+def _memory(max_rss: int) -> str:
+    return size(max_rss) if max_rss else ""
 
 
 def _more(n: int, what: str) -> str:

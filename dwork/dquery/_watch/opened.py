@@ -17,7 +17,7 @@ from textual.widgets import Footer, Static
 from dwork.core.errors import DworkError, GraphError
 from dwork.core.rows import OutputPiece, TaskDetails
 from dwork.core.task import ACTIVE
-from dwork.core.text import printable, size
+from dwork.core.text import output_lines, printable, size
 from dwork.dquery._source import TaskSource
 from dwork.dquery._watch.questions import Questions
 from dwork.dquery._watch.scene import Failure
@@ -161,4 +161,4 @@ def _log(source: TaskSource, row: TaskDetails) -> Iterator[str]:
         is_part = bool(pieces) or len(data) > END
         yield ""
         yield f"{heading} of attempt {last}" + (f", the last {size(min(END, len(data)))}" if is_part else "") + ":"
-        yield from data[-END:].decode(errors="backslashreplace").expandtabs().splitlines()
+        yield from output_lines(data[-END:].decode(errors="backslashreplace").expandtabs())

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 from dwork.core.glob import is_glob, matcher
 from dwork.core.rows import CrewRow, FailureRow, RunFacts, RunningRow, RunView
 from dwork.core.task import State
-from dwork.core.text import counted, duration, printable, shown
+from dwork.core.text import counted, duration, output_lines, printable, shown
 from dwork.progress.pace import Pace
 from dwork.progress.standing import Standing
 from dwork.progress.words import Line, line, rate
@@ -257,6 +257,6 @@ def _running(row: RunningRow) -> Running:
 
 
 def _failure(row: FailureRow) -> Failure:
-    lines: list[str] = [printable(text.expandtabs()) for text in row["stderr"].splitlines() if text.strip()]
+    lines: list[str] = [printable(text.expandtabs()) for text in output_lines(row["stderr"]) if text.strip()]
     id, name, worker, attempt = row["id"], row["name"], row["worker"], row["attempt"]
     return Failure(id, name, worker, attempt, row["time"], row["how"], row["again"], lines[-LINES:])

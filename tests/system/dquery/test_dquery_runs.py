@@ -80,11 +80,13 @@ def test_a_run_is_looked_at_while_it_goes_on_and_when_it_has_ended(program: Any,
     live = ask("list").out
     assert [line.split()[1] for line in live.splitlines()] == ["done", "failed", "skipped", "held", "skipped"]
     rest = ask("rest").out
+    record = str(tmp_path / "run.db")
+    assert dquery("list", "-f", record).out == dquery("-f", record, "list").out == live  # the hub that uses it answers
+    assert dquery("rest", "-f", record).out.splitlines()[1:] == rest.splitlines()[1:]
     hub.send_signal(signal.SIGTERM)
     hub.communicate(timeout=20)
     worker.terminate()
 
-    record = str(tmp_path / "run.db")
     assert dquery("list", "-f", record).out == live
     assert dquery("log", "slow", "-f", record)[1:] == ("first\nsecond\n", "third\n")
     assert dquery("failed", "-f", record).status == 1

@@ -91,7 +91,7 @@ USAGE = [
     ["hold", "a", ""],
     ["release", "--bogus"],
     ["list", "a"],
-    ["list", "--state", "running"],
+    ["list", "--state", "sleeping"],
     ["list", "--state"],
     ["list", "--name", ""],
     ["failed", "a"],
@@ -396,3 +396,17 @@ def test_only_for_a_record_sqlite_is_loaded(record: Path, where: list[str], expe
     modules = set(loaded.stdout.split())
     assert modules & {"sqlite3", "dwork.client.client"} == expected
     assert not modules & HEAVY
+
+
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (("staus",), "there is no command 'staus'; did you mean status?; see dquery -h"),
+        (("help", "logs"), "there is no command 'logs'; did you mean log?; see dquery -h"),
+        (("xyzzy",), "there is no command 'xyzzy'; see dquery -h"),
+    ],
+)
+def test_a_command_that_does_not_exist_is_answered_with_the_one_that_is_meant(
+    dquery: Any, words: tuple[str, ...], answer: str
+) -> None:
+    assert dquery(*words) == (2, "", f"dquery: {answer}\n")

@@ -69,7 +69,7 @@ def test_a_rank_that_is_killed_costs_only_what_it_ran(local: Callable, tmp_path:
     ran = local(4, "--transport", transport, "--worker-timeout", "4s", "tasks.txt")
     assert ran.code == 1, ran.err
     assert any("has left: " in line for line in ran.own_err)
-    assert ran.own_err[-1].startswith(f"dwork: {n + 1} done, 1 failed, 0 skipped in ")
+    assert ran.totals.startswith(f"dwork: {n + 1} done, 1 failed, 0 skipped in ")
     assert set(counted(tmp_path, n)) <= {1, 2}
 
 
@@ -83,7 +83,7 @@ def test_when_all_ranks_have_died_the_pool_says_so_and_stops(
     assert ran.code == 3, ran.err
     (line,) = [line for line in ran.own_err if line.startswith("dwork: no worker is left")]
     assert line.endswith(": no more tasks are started")
-    assert ran.own_err[-1].startswith("dwork: 0 done, 0 failed, 0 skipped, 3 not finished in ")
+    assert ran.totals.startswith("dwork: 0 done, 0 failed, 0 skipped, 3 not finished in ")
 
 
 def test_a_task_that_kills_every_run_costs_the_others_little_and_fails_in_the_end(
@@ -103,7 +103,7 @@ def test_a_task_that_kills_every_run_costs_the_others_little_and_fails_in_the_en
     assert (codes, ran.code) == ([False] * 5 + [True], 1)
     reason = "its worker or the whole run died 5 times while it ran; the next run tries it once more"
     assert f"dwork: failed: #0 poison: {reason}" in ran.own_err
-    assert ran.own_err[-1].startswith("dwork: 6 done (6 before), 1 failed, 0 skipped in ")
+    assert ran.totals.startswith("dwork: 6 done (6 before), 1 failed, 0 skipped in ")
     assert run(*pool, limit=60).code not in (0, 1, 3)
     assert run(*pool, limit=60).code == 1
 
@@ -113,7 +113,7 @@ def test_a_rank_that_is_killed_while_the_run_ends_does_not_keep_the_others(local
     (tmp_path / "tasks.txt").write_text("kill -9 $(cat pid-$((3 - ${DWORK_WORKER##*:})))\n")
     tells_where_it_is(tmp_path, "mpi.SILENCE = 2.0\n")
     ran = local(3, "tasks.txt")
-    assert ran.own_err[-1].startswith("dwork: 1 done, 0 failed, 0 skipped in "), ran.err
+    assert ran.totals.startswith("dwork: 1 done, 0 failed, 0 skipped in "), ran.err
 
 
 def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(

@@ -36,7 +36,7 @@ def test_a_graph_runs_to_its_end_in_order(pool: Callable, run: Callable, tmp_pat
     assert sorted(ran.out.splitlines()) == ["said left", "said right"]
     log = (tmp_path / "log").read_text().split()
     assert (log[0], sorted(log[1:3]), log[3]) == ("top", ["left", "right"], "bottom")
-    assert ran.own_err[-1].startswith("dwork: 4 done, 0 failed, 0 skipped in ")
+    assert ran.totals.startswith("dwork: 4 done, 0 failed, 0 skipped in ")
 
 
 @pytest.mark.parametrize("slots", [1, 2])
@@ -67,27 +67,28 @@ def test_failures_are_marked_named_and_exit_1(pool: Callable, run: Callable, tmp
     assert ran.code == 1
     assert sorted(ran.out.splitlines()) == ["[bad: exit status 5] some output", "fine"]
     assert "[bad: exit status 5] trouble" in ran.err
-    assert "dwork: failed: #0 bad: exit status 5" in ran.own_err
+    assert "dwork: failed: #0 bad: exit status 5: trouble" in ran.own_err
     assert "dwork: 1 task skipped, because bad did not succeed" in ran.own_err
-    assert ran.own_err[-1].startswith("dwork: 1 done, 1 failed, 1 skipped in ")
+    assert ran.totals.startswith("dwork: 1 done, 1 failed, 1 skipped in ")
 
 
 def test_a_name_that_is_no_text_costs_its_task_and_no_worker(pool: Callable, run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_bytes(b"echo a #DWORK cwd=/no/such\xff\necho b\n")
     (tmp_path / "more.jsonl").write_text('{"command": ["/no/such\\udcff"]}\n')
+    why = "cannot start /no/such\\xff: no such directory (exit status 126)"
     for before in "", "1 of 3 already done; 2 failed will be retried":
         ran = run(*pool(2, "--joblog", "log", "tasks.txt", "more.jsonl"))
         assert ran.code == 1, ran.err
-        assert "dwork: failed: #0 echo a: cannot start /no/such\\xff: no such directory" in ran.own_err
+        assert f"dwork: failed: #0 echo a: {why}" in ran.own_err
         assert "cannot start /no/such\\xff: No such file or directory" in ran.err
-        assert before in ran.err and ran.own_err[-1].startswith("dwork: 1 done")
-        assert ran.own_err[-1].partition(", ")[2].startswith("2 failed, 0 skipped in ")
+        assert before in ran.err and ran.totals.startswith("dwork: 1 done")
+        assert ran.totals.partition(", ")[2].startswith("2 failed, 0 skipped in ")
     rows = [row.split("\t") for row in (tmp_path / "log").read_bytes().decode("utf-8", "surrogateescape").splitlines()]
     assert sorted({(row[0], row[6]) for row in rows[1:]}) == [("1", "126"), ("2", "0"), ("3", "127")]
     record = ("-f", "tasks.txt.db")
     dquery = (sys.executable, "-m", "dwork.dquery")
-    assert "cannot start /no/such\\xff: no such directory" in run(*dquery, "failed", *record).out
-    assert "failed: cannot start /no/such\\xff: no such directory" in run(*dquery, "show", "#0", *record).out
+    assert why in run(*dquery, "failed", *record).out
+    assert f"failed: {why}" in run(*dquery, "show", "#0", *record).out
 
 
 @pytest.mark.parametrize("words", [["--nonsense"], ["no-such-file"], ["broken.txt"], []])
@@ -142,14 +143,14 @@ def test_no_bridge_opens_no_port_and_still_runs(pool: Callable, run: Callable, t
 def test_a_thousand_tasks_that_need_no_process_all_count(pool: Callable, run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("".join(f": {i}\n" for i in range(20_000)))
     ran = run(*pool(4, "tasks.txt"))
-    assert ran.own_err[-1].startswith("dwork: 20,000 done, 0 failed"), ran.err
+    assert ran.totals.startswith("dwork: 20,000 done, 0 failed"), ran.err
 
 
 def test_halt_now_ends_what_runs(pool: Callable, run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("sleep 1000\nsleep 0.2; false\necho never #DWORK priority=-1\n")
     ran = run(*pool(3, "--halt", "now,fail=1", "tasks.txt"))
     assert (ran.code, ran.out) == (1, "")
-    assert ran.own_err[-1].startswith("dwork: 0 done, 1 failed, 0 skipped, 2 not finished")
+    assert ran.totals.startswith("dwork: 0 done, 1 failed, 0 skipped, 1 cancelled, 1 not finished in ")
 
 
 def test_ranks_wait_with_the_hub_for_the_record_of_an_earlier_run(
@@ -319,7 +320,7 @@ def test_a_rank_that_was_told_to_leave_is_not_dead_in_the_end(over_zmq: Callable
     )
     ran = over_zmq()
     assert (ran.code, ran.out) == (0, ""), ran.err
-    assert ran.own_err[-1].startswith("dwork: 1 done, 0 failed, 0 skipped in ")
+    assert ran.totals.startswith("dwork: 1 done, 0 failed, 0 skipped in ")
 
 
 def test_a_rank_that_comes_over_zeromq_when_all_is_done_is_not_dead(

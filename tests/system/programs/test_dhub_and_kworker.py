@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.leftovers import is_gone
+from tests.system.programs.conftest import program
 
 
 def workers(hub: Any) -> list[dict[str, Any]]:
@@ -192,3 +194,27 @@ def test_a_worker_that_has_left_at_the_end_is_not_missed_when_dhub_ends(dhub: Ca
     hub.process.send_signal(signal.SIGINT)
     out, err = hub.process.communicate(timeout=20)
     assert (hub.process.returncode, out, err) == (0, "", "")
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    assert process.stderr is not None
+    line = process.stderr.readline()
+    assert "listening on tcp://127.0.0.1:" in line, line
+    return line.split("listening on ")[1].split()[0].rstrip(";")
+
+
+def test_a_second_dhub_takes_another_port_and_keeps_it_when_it_is_started_again(start: Callable, run: Callable) -> None:
+    one, other = start(*program("dhub")), start(*program("dhub"), "-f", "run.db")
+    places = [_address(one), _address(other)]
+    assert places[0] != places[1]
+    other.kill()
+    other.communicate(timeout=20)
+    again = start(*program("dhub"), "-f", "run.db")
+    assert _address(again) == places[1], "where its workers look for it"
+    assert run(*program("dquery"), "-s", places[1], "create", "true").code == 0
+
+
+def test_a_port_that_was_asked_for_and_is_in_use_is_an_error(dhub: Callable, run: Callable) -> None:
+    port = dhub().server.rpartition(":")[2]
+    ran = run(*program("dhub"), "-p", port)
+    assert (ran.code, len(ran.own_err)) == (2, 1) and f":{port}: it is in use" in ran.err

@@ -20,8 +20,9 @@ from dwork.cli.program import say
 from dwork.core.events import Ended, Failed
 from dwork.core.task import Result, State
 from dwork.core.text import user_bytes, user_text
+from dwork.output.failures import Failures
 from dwork.output.printer import Printer
-from dwork.output.totals import Totals
+from dwork.output.streams import Streams
 from dwork.record.reading import Archive
 from dwork.runner.reasons import not_started
 from tests.long import seeds
@@ -146,20 +147,21 @@ ANY = st.text(st.characters()) | st.binary(max_size=20).map(user_text)
 @given(ANY, ANY)
 def test_what_is_printed_about_a_task_is_printable_whatever_its_name_and_error(name: str, error: str) -> None:
     printed = io.StringIO()
-    totals = Totals()
-    failure = Failed(2.0, "h:1", Ended(0, name, Result(0, 1, 127, error=error, stdout=b"x\n")))
-    totals.hear([failure])
+    failures = Failures()
+    stderr = error.encode(errors="backslashreplace")
+    failure = Failed(2.0, "h:1", Ended(0, name, Result(0, 1, 127, error=error, stdout=b"x\n", stderr=stderr)))
+    failures.hear([failure])
     with contextlib.redirect_stderr(printed):
-        for line in totals.summary(dict.fromkeys(State, 1)):
+        for line in failures.summary(2):
             say("dwork", line)
     assert all(line.isprintable() for line in printed.getvalue().removesuffix("\n").split("\n"))
     out, err = io.BytesIO(), io.BytesIO()
-    Printer(out, err).hear([failure])
+    Printer(Streams(out, err)).hear([failure])
     (line, end) = out.getvalue().decode().split("\n")
     assert line.isprintable() and not end
 
 
 @given(st.binary(), st.binary() | st.text(st.characters(exclude_categories=["Cs"])))
 def test_why_a_program_cannot_start_is_printable_whatever_its_name(program: bytes, file: bytes | str) -> None:
-    assert not_started(program, OSError(13, "Permission denied", file)).isprintable()
-    assert not_started(program, ValueError("embedded null byte")).isprintable()
+    assert not_started(program, OSError(13, "Permission denied", file), 126).isprintable()
+    assert not_started(program, ValueError("embedded null byte"), 126).isprintable()

@@ -86,6 +86,20 @@ def test_no_bar_comes_into_a_file_while_the_output_is_on_the_terminal(
     assert len(said) == 2 and "\x1b" not in "".join(said)
 
 
+@pytest.mark.parametrize("is_logged", [False, True])
+def test_no_line_of_dwork_goes_on_behind_the_output_of_a_task(
+    on: Callable, ended: Callable, pty: Pty, tmp_path: Path, is_logged: bool
+) -> None:
+    (tmp_path / "tasks.txt").write_text("printf one\nprintf two\nprintf three >&2\n")
+    with open(tmp_path / "log", "ab") as log:
+        streams = {"stdout": log, "stderr": log} if is_logged else {}
+        lines = ended(on(*POOL, "--no-record", "-k", "--slots", 1, "tasks.txt", **streams))
+    if is_logged:
+        lines = [*(tmp_path / "log").read_text().splitlines(), ""]
+    assert lines[1:-2] == (["onetwothree"] if is_logged else ["one", "two", "three"])
+    assert lines[-2].startswith("dwork: 3 done, ") and lines[-1] == ""
+
+
 @pytest.mark.parametrize(
     ("words", "more"),
     [(["--quiet"], {}), (["--progress", "none"], {}), (["--progress", "plain"], {}), ([], {"TERM": "dumb"})],

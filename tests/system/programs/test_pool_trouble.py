@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable
@@ -26,10 +27,25 @@ def test_a_file_that_is_no_record_is_never_set_aside(run: Callable, tmp_path: Pa
     assert (tmp_path / "tasks.txt").read_text() == "true\n"
 
 
+@pytest.mark.parametrize(
+    ("words", "answer"),
+    [
+        (["--", "echo", "hi there"], "echo is a command, not a task file; .*: echo 'echo hi there' [|] dwork-pool -"),
+        (["echo hi"], "echo is a command, not a task file; .*"),
+        (["--resume", "tasks.txt"], "there is no option --resume; it is the default: .*"),
+        (["-j4", "tasks.txt"], "there is no option -j; --slots N sets how many tasks run at a time .*"),
+    ],
+)
+def test_habits_of_other_programs_are_answered(run: Callable, tmp_path: Path, words: list[str], answer: str) -> None:
+    (tmp_path / "tasks.txt").write_text("true\n")
+    ran = run(*POOL, *words)
+    assert (ran.code, len(ran.own_err)) == (2, 1) and re.fullmatch(f"dwork: {answer}", ran.own_err[0])
+
+
 def test_what_failed_is_named_even_when_all_else_is_quiet(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("nosuchcmd a\ntrue\n")
     ran = run(*POOL, "-q", "--no-record", "tasks.txt")
-    why = "cannot start nosuchcmd: No such file or directory"
+    why = "cannot start nosuchcmd: No such file or directory (exit status 127)"
     assert (ran.code, ran.own_err) == (1, [f"dwork: failed: #0 nosuchcmd a: {why}"])
 
 

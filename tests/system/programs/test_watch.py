@@ -153,7 +153,7 @@ def test_a_task_is_opened_with_its_story_and_the_end_of_its_log(pool: Callable) 
     async def play(seen: Seen) -> None:
         await seen.until("case-2", "exit status 3")
         await seen.press("enter")
-        await seen.until("#1 case-0", "state     assigned", "stdout of attempt 1:", "said 0")
+        await seen.until("#1 case-0", "state     running for ", "stdout of attempt 1:", "said 0")
         await seen.press("escape")
         await seen.until("case-2", "exit status 3")
         await seen.press("tab", "enter")
@@ -322,9 +322,22 @@ def test_nor_does_it_draw_on_a_terminal_that_only_prints(dquery: Callable, termi
     assert (process.returncode, terminal.text.replace("\r", "")) == (2, NO_TERMINAL)
 
 
-def test_where_there_is_no_run_it_says_so_in_a_line(dquery: Callable, terminal: Pty, wait_until: Callable) -> None:
+def test_where_there_is_no_run_it_waits_for_one(
+    pool: Callable, dquery: Callable, terminal: Pty, wait_until: Callable
+) -> None:
     process = dquery()
-    wait_until(lambda: terminal.read() and process.poll() is not None)
-    terminal.read(0.1)
-    assert process.returncode == 2
+    wait_until(lambda: terminal.read() and "waiting for one, Ctrl-C quits" in terminal.text)
     assert terminal.text.startswith("dquery: no run is known in ") and terminal.text.count("\n") == 1
+    pool()
+    wait_until(lambda: "case-2" in terminal.text, 40)
+    terminal.type(b"q")
+    wait_until(lambda: terminal.read() and process.poll() is not None)
+    assert process.returncode == 0
+
+
+def test_ctrl_c_ends_the_wait_for_a_run(dquery: Callable, terminal: Pty, wait_until: Callable) -> None:
+    process = dquery()
+    wait_until(lambda: terminal.read() and "waiting for one" in terminal.text)
+    terminal.type(b"\x03")
+    wait_until(lambda: terminal.read() and process.poll() is not None)
+    assert process.returncode == 130 and "Traceback" not in terminal.text

@@ -351,6 +351,22 @@ def test_fresh_keeps_one_earlier_record_with_its_logs(tmp_path: Path) -> None:
     assert (tmp_path / "run.logs.1" / "w_1.log").read_text() == "--- #0 stdout ---\n1\n"
 
 
+def test_fresh_without_a_record_leaves_no_empty_one_and_keeps_an_earlier_one(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.db")
+
+    def begin() -> None:
+        open_store(path, "", lambda name: None, 1.0, print, fresh=True).close(1.0, "done")
+
+    begin()
+    assert sorted(os.listdir(tmp_path)) == ["x.db"]
+    begin()
+    earlier = (tmp_path / "x.db.1").read_bytes()
+    os.unlink(path)
+    begin()
+    assert (tmp_path / "x.db.1").read_bytes() == earlier
+    assert sorted(os.listdir(tmp_path)) == ["x.db", "x.db.1"]
+
+
 @pytest.mark.parametrize("where", ["run.logs", "run.logs.1"])
 def test_fresh_touches_no_directory_that_has_more_than_logs(tmp_path: Path, where: str) -> None:
     path, logs = str(tmp_path / "run.db"), str(tmp_path / "run.logs")

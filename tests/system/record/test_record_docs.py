@@ -53,7 +53,7 @@ def test_the_queries_answer(record: Path, run: Callable, page: str) -> None:
     of_both = [
         ["t2|3.0", "t1|2.0", "t0|1.0"],
         ["node|4|1"],
-        ["t3|3|0.25", "t2|2|0.333333333333333", "t1|1|0.5", "t0|0|1.0"],
+        ["t3|3|0.25", "t2|2|0.333333333333333", "t1|1|0.5", "t0||1.0"],
     ]
     assert answers == of_both + [["t3|exit status 4|1"]] * (page == "docs/record.md")
 

@@ -67,7 +67,7 @@ def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(benc
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     assert result is not None and result.exit_status == 126
-    assert result.error == "cannot be started: no pipe for its output: Too many open files"
+    assert result.error == "cannot be started: no pipe for its output: Too many open files (exit status 126)"
     assert bench.run("true").exit_status == 0
 
 
@@ -149,7 +149,7 @@ def test_a_task_whose_output_cannot_be_kept_has_not_ended_well(bench: Bench) -> 
     assert (result.exit_status, result.cause, result.error) == (
         74,
         Cause.OUTPUT,
-        "its output cannot be stored: File too large",
+        "its output cannot be stored: File too large (exit status 74)",
     )
     kept = b"".join(data for _, _, data in bench.sunk)  # all pieces before the one that did not fit
     assert len(kept) <= 2 * SHORT and kept == bytes(len(kept))
@@ -340,7 +340,7 @@ def test_the_error_names_the_interpreter_that_is_missing(
     with bench_of() as bench:
         for command in "their-script", str(script):
             result = bench.run(command, options)
-            assert (result.exit_status, result.error) == (127, f"cannot start {script}: {reason}")
+            assert (result.exit_status, result.error) == (127, f"cannot start {script}: {reason} (exit status 127)")
         assert bench.run("./their-script", Options(cwd=str(tmp_path))).error == f"cannot start ./their-script: {reason}"
 
 
@@ -354,7 +354,10 @@ def test_the_error_says_that_the_loader_of_a_program_is_missing(bench: Bench, tm
     program.chmod(0o755)
     result = bench.run(str(program))
     assert result.exit_status == 127
-    assert result.error == f"cannot start {program}: its loader is missing: it was built for another system"
+    assert (
+        result.error
+        == f"cannot start {program}: its loader is missing: it was built for another system (exit status 127)"
+    )
 
 
 def test_a_line_may_call_a_function_that_bash_has_exported(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -391,9 +394,11 @@ def test_a_working_directory_is_kept_to(bench: Bench, tmp_path: Path) -> None:
 
 def test_what_is_said_of_a_place_whose_name_is_no_text_is_text(bench: Bench) -> None:
     result = bench.run("pwd", Options(cwd="/no/such\udcff"))
-    assert (result.exit_status, result.error) == (126, "cannot start /no/such\\xff: no such directory")
+    why = "cannot start /no/such\\xff: no such directory (exit status 126)"
+    assert (result.exit_status, result.error) == (126, why)
     result = bench.run(("/no/such\udcff\n",))
-    assert (result.exit_status, result.error) == (127, "cannot start /no/such\\xff\\n: No such file or directory")
+    why = "cannot start /no/such\\xff\\n: No such file or directory (exit status 127)"
+    assert (result.exit_status, result.error) == (127, why)
 
 
 def test_a_working_directory_is_no_other_because_of_a_variable_that_a_shell_heeds(
@@ -441,7 +446,7 @@ def test_a_worker_whose_own_directory_is_gone_runs_tasks_with_one_of_their_own(
 def test_a_working_directory_that_does_not_exist_is_a_failed_task(bench: Bench) -> None:
     result = bench.run("pwd", Options(cwd="/no/such/place"))
     assert (result.exit_status, result.cause) == (126, Cause.NOT_STARTED)
-    assert result.error == "cannot start /no/such/place: no such directory"
+    assert result.error == "cannot start /no/such/place: no such directory (exit status 126)"
 
 
 def test_a_pipe_in_a_task_is_broken_as_usual(bench: Bench) -> None:
@@ -501,7 +506,14 @@ def test_many_tasks_at_a_time_all_end(bench: Bench) -> None:
 def test_usage_is_measured(bench: Bench) -> None:
     result = bench.run("i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done")
     assert 0 < result.user <= result.seconds + 0.1
-    assert result.max_rss > 100_000
+
+
+def test_memory_is_that_of_the_task_and_unknown_when_the_worker_had_more(bench: Bench) -> None:
+    mine = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    assert bench.run("true").max_rss == bench.run("exec awk 'BEGIN { print 1 }'").max_rss == 0
+    large = 2 * mine + (100 << 20)
+    assert large < bench.run(f"dd if=/dev/zero of=/dev/null bs={large} count=1 2>/dev/null; true").max_rss < 2 * large
+    assert bench.run("true").max_rss == 0
 
 
 def test_nothing_outlives_a_runner_not_even_what_has_left_its_session(tmp_path: Path) -> None:

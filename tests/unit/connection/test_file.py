@@ -20,11 +20,11 @@ from dwork.connection.file import (
     is_only,
     is_withdrawn,
     publish,
-    reach,
     read,
     successor,
     withdraw,
 )
+from dwork.connection.reach import reach
 from dwork.core.errors import TransportError, UsageError
 from dwork.host.interfaces import addresses
 from tests.needs import missing

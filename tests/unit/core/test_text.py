@@ -10,7 +10,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import dwork
-from dwork.core.text import WIDTH, as_name, from_system, printable, shown, signal_name, to_system, user_bytes, user_text
+from dwork.core.text import (
+    WIDTH,
+    as_name,
+    from_system,
+    output_lines,
+    printable,
+    shown,
+    signal_name,
+    to_system,
+    user_bytes,
+    user_text,
+)
+
+
+def test_of_what_was_drawn_over_only_the_last_state_is_left() -> None:
+    assert output_lines("") == []
+    assert output_lines("a\n\n b\n") == ["a", "", " b"]
+    assert output_lines(" 1%\r 2%\r 3%\r\nend\r\n\r") == [" 3%", "end", ""]
+    assert output_lines("50%\r   \r\x1b[?25h\n\x1b[31mred\x1b[0m") == ["50%", "\x1b[31mred\x1b[0m"]
 
 
 def test_what_can_be_printed_stays_as_it_is() -> None:

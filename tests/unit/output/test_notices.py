@@ -7,7 +7,7 @@ from typing import Any
 from dwork.core import events as e
 from dwork.core.events import Ended, Named
 from dwork.core.task import Assigned, Result
-from dwork.output.notices import Notices
+from dwork.output.notices import SINGLE, Notices
 
 
 def ended(id: int, status: int = 0, **more: Any) -> Ended:
@@ -50,3 +50,21 @@ def test_each_thing_that_goes_wrong_is_told_as_it_comes() -> None:
         "interrupted: no more tasks are started",
         "3 failed: no more tasks are started, and running ones are ended",
     ]
+
+
+def test_of_thousands_of_failures_only_some_are_named_as_they_come() -> None:
+    lines: list[str] = []
+    notices = Notices(lines.append, are_listed=True)
+    for i in range(1000):
+        notices.hear([e.Failed(11.0, "w", ended(i, 1)), e.Skipped(11.0, [Named(i, "x")], Named(i, "y"))])
+    assert len(lines) == 2 * (SINGLE + 1)
+    assert lines[-2:] == [
+        "more tasks fail; they are counted from here on, not named",
+        "more tasks are skipped; they are counted from here on, not named",
+    ]
+    notices.hear([e.Left(11.0, "w", "it said goodbye")])
+    assert lines[-1] == "worker w has left: it said goodbye"
+
+
+def test_where_nothing_else_names_the_failures_all_are_named() -> None:
+    assert len(tell(*(e.Failed(11.0, "w", ended(i, 1)) for i in range(1000)))) == 1000

@@ -15,7 +15,9 @@ from dwork.core import events as e
 from dwork.core.cause import Cause
 from dwork.core.events import Ended, Named
 from dwork.core.task import Result, Task
+from dwork.core.text import output_lines
 from dwork.output.printer import Printer
+from dwork.output.streams import Streams
 
 
 class Screen:
@@ -23,7 +25,7 @@ class Screen:
 
     def __init__(self, *, keep_order: bool = False, joins: Sequence[int] = (), n: int = 9) -> None:
         self.out, self.err = io.BytesIO(), io.BytesIO()
-        self.printer = Printer(self.out, self.err, keep_order=keep_order)
+        self.printer = Printer(Streams(self.out, self.err), keep_order=keep_order)
         self.hear(e.Added(0.0, 0, [Task(str(i), None if i in joins else "x") for i in range(n)]))
 
     def hear(self, *events: e.Event) -> str:
@@ -68,6 +70,35 @@ def piece(id: int, data: str, stream: int = 1) -> e.Printed:
 def test_output_comes_in_order_of_completion() -> None:
     screen = Screen()
     assert screen.hear(fine((3, "three\n"), (1, "")), fine((0, "zero"))) == "three\nzero"
+
+
+@pytest.mark.parametrize(
+    ("printed", "left"),
+    [
+        ("a\n 10%\r 50%\r 90%\nb", "[0: exit status 1] a\n[0: exit status 1]  90%\n[0: exit status 1] b\n"),
+        ("a\r\nb\r\n", "[0: exit status 1] a\n[0: exit status 1] b\n"),
+        (" 50%\r        \r", "[0: exit status 1]  50%\n"),
+        (" 50%\r\x1b[K\x1b[?25h", "[0: exit status 1]  50%\n"),
+        ("\rone\rtwo", "[0: exit status 1] two\n"),
+    ],
+)
+@pytest.mark.parametrize("size", [1, 3, 1000])
+def test_only_the_last_state_of_a_progress_bar_is_marked(printed: str, left: str, size: int) -> None:
+    screen = Screen()
+    pieces = [piece(0, printed[at : at + size]) for at in range(0, len(printed), size)]
+    assert screen.hear(*pieces, failed(0)) == left
+
+
+def test_a_long_line_without_an_end_is_marked_once() -> None:
+    screen = Screen()
+    pieces = [piece(0, "x" * 1000) for _ in range(200)]
+    assert screen.hear(*pieces, failed(0, "y")) == f"[0: exit status 1] {'x' * 200_000}y\n"
+    assert screen.hear(piece(1, "x" * 100_000), failed(1)) == f"[1: exit status 1] {'x' * 100_000}\n"
+
+
+def test_what_a_task_that_was_done_printed_stays_as_it_was() -> None:
+    screen = Screen()
+    assert screen.hear(fine((0, " 10%\r 50%\r\n\r\n"))) == " 10%\r 50%\r\n\r\n"
 
 
 def test_the_two_streams_stay_apart() -> None:
@@ -127,18 +158,13 @@ def test_a_mark_shows_a_long_or_strange_name_on_one_line() -> None:
     assert len(screen.err.getvalue()) < 120
 
 
-def test_lines_ended_by_carriage_return_alone_are_one_line() -> None:
-    assert Screen().hear(failed(0, "10%\r20%\r\nend")) == "[0: exit status 1] 10%\r20%\r\n[0: exit status 1] end\n"
-
-
 @given(st.lists(st.text("ab\n\r", max_size=5), max_size=6))
 def test_marks_do_not_depend_on_where_the_pieces_are_cut(pieces: list[str]) -> None:
     cut, whole = Screen(), Screen()
     cut.hear(*(piece(0, data) for data in pieces), failed(0))
     text = whole.hear(failed(0, "".join(pieces)))
     assert cut.out.getvalue().decode() == text
-    assert all(line.startswith("[0: exit status 1] ") for line in text.split("\n")[:-1])
-    assert text.replace("[0: exit status 1] ", "").removesuffix("\n") == "".join(pieces).removesuffix("\n")
+    assert text == "".join(f"[0: exit status 1] {line}\n" for line in output_lines("".join(pieces)))
 
 
 # -- keep_order -------------------------------------------------------------------------------------------------------
@@ -248,7 +274,7 @@ class Broken(io.BytesIO):
 @pytest.mark.parametrize("flush", [False, True])
 @pytest.mark.parametrize("keep_order", [False, True])
 def test_a_stream_that_breaks_is_told_and_ends_nothing(code: int, flush: bool, keep_order: bool) -> None:
-    printer = Printer(Broken(code, flush=flush), io.BytesIO(), keep_order=keep_order)
+    printer = Printer(Streams(Broken(code, flush=flush), io.BytesIO()), keep_order=keep_order)
     printer.hear([piece(0, "x" * 10), fine((1, "1")), fine((0, "0"))])
     assert printer.broken == "the output of tasks cannot be written: no more"
     printer.hear([piece(2, "x"), failed(2, "a"), fine((3, "3"))])

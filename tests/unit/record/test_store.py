@@ -111,7 +111,7 @@ def test_a_failure_is_a_row_with_all_that_is_known_and_its_reason(three: Desk) -
     three.hear(e.Failed(12.0, "w:1", ended(0, **result)), e.Failed(12.0, "w:1", ended(1, exit_status=3)))
     assert three.ask("SELECT * FROM attempts") == [
         (0, 1, "failed", "w:1", "w", 8.0, 9.0, 10.0, 143, 15, 0.0, 0.0, 4096, None, b"trouble\n", None, None),
-        (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, 0, None, None, None, None),
+        (1, 1, "failed", "w:1", "w", 8.0, None, 12.0, 3, 0, 0.0, 0.0, None, None, None, None, None),
     ]
     assert three.ask("SELECT state, reason FROM tasks WHERE id < 2") == [
         ("failed", "SIGTERM"),

@@ -26,8 +26,8 @@ def exited(code: int, reason: str = "", trouble: str = "", left: int = 0) -> Exi
         (exited(-9), 137, 9, Cause.ITSELF, ""),
         (exited(-15, "cancelled"), 143, 15, Cause.CANCELLED, "cancelled"),
         (exited(0, "cancelled"), 124, 0, Cause.CANCELLED, "cancelled"),
-        (exited(0, trouble="no space"), 74, 0, Cause.OUTPUT, "its output cannot be stored: no space"),
-        (exited(3, trouble="no space"), 3, 0, Cause.OUTPUT, "its output cannot be stored: no space"),
+        (exited(0, trouble="no space"), 74, 0, Cause.OUTPUT, "its output cannot be stored: no space (exit status 74)"),
+        (exited(3, trouble="no space"), 3, 0, Cause.OUTPUT, "its output cannot be stored: no space (exit status 3)"),
         (exited(-15, "cancelled", "no space"), 143, 15, Cause.CANCELLED, "cancelled"),
     ],
 )
@@ -66,8 +66,8 @@ def test_leaving_processes_behind_is_a_failure_only_on_request(
 def test_what_is_not_found_or_not_allowed_has_a_status_of_its_own() -> None:
     missing = not_started(TASK, "prog", FileNotFoundError(2, "No such file or directory"), 100.0)
     assert (missing.exit_status, missing.cause) == (127, Cause.NOT_STARTED)
-    assert missing.error == "cannot start prog: No such file or directory"
+    assert missing.error == "cannot start prog: No such file or directory (exit status 127)"
     refused = not_started(TASK, "prog", PermissionError(13, "Permission denied", "./prog"), 100.0)
-    assert (refused.exit_status, refused.error) == (126, "cannot start ./prog: Permission denied")
+    assert (refused.exit_status, refused.error) == (126, "cannot start ./prog: Permission denied (exit status 126)")
     odd = not_started(TASK, "prog", ValueError("embedded null \x00byte"), 100.0)
-    assert (odd.exit_status, odd.error) == (126, "cannot be started: embedded null \\x00byte")
+    assert (odd.exit_status, odd.error) == (126, "cannot be started: embedded null \\x00byte (exit status 126)")

@@ -18,6 +18,7 @@ from dwork.core.messages import Native
 from dwork.core.task import Result, Task
 from dwork.hub.policy import Policy
 from dwork.output.printer import Printer
+from dwork.output.streams import Streams
 from dwork.server.assemble import Server, ServerSettings
 from tests.desk import Desk, look, rows
 
@@ -49,6 +50,12 @@ class Stream:
         return len(data)
 
     def flush(self) -> None: ...
+
+    def fileno(self) -> int:
+        raise OSError
+
+    def isatty(self) -> bool:
+        return False
 
 
 @pytest.fixture(autouse=True)
@@ -97,7 +104,7 @@ def test_the_record_has_what_is_printed(stack: contextlib.ExitStack, tmp_path: P
         return rows(server.store.connection, "SELECT count(*) FROM finished")
 
     out = Stream(recorded)
-    server = serve(stack, tmp_path / "x.db", printer=Printer(out, out))
+    server = serve(stack, tmp_path / "x.db", printer=Printer(Streams(out, out)))
     for message in (
         m.Create((Task("a", "echo a"),)),
         m.Steal("w:1", 1, Native(1, math.inf, 1, hello=True)),

@@ -508,6 +508,12 @@ def test_a_reader_that_is_gone_stops_no_task(monkeypatch: pytest.MonkeyPatch) ->
         def write(self, data: bytes) -> int:
             raise BrokenPipeError
 
+        def isatty(self) -> bool:
+            return False
+
+        def fileno(self) -> int:
+            raise OSError
+
     gone = Gone()
     gone.buffer = gone
     monkeypatch.setattr(sys, "stdout", gone)
