@@ -7,6 +7,7 @@ import os
 import select
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -140,10 +141,11 @@ print("well")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_a_user_who_gets_only_small_pipes_loses_no_output(tmp_path: Path) -> None:
-    for path in (tmp_path, *tmp_path.parents[:2]):
-        path.chmod(0o777 if path == tmp_path else 0o755)
-    ran = subprocess.run([sys.executable, "-c", _POOR, tmp_path], capture_output=True, text=True, timeout=100, cwd=ROOT)
+def test_a_user_who_gets_only_small_pipes_loses_no_output() -> None:
+    with tempfile.TemporaryDirectory() as directory:  # no other user may enter tmp_path
+        os.chmod(directory, 0o777)
+        words = [sys.executable, "-c", _POOR, directory]
+        ran = subprocess.run(words, capture_output=True, text=True, timeout=100, cwd=ROOT)
     assert ran.returncode == 0, ran.stderr
     size, outcome = ran.stdout.split()
     if int(size) >= 65536:

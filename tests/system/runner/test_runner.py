@@ -341,7 +341,9 @@ def test_the_error_names_the_interpreter_that_is_missing(
         for command in "their-script", str(script):
             result = bench.run(command, options)
             assert (result.exit_status, result.error) == (127, f"cannot start {script}: {reason} (exit status 127)")
-        assert bench.run("./their-script", Options(cwd=str(tmp_path))).error == f"cannot start ./their-script: {reason}"
+        assert bench.run("./their-script", Options(cwd=str(tmp_path))).error == (
+            f"cannot start ./their-script: {reason} (exit status 127)"
+        )
 
 
 def test_the_error_says_that_the_loader_of_a_program_is_missing(bench: Bench, tmp_path: Path) -> None:
