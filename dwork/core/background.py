@@ -70,6 +70,8 @@ def fault(command: Command, *, bash: bool) -> str:
     if isinstance(command, tuple):
         if len(command) < 3 or command[1] != "-c" or (name := command[0].rpartition("/")[2]) not in _SHELLS:
             return ""
+        if '"$@"' in command[2] and (text := fault(command[4:], bash=bash)):
+            return text  # a program that the shell starts
         command, bash = command[2], bash if name == "sh" else name in _BASHES
     if command is None:
         return ""

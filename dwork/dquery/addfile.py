@@ -22,7 +22,7 @@ from dwork.core.text import from_system
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import HubChoice, json_option
 
-FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
+FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher", "pylauncher")
 
 
 def _read(file: str) -> bytes:

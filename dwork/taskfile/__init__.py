@@ -13,24 +13,29 @@ from dwork.core.background import fault
 from dwork.core.task import PLAIN, Options, Task
 from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
-from dwork.taskfile.draft import Draft
-from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
-from dwork.taskfile.foreign.rescue import rescued, without
+from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher, pylauncher
+from dwork.taskfile.foreign.invocation import UNKNOWN, Invocation
+from dwork.taskfile.foreign.rescue import Rescue, without
 from dwork.taskfile.options import duration, memory
 from dwork.taskfile.resolve import resolve
 from dwork.taskfile.text import decoded
 
-__all__ = ["FORMATS", "Source", "duration", "format_of", "memory", "parse", "rescued", "without"]
+__all__ = ["FORMATS", "Invocation", "Rescue", "Source", "duration", "format_of", "memory", "parse", "without"]
 
-FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
+FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher", "pylauncher")
 
-_READERS = {
+_READERS: dict[str, Callable[[str, str, Pool], Draft]] = {
     "lines": lines.read,
     "csv": csv_rows.read,
     "jsonl": jsonl.read,
     "dag": dag.read,
     "disbatch": disbatch.read,
     "greasy": greasy.read,
+    "pylauncher": pylauncher.read,
+}
+#: Formats in which tasks get variables from the invocation.
+_INVOKED: dict[str, Callable[[str, str, Pool, Invocation], Draft]] = {
     "hyperqueue": hyperqueue.read,
     "hq": hyperqueue.read,
     "launcher": launcher.read,
@@ -64,16 +69,17 @@ def parse(
     known: Collection[str] | None = (),
     tell: Callable[[str], None] = lambda text: None,
     bash: bool = False,
+    invocation: Invocation = UNKNOWN,
 ) -> list[Task]:
     """Return the tasks of all sources as one graph.
 
     known: names of tasks outside these files that may be predecessors; None accepts any unknown name. Predecessors may
     follow their task in the list. tell(text) is called with one line for everything that dwork handles differently
-    from what the file asks for. bash: whether the /bin/sh that will run the commands is bash. Raise TaskFileError, one
-    line, for the first mistake.
+    from what the file asks for. bash: whether the /bin/sh that will run the commands is bash. invocation: of
+    the pool that will run the tasks. Raise TaskFileError, one line, for the first mistake.
     """
     pool: dict[Options, Options] = {PLAIN: PLAIN}
-    drafts = [_READERS[source.format](source.name, decoded(source.name, source.data), pool) for source in sources]
+    drafts = [_read(source, pool, invocation) for source in sources]
     for source, draft in zip(sources, drafts, strict=True):
         if any(sign in source.data for sign in _SIGNS):
             _refuse_background(draft, bash)
@@ -82,6 +88,13 @@ def parse(
         for text, line in draft.remarks.items():
             tell(str(draft.problem(line, text)))
     return tasks
+
+
+def _read(source: Source, pool: Pool, invocation: Invocation) -> Draft:
+    text = decoded(source.name, source.data)
+    if source.format in _INVOKED:
+        return _INVOKED[source.format](source.name, text, pool, invocation)
+    return _READERS[source.format](source.name, text, pool)
 
 
 def _refuse_background(draft: Draft, bash: bool) -> None:

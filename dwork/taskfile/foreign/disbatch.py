@@ -49,6 +49,8 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
         if not content:
             continue
         try:
+            if "\r" in line:
+                raise ValueError("a carriage return, which disBatch reads as the end of a line; split the line there")
             if content[0] != "#":
                 reader.add(number, line)
             elif line.startswith(_MARK):
