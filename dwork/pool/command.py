@@ -160,10 +160,11 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
 def command(given: Given, /, files: tuple[str, ...], form: str | None, **options: Any) -> int:
     """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
 
-    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is a
-    .csv, .jsonl, .dag, or HyperQueue .toml file; with --format it can also be a task file of disBatch, GREASY, the
-    TACC launcher or pylauncher. `-` is standard input. The output of a task is printed in one piece when the task ends; each line
-    from a failed task is marked with its name. Ctrl-C lets running tasks finish; a second Ctrl-C ends them.
+    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is
+    a .csv, .jsonl, .dag, or HyperQueue .toml file; with --format it can also be a task file of disBatch, GREASY,
+    the TACC launcher or pylauncher. `-` is standard input. The output of a task is printed in one piece when the
+    task ends; each line from a failed task is marked with its name. Ctrl-C lets running tasks finish; a second
+    Ctrl-C ends them.
 
     \b
     Examples:

@@ -102,13 +102,13 @@ def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:
 def _task(draft: Draft, line: int, fields: list[str], known: _TaskOptions) -> None:
     if len(fields) < 2:
         raise ValueError(f"a TASK needs an id and an executable; {_TASK}")
-    name, rest = fields
+    id, rest = fields
     words = split(rest)
     at = 0
     while at < len(words) and words[at].startswith("-"):
         at += 2
-    name = checked("id", fit_id, name)
-    options = known.options(name, tuple(words[:at]))
+    name = checked("id", fit_id, id)
+    options = known.options(id, tuple(words[:at]))
     if at >= len(words) or not words[at]:
         raise ValueError(f"the executable is missing; {_TASK}")
     command = tuple(words[at:])
@@ -124,13 +124,13 @@ class _TaskOptions:
     def __init__(self) -> None:
         self._seen: dict[tuple[str, ...], tuple[dict[str, int], tuple[tuple[str, str], ...]]] = {}
 
-    def options(self, name: str, words: tuple[str, ...]) -> Options:
+    def options(self, id: str, words: tuple[str, ...]) -> Options:
         """Return the options of a task for the words before its executable."""
         found = self._seen.get(words)
         if found is None:
             found = self._seen[words] = self._parsed(words)
         given, env = found
-        return Options(env=(("PMC_TASK", name), *env), **given)  # type: ignore[arg-type]
+        return Options(env=(("PMC_TASK", id), *env), **given)  # type: ignore[arg-type]
 
     @staticmethod
     def _parsed(words: tuple[str, ...]) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:

@@ -19,7 +19,7 @@ from dwork.taskfile.options import checked, whole
 from dwork.taskfile.text import SHORT, fit_command
 
 #: Signs of such a file.
-CORES: Final = re.compile(r"([0-9]{1,18}),", re.ASCII)
+CORES: Final = re.compile(r"([0-9]{1,18})[ \t]*,", re.ASCII)
 _NUMBER: Final = re.compile(r"PYL_ID|PYLTID")
 _FORM: Final = "write CORES,command on each line, or on none"
 
@@ -50,7 +50,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
                 raise ValueError(f"this line {some}, unlike line {first[0]}; {_FORM}")
             cores = {"cores": checked("cores", whole, "cores", int(found[1]))} if found else {}
             options = Options(**{**values, **cores})
-            command = _command(command[found.end() :] if found else command, len(draft.tasks))
+            command = _command(command[found.end() :].lstrip() if found else command, len(draft.tasks))
             draft.add(number, None, (BASH, "-c", command), (), pool.setdefault(options, options), command)
         except ValueError as error:
             raise draft.problem(number, str(error)) from None

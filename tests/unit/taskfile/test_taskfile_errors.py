@@ -183,7 +183,7 @@ DISBATCH = [
     ("#DISBATCH REPEAT 5", 1, "REPEAT has nothing to run", "write #DISBATCH REPEAT n"),
     ("#DISBATCH REPEAT 99999999 x", 1, "more than 10,000,000 tasks", "correct the number"),
     ("a\nb $DISBATCH_ENGINE_RANK", 2, "DISBATCH_ENGINE_RANK is not set by dwork", "DWORK_WORKER"),
-    ("#DISBATCH REPEAT 2 a ${DISBATCH_CYLINDER_RANK}", 1, "DISBATCH_CYLINDER_RANK is not set by dwork", "DWORK_WORKER"),
+    ("#DISBATCH REPEAT 2 a ${DISBATCH_CYLINDER_RANK}", 1, "DISBATCH_CYLINDER_RANK is not set by dwork", "DWORK_SLOT"),
     ("a\n\nb\rc\n", 3, "a carriage return, which disBatch reads as the end of a line", "split the line"),
     ("#DISBATCH PREFIX\tx", 1, "is not a valid directive", "separated by one space"),
     ("a #DWORK cores=2", 1, "in this format #DWORK options go on their own line", "move them there"),
