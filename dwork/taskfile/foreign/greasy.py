@@ -23,7 +23,7 @@ from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
 _WHERE: Final = re.compile(r"[ \t]*(?:([0-9]{1,18})(?:[ \t]*-[ \t]*([0-9]{1,18}))?|-([0-9]{1,18}))[ \t]*", re.ASCII)
 _DEPENDENCIES: Final = "write line numbers, ranges or a number of lines above, as in [# 1,3-5,-2 #]"
 #: Not the elements of an array of bash, as in "${a[@]}".
-_LATE: Final = re.compile(r"(?<![A-Za-z0-9_])\[@[^]]*@\]")
+_LATE: Final = re.compile(r"(?<![A-Za-z0-9_])\[@[^][]*@\]")
 _FORM: Final = "write [# dependencies #] [@ directory @] command"
 
 
