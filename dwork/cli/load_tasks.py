@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from dwork import taskfile
 from dwork.core.errors import TaskFileError
 from dwork.core.task import Task
-from dwork.core.text import counted, from_system, shown
+from dwork.core.text import NO_TEXT, UserText, counted, from_system, shown, user_text
 from dwork.host import shell as shells
 from dwork.taskfile import ShellChoice
 
@@ -31,27 +31,46 @@ def load(
     file with commands that it runs before each. TaskFileError names what cannot be used and why.
     """
     sources = []
-    done: set[str] = set()
+    rescues = []
     for path in paths:
         form = format or taskfile.format_of(path)
         sources.append(taskfile.Source(from_system(path), _read(path), form))
         if form == "dag" and os.path.exists(f"{path}.rescue"):
-            rescued = taskfile.rescued(_read(f"{path}.rescue"), f"{path}.rescue")
-            tell(f"{shown(path)}.rescue: {counted(len(rescued), 'task')} already done")
-            done |= rescued
+            rescues.append(taskfile.Rescue(f"{path}.rescue", _read(f"{path}.rescue")))
     choice = ShellChoice(shell)
     if setup is not None:
         choice.add(from_system(setup), 1, taskfile.decoded(from_system(setup), _read(setup)))
+    where = _invocation()
     collects = gc.isenabled()
     gc.disable()  # it would scan a million tasks again and again, none of which is garbage
     try:
         tasks = taskfile.parse(
-            sources, known=known, tell=tell, dialect=shells.dialect(), runs=shells.runs, shell=choice
+            sources,
+            known=known,
+            tell=tell,
+            dialect=shells.dialect(),
+            runs=shells.runs,
+            shell=choice,
+            invocation=where,
         )
     finally:
         if collects:
             gc.enable()
+    for rescue in rescues:
+        rescue.check(tasks)
+        tell(f"{shown(rescue.name)}: {counted(len(rescue.done), 'task')} already done")
+    done = [name for rescue in rescues for name in rescue.done]
     return taskfile.without(tasks, done) if done else tasks
+
+
+def _invocation() -> taskfile.Invocation:
+    """Return where this program was started."""
+    try:
+        directory = user_text(os.getcwdb())
+    except OSError:  # it was removed
+        directory = NO_TEXT
+    environ: dict[str, UserText] = {user_text(name): user_text(value) for name, value in os.environb.items()}
+    return taskfile.Invocation(directory, environ)
 
 
 def _read(path: str) -> bytes:

@@ -46,10 +46,7 @@ def _ready_to_send(task: Task, host: str) -> Task:
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
     dialect, runs = language_of(options.shell, shell.dialect(), shell.runs)
-    if command == name:
-        text = left_behind(command, dialect=dialect)
-    else:
-        text = fault(command, dialect=dialect, runs=runs)
+    text = left_behind(command, dialect=dialect) if command == name else fault(command, dialect=dialect, runs=runs)
     if text:
         raise UsageError(f"task {name!r}: {text}")
     return Task(

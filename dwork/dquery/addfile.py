@@ -22,7 +22,7 @@ from dwork.cli.shell_option import shell_options
 from dwork.dquery._output import note, say, say_json
 from dwork.dquery._session import HubChoice, json_option
 
-FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
+FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher", "pylauncher")
 
 
 @click.command(help=__doc__)

@@ -175,10 +175,11 @@ def command(
 ) -> int:
     """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
 
-    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is a
-    .csv, .jsonl, .dag, or HyperQueue .toml file; with --format it can also be a task file of disBatch, GREASY or the
-    TACC launcher. `-` is standard input. The output of a task is printed in one piece when the task ends; each line
-    from a failed task is marked with its name. Ctrl-C lets running tasks finish; a second Ctrl-C ends them.
+    Without mpirun, or with one rank, they run on the cores of this machine. A FILE has one command per line, or is
+    a .csv, .jsonl, .dag, or HyperQueue .toml file; with --format it can also be a task file of disBatch, GREASY,
+    the TACC launcher or pylauncher. `-` is standard input. The output of a task is printed in one piece when the
+    task ends; each line from a failed task is marked with its name. Ctrl-C lets running tasks finish; a second
+    Ctrl-C ends them.
 
     \b
     Examples:

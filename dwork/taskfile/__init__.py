@@ -13,10 +13,12 @@ from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import PLAIN, Options, Task
 from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
+from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.endings import format_of
 from dwork.taskfile.faults import refuse_faults
-from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher
-from dwork.taskfile.foreign.rescue import rescued, without
+from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher, pylauncher
+from dwork.taskfile.foreign.invocation import UNKNOWN, Invocation
+from dwork.taskfile.foreign.rescue import Rescue, without
 from dwork.taskfile.options import duration, memory
 from dwork.taskfile.resolve import resolve
 from dwork.taskfile.shell_choice import ShellChoice
@@ -24,6 +26,8 @@ from dwork.taskfile.text import decoded
 
 __all__ = [
     "FORMATS",
+    "Invocation",
+    "Rescue",
     "ShellChoice",
     "Source",
     "decoded",
@@ -31,19 +35,22 @@ __all__ = [
     "format_of",
     "memory",
     "parse",
-    "rescued",
     "without",
 ]
 
-FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher")
+FORMATS = ("lines", "csv", "jsonl", "dag", "disbatch", "greasy", "hyperqueue", "hq", "launcher", "pylauncher")
 
-_READERS = {
+_READERS: dict[str, Callable[[str, str, Pool], Draft]] = {
     "lines": lines.read,
     "csv": csv_rows.read,
     "jsonl": jsonl.read,
     "dag": dag.read,
     "disbatch": disbatch.read,
     "greasy": greasy.read,
+    "pylauncher": pylauncher.read,
+}
+#: Formats in which tasks get variables from the invocation.
+_INVOKED: dict[str, Callable[[str, str, Pool, Invocation], Draft]] = {
     "hyperqueue": hyperqueue.read,
     "hq": hyperqueue.read,
     "launcher": launcher.read,
@@ -73,21 +80,22 @@ def parse(
     dialect: Dialect = Dialect.POSIX,
     runs: Callable[[str], bool] | None = None,
     shell: ShellChoice | None = None,
+    invocation: Invocation = UNKNOWN,
 ) -> list[Task]:
     """Return the tasks of all sources as one graph.
 
     known: names of tasks outside these files that may be predecessors; None accepts any unknown name. Predecessors may
     follow their task in the list. tell(text) is called with one line for everything that dwork handles differently
     from what the file asks for. dialect, runs: of the /bin/sh that will run the commands, as for fault() in
-    core/shell_syntax. shell: the shell and the setup block that the command line gives. Raise TaskFileError, one line,
-    for the first mistake.
+    core/shell_syntax. shell: the shell and the setup block that the command line gives. invocation: of the pool that
+    will run the tasks. Raise TaskFileError, one line, for the first mistake.
     """
     given = shell or ShellChoice()
     pool: dict[Options, Options] = {PLAIN: PLAIN}
     drafts = []
     for source in sources:
         text = decoded(source.name, source.data)
-        draft = _READERS[source.format](source.name, text, pool)
+        draft = _read(source, text, pool, invocation)
         drafts.append(draft)
         if given and source.format not in _SHELLS:
             wrong = f"the commands of the {source.format} format have their own shell; remove --shell and --setup"
@@ -100,3 +108,9 @@ def parse(
         for remark, line in draft.remarks.items():
             tell(str(draft.problem(line, remark)))
     return tasks
+
+
+def _read(source: Source, text: str, pool: Pool, invocation: Invocation) -> Draft:
+    if source.format in _INVOKED:
+        return _INVOKED[source.format](source.name, text, pool, invocation)
+    return _READERS[source.format](source.name, text, pool)

@@ -62,6 +62,8 @@ def fault(command: Command, *, dialect: Dialect, runs: Runs = None) -> str:
     dialect: of the shell that runs a command without a shell of its own, and of `sh`. runs: whether that shell runs a
     short script successfully; it is asked once for each feature that its dialect may lack.
     """
+    if (inner := _started(command)) and (wrong := fault(inner, dialect=dialect, runs=runs)):
+        return wrong
     text, dialect, runs = _shell_text(command, dialect, runs)
     if not text or is_ordinary(text):
         return ""
@@ -75,6 +77,8 @@ def left_behind(command: Command, *, dialect: Dialect) -> str:
 
     It is all that can be required of a task whose command is its name: a worker of another kind may run that.
     """
+    if (inner := _started(command)) and (wrong := left_behind(inner, dialect=dialect)):
+        return wrong
     text, dialect, _ = _shell_text(command, dialect, None)
     if background.waits_for_nothing(text):
         return background.NOTHING
@@ -88,6 +92,13 @@ def left_behind(command: Command, *, dialect: Dialect) -> str:
     if any(use.feature is Feature.AMP_REDIRECT and dialect not in use.feature.is_in for use in parser.uses):
         return _AMP_REDIRECT
     return background.LEFT if background.is_left(parser.found) else ""
+
+
+def _started(command: Command) -> Command:
+    """Return the program that a command's shell starts with `"$@"`; None when it does not."""
+    if isinstance(command, tuple) and len(command) > 4 and '"$@"' in command[2]:
+        return command[4:]
+    return None
 
 
 def _shell_text(command: Command, dialect: Dialect, runs: Runs) -> tuple[str, Dialect, Runs]:

@@ -1,8 +1,9 @@
 """Task files of pegasus-mpi-cluster: `TASK id [options] executable [arguments]` and `EDGE parent child` records.
 
 As in pegasus-mpi-cluster, a task starts without a shell, and quoting is simpler than in a shell: `'` and `"` are the
-same toggle, a closing quote ends the argument, and a backslash escapes anywhere. Unlike there, an EDGE may precede its
-TASKs, and a quote must be closed.
+same toggle, a closing quote ends the argument, and a backslash escapes anywhere. PMC_TASK, PMC_CPUS and PMC_MEMORY
+give a task its id, its CPUs and its memory in MB. Unlike there, an EDGE may precede its TASKs, and a quote must be
+closed.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ import math
 import re
 from itertools import zip_longest
 
-from dwork.core.task import PLAIN, Options
+from dwork.core.task import Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
+from dwork.taskfile.foreign.unset import Unset
 from dwork.taskfile.options import checked, memory_of, whole
 from dwork.taskfile.text import fit_command, fit_id
 
@@ -41,10 +43,23 @@ _OPTIONS = {
 }
 
 
-def read(source: str, text: str, pool: Pool) -> Draft:
+#: The variable that reports an option to the task.
+_REPORTED = {"memory": "PMC_MEMORY", "cores": "PMC_CPUS"}
+_PLACE = "use DWORK_WORKER, the worker's name, and DWORK_SLOT, the number of the slot on it"
+_UNSET = Unset(
+    "PMC_",
+    {
+        "PMC_RANK": _PLACE,
+        "PMC_HOST_RANK": _PLACE,
+        "PMC_AFFINITY": "a task is bound to its CPUs: nproc and taskset -cp $$ show them",
+    },
+)
+
+
+def read(source: str, text: str, _pool: Pool) -> Draft:
     """Return the tasks of a file. Raise TaskFileError, which names the line."""
     draft = Draft(source)
-    known = _TaskOptions(pool)
+    known = _TaskOptions()
     edges: list[tuple[int, str, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
         record = line.strip(_BLANKS)
@@ -87,42 +102,51 @@ def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:
 def _task(draft: Draft, line: int, fields: list[str], known: _TaskOptions) -> None:
     if len(fields) < 2:
         raise ValueError(f"a TASK needs an id and an executable; {_TASK}")
-    name, rest = fields
+    id, rest = fields
     words = split(rest)
     at = 0
     while at < len(words) and words[at].startswith("-"):
         at += 2
-    options = known.options(tuple(words[:at])) if at else PLAIN
+    name = checked("id", fit_id, id)
+    options = known.options(id, tuple(words[:at]))
     if at >= len(words) or not words[at]:
         raise ValueError(f"the executable is missing; {_TASK}")
     command = tuple(words[at:])
     for argument in command:
         fit_command(argument)
-    draft.add(line, checked("id", fit_id, name), command, (), options)
+        _UNSET.refuse(argument)
+    draft.add(line, name, command, (), options)
 
 
 class _TaskOptions:
     """The options of TASK records; equal ones are parsed once."""
 
-    def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._seen: dict[tuple[str, ...], Options] = {}
+    def __init__(self) -> None:
+        self._seen: dict[tuple[str, ...], tuple[dict[str, int], tuple[tuple[str, str], ...]]] = {}
 
-    def options(self, words: tuple[str, ...]) -> Options:
-        """Return the options for the words before an executable, which alternate between option and value."""
+    def options(self, id: str, words: tuple[str, ...]) -> Options:
+        """Return the options of a task for the words before its executable."""
         found = self._seen.get(words)
         if found is None:
-            given: dict[str, int] = {}
-            for word, text in zip_longest(words[::2], words[1::2]):
-                if word not in _OPTIONS:
-                    raise _unknown_option(word)
-                if text is None:
-                    raise ValueError(f"{word} needs a value; {_TASK}")
-                key, value = checked(word, _value, _OPTIONS[word], text)
-                given[key] = value
-            options = Options(**given)  # type: ignore[arg-type]
-            found = self._seen[words] = self._pool.setdefault(options, options)
-        return found
+            found = self._seen[words] = self._parsed(words)
+        given, env = found
+        return Options(env=(("PMC_TASK", id), *env), **given)  # type: ignore[arg-type]
+
+    @staticmethod
+    def _parsed(words: tuple[str, ...]) -> tuple[dict[str, int], tuple[tuple[str, str], ...]]:
+        """Return fields of Options, and variables, for words that alternate between option and value."""
+        given: dict[str, int] = {}
+        env = {"PMC_MEMORY": "0", "PMC_CPUS": "1"}
+        for word, text in zip_longest(words[::2], words[1::2]):
+            if word not in _OPTIONS:
+                raise _unknown_option(word)
+            if text is None:
+                raise ValueError(f"{word} needs a value; {_TASK}")
+            key, value = checked(word, _value, _OPTIONS[word], text)
+            given[key] = value
+            if key in _REPORTED:
+                env[_REPORTED[key]] = str(_rounded_up(text))
+        return given, tuple(env.items())
 
 
 def _value(option: str, text: str) -> tuple[str, int]:

@@ -36,8 +36,13 @@ _AS_CHECK: Final = (
     "BARRIER acts as BARRIER CHECK: when a task above fails, the tasks below are skipped; "
     "run the same command again to continue"
 )
-_PLACE: Final = "use DWORK_WORKER, the worker's name, and DWORK_SLOT, a number that no other task there has meanwhile"
-_UNSET: Final = Unset("DISBATCH_", {"DISBATCH_CYLINDER_RANK": _PLACE, "DISBATCH_ENGINE_RANK": _PLACE})
+_UNSET: Final = Unset(
+    "DISBATCH_",
+    {
+        "DISBATCH_CYLINDER_RANK": "use DWORK_SLOT, the number of the slot on its worker",
+        "DISBATCH_ENGINE_RANK": "use DWORK_WORKER, the worker's name",
+    },
+)
 
 
 def read(source: str, text: str, _pool: Pool) -> Draft:
@@ -49,6 +54,8 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
         if not content:
             continue
         try:
+            if "\r" in line:
+                raise ValueError("a carriage return, which disBatch reads as the end of a line; split the line there")
             if content[0] != "#":
                 reader.add(number, line)
             elif line.startswith(_MARK):

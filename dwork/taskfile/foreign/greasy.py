@@ -22,6 +22,8 @@ from dwork.taskfile.text import BLANKS, SHORT, fit_command, trimmed
 
 _WHERE: Final = re.compile(r"[ \t]*(?:([0-9]{1,18})(?:[ \t]*-[ \t]*([0-9]{1,18}))?|-([0-9]{1,18}))[ \t]*", re.ASCII)
 _DEPENDENCIES: Final = "write line numbers, ranges or a number of lines above, as in [# 1,3-5,-2 #]"
+#: Not the elements of an array of bash, as in "${a[@]}".
+_LATE: Final = re.compile(r"(?<![A-Za-z0-9_])\[@[^][]*@\]")
 _FORM: Final = "write [# dependencies #] [@ directory @] command"
 
 
@@ -45,6 +47,8 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             name: str | None = None
             if command.startswith(("[#", "[@")):
                 command, name = _marked(draft, number, command)
+            elif "[@" in command:
+                _refuse_late_directory(command)
             if len(command) > SHORT:
                 fit_command(command)
             draft.add(number, None, command, (), options, name)
@@ -65,6 +69,7 @@ def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
             raise ValueError(f"[{mark} {mark}] is given twice; combine them into one")
         marks[mark] = inside.strip(BLANKS)
         line = rest.lstrip(BLANKS)
+    _refuse_late_directory(line)
     if not line:
         raise ValueError(f"the command is missing; {_FORM}")
     if marks.get("#"):
@@ -74,6 +79,12 @@ def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
             raise ValueError(f"the directory is empty; {_FORM}")
         return f"{_entering(marks['@'])} && {line}", f"cd {marks['@']} && {line}"
     return line, line
+
+
+def _refuse_late_directory(command: str) -> None:
+    """Raise ValueError for a directory behind the command, where GREASY takes it, too."""
+    if _LATE.search(command):
+        raise ValueError(f"[@ @] must come before the command; {_FORM}")
 
 
 def _entering(directory: str) -> str:

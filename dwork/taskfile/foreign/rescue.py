@@ -10,18 +10,28 @@ from dwork.taskfile.foreign.dag import FIELD
 from dwork.taskfile.text import decoded, problem
 
 
-def rescued(data: bytes, name: str) -> frozenset[str]:
-    """Return the ids of a rescue file's `DONE id` lines. Raise TaskFileError, with the line, for any other line."""
-    done = set()
-    for number, line in enumerate(decoded(name, data).split("\n"), 1):
-        record = line.strip(" \t\r")
-        if not record or record[0] == "#":
-            continue
-        word, *ids = FIELD.split(record)
-        if word != "DONE" or len(ids) != 1:
-            raise problem(name, number, f'"{shown(record)}" is not "DONE id"; correct or delete this line')
-        done.add(as_name(ids[0]))
-    return frozenset(done)
+class Rescue:
+    """A rescue file. done: the line of each id that it lists."""
+
+    def __init__(self, name: str, data: bytes) -> None:
+        """Read the `DONE id` lines. Raise TaskFileError, with the line, for any other line."""
+        self.name = name
+        self.done: dict[str, int] = {}
+        for number, line in enumerate(decoded(name, data).split("\n"), 1):
+            record = line.strip(" \t\r")
+            if not record or record[0] == "#":
+                continue
+            word, *ids = FIELD.split(record)
+            if word != "DONE" or len(ids) != 1:
+                raise problem(name, number, f'"{shown(record)}" is not "DONE id"; correct or delete this line')
+            self.done.setdefault(as_name(ids[0]), number)
+
+    def check(self, tasks: Sequence[Task]) -> None:
+        """Raise TaskFileError for the first line that lists none of the tasks, as pegasus-mpi-cluster does."""
+        if not self.done.keys() <= (names := {task.name for task in tasks}):
+            id, number = next(item for item in self.done.items() if item[0] not in names)
+            text = f'no TASK "{shown(id)}" in the dag; delete this line, or the file if it belongs to another dag'
+            raise problem(self.name, number, text)
 
 
 def without(tasks: Sequence[Task], done: Collection[str]) -> list[Task]:

@@ -7,11 +7,12 @@ from typing import Final
 
 from dwork.core.text import shown
 from dwork.taskfile.draft import Draft
+from dwork.taskfile.foreign.pylauncher import CORES
 
 _BEGINNINGS: Final = {"#DISBATCH ": "disbatch", "[#": "greasy", "[@": "greasy"}
 _TABLES: Final = frozenset({"[[task]]", "[array]", "[[array]]"})
 #: The first characters of all of these.
-FIRST: Final = "#["
+FIRST: Final = "#[0123456789"
 _VARIABLE: Final = re.compile(
     r"\$\{?(?:(?P<disbatch>DISBATCH_(?:TASKID|STREAM_INDEX|REPEAT_INDEX|NAMETASKS|JOBID))"
     r"|(?P<launcher>LAUNCHER_(?:JID|NJOBS|TSK_ID)))"
@@ -60,6 +61,8 @@ def refuse(line: str) -> None:
     form = next((form for begin, form in _BEGINNINGS.items() if line.startswith(begin)), None)
     if form is None and line in _TABLES:
         form = "hyperqueue"
+    elif form is None and CORES.match(line):
+        form = "pylauncher"
     if form is not None:
         raise ValueError(f'"{shown(line)}" is not a shell command; if this is a {form} file, use --format {form}')
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 
 
 class Unset:
@@ -18,9 +18,11 @@ class Unset:
         names = "|".join(rf"{name}\w*" if name.endswith("_") else rf"{name}(?!\w)" for name in advice)
         self._any = re.compile(rf"(?<![A-Za-z0-9_])(?:{names})", re.ASCII)
 
-    def refuse(self, text: str) -> None:
-        """Raise ValueError when the text uses such a variable."""
-        if self._mark in text and (found := self._any.search(text)):
-            name = found[0]
-            advice = next(advice for begin, advice in self._advice.items() if name.startswith(begin))
-            raise ValueError(f"{name} is not set by dwork; {advice}")
+    def refuse(self, text: str, given: Container[str] = ()) -> None:
+        """Raise ValueError when the text uses such a variable, unless it is one of the given, which are set."""
+        if self._mark not in text:
+            return
+        for found in self._any.finditer(text):
+            if (name := found[0]) not in given:
+                advice = next(advice for begin, advice in self._advice.items() if name.startswith(begin))
+                raise ValueError(f"{name} is not set by dwork; {advice}")

@@ -101,6 +101,11 @@ def test_a_rescue_file_beside_a_dag_is_honoured(run: Callable, tmp_path: Path) -
     ran = run(*POOL, "d.dag")
     assert (ran.code, ran.out) == (0, "b\n")
     assert "d.dag.rescue: 1 task already done" in ran.own_err[0]
+    (tmp_path / "d.dag.rescue").write_text("DONE a\nDONE c\n")
+    ran = run(*POOL, "d.dag")
+    assert (ran.code, ran.out) == (2, "")
+    (line,) = ran.own_err
+    assert line.startswith('dwork: d.dag.rescue:2: no TASK "c" in the dag; delete this line')
 
 
 @pytest.mark.parametrize(

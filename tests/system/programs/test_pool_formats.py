@@ -95,3 +95,41 @@ def test_a_file_of_hyperqueue(run: Callable, tmp_path: Path) -> None:
     ran = run(*POOL, "job.toml")
     assert (ran.code, ran.out) == (0, "$in\na b 8 1\n"), ran.err
     assert run(*POOL, "job.toml").out == ""
+
+
+def test_a_task_of_hyperqueue_makes_its_directory_and_writes_there(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "job.toml").write_text(
+        '[array]\nids = "1-2"\ncwd = "run-%{TASK_ID}"\nstdout = "out/%{INSTANCE_ID}"\n'
+        'command = ["sh", "-c", "pwd; echo $HQ_SUBMIT_DIR; exit $((HQ_TASK_ID - 1))"]\n'
+        'stderr = { path = "%{SUBMIT_DIR}/err-%{TASK_ID}", on_close = "rm-if-finished" }\n'
+    )
+    ran = run(*POOL, "--retries", "1", "job.toml")
+    assert ran.code == 1, ran.err
+    found = {str(path.relative_to(tmp_path)) for path in tmp_path.glob("*/*/*")}
+    assert found == {"run-1/out/0", "run-2/out/0", "run-2/out/1"}
+    assert (tmp_path / "run-2" / "out" / "1").read_text() == f"{tmp_path}/run-2\n{tmp_path}\n"
+    assert [path.name for path in tmp_path.glob("err-*")] == ["err-2"]
+
+
+def test_jobs_of_the_launcher_run_in_its_directory(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "scratch").mkdir()
+    (tmp_path / "jobs").write_text("pwd; sh -c 'echo $LAUNCHER_WORKDIR'\n")
+    ran = run(*POOL, "--no-record", "--format", "launcher", "jobs")
+    assert (ran.code, ran.out) == (0, f"{tmp_path}\n{tmp_path}\n"), ran.err
+    ran = run(*POOL, "--no-record", "--format", "launcher", "jobs", LAUNCHER_WORKDIR=f"{tmp_path}/scratch")
+    assert (ran.code, ran.out) == (0, f"{tmp_path}/scratch\n{tmp_path}/scratch\n"), ran.err
+    assert any(f"jobs:1: tasks start in {tmp_path}/scratch" in line for line in ran.own_err)
+
+
+def test_lines_of_pylauncher(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "lines").write_text("2,echo PYL_ID $DWORK_CORES\n\n# note\n1,[[ a == a ]] && echo PYL_ID\n")
+    ran = run(*POOL, "--slots", "2", "--keep-order", "--format", "pylauncher", "lines")
+    assert (ran.code, ran.out) == (0, "0 2\n1\n"), ran.err
+    ran = run(*POOL, "lines")
+    assert ran.code == 2 and "use --format pylauncher" in ran.own_err[0]
+
+
+def test_tasks_of_a_dag_find_its_variables(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "x.dag").write_text('TASK a -c 1.5 -m 2.5 sh -c "echo $PMC_TASK $PMC_CPUS $PMC_MEMORY $DWORK_CORES"\n')
+    ran = run(*POOL, "--slots", "2", "x.dag")
+    assert (ran.code, ran.out) == (0, "a 2 3 2\n"), ran.err

@@ -33,6 +33,7 @@ LEFT = [
     "a \\\n & b",
     "if x; then y & fi",
     ("sh", "-c", "a &"),
+    ("sh", "-c", 'cd d && exec "$@"', "sh", "bash", "-c", "a &"),
     ("/bin/bash", "-c", "a &"),
 ]
 PASSES = [

@@ -149,6 +149,9 @@ DAG = [
     ("TASK a -t 0 x", 1, "-t: a task is tried at least once", "write 1 or more"),
     ("TASK a --tries 1.5 x", 1, '--tries: "1.5" is not a whole number', "--tries 2"),
     ("TASK a -p x x", 1, '-p: "x" is not a whole number', "2"),
+    ('TASK a sh -c "echo $PMC_RANK"', 1, "PMC_RANK is not set by dwork", "DWORK_WORKER"),
+    ("TASK a x\nTASK b x ${PMC_HOST_RANK}", 2, "PMC_HOST_RANK is not set by dwork", "DWORK_SLOT"),
+    ('TASK a -c 2 sh -c "echo $PMC_AFFINITY"', 1, "PMC_AFFINITY is not set by dwork", "taskset -cp"),
     ("TASK a -f A=b x", 1, "-f: forwarding is not supported", "let the task write the file"),
     ("TASK a --file-forward a=b x", 1, "--file-forward: forwarding is not supported", "let the task"),
     ("TASK a -m=10 x", 1, '"-m=10" is one word', "-m VALUE"),
@@ -187,7 +190,8 @@ DISBATCH = [
     ("#DISBATCH REPEAT 5", 1, "REPEAT has nothing to run", "write #DISBATCH REPEAT n"),
     ("#DISBATCH REPEAT 99999999 x", 1, "more than 10,000,000 tasks", "correct the number"),
     ("a\nb $DISBATCH_ENGINE_RANK", 2, "DISBATCH_ENGINE_RANK is not set by dwork", "DWORK_WORKER"),
-    ("#DISBATCH REPEAT 2 a ${DISBATCH_CYLINDER_RANK}", 1, "DISBATCH_CYLINDER_RANK is not set by dwork", "DWORK_WORKER"),
+    ("#DISBATCH REPEAT 2 a ${DISBATCH_CYLINDER_RANK}", 1, "DISBATCH_CYLINDER_RANK is not set by dwork", "DWORK_SLOT"),
+    ("a\n\nb\rc\n", 3, "a carriage return, which disBatch reads as the end of a line", "split the line"),
     ("#DISBATCH PREFIX\tx", 1, "is not a valid directive", "separated by one space"),
     ("a #DWORK cores=2", 1, "in this format #DWORK options go on their own line", "move them there"),
     ("#DWORK name=x", 1, "#DWORK name is not supported in this format", "remove it"),
@@ -201,7 +205,25 @@ LAUNCHER = [
     ("a\nb $LAUNCHER_TSK_ID", 2, "LAUNCHER_TSK_ID is not set by dwork", "DWORK_WORKER"),
     ("#DWORK cores", 1, 'option "cores" after #DWORK has no "="', "write key=value"),
     ("a #DWORK cores=2", 1, "in this format #DWORK options go on their own line", "move them there"),
-    ("b ${LAUNCHER_NPROCS}", 1, "LAUNCHER_NPROCS is not set by dwork", "write a number"),
+    ("b ${LAUNCHER_NPROCS}", 1, "LAUNCHER_NPROCS is not set by dwork", "export it where the pool is started"),
+    ("cd $LAUNCHER_WORKDIR", 1, "LAUNCHER_WORKDIR is not set by dwork", "export it"),
+    ("a $LAUNCHER_BIND_HT", 1, "LAUNCHER_BIND_HT is not set by dwork", "remove it"),
+    ("a\n5,b", 2, '"5," has no meaning here', "use --format pylauncher"),
+    ("a PYLTID", 1, '"PYLTID" has no meaning here', "use --format pylauncher"),
+    ("x" * 131072, 1, "longer than Linux allows", "put it in a script"),
+]
+
+PYLAUNCHER = [
+    ("a\n5,b", 2, "this line has a number of cores, unlike line 1", "write CORES,command on each line"),
+    ("#\n5,a\n\nb", 4, "this line has no number of cores, unlike line 2", "or on none"),
+    ("5,", 1, "the command is missing", "write CORES,command"),
+    ("0,a", 1, "cores: out of range", "from 1 to 2147483647"),
+    ("9999999999,a", 1, "cores: out of range", "from 1 to 2147483647"),
+    ("a PYL_MPIEXEC b", 1, "PYL_MPIEXEC is not filled in", "such as mpirun"),
+    ("a\n__barrier__\nb", 2, '"__barrier__" is not supported', "with #DWORK barrier"),
+    ("a\nbarrier\nb", 2, '"barrier" is not supported', "with #DWORK barrier"),
+    ("a #DWORK cores=2", 1, "in this format #DWORK options go on their own line", "move them there"),
+    ("#DWORK name=x", 1, "#DWORK name is not supported in this format", "remove it"),
     ("x" * 131072, 1, "longer than Linux allows", "put it in a script"),
 ]
 
@@ -224,6 +246,8 @@ GREASY = [
     ("#\n[# 1 #] b", 2, "line 1 has no task", "correct the dependency"),
     ("a\n\nb\n[# 1-3 #] b", 4, "line 2 has no task", "correct the dependency"),
     ("a\nb\n#\n[# 1-3 #] b", 4, "line 3 has no task", "correct the dependency"),
+    ("a [@ d @] b", 1, "[@ @] must come before the command", "write [# dependencies #]"),
+    ("a\n[# 1 #] b [@ d @]", 2, "[@ @] must come before the command", "write [# dependencies #]"),
     ("[@ d @]" + "x" * 131071, 1, "longer than Linux allows", "put it in a script"),
 ]
 
@@ -267,8 +291,8 @@ HYPERQUEUE = [
     (X + "env = { A = 1 }", 1, "env: must be a string", "in double quotes"),
     (X + "cwd = ''", 1, "cwd: must not be empty", "or remove cwd"),
     (X + "cwd = '%{CWD}'", 1, 'cwd: unknown placeholder "%{CWD}"', "use one of %{JOB_ID}"),
-    (X + "cwd = 'a/%{SUBMIT_DIR}'", 1, "cwd: %{SUBMIT_DIR} is a directory", "put it first"),
-    (X + "stdout = '%{INSTANCE_ID}'", 1, "stdout: %{INSTANCE_ID} is not known in advance", "remove it"),
+    (X + "stdout = '%{DATE}'", 1, 'stdout: unknown placeholder "%{DATE}"', "use one of %{JOB_ID}"),
+    (X + "stdout = '%{SERVER_UID}'", 1, "stdout: %{SERVER_UID} is not supported", "remove it"),
     (X + "stdout = ''", 1, "stdout: must not be empty", 'write a file, or "none"'),
     (X + "stderr = { on_close = 'none' }", 1, "stderr: must be a string", "in double quotes"),
     (X + "stderr = { path = 'a', mode = 'none' }", 1, 'stderr: unknown key "mode"', "the keys are path, on_close"),
@@ -283,13 +307,18 @@ HYPERQUEUE = [
     (X + "time_limit = '0s'", 1, "time_limit: 0 would stop the task at once", "or remove this option"),
     (X + "priority = 9999999999", 1, "priority: must be a whole number from -2147483648", "correct it"),
     (X + "crash_limit = 'never-restart'", 1, "crash_limit: dwork retries a task", "with --max-attempts-lost 1"),
-    (X + "crash_limit = -1", 1, "crash_limit: must be a whole number from 0", "correct it"),
+    (X + "crash_limit = 0", 1, "crash_limit: must be a whole number from 1 to 65535", "correct it"),
     (X + "request = {}", 1, "request: must be a list of tables", "write [[task.request]]"),
     (X + "request = [{ n_nodes = 2 }]", 1, "request: n_nodes: a task runs on one node", "remove it"),
     (X + "request = [{ cpus = 2 }]", 1, 'request: unknown key "cpus"', "the keys are resources"),
     (X + "request = [{ resources = 2 }]", 1, "request: resources: must be a table", "{ cpus = 4"),
     (X + "request = [{ resources = { fpgas = 1 } }]", 1, 'unknown resource "fpgas"', "use cpus, mem, gpus"),
-    (X + "request = [{ resources = { cpus = 'all' } }]", 1, '"all" is not supported', "write a number"),
+    (
+        X + "request = [{ resources = { cpus = 'all' } }]",
+        1,
+        'cpus: "all" is not supported',
+        "write the number",
+    ),
     (X + "request = [{ resources = { cpus = '4 x' } }]", 1, 'cpus: "4 x" is not an amount', '"4 compact"'),
     (X + "request = [{ resources = { cpus = 0 } }]", 1, "cpus: must be a number above 0", "write, for example, 4"),
     (X + "request = [{ resources = { cpus = nan } }]", 1, "cpus: must be a number above 0", "write, for example, 4"),
@@ -321,6 +350,7 @@ FORMATS = {
     "dag": DAG,
     "disbatch": DISBATCH,
     "launcher": LAUNCHER,
+    "pylauncher": PYLAUNCHER,
     "greasy": GREASY,
     "hyperqueue": HYPERQUEUE,
 }
@@ -331,6 +361,7 @@ FOREIGN = [
     ("lines", "  [@ x @] b", 1, '"[@ x @] b" is not a shell command', "use --format greasy"),
     ("lines", "name = 1\n[[task]]\n", 2, '"[[task]]" is not a shell command', "use --format hyperqueue"),
     ("lines", "[array]", 1, '"[array]" is not a shell command', "use --format hyperqueue"),
+    ("lines", "a\n25,echo b", 2, '"25,echo b" is not a shell command', "use --format pylauncher"),
     ("csv", "#DISBATCH PREFIX a\n", 1, "is not a shell command", "use --format disbatch"),
     ("csv", "a\n[# 1,1 #] b\n", 2, "is not a shell command", "use --format greasy"),
 ]
@@ -431,6 +462,8 @@ BACKGROUND = [
     ("launcher", "a\nb &", 2, _LEFT, _AWAY),
     ("greasy", "a\n[# 1 #] [@ d @] b &", 2, _LEFT, _AWAY),
     ("hyperqueue", "#\n[[task]]\ncommand = ['bash', '-c', \"a \\u0026\"]", 2, _LEFT, _AWAY),
+    ("hyperqueue", "[[task]]\ncwd = 'd'\ncommand = ['bash', '-c', \"a \\u0026\"]", 1, _LEFT, _AWAY),
+    ("pylauncher", "1,a\n2,b &", 2, _LEFT, _AWAY),
 ]
 
 

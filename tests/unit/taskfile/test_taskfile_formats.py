@@ -7,8 +7,8 @@ import json
 import pytest
 
 from dwork.core.errors import TaskFileError
-from dwork.core.task import PLAIN, Options, Task
-from dwork.taskfile import Source, parse, rescued, without
+from dwork.core.task import Options, Task
+from dwork.taskfile import Rescue, Source, parse, without
 from dwork.taskfile.foreign.dag import split
 
 
@@ -22,6 +22,10 @@ def jsonl_of(*objects: object) -> list[Task]:
 
 def dag_of(text: str | bytes) -> list[Task]:
     return parse([Source("t.dag", text.encode() if isinstance(text, str) else text, "dag")])
+
+
+def pmc(task: str, memory: str, cpus: str) -> tuple[tuple[str, str], ...]:
+    return ("PMC_TASK", task), ("PMC_MEMORY", memory), ("PMC_CPUS", cpus)
 
 
 def test_a_csv_row_is_a_command_and_its_predecessors() -> None:
@@ -105,11 +109,13 @@ def test_a_dag_is_read_as_pegasus_mpi_cluster_reads_it() -> None:
         "EDGE b c\nEDGE a c\n"
     )
     assert tasks == [
-        Task("a", ("/bin/echo", "hello", "big world")),
-        Task("b", ("sleep", "-t", "1"), (), Options(cores=2, memory=2 * 2**20, retries=2, priority=-4)),
-        Task("c", ("true",), ("a", "b"), Options(retries=0, priority=2)),
-    ]
-    assert tasks[0].options is PLAIN
+        Task("a", ("/bin/echo", "hello", "big world"), (), Options(env=pmc("a", "0", "1"))),
+        Task(
+            "b", ("sleep", "-t", "1"), (),
+            Options(cores=2, memory=2 * 2**20, retries=2, priority=-4, env=pmc("b", "2", "2")),
+        ),
+        Task("c", ("true",), ("a", "b"), Options(retries=0, priority=2, env=pmc("c", "0", "0"))),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -132,18 +138,26 @@ def test_dag_quotes_are_toggles_that_end_an_argument(text: str, arguments: list[
 
 
 def test_a_rescue_file_says_what_is_done() -> None:
-    assert rescued(b"\nDONE a\n\nDONE b\r\n# note\n\nDONE  a\nDONE\tc", "t.dag.rescue") == {"a", "b", "c"}
-    assert rescued(b"", "t.dag.rescue") == frozenset()
+    rescue = Rescue("r", b"\nDONE a\n\nDONE b\r\n# note\n\nDONE  a\nDONE\tc")
+    assert rescue.done == {"a": 2, "b": 4, "c": 8}
+    assert not Rescue("r", b"").done
+
+
+def test_a_rescue_file_of_another_dag_is_refused() -> None:
+    rescue = Rescue("r", b"DONE a\nDONE b\nDONE c\n")
+    rescue.check(dag_of("TASK a x\nTASK b x\nTASK c x\nTASK d x\n"))
+    with pytest.raises(TaskFileError, match=r'^r:2: no TASK "b" in the dag; delete this line, or the file'):
+        rescue.check(dag_of("TASK a x\nTASK d x\n"))
 
 
 @pytest.mark.parametrize("line", ["DON", "DONE", "DONE a b", "done a", "DONEa"])
 def test_other_text_in_a_rescue_file_is_refused(line: str) -> None:
     with pytest.raises(TaskFileError, match=rf'^r:2: "{line}" is not "DONE id"; correct or delete this line$'):
-        rescued(f"DONE x\n{line}\n".encode(), "r")
+        Rescue("r", f"DONE x\n{line}\n".encode())
 
 
 def test_a_graph_without_what_is_done_does_not_refer_to_it() -> None:
     tasks = dag_of("TASK a x\nTASK b x\nTASK c x\nEDGE a b\nEDGE b c\nEDGE a c\n")
     left = without(tasks, ["a"])
-    assert left == [Task("b", ("x",)), Task("c", ("x",), ("b",))]
+    assert [(task.name, task.after) for task in left] == [("b", ()), ("c", ("b",))]
     assert without(tasks, []) == tasks

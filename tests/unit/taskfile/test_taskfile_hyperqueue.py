@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
 
 from dwork.core.task import Options, Task
-from dwork.taskfile import Source, format_of, parse
+from dwork.core.text import UserText
+from dwork.taskfile import Invocation, Source, format_of, parse
 
 ONE_CPU = (("OMP_NUM_THREADS", "1"), ("HQ_RESOURCE_REQUEST_cpus", "1 compact"))
 
@@ -62,13 +64,14 @@ def test_a_job_has_a_name_and_its_tasks_come_after_one_another() -> None:
 
 def test_a_task_asks_for_what_it_would_ask_hyperqueue() -> None:
     assert options_of(
-        'time_limit = "1m 10s"\npriority = -1\ncwd = "run-%{TASK_ID}"\n[[task.request]]\n'
+        'time_limit = "1m 10s"\npriority = -1\n[[task.request]]\n'
         'resources = { cpus = "4", "gpus/nvidia" = 2, mem = 1.5 }\ntime_request = "1h 30min"\nn_nodes = 0\n'
     ) == Options(
-        4, 3 * 2**19, 2, 70.0, None, -1, "run-1", 5400.0,
+        4, 3 * 2**19, 2, 70.0, None, -1, None, 5400.0,
         (
             ("OMP_NUM_THREADS", "4"), ("HQ_RESOURCE_REQUEST_cpus", "4 compact"),
-            ("HQ_RESOURCE_REQUEST_gpus_nvidia", "2 compact"), ("HQ_RESOURCE_REQUEST_mem", "1.5 compact"),
+            ("HQ_RESOURCE_REQUEST_gpus_nvidia", "2 compact"), ("CUDA_DEVICE_ORDER", "PCI_BUS_ID"),
+            ("HQ_RESOURCE_REQUEST_mem", "1.5 compact"),
             ("HQ_JOB_ID", "1"), ("HQ_TASK_ID", "1"),
         ),
     )  # fmt: skip
@@ -92,7 +95,7 @@ def test_a_part_of_a_core_is_a_core() -> None:
 def test_of_several_requests_the_first_counts_and_that_is_reported() -> None:
     tasks, (reported,) = read_with_remarks(
         '[[task]]\ncommand = ["x"]\n[[task.request]]\nresources = { cpus = 8 }\n'
-        "[[task.request]]\nresources = { cpus = 1, fpgas = 1 }\n"
+        "[[task.request]]\nresources = { cpus = 1 }\n"
     )
     assert tasks[0].options.cores == 8
     assert env_of(tasks[0])["HQ_RESOURCE_VARIANT"] == "0"
@@ -152,13 +155,93 @@ def test_what_is_ignored_in_many_tasks_is_reported_once() -> None:
     assert len(reported) == 1
 
 
-def test_placeholders_are_filled_in_in_paths_alone() -> None:
-    (task,) = tasks_of('[[task]]\ncommand = ["echo", "%{TASK_ID}"]\ncwd = "%{SUBMIT_DIR}/%{JOB_ID}/%{TASK_ID}"\n')
-    assert (task.command, task.options.cwd) == (("echo", "%{TASK_ID}"), "./1/1")
+def started(task: Task, directory: Path, **environ: str) -> subprocess.CompletedProcess[bytes]:
+    """Run the command of a task as the runner does."""
+    assert isinstance(task.command, tuple) and task.options.cwd is None
+    environment = env_of(task) | {"PATH": "/bin:/usr/bin", "DWORK_ATTEMPT": "1"} | environ
+    return subprocess.run(task.command, cwd=directory, env=environment, capture_output=True, check=False)
+
+
+def test_placeholders_are_filled_in_in_paths_alone(tmp_path: Path) -> None:
+    (task,) = tasks_of('[[task]]\ncommand = ["sh", "-c", "pwd; echo %{TASK_ID}"]\ncwd = "%{SUBMIT_DIR}-x/%{TASK_ID}"\n')
+    ran = started(task, tmp_path)
+    assert ran.stdout.decode() == f"{tmp_path}-x/1\n%{{TASK_ID}}\n", ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("cwd", "stdout", "file"),
+    [
+        ("", "out.txt", "out.txt"),
+        ("", "a/b c/out", "a/b c/out"),
+        ("sub", "out.txt", "sub/out.txt"),
+        ("sub/d d", "logs/%{TASK_ID}", "sub/d d/logs/1"),
+        ("sub", "%{CWD}/%{JOB_ID}.out", "sub/1.out"),
+        ("sub", "%{CWD}.out", "sub.out"),
+        ("sub", "%{SUBMIT_DIR}/logs/x", "logs/x"),
+        ("sub", "../x", "x"),
+        ("sub", "%{INSTANCE_ID}.out", "sub/2.out"),
+        ("", "-out", "-out"),
+        ("-sub", "a$HOME'\"`id`", "-sub/a$HOME'\"`id`"),
+        ("%{TASK_ID}", "%{TASK_ID}", "1/1"),
+        ("", "%{SUBMIT_DIR}/%{CWD}/x", None),
+    ],
+)
+def test_a_stream_is_relative_to_the_directory_of_its_task(
+    tmp_path: Path, cwd: str, stdout: str, file: str | None
+) -> None:
+    start = tmp_path / "start"
+    (start / "elsewhere").mkdir(parents=True)
+    lines = ['[[task]]\ncommand = ["pwd", "-P"]', f"stdout = {json.dumps(stdout)}"] + (
+        [f"cwd = '{cwd}'"] if cwd else []
+    )
+    (task,) = tasks_of("\n".join(lines))
+    ran = started(task, start, CDPATH=f"{start}/elsewhere", DWORK_ATTEMPT="3")
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, b"", b"")
+    found = start / file if file is not None else Path(f"{start}/{start}/x")
+    assert found.read_text() == f"{start / cwd.replace('%{TASK_ID}', '1')}\n"
+
+
+def test_a_directory_that_cannot_be_made_fails_the_task(tmp_path: Path) -> None:
+    (tmp_path / "sub").write_text("a file")
+    (task,) = tasks_of('[[task]]\ncommand = ["touch", "ran"]\ncwd = "sub"\nstderr = "err"\n')
+    ran = started(task, tmp_path)
+    assert ran.returncode and b"sub" in ran.stderr and not (tmp_path / "ran").exists()
+
+
+def test_tasks_find_the_directory_where_the_pool_was_started() -> None:
+    text = '[[task]]\ncommand = ["ls", "$HQ_SUBMIT_DIR"]\nenv = { HQ_SUBMIT_DIR = "x" }'
+    (task,) = parse([Source("t", text.encode(), "hq")], invocation=Invocation(UserText("/here")))
+    assert env_of(task)["HQ_SUBMIT_DIR"] == "/here"
+
+
+@pytest.mark.parametrize("status", [0, 3])
+def test_a_file_that_is_not_wanted_after_a_success_is_removed_then(tmp_path: Path, status: int) -> None:
+    (task,) = tasks_of(
+        f'[[task]]\ncommand = ["sh", "-c", "cat; echo error >&2; exit {status}"]\ncwd = "sub"\nstdin = "in"\n'
+        'stdout = { path = "out", on_close = "rm-if-finished" }\nstderr = { path = "err", on_close = "none" }\n'
+    )
+    assert started(task, tmp_path).returncode == status
+    assert (tmp_path / "sub" / "out").exists() == bool(status)
+    assert (tmp_path / "sub" / "err").read_text() == "error\n"
+
+
+@pytest.mark.parametrize(
+    ("first", "reason"),
+    [
+        ("resources = { cpus = 1, fpgas = 1 }", 'resources: unknown resource "fpgas"'),
+        ('resources = { cpus = "all" }', 'resources: cpus: "all" is not supported'),
+        ("n_nodes = 2", "n_nodes: a task runs on one node"),
+    ],
+)
+def test_a_request_for_what_no_worker_has_gives_way_to_the_next(first: str, reason: str) -> None:
+    (task,), (reported,) = read_with_remarks(
+        f'[[task]]\ncommand = ["x"]\n[[task.request]]\n{first}\n[[task.request]]\nresources = {{ cpus = 3 }}\n'
+    )
+    assert (task.options.cores, env_of(task)["HQ_RESOURCE_VARIANT"]) == (3, "1")
+    assert reason in reported and "the next one is used" in reported
 
 
 def test_streams_go_where_the_file_says(tmp_path: Path) -> None:
-    (tmp_path / "d d").mkdir()
     (tmp_path / "elsewhere" / "d d").mkdir(parents=True)
     tasks = tasks_of(
         '[array]\nids = "3-4"\ncommand = ["sh", "-c", "cat; pwd; echo error >&2; exit $HQ_TASK_ID"]\ncwd = "d d"\n'
@@ -166,12 +249,9 @@ def test_streams_go_where_the_file_says(tmp_path: Path) -> None:
         'stderr = { path = "%{CWD}/%{TASK_ID}.err", on_close = "none" }\n'
     )
     for task in tasks:
-        assert task.options.cwd is None and isinstance(task.command, tuple)
         id = env_of(task)["HQ_TASK_ID"]
-        environment = {"PATH": "/bin:/usr/bin", "CDPATH": f"{tmp_path}/elsewhere"}
-        ran = subprocess.run(task.command, cwd=tmp_path, env=env_of(task) | environment, check=False)
-        assert ran.returncode == int(id)
-        assert (tmp_path / "out it's" / id).read_text() == f"it's\n$HOME{tmp_path}/d d\n"
+        assert started(task, tmp_path, CDPATH=f"{tmp_path}/elsewhere").returncode == int(id)
+        assert (tmp_path / "d d" / "out it's" / id).read_text() == f"it's\n$HOME{tmp_path}/d d\n"
         assert (tmp_path / "d d" / f"{id}.err").read_text() == "error\n"
 
 
@@ -180,13 +260,6 @@ def test_a_stream_may_go_nowhere(tmp_path: Path) -> None:
     assert isinstance(task.command, tuple)
     ran = subprocess.run(task.command, cwd=tmp_path, capture_output=True, check=True)
     assert (ran.stdout, ran.stderr, list(tmp_path.iterdir())) == (b"", b"b\n", [])
-
-
-def test_a_file_to_be_removed_is_kept_and_that_is_reported() -> None:
-    _, (reported,) = read_with_remarks(
-        '[[task]]\ncommand = ["x"]\nstderr = { path = "e", on_close = "rm-if-finished" }'
-    )
-    assert "on_close is ignored: the file is kept" in reported
 
 
 def test_an_error_names_the_line_of_its_task() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dwork.core.errors import TaskFileError
 from dwork.core.task import Task
 from dwork.core.toposort import topological
-from dwork.taskfile import FORMATS, Source, parse, rescued
+from dwork.taskfile import FORMATS, Rescue, Source, parse
 
 SNIPPETS = [
     b"a", b"b", b" ", b"\t", b"\n", b"\r\n", b"\\", b"'", b'"', b",", b"#", b" #DWORK ", b"#DWORK barrier\n", b"name=",
@@ -20,6 +20,7 @@ SNIPPETS = [
     b"a #DWORK after=*\n", b"#DISBATCH ", b"PREFIX ", b"REPEAT 3 ", b"BARRIER\n", b"start 1 ", b"[#", b"#]", b"1-2",
     b"-1", b"[@ d @]", b"$LAUNCHER_JID", b"\n[[task]]\n", b"\n[array]\n", b'command = ["x"]\n', b"id = 1\n",
     b"deps = [2]\n", b'ids = "1-3"\n', b'entries = ["a"]\n', b'cwd = "%{TASK_ID}"\n', b'stdout = "o"\n',
+    b"5,a\n", b"PYL_ID", b"$PMC_RANK",
     b"[[task.request]]\n", b'resources = { cpus = "4 x" }\n', b'time_limit = "1h"\n', b"'''", b'"""', b"inf",
 ]  # fmt: skip
 FILES = st.one_of(st.binary(max_size=60), st.lists(st.sampled_from(SNIPPETS), max_size=25).map(b"".join))
@@ -47,7 +48,7 @@ def test_any_bytes_are_a_graph_or_a_one_line_error(files: list[tuple[bytes, str]
 @given(FILES)
 def test_any_bytes_are_a_rescue_file_or_a_one_line_error(data: bytes) -> None:
     try:
-        rescued(data, "r")
+        Rescue("r", data)
     except TaskFileError as error:
         assert str(error).startswith("r:")
 

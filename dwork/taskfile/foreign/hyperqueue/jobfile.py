@@ -20,6 +20,7 @@ from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.hyperqueue.program import JOB_ID, Program, program
 from dwork.taskfile.foreign.hyperqueue.request import Env, Values, id_of, ids, number, requested, seconds
 from dwork.taskfile.foreign.hyperqueue.toml import NotToml, document, place, places
+from dwork.taskfile.foreign.invocation import UNKNOWN, Invocation
 from dwork.taskfile.options import BOUNDS, checked, unknown_key
 from dwork.taskfile.text import fit_name
 from dwork.taskfile.typed import string, variables
@@ -35,9 +36,12 @@ _FORM: Final = "write [[task]] above each task, or one [array]"
 _LIMIT: Final = "crash_limit is ignored; start the pool with --max-attempts-lost N, which applies to all tasks"
 
 
-def read(source: str, text: str, _pool: Pool) -> Draft:
+def read(source: str, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) -> Draft:
     """Return the tasks of a file. Raise TaskFileError, which names the first line of the task and the key."""
     draft = Draft(source)
+    of_job: Env = (("HQ_JOB_ID", JOB_ID),)
+    if invocation.directory:
+        of_job += (("HQ_SUBMIT_DIR", invocation.directory),)
     try:
         found = document(text)
     except NotToml as error:
@@ -49,7 +53,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
     if len(lines) != len(tables):  # written in a form that a regular expression cannot tell from a string
         lines = [1] * len(tables)
     add = _add_tasks if key == "task" else _add_array
-    add(draft, name, lines, tables)
+    add(draft, name, lines, tables, of_job)
     return draft
 
 
@@ -100,7 +104,7 @@ def _tables(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
     return key, tables
 
 
-def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str, Any]]) -> None:
+def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str, Any]], of_job: Env) -> None:
     given: list[int | None] = []
     for line, table in zip(lines, tables, strict=True):
         with _at(draft, line):
@@ -114,7 +118,7 @@ def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str,
             if table.get("data_deps"):
                 raise ValueError("data_deps: dwork does not pass data between tasks; use files and deps")
             after = checked("deps", _after, table.get("deps", []), known)
-            template = _template(draft, line, table)
+            template = _template(draft, line, table, of_job)
             draft.add(line, f"{name}-{id}", *template.of(id, tuple(f"{name}-{n}" for n in after)))
 
 
@@ -128,12 +132,12 @@ def _after(value: object, known: frozenset[int]) -> list[int]:
     return found
 
 
-def _add_array(draft: Draft, name: str, lines: list[int], tables: list[dict[str, Any]]) -> None:
+def _add_array(draft: Draft, name: str, lines: list[int], tables: list[dict[str, Any]], of_job: Env) -> None:
     (line,), (table,) = lines, tables
     with _at(draft, line):
         _check_keys(table, _ARRAY)
         numbers, entries = _members(table)
-        template = _template(draft, line, table)
+        template = _template(draft, line, table, of_job)
         for id, entry in zip(numbers, entries, strict=True):
             draft.add(line, f"{name}-{id}", *template.of(id, (), entry))
 
@@ -162,12 +166,12 @@ class _Template:
 
     def of(self, id: int, after: tuple[str, ...], entry: Env = ()) -> tuple[Command, tuple[str, ...], Options]:
         """Return the command, the predecessors and the options of the task with this id."""
-        command, cwd = self.program.of(id)
         env = (*self.env, ("HQ_TASK_ID", str(id)), *entry)
-        return command, after, Options(cwd=cwd, env=env, **self.values)
+        return self.program.of(id), after, Options(env=env, **self.values)
 
 
-def _template(draft: Draft, line: int, table: dict[str, Any]) -> _Template:
+def _template(draft: Draft, line: int, table: dict[str, Any], of_job: Env) -> _Template:
+    """Return what a table defines. of_job: the variables that all tasks of the job have."""
     remark = partial(draft.remark, line)
     values, env = checked("request", requested, table.get("request", []), remark)
     if "time_limit" in table:
@@ -185,7 +189,8 @@ def _template(draft: Draft, line: int, table: dict[str, Any]) -> _Template:
         checked("crash_limit", _crash_limit, table["crash_limit"])
         remark(_LIMIT)
     own = checked("env", variables, table.get("env", {}), '{ NAME = "value" }')
-    return _Template(program(table, remark), values, tuple({**dict(env), **dict(own), "HQ_JOB_ID": JOB_ID}.items()))
+    variables_of_all = {**dict(env), **dict(own), **dict(of_job)}
+    return _Template(program(table, variables_of_all), values, tuple(variables_of_all.items()))
 
 
 def _crash_limit(value: object) -> None:
@@ -194,7 +199,7 @@ def _crash_limit(value: object) -> None:
             "dwork retries a task that lost its worker; remove this key and start the pool with --max-attempts-lost 1"
         )
     if value != "unlimited":
-        number(value, 0, 2**32 - 1)
+        number(int(value) if isinstance(value, str) and value.isdecimal() else value, 1, 2**16 - 1)
 
 
 def _check_keys(table: Iterable[str], keys: tuple[str, ...]) -> None:

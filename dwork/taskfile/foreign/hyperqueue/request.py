@@ -18,7 +18,7 @@ from dwork.taskfile.typed import string
 _KEYS: Final = ("resources", "time_request", "n_nodes", "weight")
 _OPTION: Final = {"cpus": "cores", "mem": "memory", "gpus": "gpus", "gpus/nvidia": "gpus", "gpus/amd": "gpus"}
 _AMOUNT: Final = re.compile(
-    r"[ \t]*([0-9][0-9_]{0,17}(?:\.[0-9]{0,18})?)(?:[ \t]+(compact!?|tight!?|scatter))?[ \t]*", re.ASCII
+    r"[ \t]*([0-9][0-9_]{0,17}(?:\.[0-9]{0,18})?)(?:[ \t]*(compact!?|tight!?|scatter))?[ \t]*", re.ASCII
 )
 _TIME: Final = re.compile(r"[ \t]*([0-9]{1,18})[ \t]*([A-Za-z]+)[ \t]*", re.ASCII)
 _SECONDS: Final = {
@@ -92,24 +92,43 @@ def ids(value: object) -> list[int]:
 
 
 def requested(value: object, remark: Callable[[str], None]) -> tuple[Values, Env]:
-    """Return the options of the first request, and the variables that report them to the task."""
+    """Return the options of the first request that dwork can express, and the variables that report it to the task."""
     if not isinstance(value, list) or not all(isinstance(each, dict) for each in value):
         raise ValueError("must be a list of tables; write [[task.request]] above resources = { cpus = 4 }")
     if not value:
         return {}, _ONE_CPU
-    values, env = _request(value[0], remark)
+    for found in value:
+        for key in found:
+            if key not in _KEYS:
+                raise unknown_key(key, _KEYS)
+    missing = [_missing(found) for found in value]
+    if "" not in missing:
+        raise ValueError(missing[0])
+    chosen = missing.index("")
+    values, env = _request(value[chosen], remark)
     if len(value) == 1:
         return values, env
-    remark("request: only the first of several requests is used; put the one you want first")
-    return values, (*env, ("HQ_RESOURCE_VARIANT", "0"))
+    for text in missing[:chosen]:
+        remark(f"request: a request is left out, and the next one is used: {text}")
+    if "" in missing[chosen + 1 :]:
+        remark("request: only the first of several requests is used; put the one you want first")
+    return values, (*env, ("HQ_RESOURCE_VARIANT", str(chosen)))
+
+
+def _missing(found: dict[str, Any]) -> str:
+    """Return what a request asks for that dwork does not have; empty when there is nothing."""
+    if checked("n_nodes", number, found.get("n_nodes", 0), 0, _MOST_ID):
+        return "n_nodes: a task runs on one node; remove it, or let the command start a part on each node"
+    resources = found.get("resources", {})
+    for name, value in resources.items() if isinstance(resources, dict) else ():
+        if name not in _OPTION:
+            return f'resources: unknown resource "{shown(name)}"; remove it, or use {", ".join(_OPTION)}'
+        if isinstance(value, str) and value.strip() == "all":
+            return f'resources: {name}: "all" is not supported; write the number that a worker has'
+    return ""
 
 
 def _request(found: dict[str, Any], remark: Callable[[str], None]) -> tuple[Values, Env]:
-    for key in found:
-        if key not in _KEYS:
-            raise unknown_key(key, _KEYS)
-    if checked("n_nodes", number, found.get("n_nodes", 0), 0, _MOST_ID):
-        raise ValueError("n_nodes: a task runs on one node; remove it, or let the command start a part on each node")
     if "weight" in found:
         remark("weight is ignored: dwork's scheduler has no weights; use priority")
     values, env = checked("resources", _resources, found.get("resources", {}), remark)
@@ -124,8 +143,6 @@ def _resources(found: object, remark: Callable[[str], None]) -> tuple[Values, En
     values: Values = {}
     env: list[tuple[str, str]] = []
     for name, value in found.items():
-        if name not in _OPTION:
-            raise ValueError(f'unknown resource "{shown(name)}"; remove it, or use {", ".join(_OPTION)}')
         amount, policy = checked(name, _amount, value)
         if policy not in ("compact", "tight"):
             remark(f"{policy} is ignored: a task gets neighbouring CPUs where possible; remove it")
@@ -140,6 +157,8 @@ def _resources(found: object, remark: Callable[[str], None]) -> tuple[Values, En
             env.append(("OMP_NUM_THREADS", f"{amount:.0f}"))
         text = f"{amount:.4f}".rstrip("0").rstrip(".")
         env.append((f"HQ_RESOURCE_REQUEST_{name.replace('/', '_')}", f"{text} {policy}"))
+        if name == "gpus/nvidia":
+            env.append(("CUDA_DEVICE_ORDER", "PCI_BUS_ID"))
     return values, tuple(env)
 
 
@@ -147,8 +166,6 @@ def _amount(value: object) -> tuple[float, str]:
     policy = "compact"
     if isinstance(value, str):
         match = _AMOUNT.fullmatch(string(value))
-        if value.strip() == "all":
-            raise ValueError('"all" is not supported; write a number')
         if not match:
             raise ValueError(f'"{shown(value)}" is not an amount; write a number or, for example, "4 compact"')
         value, policy = float(match[1].replace("_", "")), match[2] or policy

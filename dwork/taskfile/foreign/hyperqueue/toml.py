@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any, Final
 
 from dwork.core.text import shown
 
 _LINE: Final = re.compile(r" \(at (?:line ([0-9]+), column [0-9]+|end of document)\)$")
+_BLANKS: Final = " \t"
 _ADVICE: Final = 'correct it, as in command = ["sleep", "1"]'
 
 
@@ -46,20 +48,24 @@ def places(text: str, name: str) -> list[int]:
 
     TOML parsers do not report these lines, but users need them to find an error.
     """
-    return _lines(text, rf"\[\[?[ \t]*[\"']?{re.escape(name)}[\"']?[ \t]*\]\]?[ \t]*(?:#.*)?$")
+    return [number for number, line in _lines(text) if line[:1] == "[" and _table(line) == name]
 
 
 def place(text: str, key: str) -> int:
     """Return the first line that assigns a value or a table to a key, or 1."""
-    lines = _lines(text, rf"[\"']?{re.escape(key)}[\"']?[ \t]*=") or places(text, key)
-    return lines[0] if lines else 1
+    keys = (number for number, line in _lines(text) if "=" in line and _bare(line[: line.index("=")]) == key)
+    return next(keys, 0) or next(iter(places(text, key)), 1)
 
 
-def _lines(text: str, pattern: str) -> list[int]:
-    lines: list[int] = []
-    line, at = 1, 0
-    for match in re.finditer(rf"^[ \t]*{pattern}", text, re.MULTILINE):
-        line += text.count("\n", at, match.start())
-        at = match.start()
-        lines.append(line)
-    return lines
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    return enumerate((line.lstrip(_BLANKS) for line in text.split("\n")), 1)
+
+
+def _table(line: str) -> str | None:
+    """Return the name of the table that a line begins, which may end in a comment."""
+    head = line.partition("#")[0].rstrip(_BLANKS)
+    return _bare(head.lstrip("[").rstrip("]")) if head.endswith("]") else None
+
+
+def _bare(key: str) -> str:
+    return key.strip(_BLANKS).strip("\"'")
