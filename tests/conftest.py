@@ -146,7 +146,7 @@ def other_dwork(tmp_path: Path) -> dict[str, str]:
     copy = tmp_path / "other"
     shutil.copytree(ROOT / "dwork", copy / "dwork", ignore=shutil.ignore_patterns("__pycache__"))
     for file, line, instead in [
-        ("messages.py", f"PROTOCOL: Final = {PROTOCOL}\n", "PROTOCOL: Final = 2\n"),
+        ("messages.py", f"PROTOCOL: Final = {PROTOCOL}\n", f"PROTOCOL: Final = {PROTOCOL + 1}\n"),
         ("version.py", f'__version__ = "{__version__}"\n', '__version__ = "0.2.0"\n'),
     ]:
         path = copy / "dwork" / "core" / file

@@ -25,6 +25,8 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
     mine = [_ready_to_send(task, host) for task in tasks]
     if any(task.command is not task.name or task.options is not PLAIN for task in mine):
         requests.need_ours("commands and options")
+    if any(task.after_any for task in mine):
+        requests.need_protocol(2, "after_any")
     sent = 0
     for batch in _batches(_in_order(mine)):
         try:
@@ -39,11 +41,13 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
 
 def _ready_to_send(task: Task, host: str) -> Task:
     """Return the task in its shortest form on the wire, with its origin."""
-    name, command, after, options, origin = task
+    name, command, after, options, origin, after_any = task
     if not name:
         raise UsageError("a task needs a name")
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
+    if (twice := task.named_twice) is not None:
+        raise UsageError(f"task {name!r} has {twice!r} both in after and in after_any; remove it from one")
     if text := fault(command, bash=shell.is_bash()):
         raise UsageError(f"task {name!r}: {text}")
     return Task(
@@ -52,6 +56,7 @@ def _ready_to_send(task: Task, host: str) -> Task:
         after,
         PLAIN if options == PLAIN else options,
         origin or host,
+        after_any,
     )
 
 
@@ -60,9 +65,9 @@ def _in_order(tasks: list[Task]) -> list[Task]:
     if len(tasks) <= 1 or len(next(_batches(tasks))) == len(tasks):
         return tasks
     position = {task.name: i for i, task in enumerate(tasks)}
-    if all(position.get(name, -1) <= i for i, task in enumerate(tasks) for name in task.after):
+    if all(position.get(name, -1) <= i for i, task in enumerate(tasks) for name in task.predecessors):
         return tasks
-    order, cycle = topological([[position[p] for p in task.after if p in position] for task in tasks])
+    order, cycle = topological([[position[p] for p in task.predecessors if p in position] for task in tasks])
     if cycle:
         names = [tasks[i].name for i in (*cycle, cycle[0])]
         raise GraphError("these tasks wait for one another: " + " -> ".join(names))
@@ -74,7 +79,7 @@ def _batches(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
     size = 0
     for task in tasks:
         command = task.command or ""
-        more = sum(map(len, (task.name, *task.after, *((command,) if isinstance(command, str) else command))))
+        more = sum(map(len, (task.name, *task.predecessors, *((command,) if isinstance(command, str) else command))))
         if batch and (len(batch) == TASKS_AT_ONCE or size + more > CHARACTERS_AT_ONCE):
             yield tuple(batch)
             batch, size = [], 0

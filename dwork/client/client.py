@@ -95,20 +95,23 @@ class Client:
         name: str,
         command: str | Sequence[str] | None = None,
         after: str | Iterable[str] = (),
+        *,
+        after_any: str | Iterable[str] = (),
         **options: Unpack[OptionValues],
     ) -> None:
-        """Add a task, which runs when all tasks named in `after` are done.
+        """Add a task, which runs when the tasks in `after` are done and those in `after_any` have ended, well or not.
 
         command: a line for /bin/sh, or a list of arguments to start without a shell; by default the name. options:
         the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
         min_time in seconds, env as a dict or pairs). GraphError when the name is taken by another task, when one of
-        `after` does not exist, or when they form a cycle; adding the same task again is not an error.
+        `after` or `after_any` does not exist, or when they form a cycle; adding the same task again is not an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)
         if isinstance(variables := options.get("env"), Mapping):
             options["env"] = tuple(variables.items())
-        self.create_all([Task(name, name if command in (None, name) else command, _names(after), Options(**options))])  # type: ignore[arg-type]
+        what = name if command in (None, name) else command
+        self.create_all([Task(name, what, _names(after), Options(**options), after_any=_names(after_any))])  # type: ignore[arg-type]
 
     def create_all(self, tasks: Iterable[Task]) -> int:
         """Add tasks, which may refer to one another in any order, and return their number.

@@ -24,7 +24,7 @@ from dwork.core.version import __version__
 #: The version of the native dialect. Raise it when a peer of the last release would refuse or misunderstand what this
 #: one sends, or would not send what this one needs: a new type, a field with a new meaning, one that a message must now
 #: have. A new field that a peer may ignore or leave out does not need this.
-PROTOCOL: Final = 1
+PROTOCOL: Final = 2
 #: What this dwork speaks.
 OURS: Final = Version(PROTOCOL, __version__)
 

@@ -97,10 +97,15 @@ class _PredecessorInRecord(TypedDict, total=False):
 
 
 class PredecessorRow(NamedRow, _PredecessorInRecord):
-    """A predecessor of a task. join: whether it runs nothing. held and reason: as in TaskRow; only from a record."""
+    """A predecessor of a task.
+
+    join: whether it runs nothing. after_any: whether it need only have ended, well or not. held and reason: as in
+    TaskRow; only from a record.
+    """
 
     state: str
     join: bool
+    after_any: bool
 
 
 class Predecessors(TypedDict):

@@ -9,7 +9,7 @@ Names are valid Unicode: they are printed, typed and sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypedDict
@@ -19,7 +19,7 @@ from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.text import signal_name
 
 #: A command: a line for `/bin/sh -c`, an argument list that is started without a shell, or None for a join, which has
-#: nothing to run and is done as soon as its predecessors are (a barrier, or a glob over many tasks).
+#: nothing to run and is done as soon as it has nothing left to wait for (a barrier, or a glob over many tasks).
 Command = str | tuple[str, ...] | None
 
 #: How a request refers to a task: by its name, or by the id that the hub has assigned.
@@ -96,7 +96,8 @@ PLAIN = Options()
 class Task(NamedTuple):
     """The definition of a task, from a task file or a Create.
 
-    name: unique in the hub. command: what to run. after: names of the predecessors. origin: the host that created it.
+    name: unique in the hub. command: what to run. after: names of the predecessors that must be done. origin: the host
+    that created it. after_any: names of the predecessors that must have ended, well or not.
     """
 
     name: str
@@ -104,6 +105,22 @@ class Task(NamedTuple):
     after: tuple[str, ...] = ()
     options: Options = PLAIN
     origin: str = ""
+    after_any: tuple[str, ...] = ()
+
+    @property
+    def predecessors(self) -> tuple[str, ...]:
+        """The names of all tasks that this one waits for."""
+        return self.after + self.after_any if self.after_any else self.after
+
+    def without_predecessors(self, names: Container[str]) -> Task:
+        """Return the task without these predecessors."""
+        after, after_any = (tuple([n for n in each if n not in names]) for each in (self.after, self.after_any))
+        return self._replace(after=after, after_any=after_any)
+
+    @property
+    def named_twice(self) -> str | None:
+        """A name that is both in after and in after_any, which is an error; None when there is none."""
+        return next(iter({*self.after}.intersection(self.after_any)), None) if self.after_any else None
 
 
 class Assigned(NamedTuple):

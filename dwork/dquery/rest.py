@@ -109,7 +109,9 @@ def _task(row: TaskDetails) -> Task:
     env = tuple((name, value) for name, value in row["options"].get("env", ()))
     options = Options(**{**row["options"], "env": env})  # type: ignore[arg-type]
     command = tuple(row["arguments"]) if row["arguments"] else row["command"]
-    return Task(row["name"], command, tuple(each["name"] for each in row["predecessors"]["first"]), options)
+    before = row["predecessors"]["first"]
+    after, after_any = (tuple(each["name"] for each in before if each["after_any"] is kind) for kind in (False, True))
+    return Task(row["name"], command, after, options, after_any=after_any)
 
 
 def _heading(rows: Iterable[TaskRow], file: str | None) -> str:

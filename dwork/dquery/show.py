@@ -25,6 +25,7 @@ from dwork.dquery._words import ending, lasting, moment, named
 
 #: Maximum number of predecessors, and of lines of stderr, that are shown.
 PREDECESSORS, LINES = 10, 10
+_KINDS = ("after", "after-any")
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -66,9 +67,13 @@ def _facts(row: TaskDetails) -> Iterator[tuple[str, str]]:
         yield "options", _options(row["options"])
     before = row["predecessors"]
     if before["total"]:
-        first = [f"{named(each, 40)}{_state_of(each)}" for each in before["first"][:PREDECESSORS]]
+        first = before["first"][:PREDECESSORS]
+        kinds = {kind: [each for each in first if each["after_any"] is (kind == "after-any")] for kind in _KINDS}
+        shown_kinds = [kind for kind in _KINDS if kinds[kind]]
         more = before["total"] - len(first)
-        yield "after", ", ".join(first) + (f", and {more:,} more" if more > 0 else "")
+        for kind in shown_kinds:
+            text = ", ".join(f"{named(each, 40)}{_state_of(each)}" for each in kinds[kind])
+            yield kind, text + (f", and {more:,} more" if more > 0 and kind == shown_kinds[-1] else "")
     if row["successors"] and row["successors"]["total"]:
         yield "before", counted(row["successors"]["total"], "other task")
 

@@ -7,14 +7,17 @@ pool ran are in no file, and continue unchanged; tasks that are gone from the fi
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dwork.core.errors import UsageError
-from dwork.core.task import State, Task
+from dwork.core.task import ACTIVE, State, Task
 from dwork.core.toposort import topological
 from dwork.hub.graph import Restored
+
+#: The states of tasks that have ended, well or not.
+_ENDED = frozenset(State) - ACTIVE
 
 
 class Recorded(NamedTuple):
@@ -84,7 +87,7 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     result.removed = [e.id for e in gone if not e.removed]
     there = names.union(e.task.name for e in added) if added else names
     wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
-    wanted += [e.task._replace(after=_still_there(e.task.after, e, there, before)) for e in added]
+    wanted += [_without_gone(e, there, before) for e in added]
     done = _done(wanted, before)
     suspects = _suspects(wanted, before, done)
     for task in wanted:
@@ -137,17 +140,34 @@ def _extended(task: Task, known: Recorded | None, there: set[str], before: Mappi
     if known is None or not known.extended:
         return task
     extended = _still_there(known.extended, known, there, before)
-    return task._replace(after=tuple(dict.fromkeys((*task.after, *extended))))
+    after_any = tuple(name for name in task.after_any if name not in extended)  # to be done is more than to have ended
+    return task._replace(after=tuple(dict.fromkeys((*task.after, *extended))), after_any=after_any)
+
+
+def _without_gone(entry: Recorded, there: set[str], before: Mapping[str, Recorded]) -> Task:
+    """Return a task that was added while the pool ran, with the predecessors that still exist."""
+    after, after_any = entry.task.after, entry.task.after_any
+    return entry.task._replace(
+        after=_still_there(after, entry, there, before),
+        after_any=_still_there(after_any, entry, there, before, _ENDED) if after_any else (),
+    )
 
 
 def _still_there(
-    names: tuple[str, ...], entry: Recorded, there: set[str], before: Mapping[str, Recorded]
+    names: tuple[str, ...],
+    entry: Recorded,
+    there: set[str],
+    before: Mapping[str, Recorded],
+    enough: Collection[State] = (State.DONE,),
 ) -> tuple[str, ...]:
-    """Return which predecessors that were added while the pool ran still exist; others were done, or never existed."""
+    """Return which predecessors that were added while the pool ran still exist; others were done, or never existed.
+
+    enough: the states in which a predecessor does not keep the task from running.
+    """
     kept = tuple(name for name in names if name in there)
     if len(kept) < len(names) and entry.state is not State.DONE:
         for name in names:
-            if name not in there and name in before and before[name].state is not State.DONE:
+            if name not in there and name in before and before[name].state not in enough:
                 raise UsageError(
                     f"while the pool ran, task {entry.task.name!r} was made to wait for {name!r}, which was not done "
                     "and is no longer in the task files; put it back, or start over with --fresh"
@@ -167,7 +187,7 @@ def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bo
     for task in order:
         known = before.get(task.name)
         stays = task.command is None or (known is not None and known.state is State.DONE and _same(task, known.task))
-        done[task.name] = stays and all([done.get(name, True) for name in task.after])
+        done[task.name] = stays and all([done.get(name, True) for name in task.predecessors])
     return done
 
 
@@ -176,7 +196,7 @@ def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
     stays: dict[str, bool] = {}
     order, _ = _in_order([e.task for e in gone])
     for task in order:
-        stays[task.name] = all([done.get(name, stays.get(name, True)) for name in task.after])
+        stays[task.name] = all([done.get(name, stays.get(name, True)) for name in task.predecessors])
     return [e.id for e in gone if e.state is State.DONE and not stays.get(e.task.name)]
 
 
@@ -191,7 +211,7 @@ def _same(task: Task, known: Task) -> bool:
 def _in_order(tasks: Sequence[Task]) -> tuple[Sequence[Task], list[str]]:
     """Return the tasks with predecessors first, and the names on a cycle, if there is one."""
     position = {task.name: i for i, task in enumerate(tasks)}
-    if all(position.get(name, -1) < i for i, task in enumerate(tasks) for name in task.after):
+    if all(position.get(name, -1) < i for i, task in enumerate(tasks) for name in task.predecessors):
         return tasks, []
-    order, cycle = topological([[position[name] for name in task.after if name in position] for task in tasks])
+    order, cycle = topological([[position[name] for name in task.predecessors if name in position] for task in tasks])
     return [tasks[i] for i in order], [tasks[i].name for i in (*cycle, *cycle[:1])]

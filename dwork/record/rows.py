@@ -30,7 +30,7 @@ def untext(value: Any) -> Any:
 
 def task_row(task: Task) -> tuple[Any, ...]:
     """Return name, command, arguments, options, origin."""
-    name, command, _, options, origin = task
+    name, command, _, options, origin, _ = task
     asked = None if options is PLAIN else _options(options)
     if command is None or isinstance(command, str):
         return name, command if command is None or command is name else text(command), None, asked, origin or None
@@ -44,6 +44,7 @@ def task_of(
     options: str | None,
     origin: str | None,
     after: tuple[str, ...],
+    after_any: tuple[str, ...],
     cache: dict[str, Options],
 ) -> Task:
     """Return the task of a row; cache makes equal options one object."""
@@ -54,7 +55,7 @@ def task_of(
     if asked is None:
         assert options is not None
         asked = cache[options] = options_of(options)
-    return Task(name, what, after, asked, origin or "")
+    return Task(name, what, after, asked, origin or "", after_any)
 
 
 def _options(options: Options) -> str | None:

@@ -128,6 +128,9 @@ MIGRATIONS: Final = (
         WHEN reason IS NOT NULL THEN 'other'
     END WHERE outcome != 'done';
     """,
+    """
+    ALTER TABLE predecessors ADD COLUMN after_any INTEGER NOT NULL DEFAULT 0;   -- 1: it need only have ended
+    """,
 )
 VERSION: Final = len(MIGRATIONS)
 

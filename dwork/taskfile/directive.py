@@ -40,7 +40,7 @@ def ask(values: dict[str, Any], comment: str) -> None:
         refuse_near_miss(comment)
         return
     given = {"barrier": ""} if text == "barrier" else words(text)
-    for key in ("name", "after", "barrier"):
+    for key in ("name", "after", "after-any", "barrier"):
         if key in given:
             raise ValueError(f"{MARK} {key} is not supported in this format; remove it")
     values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in given.items())
@@ -108,11 +108,11 @@ def _not_a_pair(word: str) -> str:
 
 
 @lru_cache(1024)  # saves time, and lets thousands of tasks with the same predecessors share a tuple
-def items(text: str) -> tuple[str, ...]:
-    """Return the names and globs of an `after=`. Raise ValueError when one is empty."""
+def items(text: str, key: str = "after") -> tuple[str, ...]:
+    """Return the names and globs of an `after=` or `after-any=`. Raise ValueError when one is empty."""
     found = tuple([as_name(item.strip(BLANKS)) for item in text.split(",")])
     if "" in found:
-        raise ValueError("empty name; write after=NAME or after=NAME,NAME without extra commas")
+        raise ValueError(f"empty name; write {key}=NAME or {key}=NAME,NAME without extra commas")
     return found
 
 
@@ -121,6 +121,7 @@ class Defaults:
 
     def __init__(self, pool: Pool) -> None:
         self.after: tuple[str, ...] = ()
+        self.after_any: tuple[str, ...] = ()
         self.options = PLAIN
         self._pool = pool
         self._values: dict[str, int | float | str] = {}
@@ -132,12 +133,14 @@ class Defaults:
             raise ValueError("name= needs a command on the same line; a line with only options sets defaults")
         if "after" in given:
             self.after = checked("after", items, given.pop("after"))
+        if "after-any" in given:
+            self.after_any = checked("after-any", items, given.pop("after-any"), "after-any")
         self.options = self.plus(given)
         self._values.update((key, checked(key, value_of, key, text)) for key, text in given.items())
         self._seen.clear()
 
     def plus(self, given: dict[str, str]) -> Options:
-        """Return the options of a line with these values (without name and after)."""
+        """Return the options of a line with these values (without name, after and after-any)."""
         if not given:
             return self.options
         raw = tuple(given.items())

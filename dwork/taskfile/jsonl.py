@@ -73,11 +73,12 @@ def _add(draft: Draft, line: int, found: dict[str, Any], pool: Pool) -> None:
     if "name" in found:
         name = checked("name", _name, found.pop("name"))
     after = checked("after", _after, found.pop("after", []))
+    after_any = checked("after-any", _after, found.pop("after-any", []))
     options = PLAIN
     if found:
         options = Options(**{key.replace("-", "_"): checked(key, _option, key, value) for key, value in found.items()})
         options = pool.setdefault(options, options)
-    draft.add(line, name, command, after, options)
+    draft.add(line, name, command, after, options, None, after_any)
 
 
 def _name(value: object) -> str:

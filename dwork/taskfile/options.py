@@ -17,7 +17,7 @@ from dwork.core.text import shown
 T = TypeVar("T")
 
 #: The options of a task on a line. A file of JSON objects also has `command` and `env`.
-KEYS = ("name", "after", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time")
+KEYS = ("name", "after", "after-any", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time")
 
 #: Bounds of the whole numbers: they are sent as 32-bit integers.
 BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 - 1), "priority": (-(2**31), 2**31 - 1)}
@@ -26,6 +26,7 @@ BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 
 _ALSO_CALLED = {
     **dict.fromkeys(("cpus", "ncpus", "procs", "threads", "slots"), "cores"),
     **dict.fromkeys(("deps", "depends", "requires", "pred", "needs"), "after"),
+    **dict.fromkeys(("afterany", "after-ended", "finally"), "after-any"),
     **dict.fromkeys(("time", "walltime", "time-limit"), "timeout"),
     **dict.fromkeys(("dir", "chdir", "workdir"), "cwd"),
     **dict.fromkeys(("mem", "ram"), "memory"),

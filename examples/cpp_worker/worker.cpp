@@ -30,6 +30,7 @@ constexpr double patience = 10;     // seconds after which an answer counts as l
 constexpr double hub_timeout = 60;  // seconds of silence after which the hub does
 constexpr double steal_wait = 20;   // seconds that the hub may keep a Steal until something is ready
 constexpr double longest_beat = 5;
+constexpr uint32_t protocol = 2;  // version of the native dialect
 constexpr size_t short_output = 32 * 1024, piece = 256 * 1024;
 
 uint32_t cores(const TaskMsg& task) { return std::max(1u, task.options().cores()); }
@@ -186,6 +187,7 @@ class Worker {
         message.set_sequence(++sequence_);
         message.set_beat(beat());
         message.set_hello(!welcome_.has_type());
+        if (!welcome_.has_type() || compares_) message.set_protocol(protocol);
         if (!welcome_.has_type() || compares_) message.mutable_has()->set_cores(slots_);
         if (compares_ && (type == QueryMsg::Complete || type == QueryMsg::Steal)) {
             const auto tell = [&message](const TaskMsg& task) {

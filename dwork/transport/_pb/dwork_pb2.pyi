@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TaskMsg(_message.Message):
-    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options")
+    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options", "after_any")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Pending: _ClassVar[TaskMsg.State]
@@ -51,6 +51,7 @@ class TaskMsg(_message.Message):
     ID_FIELD_NUMBER: _ClassVar[int]
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ANY_FIELD_NUMBER: _ClassVar[int]
     name: str
     origin: str
     pred: _containers.RepeatedCompositeFieldContainer[TaskMsg.Dep]
@@ -62,7 +63,8 @@ class TaskMsg(_message.Message):
     id: int
     attempt: int
     options: Options
-    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ...) -> None: ...
+    after_any: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., after_any: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Plain(_message.Message):
     __slots__ = ("name", "id", "attempt")

@@ -42,7 +42,7 @@ VERBS: Final = {
 
 def put_create(message: m.Create, q: Any) -> None:
     add = q.task.add
-    for name, command, after, options, origin in message.tasks:
+    for name, command, after, options, origin, after_any in message.tasks:
         pb = add(name=name, origin=readable(origin))
         for predecessor in after:
             pb.pred.add(name=predecessor)
@@ -50,6 +50,8 @@ def put_create(message: m.Create, q: Any) -> None:
             put_command(command, pb)
         if options is not PLAIN:
             put_options(options, pb.options)
+        if after_any:
+            pb.after_any.extend(after_any)
 
 
 def get_create(q: Any) -> m.Create:
@@ -58,7 +60,8 @@ def get_create(q: Any) -> m.Create:
         name = to_text(pb.name)
         after = tuple([to_text(dep.name) for dep in pb.pred])
         options = get_options(pb.options) if pb.HasField("options") else PLAIN
-        tasks.append(Task(name, get_command(pb, name), after, options, to_text(pb.origin)))
+        after_any = tuple(map(to_text, pb.after_any)) if pb.after_any else ()
+        tasks.append(Task(name, get_command(pb, name), after, options, to_text(pb.origin), after_any))
     return m.Create(tuple(tasks))
 
 

@@ -63,6 +63,21 @@ def test_commands_of_any_bytes_reach_the_worker_and_names_must_be_text(client: C
         client.create("echo \udcff")
 
 
+def test_a_task_may_wait_for_the_end_of_others(client: Client) -> None:
+    client.create("a")
+    client.create("b")
+    client.create("c", after="b", after_any=["a"])
+    a, b = client.steal(2)
+    client.complete(a, 1)
+    assert client.steal() == []
+    client.complete(b)
+    assert [task.name for task in client.steal()] == ["c"]
+    with pytest.raises(UsageError, match="task 'd' has 'a' both in after and in after_any; remove it from one"):
+        client.create("d", after="a", after_any="a")
+    with pytest.raises(GraphError, match="'d' depends on 'nosuch', which does not exist"):
+        client.create("d", after_any="nosuch")
+
+
 def test_the_same_task_may_be_created_twice_and_another_of_that_name_may_not(client: Client, hub: Any) -> None:
     client.create("a", cores=2)
     client.create("a", cores=2)

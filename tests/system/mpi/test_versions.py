@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.core.messages import OURS
+from dwork.core.messages import OURS, PROTOCOL
 
 
 @pytest.mark.parametrize("stranger", [0, 1, 2])
@@ -25,7 +25,8 @@ def test_a_rank_of_another_protocol_ends_the_job_with_one_line(
         words += [*([":"] if rank else []), "-n", "1", *other, *pool]
     ran = run(*mpirun, *words)
     assert ran.code != 0
-    hub, worker = ("protocol 2 (dwork 0.2.0)", OURS) if stranger == 0 else (OURS, "protocol 2 (dwork 0.2.0)")
+    other = f"protocol {PROTOCOL + 1} (dwork 0.2.0)"
+    hub, worker = (other, OURS) if stranger == 0 else (OURS, other)
     text = f"the hub speaks {hub}, this worker {worker}: use the same dwork on both"
     ranks = [1, 2] if stranger == 0 else [stranger]
     # Not by lines: an mpirun may put those of two ranks on one.

@@ -117,6 +117,42 @@ def test_a_change_spreads_through_joins() -> None:
     assert result.again == [0, 4]
 
 
+def any_of(name: str, *after_any: str, after: tuple[str, ...] = (), origin: str = "") -> Task:
+    return Task(name, f"run {name}", after, origin=origin, after_any=after_any)
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not DONE])
+def test_what_has_run_after_the_end_of_a_task_that_runs_again_runs_again(state: State) -> None:
+    tasks = [task("a"), any_of("report", "a"), task("mail", "report"), any_of("other", "b"), task("b")]
+    assert runs(plan(tasks, recorded(*tasks))) == set()
+    assert runs(plan(tasks, recorded(*tasks, a=state))) == {"a", "report", "mail"}
+
+
+def test_a_task_that_need_only_have_ended_from_now_on_does_not_run_again() -> None:
+    before = [task("a"), task("b", "a")]
+    now = [task("a"), any_of("b", "a")]
+    result = plan(now, recorded(*before))
+    assert runs(result) == set()
+    assert [entry.task for entry in result.changed] == [now[1]]
+
+
+def test_a_task_that_was_added_for_the_end_of_one_that_is_gone_needs_that_end() -> None:
+    added = any_of("report", "gone", origin="vm")
+    gone = task("gone")
+    for state in (FAILED, State.SKIPPED, State.CANCELLED, DONE):
+        result = plan([task("a")], recorded(task("a"), gone, added, gone=state, report=WAITING))
+        assert runs(result) == {"report"}
+    with pytest.raises(UsageError, match="task 'report' was made to wait for 'gone', which was not done"):
+        plan([task("a")], recorded(task("a"), gone, added, gone=WAITING, report=WAITING))
+
+
+def test_a_task_that_was_made_to_wait_until_another_is_done_waits_for_no_less() -> None:
+    was = Recorded(1, task("b", "a"), WAITING, extended=("a",))
+    result = plan([task("a"), any_of("b", "a")], [*recorded(task("a"), state=WAITING), was])
+    assert states(result) == {"a": State.WAITING, "b": State.WAITING}
+    assert (result.entries[1].task.after, result.entries[1].task.after_any) == (("a",), ())
+
+
 def test_a_change_spreads_to_what_stands_before_it_in_the_file() -> None:
     tasks = [task("last", "middle"), task("middle", "first"), task("first")]
     assert runs(plan(tasks, recorded(*tasks))) == set()

@@ -26,7 +26,10 @@ RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b
 
 #: For each row two messages: one with all fields, one with as few as there can be.
 SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
-    ("request", "Create"): (m.Create((Task("a", "cmd", ("b",), OPTIONS, "host"),)), m.Create((Task("a", "a"),))),
+    ("request", "Create"): (
+        m.Create((Task("a", "cmd", ("b",), OPTIONS, "host", ("c",)),)),
+        m.Create((Task("a", "a"),)),
+    ),
     ("request", "Steal"): (m.Steal("w", 3, NATIVE), m.Steal("w")),
     ("request", "Complete"): (m.Complete("w", (RESULT,), 4, NATIVE), m.Complete("w", (Result("a"),))),
     ("request", "Transfer"): (m.GiveBack("w", (m.Returned("a", ("b",)),), NATIVE), m.GiveBack("w", (m.Returned(1),))),
