@@ -27,6 +27,8 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
         requests.need_ours("commands and options")
     if any(task.after_any for task in mine):
         requests.need_protocol(2, "after_any")
+    if any(task.options.creates for task in mine):
+        requests.need_protocol(2, "creates")
     sent = 0
     for batch in _batches(_in_order(mine)):
         try:
@@ -48,6 +50,8 @@ def _ready_to_send(task: Task, host: str) -> Task:
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
     if (twice := task.named_twice) is not None:
         raise UsageError(f"task {name!r} has {twice!r} both in after and in after_any; remove it from one")
+    if "" in options.creates:
+        raise UsageError(f"task {name!r} creates a file without a name; remove it")
     if text := fault(command, bash=shell.is_bash()):
         raise UsageError(f"task {name!r}: {text}")
     return Task(

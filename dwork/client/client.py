@@ -34,6 +34,7 @@ from dwork.core.errors import UsageError
 from dwork.core.messages import Verb
 from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRow
 from dwork.core.task import Assigned, Options, OptionValues, Result, Task
+from dwork.runner.created import judged
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -103,13 +104,16 @@ class Client:
 
         command: a line for /bin/sh, or a list of arguments to start without a shell; by default the name. options:
         the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
-        min_time in seconds, env as a dict or pairs). GraphError when the name is taken by another task, when one of
-        `after` or `after_any` does not exist, or when they form a cycle; adding the same task again is not an error.
+        min_time in seconds, env as a dict or pairs, creates: files that must exist when it has exited with 0).
+        GraphError when the name is taken by another task, when one of `after` or `after_any` does not exist, or when
+        they form a cycle; adding the same task again is not an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)
         if isinstance(variables := options.get("env"), Mapping):
             options["env"] = tuple(variables.items())
+        if "creates" in options:
+            options["creates"] = _names(options["creates"])
         what = name if command in (None, name) else command
         self.create_all([Task(name, what, _names(after), Options(**options), after_any=_names(after_any))])  # type: ignore[arg-type]
 
@@ -219,13 +223,15 @@ class Client:
         epoch; seconds: how long it ran; error: why it was ended or did not start; stdout, stderr: its output, when it
         is short. NotHeld when this location does not hold it: it was taken back, and may be running elsewhere. Pass the
         task as `steal` returned it, not its name, when it may be retried: then an earlier attempt is not mistaken for a
-        later one.
+        later one, and a success is reported as a failure when a file that the task `creates` is missing here.
         """
         name, attempt = (task, 0) if isinstance(task, str) else (task.name, task.attempt)
         signal = max(0, -exit_status)
         status = exit_status if exit_status >= 0 else 128 + signal
         cause = Cause.OTHER if error else Cause.ITSELF
         result = Result(name, attempt, status, signal, started, seconds, cause=cause, error=error)
+        if not isinstance(task, str):
+            result = judged(task, result)
         self.complete_all([result._replace(stdout=stdout, stderr=stderr)])
 
     def complete_all(self, results: Iterable[Result]) -> None:

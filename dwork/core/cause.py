@@ -26,6 +26,7 @@ class Cause(Enum):
     DIED = "died"  # its worker died, or was silent for too long
     RUN_DIED = "run died"  # the whole run died
     OTHER = "other"  # only the text knows: it is from a client, or from another version of dwork
+    NOT_CREATED = "not created"  # it exited with 0, but did not create a file that it promises
 
     __hash__ = object.__hash__  # Enum's own is a slow Python function
 

@@ -122,7 +122,10 @@ class Successors(TypedDict):
 
 
 class OptionsRow(TypedDict, total=False):
-    """The options that a task sets; those that it does not set are missing. env: pairs of name and value."""
+    """The options that a task sets; those that it does not set are missing.
+
+    env: pairs of name and value. creates: files.
+    """
 
     cores: int
     memory: int
@@ -133,6 +136,7 @@ class OptionsRow(TypedDict, total=False):
     cwd: str | None
     min_time: float
     env: list[list[str]]
+    creates: list[str]
 
 
 class TaskDetails(TaskRow):

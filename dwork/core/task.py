@@ -9,7 +9,7 @@ Names are valid Unicode: they are printed, typed and sent.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypedDict
@@ -54,7 +54,8 @@ class Options:
     """What a task asks for. None means "not set": the pool's default applies.
 
     cores and gpus are counts, memory is in bytes, timeout and min_time are in seconds. Higher priorities go first.
-    env is a tuple of (name, value) pairs that are added to the task's environment.
+    env is a tuple of (name, value) pairs that are added to the task's environment. creates has the names of files that
+    must exist when the task has succeeded; relative ones start in cwd.
     """
 
     cores: int = 1
@@ -66,6 +67,7 @@ class Options:
     cwd: str | None = None
     min_time: float = 0.0
     env: tuple[tuple[str, str], ...] = ()
+    creates: tuple[str, ...] = ()
 
     @property
     def asks(self) -> Resources:
@@ -76,7 +78,7 @@ class Options:
 
 
 class OptionValues(TypedDict, total=False):
-    """The fields of `Options` as keyword arguments; env may be a dict as well."""
+    """The fields of `Options` as keyword arguments; env may be a dict as well, creates a single name."""
 
     cores: int
     memory: int
@@ -87,6 +89,7 @@ class OptionValues(TypedDict, total=False):
     cwd: str | None
     min_time: float
     env: Mapping[str, str] | tuple[tuple[str, str], ...]
+    creates: str | Iterable[str]
 
 
 #: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.

@@ -71,6 +71,9 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option("--priority", callback=_value, metavar="N", help="Higher runs first. Default 0.")
 @click.option("--cwd", callback=_value, metavar="DIRECTORY", shell_complete=directories, help="Its working directory.")
 @click.option("--min-time", callback=_value, metavar="TIME", help="Start it only while TIME of walltime is left.")
+@click.option(
+    "--creates", callback=_value, metavar="FILE,...", help="Fail it when it exits with 0 but one of these is missing."
+)
 @click.option("--env", multiple=True, callback=_variables, metavar="NAME=VALUE", help="Set a variable; repeatable.")
 @json_option
 @click.pass_obj

@@ -107,7 +107,8 @@ def _of_hub(client: Client) -> _Rest:
 
 def _task(row: TaskDetails) -> Task:
     env = tuple((name, value) for name, value in row["options"].get("env", ()))
-    options = Options(**{**row["options"], "env": env})  # type: ignore[arg-type]
+    creates = tuple(row["options"].get("creates", ()))
+    options = Options(**{**row["options"], "env": env, "creates": creates})  # type: ignore[arg-type]
     command = tuple(row["arguments"]) if row["arguments"] else row["command"]
     before = row["predecessors"]["first"]
     after, after_any = (tuple(each["name"] for each in before if each["after_any"] is kind) for kind in (False, True))

@@ -102,6 +102,8 @@ def _options(options: OptionsRow) -> str:
         words["min_time"] = duration(options["min_time"])
     if "env" in options:
         words["env"] = " ".join(f"{variable}={text}" for variable, text in options["env"])
+    if "creates" in options:
+        words["creates"] = shown(",".join(options["creates"]), 1000)
     return " ".join(f"{key.replace('_', '-')}={text}" for key, text in words.items())
 
 

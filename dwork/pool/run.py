@@ -223,6 +223,10 @@ def _resumed(plan: Plan, counts: Mapping[State, int], record: str) -> str:
         text += f"; {plan.failed:,} failed will be retried"
     if lost := plan.lost - counts[State.FAILED]:  # those have been lost too often
         text += f"; {lost:,} lost will be retried last"
+    if len(plan.missing) == 1:
+        text += f"; {shown(plan.missing[0])} is gone: its task runs again"
+    elif plan.missing:
+        text += f"; {len(plan.missing):,} tasks whose files are gone run again"
     if plan.done == total:
         text += f", according to {shown(record)}: nothing is left to do (--fresh starts over)"
     return text

@@ -1,18 +1,19 @@
 """Decides what of a recorded run need not run again, by comparing the current task files with the record.
 
 A task stays done when the record says so, what it runs has not changed (command, directory, environment), and all its
-predecessors stay done. So a changed command runs again, and so do all its successors. Tasks that were added while the
-pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in the record, and do not run.
+predecessors stay done, and the files that it creates exist. So a changed command runs again, and so do all its
+successors. Tasks that were added while the pool ran are in no file, and continue unchanged; tasks that are gone from
+the files stay in the record, and do not run.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dwork.core.errors import UsageError
-from dwork.core.task import ACTIVE, State, Task
+from dwork.core.task import ACTIVE, Options, State, Task
 from dwork.core.toposort import topological
 from dwork.hub.graph import Restored
 
@@ -52,7 +53,8 @@ class Plan:
     entries: all tasks of the graph. new: tasks that are not in the record. changed: tasks that differ from the record.
     again: ids of tasks that ended according to the record, and run again. removed: ids of tasks that are in no file any
     more. done: number of tasks that were done before; failed: number of failed tasks that are retried; lost: number of
-    other tasks that were lost with a worker or a whole run; known: whether the record had any tasks; next_id: the first
+    other tasks that were lost with a worker or a whole run; missing: a file of each done task that runs again for
+    lack of it; known: whether the record had any tasks; next_id: the first
     id that no task ever had.
     """
 
@@ -64,12 +66,19 @@ class Plan:
     done: int = 0
     failed: int = 0
     lost: int = 0
+    missing: list[str] = field(default_factory=list)
     known: bool = False
     next_id: int = 0
 
 
-def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
+def plan(
+    tasks: Sequence[Task],
+    recorded: Iterable[Recorded] = (),
+    first_missing: Callable[[Options], str | None] = lambda options: None,
+) -> Plan:
     """Compare tasks with their record; UsageError when they contradict each other.
+
+    first_missing: returns a file that does not exist of those that a task creates; None when all do.
 
     That is when a task that was added or made to wait while the pool ran waits for one that is gone from the files and
     was not done, or when such dependencies now form a cycle.
@@ -88,7 +97,7 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = ()) -> Plan:
     there = names.union(e.task.name for e in added) if added else names
     wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
     wanted += [_without_gone(e, there, before) for e in added]
-    done = _done(wanted, before)
+    done = _done(wanted, before, first_missing, result.missing)
     suspects = _suspects(wanted, before, done)
     for task in wanted:
         known = before.get(task.name)
@@ -175,8 +184,16 @@ def _still_there(
     return names if len(kept) == len(names) else kept
 
 
-def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bool]:
-    """Return, by name, whether each task stays done. A join does when all its predecessors do."""
+def _done(
+    tasks: Sequence[Task],
+    before: Mapping[str, Recorded],
+    first_missing: Callable[[Options], str | None],
+    missing: list[str],
+) -> dict[str, bool]:
+    """Return, by name, whether each task stays done. A join does when all its predecessors do.
+
+    missing: receives the files because of which tasks do not.
+    """
     done: dict[str, bool] = {}
     order, cycle = _in_order(tasks)
     if cycle:
@@ -187,7 +204,11 @@ def _done(tasks: Sequence[Task], before: Mapping[str, Recorded]) -> dict[str, bo
     for task in order:
         known = before.get(task.name)
         stays = task.command is None or (known is not None and known.state is State.DONE and _same(task, known.task))
-        done[task.name] = stays and all([done.get(name, True) for name in task.predecessors])
+        stays = stays and all([done.get(name, True) for name in task.predecessors])
+        if stays and task.options.creates and (file := first_missing(task.options)) is not None:
+            missing.append(file)
+            stays = False
+        done[task.name] = stays
     return done
 
 

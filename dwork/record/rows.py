@@ -68,4 +68,6 @@ def options_of(asked: str) -> Options:
     values = json.loads(asked)
     if "env" in values:
         values["env"] = tuple((name, value) for name, value in values["env"])
+    if "creates" in values:
+        values["creates"] = tuple(values["creates"])
     return Options(**values)

@@ -25,6 +25,7 @@ from dwork.core.cause import Cause
 from dwork.core.events import Ended, Event
 from dwork.core.location import host_of
 from dwork.core.task import State, Task
+from dwork.host.created import first_missing
 from dwork.hub.graph import Restored
 from dwork.record import past, schema
 from dwork.record.batch import enter, enter_within, pack
@@ -141,7 +142,7 @@ class Store:
         """
         with reading(self.path):
             recorded = past.recorded(self.connection)
-        result = plan(tasks, recorded)
+        result = plan(tasks, recorded, first_missing)
         with opening(self.path), transaction(self.connection):
             execute = self.connection.execute
             for known in recorded:

@@ -23,6 +23,10 @@ def output_lost(trouble: str) -> str:
     return f"its output cannot be stored: {trouble}"
 
 
+def not_created(name: str) -> str:
+    return printable(f"it exited with 0, but did not create {name}")
+
+
 def not_started(program: bytes, error: OSError | ValueError) -> str:
     if isinstance(error, OSError):
         name = error.filename or program

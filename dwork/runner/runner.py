@@ -16,6 +16,7 @@ from dwork.core.text import UserText, user_bytes
 from dwork.host.capacity import Equipment
 from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Sink
+from dwork.runner.created import Created, judged
 from dwork.runner.processes import Processes, Start
 from dwork.runner.result import not_started, nothing_to_run, result_of
 from dwork.runner.variables import Variables
@@ -43,6 +44,7 @@ class Runner:
         self._equipment = equipment or Equipment()
         self._running: dict[int, Assigned] = {}
         self._variables = Variables(slots, self._equipment.gpus)
+        self._created = Created()
         self._processes = Processes(sink, grace, slots, spared)
         self.capture, self.long = self._processes.capture, self._processes.long
         self.directory = self._processes.directory
@@ -62,13 +64,13 @@ class Runner:
     @property
     def deadline(self) -> float:
         """When `poll` has something to do even if no task ends."""
-        return self._processes.deadline
+        return min(self._processes.deadline, self._created.deadline)
 
     def start(self, assigned: Assigned, now: float) -> Result | None:
         """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
         words = tuple(map(user_bytes, arguments(assigned.command)))
         if not words:
-            return nothing_to_run(assigned, now)
+            return judged(assigned, nothing_to_run(assigned, now))
         asked = assigned.options.asks
         share = self._allocation.take(assigned.id, asked.cores, asked.gpus) if self._allocation else Share()
         variables = _encoded(self._variables.of(assigned, asked, share.gpus))
@@ -85,17 +87,18 @@ class Runner:
         return None
 
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
-        """Return the tasks that have ended. Also end tasks that ran out of time, and read output."""
+        """Return the tasks that have ended. Also end tasks that ran out of time, read output, and look for files."""
         results = []
         for end in self._processes.poll(now):
             assigned = self._running.pop(end.task)
             self._allocation.give_back(end.task)
             results.append((assigned, result_of(assigned, end, now)))
-        return results
+        return self._created.sift(results, now)
 
     def kill(self, task: int, now: float, cause: Cause, reason: str) -> None:
-        """End a task: send TERM now, and KILL if it still runs after the grace period."""
+        """End a task: send TERM now, and KILL if it still runs after the grace period; wait for its files no longer."""
         self._processes.kill(task, now, cause, reason)
+        self._created.hurry(task)
 
     def rewind(self) -> None:
         """Send all output of running tasks through the sink again."""

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Pool
-from dwork.taskfile.options import KEYS, SPELLINGS, checked, unknown_key, value_of
+from dwork.taskfile.options import KEYS, SPELLINGS, Value, checked, unknown_key, value_of
 from dwork.taskfile.text import BLANKS
 
 MARK: Final = "#DWORK"
@@ -124,7 +124,7 @@ class Defaults:
         self.after_any: tuple[str, ...] = ()
         self.options = PLAIN
         self._pool = pool
-        self._values: dict[str, int | float | str] = {}
+        self._values: dict[str, Value] = {}
         self._seen: dict[tuple[tuple[str, str], ...], Options] = {}
 
     def change(self, given: dict[str, str]) -> None:
@@ -152,5 +152,5 @@ class Defaults:
         return options
 
 
-def _options(values: dict[str, int | float | str]) -> Options:
+def _options(values: dict[str, Value]) -> Options:
     return Options(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]

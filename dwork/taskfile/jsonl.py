@@ -104,9 +104,18 @@ def _after(value: object) -> tuple[str, ...]:
     return tuple(as_name(string(item)) for item in value)
 
 
+def _created(value: object) -> tuple[str, ...]:
+    names = tuple(map(string, value if isinstance(value, list) else [value]))
+    if "" in names:
+        raise ValueError("empty name; remove it")
+    return names
+
+
 def _option(key: str, value: object) -> Any:
     if key == "env":
         return variables(value, '{"NAME": "value"}')
+    if key == "creates":
+        return _created(value)
     if key in BOUNDS:
         if type(value) is not int:
             raise ValueError(f'must be a whole number; write "{key}": 2')

@@ -24,6 +24,7 @@ from dwork.core.text import as_name, shown, user_bytes
 from dwork.taskfile import jsonl, lines
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.flat import barriers, closed, flat
+from dwork.taskfile.options import created
 from dwork.taskfile.text import decoded, fit_name
 
 _FIELDS: Final = {field.name: (field.name.replace("_", "-"), field.default) for field in fields(Options)}
@@ -128,13 +129,15 @@ def _line(task: Task, name: str | None) -> str:
         pairs["after-any"] = ",".join(task.after_any)
     for key, value in _options(task.options):
         if key != "env":
-            pairs[key] = _number(value) if isinstance(value, float) else str(value)
+            pairs[key] = _text(value)
     words = " ".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items())
     return f"{command} #DWORK {words}" if words else command
 
 
-def _number(value: float) -> str:
-    return f"{value:.{_DIGITS}f}".rstrip("0").rstrip(".")
+def _text(value: float | str | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:.{_DIGITS}f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _object(task: Task, name: str | None) -> str:
@@ -204,4 +207,8 @@ def _beyond_lines(task: Task) -> str:
         return "its command has more than one line"
     if any("," in name for name in task.predecessors):
         return "it depends on a task with a comma in its name"
-    return ""
+    try:
+        is_fit = not task.options.creates or created(",".join(task.options.creates)) == task.options.creates
+    except ValueError:
+        is_fit = False
+    return "" if is_fit else "it creates a file whose name a line cannot hold"

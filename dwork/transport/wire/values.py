@@ -70,6 +70,8 @@ def put_options(options: Options, out: Any) -> None:
         out.cwd = user_bytes(options.cwd)
     for name, value in options.env:
         out.env.add(name=user_bytes(name), value=user_bytes(value))
+    if options.creates:
+        out.creates.extend(map(user_bytes, options.creates))
 
 
 def get_options(pb: Any) -> Options:
@@ -83,6 +85,7 @@ def get_options(pb: Any) -> Options:
         cwd=user_text(pb.cwd) if pb.HasField("cwd") else None,
         min_time=pb.min_time,
         env=tuple((user_text(v.name), user_text(v.value)) for v in pb.env),
+        creates=tuple(map(user_text, pb.creates)),
     )
 
 

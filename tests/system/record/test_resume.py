@@ -108,6 +108,34 @@ def test_how_it_is_scheduled_may_change_without_a_rerun(changed: Task) -> None:
     assert [entry.task for entry in result.changed] == [changed]
 
 
+def test_a_done_task_without_its_file_runs_again_and_so_does_all_that_follows() -> None:
+    tasks = [task("a", creates=("x", "y")), task("b", "a", creates=("z",)), task("c", creates=("w",)), task("d")]
+    asked: list[tuple[str, ...]] = []
+
+    def first_missing(options: Options) -> str | None:
+        asked.append(options.creates)
+        return "y" if "y" in options.creates else None
+
+    result = plan(tasks, recorded(*tasks), first_missing)
+    assert runs(result) == {"a", "b"}
+    assert (result.missing, result.done, result.again) == (["y"], 2, [0, 1])
+    assert asked == [("x", "y"), ("w",)], "what runs again in any case is not looked for"
+
+
+def test_files_of_tasks_that_are_not_done_are_not_looked_for() -> None:
+    tasks = [task("a", creates=("x",)), task("b", creates=("x",))]
+    result = plan(tasks, recorded(*tasks, a=FAILED, b=WAITING), lambda options: "x")
+    assert result.missing == []
+
+
+def test_what_a_task_creates_may_change_without_a_rerun() -> None:
+    before = [task("a"), task("b", creates=("x",))]
+    now = [task("a", creates=("x",)), task("b")]
+    result = plan(now, recorded(*before), lambda options: None)
+    assert runs(result) == set()
+    assert [entry.task for entry in result.changed] == now
+
+
 def test_a_change_spreads_through_joins() -> None:
     tasks = [task("a"), task("x"), join("all", "a", "x"), join("both", "all"), task("b", "both"), task("c", "x")]
     before = recorded(*tasks, all=WAITING, both=WAITING)

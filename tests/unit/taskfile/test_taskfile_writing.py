@@ -89,6 +89,7 @@ OPTIONS = st.just(PLAIN) | st.builds(
     priority=st.integers(-(2**31), 2**31 - 1),
     cwd=st.none() | TEXT,
     min_time=st.sampled_from([0.0, 90.0]),
+    creates=st.sampled_from([(), (), ("x", "y z"), ("a,b",)]),
     env=st.sampled_from([(), (), (("A", "1"), ("B", "x y"), ("A", "2"))]),
 )
 

@@ -178,6 +178,7 @@ OPTIONS = st.just(PLAIN) | st.builds(
     cwd=st.none() | RAW,
     min_time=FLOATS,
     env=st.lists(st.tuples(RAW, RAW), max_size=2).map(tuple),
+    creates=st.lists(RAW, max_size=2).map(tuple),
 )
 COMMANDS = st.none() | RAW | st.lists(RAW, min_size=1, max_size=3).map(tuple)
 IDS = st.integers(0, UINT64)
