@@ -142,7 +142,7 @@ def run(start: Callable[..., subprocess.Popen[str]]) -> Callable[..., Ran]:
 
 @pytest.fixture
 def other_dwork(tmp_path: Path) -> dict[str, str]:
-    """A variable with which Python imports a copy of this dwork that speaks protocol 2 and calls itself 0.2.0."""
+    """A variable with which Python imports a copy of this dwork that speaks the next protocol and is called 0.2.0."""
     copy = tmp_path / "other"
     shutil.copytree(ROOT / "dwork", copy / "dwork", ignore=shutil.ignore_patterns("__pycache__"))
     for file, line, instead in [

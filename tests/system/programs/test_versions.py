@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from dwork.core.messages import OURS
+from dwork.core.messages import OURS, PROTOCOL
 from tests.system.programs.conftest import Hub, program
 
-OTHER = "protocol 2 (dwork 0.2.0)"
+OTHER = f"protocol {PROTOCOL + 1} (dwork 0.2.0)"
 
 
 def versions(hub: Hub, theirs: object, ours: object, who: str = "this worker") -> str:
