@@ -22,7 +22,10 @@ def look(graph: Graph) -> Any:
     """All that a refused request must leave as it was."""
     nodes = nodes_of(graph)
     return (
-        [(n.task, n.state, n.waiting, n.attempt, n.failures, n.holder, n.predecessors, n.culprit) for n in nodes],
+        [
+            (n.task, n.state, n.waiting, n.attempt, n.failures, n.holder, n.predecessors, n.after_any, n.culprit)
+            for n in nodes
+        ],
         [list(n.successors or ()) for n in nodes],
         dict(graph.counts),
         dict(graph.suspended),
@@ -53,7 +56,7 @@ def written(graph: Graph, suspended: Any, gap: int = 0) -> list[Restored]:
     return [
         Restored(
             node.id + gap,
-            node.task._replace(after=tuple(p.name for p in node.predecessors)),
+            node.task._replace(after=tuple(p.name for p in node.needed)),
             node.state if node.state in KEPT and not node.is_join else State.WAITING,
             node.attempt,
             node.holder,

@@ -26,6 +26,10 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
     mine = [_ready_to_send(task, host) for task in tasks]
     if any(task.command is not task.name or task.options is not PLAIN for task in mine):
         requests.need_ours("commands and options")
+    if any(task.after_any for task in mine):
+        requests.need_protocol(2, "after_any")
+    if any(task.options.creates for task in mine):
+        requests.need_protocol(2, "creates")
     sent = 0
     for batch in _batches(_in_order(mine)):
         try:
@@ -40,11 +44,15 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
 
 def _ready_to_send(task: Task, host: str) -> Task:
     """Return the task in its shortest form on the wire, with its origin."""
-    name, command, after, options, origin = task
+    name, command, after, options, origin, after_any = task
     if not name:
         raise UsageError("a task needs a name")
     if command == ():
         raise UsageError(f"the command of task {name!r} is an empty list; give the program and its arguments")
+    if (twice := task.named_twice) is not None:
+        raise UsageError(f"task {name!r} has {twice!r} both in after and in after_any; remove it from one")
+    if "" in options.creates:
+        raise UsageError(f"task {name!r} creates a file without a name; remove it")
     dialect, runs = language_of(options.shell, shell.dialect(), shell.runs)
     text = left_behind(command, dialect=dialect) if command == name else fault(command, dialect=dialect, runs=runs)
     if text:
@@ -55,6 +63,7 @@ def _ready_to_send(task: Task, host: str) -> Task:
         after,
         PLAIN if options == PLAIN else options,
         origin or host,
+        after_any,
     )
 
 
@@ -63,9 +72,9 @@ def _in_order(tasks: list[Task]) -> list[Task]:
     if len(tasks) <= 1 or len(next(_batches(tasks))) == len(tasks):
         return tasks
     position = {task.name: i for i, task in enumerate(tasks)}
-    if all(position.get(name, -1) <= i for i, task in enumerate(tasks) for name in task.after):
+    if all(position.get(name, -1) <= i for i, task in enumerate(tasks) for name in task.predecessors):
         return tasks
-    order, cycle = topological([[position[p] for p in task.after if p in position] for task in tasks])
+    order, cycle = topological([[position[p] for p in task.predecessors if p in position] for task in tasks])
     if cycle:
         names = [tasks[i].name for i in (*cycle, cycle[0])]
         raise GraphError("these tasks wait for one another: " + " -> ".join(names))
@@ -77,7 +86,7 @@ def _batches(tasks: Iterable[Task]) -> Iterator[tuple[Task, ...]]:
     size = 0
     for task in tasks:
         command = task.command or ""
-        more = sum(map(len, (task.name, *task.after, *((command,) if isinstance(command, str) else command))))
+        more = sum(map(len, (task.name, *task.predecessors, *((command,) if isinstance(command, str) else command))))
         if batch and (len(batch) == TASKS_AT_ONCE or size + more > CHARACTERS_AT_ONCE):
             yield tuple(batch)
             batch, size = [], 0

@@ -35,6 +35,7 @@ from dwork.core.messages import Verb
 from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRow
 from dwork.core.shell import Shell, words_of
 from dwork.core.task import Assigned, Options, OptionValues, Result, Task
+from dwork.runner.created import judged
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -96,15 +97,17 @@ class Client:
         name: str,
         command: str | Sequence[str] | None = None,
         after: str | Iterable[str] = (),
+        *,
+        after_any: str | Iterable[str] = (),
         **options: Unpack[OptionValues],
     ) -> None:
-        """Add a task, which runs when all tasks named in `after` are done.
+        """Add a task, which runs when the tasks in `after` are done and those in `after_any` have ended, well or not.
 
         command: a line for the shell, or a list of arguments to start without a shell; by default the name. options:
         the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
-        min_time in seconds, env as a dict or pairs, shell such as "bash -e"). GraphError when the name is taken by
-        another task, when one of `after` does not exist, or when they form a cycle; adding the same task again is not
-        an error.
+        min_time in seconds, env as a dict or pairs, shell such as "bash -e", creates: files that must exist when it
+        has exited with 0). GraphError when the name is taken by another task, when one of `after` or `after_any` does
+        not exist, or when they form a cycle; adding the same task again is not an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)
@@ -112,7 +115,10 @@ class Client:
             options["env"] = tuple(variables.items())
         if isinstance(shell := options.get("shell"), str):
             options["shell"] = Shell(words_of(shell))
-        self.create_all([Task(name, name if command in (None, name) else command, _names(after), Options(**options))])  # type: ignore[arg-type]
+        if "creates" in options:
+            options["creates"] = _names(options["creates"])
+        what = name if command in (None, name) else command
+        self.create_all([Task(name, what, _names(after), Options(**options), after_any=_names(after_any))])  # type: ignore[arg-type]
 
     def create_all(self, tasks: Iterable[Task]) -> int:
         """Add tasks, which may refer to one another in any order, and return their number.
@@ -220,13 +226,15 @@ class Client:
         epoch; seconds: how long it ran; error: why it was ended or did not start; stdout, stderr: its output, when it
         is short. NotHeld when this location does not hold it: it was taken back, and may be running elsewhere. Pass the
         task as `steal` returned it, not its name, when it may be retried: then an earlier attempt is not mistaken for a
-        later one.
+        later one, and a success is reported as a failure when a file that the task `creates` is missing here.
         """
         name, attempt = (task, 0) if isinstance(task, str) else (task.name, task.attempt)
         signal = max(0, -exit_status)
         status = exit_status if exit_status >= 0 else 128 + signal
         cause = Cause.OTHER if error else Cause.ITSELF
         result = Result(name, attempt, status, signal, started, seconds, cause=cause, error=error)
+        if not isinstance(task, str):
+            result = judged(task, result)
         self.complete_all([result._replace(stdout=stdout, stderr=stderr)])
 
     def complete_all(self, results: Iterable[Result]) -> None:

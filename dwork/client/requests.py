@@ -101,3 +101,10 @@ class Requests:
             raise GraphError(
                 f"the hub at {self.server} is an original dhub, which would silently drop {what}; use dwork-mpi's dhub"
             )
+
+    def need_protocol(self, protocol: int, what: str) -> None:
+        """Refuse what a hub that speaks an older protocol would silently drop."""
+        self.need_ours(what)
+        if self._hub.protocol < protocol:
+            versions = mismatch(f"the hub at {self.server}", self._hub, "this client", messages.OURS)
+            raise GraphError(f"the hub would silently drop {what}; {versions}")

@@ -28,6 +28,7 @@ class Cause(Enum):
     OTHER = "other"  # only the text knows: it is from a client, or from another version of dwork
     SETUP = "setup"  # its setup block failed, so its command did not run
     LEFTOVERS = "leftovers"  # it left processes behind, which this run counts as a failure
+    NOT_CREATED = "not created"  # it exited with 0, but did not create a file that it promises
 
     __hash__ = object.__hash__  # Enum's own is a slow Python function
 

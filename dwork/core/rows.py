@@ -106,10 +106,15 @@ class _PredecessorInRecord(TypedDict, total=False):
 
 
 class PredecessorRow(NamedRow, _PredecessorInRecord):
-    """A predecessor of a task. join: whether it runs nothing. held and reason: as in TaskRow; only from a record."""
+    """A predecessor of a task.
+
+    join: whether it runs nothing. after_any: whether it need only have ended, well or not. held and reason: as in
+    TaskRow; only from a record.
+    """
 
     state: str
     join: bool
+    after_any: bool
 
 
 class Predecessors(TypedDict):
@@ -129,6 +134,7 @@ class OptionsRow(TypedDict, total=False):
     """The options that a task sets; those that it does not set are missing.
 
     env: pairs of name and value. shell: the program and its flags; setup: the commands that it runs before the line.
+    creates: files.
     """
 
     cores: int
@@ -142,6 +148,7 @@ class OptionsRow(TypedDict, total=False):
     env: list[list[str]]
     shell: list[str]
     setup: list[str]
+    creates: list[str]
 
 
 class TaskDetails(TaskRow):

@@ -9,7 +9,7 @@ Names are valid Unicode: they are printed, typed and sent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, TypedDict
@@ -20,7 +20,7 @@ from dwork.core.shell import Shell
 from dwork.core.text import signal_name
 
 #: A command: a line for a shell, an argument list that is started without a shell, or None for a join, which has
-#: nothing to run and is done as soon as its predecessors are (a barrier, or a glob over many tasks).
+#: nothing to run and is done as soon as it has nothing left to wait for (a barrier, or a glob over many tasks).
 Command = str | tuple[str, ...] | None
 
 #: How a request refers to a task: by its name, or by the id that the hub has assigned.
@@ -65,6 +65,7 @@ class Options:
 
     cores and gpus are counts, memory is in bytes, timeout and min_time are in seconds. Higher priorities go first.
     env is a tuple of (name, value) pairs that are added to the task's environment. shell runs the line; None: /bin/sh.
+    creates has the names of files that must exist when the task has succeeded; relative ones start in cwd.
     """
 
     cores: int = 1
@@ -77,6 +78,7 @@ class Options:
     min_time: float = 0.0
     env: tuple[tuple[str, str], ...] = ()
     shell: Shell | None = None
+    creates: tuple[str, ...] = ()
 
     @property
     def asks(self) -> Resources:
@@ -87,7 +89,7 @@ class Options:
 
 
 class OptionValues(TypedDict, total=False):
-    """The fields of `Options` as keyword arguments; env may be a dict as well, shell a text such as `bash -e`."""
+    """The fields of `Options` as keyword arguments; env may be a dict as well, shell a text, creates a single name."""
 
     cores: int
     memory: int
@@ -99,6 +101,7 @@ class OptionValues(TypedDict, total=False):
     min_time: float
     env: Mapping[str, str] | tuple[tuple[str, str], ...]
     shell: Shell | str | None
+    creates: str | Iterable[str]
 
 
 #: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.
@@ -108,7 +111,8 @@ PLAIN = Options()
 class Task(NamedTuple):
     """The definition of a task, from a task file or a Create.
 
-    name: unique in the hub. command: what to run. after: names of the predecessors. origin: the host that created it.
+    name: unique in the hub. command: what to run. after: names of the predecessors that must be done. origin: the host
+    that created it. after_any: names of the predecessors that must have ended, well or not.
     """
 
     name: str
@@ -116,6 +120,22 @@ class Task(NamedTuple):
     after: tuple[str, ...] = ()
     options: Options = PLAIN
     origin: str = ""
+    after_any: tuple[str, ...] = ()
+
+    @property
+    def predecessors(self) -> tuple[str, ...]:
+        """The names of all tasks that this one waits for."""
+        return self.after + self.after_any if self.after_any else self.after
+
+    def without_predecessors(self, names: Container[str]) -> Task:
+        """Return the task without these predecessors."""
+        after, after_any = (tuple([n for n in each if n not in names]) for each in (self.after, self.after_any))
+        return self._replace(after=after, after_any=after_any)
+
+    @property
+    def named_twice(self) -> str | None:
+        """A name that is both in after and in after_any, which is an error; None when there is none."""
+        return next(iter({*self.after}.intersection(self.after_any)), None) if self.after_any else None
 
 
 class Assigned(NamedTuple):

@@ -1,4 +1,4 @@
-"""Add a task, which runs when all DEP tasks are done.
+"""Add a task, which runs when all DEP tasks are done and all --after-any tasks have ended, well or not.
 
 TASK is its name and, without --command, also its command line for /bin/sh. Adding the same task again is not an error;
 adding a different task of the same name is. The options and their values are those of task files.
@@ -8,6 +8,7 @@ Examples:
   dquery create 'echo hello'
   dquery create 'echo world' 'echo hello'     run it after that
   dquery create solve-7 mesh --command './solve 7' --cores 4 --timeout 2h
+  dquery create report --after-any solve-7    run it even if solve-7 fails
 """
 
 from __future__ import annotations
@@ -53,6 +54,14 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.command(help=__doc__)
 @click.argument("task", callback=_named)
 @click.argument("deps", metavar="[DEP]...", nargs=-1, type=name, shell_complete=tasks())
+@click.option(
+    "--after-any",
+    multiple=True,
+    type=name,
+    shell_complete=tasks(),
+    metavar="DEP",
+    help="Run it when DEP has ended, well or not; repeatable.",
+)
 @click.option("--command", "line", metavar="LINE", help="The command line, if it is not the name.")
 @click.option("--cores", callback=_value, metavar="N", help="Cores that it needs. Default 1.")
 @click.option("--memory", callback=_value, metavar="SIZE", help="Memory that it needs: 512M, 2G.")
@@ -63,15 +72,25 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option("--cwd", callback=_value, metavar="DIRECTORY", shell_complete=directories, help="Its working directory.")
 @click.option("--min-time", callback=_value, metavar="TIME", help="Start it only while TIME of walltime is left.")
 @click.option("--shell", callback=_value, metavar="SHELL", help="Run it with SHELL: bash, 'bash -e'. Default /bin/sh.")
+@click.option(
+    "--creates", callback=_value, metavar="FILE,...", help="Fail it when it exits with 0 but one of these is missing."
+)
 @click.option("--env", multiple=True, callback=_variables, metavar="NAME=VALUE", help="Set a variable; repeatable.")
 @json_option
 @click.pass_obj
 def command(
-    session: HubChoice, /, task: str, deps: tuple[str, ...], line: str | None, as_json: bool, **options: Any
+    session: HubChoice,
+    /,
+    task: str,
+    deps: tuple[str, ...],
+    after_any: tuple[str, ...],
+    line: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     given = {key: value for key, value in options.items() if value is not None}
     with session.client() as client:
-        client.create(as_name(task), task if line is None else from_system(line), deps, **given)
+        client.create(as_name(task), task if line is None else from_system(line), deps, after_any=after_any, **given)
     if as_json:
         say_json({"created": [as_name(task)]})
     else:

@@ -4,6 +4,7 @@ The output is text for Graphviz or Mermaid, or SVG, which Graphviz's program dot
 the format: .svg is SVG, .mmd is Mermaid, anything else is Graphviz. A graph of many tasks is drawn in outline: tasks
 whose names differ only in numbers and that come after the same tasks become one box, which shows how many are in which
 state; if that is still too many, all tasks of one name, or of one depth, become one box. Barriers and globs are points.
+An edge to a task that waits only for the end of the other, well or not, is dashed.
 The graph of a running hub cannot be drawn.
 
 \b
@@ -54,9 +55,9 @@ def command(session: HubChoice, file: str, output: str | None, form: str | None,
     from dwork.record.trouble import reading
 
     with record(session, file) as archive:
-        tasks, predecessors = graph(archive)
+        tasks, predecessors, after_any = graph(archive)
         with reading(archive.path):  # a damaged record may contain a cycle
-            drawn = outline(tasks, predecessors, most)
+            drawn = outline(tasks, predecessors, most, after_any)
     if as_json:
         say_json(_object(drawn))
         return
@@ -78,4 +79,4 @@ def _text(drawn: Outline, form: str) -> Iterable[str]:
 
 def _object(drawn: Outline) -> dict[str, object]:
     groups = [{"label": g.label, "tasks": g.n, "states": dict(g.states), "join": g.is_join} for g in drawn.groups]
-    return {"groups": groups, "edges": drawn.edges, "by": drawn.by}
+    return {"groups": groups, "edges": drawn.edges, "after_any": sorted(drawn.after_any), "by": drawn.by}

@@ -109,11 +109,14 @@ def _of_hub(client: Client) -> _Rest:
 def _task(row: TaskDetails) -> Task:
     asked: dict[str, Any] = {**row["options"]}
     asked["env"] = tuple((name, value) for name, value in asked.get("env", ()))
+    asked["creates"] = tuple(asked.get("creates", ()))
     if "shell" in asked:
         asked["shell"] = Shell(tuple(asked["shell"]), tuple(asked.pop("setup")))
     options = Options(**asked)
     command = tuple(row["arguments"]) if row["arguments"] else row["command"]
-    return Task(row["name"], command, tuple(each["name"] for each in row["predecessors"]["first"]), options)
+    before = row["predecessors"]["first"]
+    after, after_any = (tuple(each["name"] for each in before if each["after_any"] is kind) for kind in (False, True))
+    return Task(row["name"], command, after, options, after_any=after_any)
 
 
 def _heading(rows: Iterable[TaskRow], file: str | None) -> str:

@@ -29,6 +29,7 @@ from dwork.dquery._words import ending, lasting, moment, named
 
 #: Maximum number of predecessors, and of lines of stderr, that are shown.
 PREDECESSORS, LINES = 10, 10
+_KINDS = ("after", "after-any")
 _STREAMS = {1: "stdout", 2: "stderr"}
 
 
@@ -72,9 +73,13 @@ def _facts(row: TaskDetails) -> Iterator[tuple[str, str]]:
             yield "" if i else "setup", text
     before = row["predecessors"]
     if before["total"]:
-        first = [f"{named(each, 40)}{_state_of(each)}" for each in before["first"][:PREDECESSORS]]
+        first = before["first"][:PREDECESSORS]
+        kinds = {kind: [each for each in first if each["after_any"] is (kind == "after-any")] for kind in _KINDS}
+        shown_kinds = [kind for kind in _KINDS if kinds[kind]]
         more = before["total"] - len(first)
-        yield "after", ", ".join(first) + (f", and {more:,} more" if more > 0 else "")
+        for kind in shown_kinds:
+            text = ", ".join(f"{named(each, 40)}{_state_of(each)}" for each in kinds[kind])
+            yield kind, text + (f", and {more:,} more" if more > 0 and kind == shown_kinds[-1] else "")
     if row["successors"] and row["successors"]["total"]:
         yield "before", counted(row["successors"]["total"], "other task")
 
@@ -107,6 +112,8 @@ def _options(options: OptionsRow) -> str:
         words["min_time"] = duration(options["min_time"])
     if "env" in options:
         words["env"] = " ".join(f"{variable}={text}" for variable, text in options["env"])
+    if "creates" in options:
+        words["creates"] = shown(",".join(options["creates"]), 1000)
     return " ".join(f"{key.replace('_', '-')}={text}" for key, text in words.items())
 
 

@@ -22,6 +22,7 @@ from dwork.core.task import Assigned, Command
 from dwork.dquery._completion import workers
 from dwork.dquery._output import say, say_exactly, say_json
 from dwork.dquery._session import HubChoice, name
+from dwork.runner.created import NOT_CREATED
 
 NO_TASK, FINISHED, NOT_NOW = 1, 3, 4
 
@@ -40,9 +41,17 @@ def _script(task: Assigned) -> str:
     if task.options.env:
         variables = shlex.join(f"{name}={value}" for name, value in task.options.env)
         script = f"env {variables} sh -c {shlex.quote(script)}"
+    if task.options.creates:
+        script = f"(\n{script}\n) && {_check(task.options.creates)}"
     if task.options.cwd is not None:
         script = f"cd -- {shlex.quote(as_path(task.options.cwd))} || exit\n{script}"
     return script
+
+
+def _check(creates: Sequence[str]) -> str:
+    """Return a shell command that fails, as a worker does, unless all these files exist."""
+    tests = " && ".join(f"test -e {shlex.quote(as_path(name))}" for name in creates)
+    return f"{{ {tests} || {{ echo 'it exited with 0, but did not create its files' >&2; exit {NOT_CREATED}; }}; }}"
 
 
 def _for_people(task: Assigned) -> str:
@@ -71,6 +80,7 @@ def _as_data(task: Assigned) -> dict[str, object]:
         "env": dict(options.env),
         "shell": None if options.shell is None else options.shell.words,
         "setup": () if options.shell is None else options.shell.setup,
+        "creates": list(options.creates),
     }
 
 

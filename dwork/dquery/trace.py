@@ -58,7 +58,7 @@ def _arrows(archive: Archive) -> dict[int, list[int]]:
         (n,) = archive.connection.execute("SELECT count(*) FROM predecessors").fetchone()
     if not 0 < n <= ARROWS:
         return {}
-    tasks, predecessors = graph(archive)
+    tasks, predecessors, _ = graph(archive)
     before = past_joins(tasks, predecessors, ARROWS)
     if before is None:
         return {}

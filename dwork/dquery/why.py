@@ -71,6 +71,11 @@ def _short(row: TaskDetails) -> dict[str, object]:
     return {"id": row["id"], "name": row["name"], "state": row["state"]}
 
 
+def _is_awaited(each: PredecessorRow) -> bool:
+    """Whether a predecessor has not come to the state that its successor waits for."""
+    return each["state"] != "done" and not (each["after_any"] and each["state"] in _LOST)
+
+
 def _between(via: list[str]) -> str:
     if not via:
         return ""
@@ -132,10 +137,11 @@ class _Search:
         if lost:
             if row["culprit"]:
                 yield row["culprit"]
-            yield from (each["name"] for each in first if each["state"] in _LOST or self._may_be(each))
+            needed = [each for each in first if not each["after_any"]]
+            yield from (each["name"] for each in needed if each["state"] in _LOST or self._may_be(each))
         else:
             yield from (each["name"] for each in first if self._is_ahead(each))
-        if row["predecessors"]["total"] > len(first) and first[-1]["state"] != "done":
+        if row["predecessors"]["total"] > len(first) and _is_awaited(first[-1]):
             self.more = True
 
     def _may_be(self, each: PredecessorRow) -> bool:
@@ -143,16 +149,16 @@ class _Search:
         return self._is_over and each["join"]
 
     def _is_ahead(self, each: PredecessorRow) -> bool:
-        """Whether a predecessor is not done; for a join in a record, whether a task before it is not."""
-        if each["state"] == "done" or not self._may_be(each):
-            return each["state"] != "done"
+        """Whether a predecessor is awaited; for a join in a record, whether a task before it is."""
+        if not _is_awaited(each) or not self._may_be(each):
+            return _is_awaited(each)
         stack, seen = [each["name"]], {each["name"]}
         while stack:
             join = self._ask(stack.pop())
             for before in join["predecessors"]["first"] if join else ():
-                if before["state"] != "done" and not before["join"]:
+                if _is_awaited(before) and not before["join"]:
                     return True
-                if before["state"] != "done" and before["name"] not in seen:
+                if _is_awaited(before) and before["name"] not in seen:
                     seen.add(before["name"])
                     stack.append(before["name"])
         return False

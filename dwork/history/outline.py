@@ -8,7 +8,7 @@ first grouping that is small enough is the outline.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Sequence, Set
 from dataclasses import dataclass, field
 
 from dwork.core.toposort import topological
@@ -45,15 +45,23 @@ class Outline:
     """The groups of a graph, and the edges between them.
 
     edges: pairs of positions in groups, the second after the first; a group whose tasks depend on one another has an
-    edge to itself. by: what the tasks of a group have in common, in words; empty when each task is a group.
+    edge to itself. by: what the tasks of a group have in common, in words; empty when each task is a group. after_any:
+    the edges that stand only for tasks which wait for the end of another, well or not.
     """
 
     groups: list[Group]
     edges: list[tuple[int, int]]
     by: str = ""
+    after_any: frozenset[tuple[int, int]] = frozenset()
 
 
-def outline(tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most: int) -> Outline:
+#: Pairs of a predecessor and a task that waits only for its end.
+Pairs = Set[tuple[int, int]]
+
+
+def outline(
+    tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most: int, after_any: Pairs = frozenset()
+) -> Outline:
     """Return the outline with at most `most` groups; 0 makes each task a group.
 
     Raise ValueError when tasks wait for one another. Time is linear in tasks and predecessors.
@@ -62,20 +70,20 @@ def outline(tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], most:
     if cycle:
         raise ValueError("tasks wait for one another")
     if not most or len(tasks) <= most:
-        return _grouped(list(range(len(tasks))), [task.name for task in tasks], tasks, predecessors, "")
+        return _grouped(list(range(len(tasks))), [task.name for task in tasks], tasks, predecessors, after_any, "")
     for by, keys in (
         ("name and predecessors", _by_place(tasks, predecessors, order, most)),
         ("name", _distinct([(task.is_join, kind(task.name)) for task in tasks], most)),
     ):
         if keys is not None:
-            return _grouped(keys, _kinds(keys, tasks), tasks, predecessors, by)
+            return _grouped(keys, _kinds(keys, tasks), tasks, predecessors, after_any, by)
     depths = _depths(predecessors, order)
     last = max(depths)
     size = -(-(last + 1) // most)
     keys = [depth // size for depth in depths]
     ranges = [(first, min(first + size - 1, last)) for first in range(0, last + 1, size)]
     labels = [f"depth {a}" if a == b else f"depths {a} to {b}" for a, b in ranges]
-    return _grouped(keys, labels, tasks, predecessors, "depth")
+    return _grouped(keys, labels, tasks, predecessors, after_any, "depth")
 
 
 def _by_place(
@@ -128,7 +136,12 @@ def _kinds(keys: Sequence[int], tasks: Sequence[Entry]) -> list[str]:
 
 
 def _grouped(
-    keys: Sequence[int], labels: Sequence[str], tasks: Sequence[Entry], predecessors: Sequence[Sequence[int]], by: str
+    keys: Sequence[int],
+    labels: Sequence[str],
+    tasks: Sequence[Entry],
+    predecessors: Sequence[Sequence[int]],
+    after_any: Pairs,
+    by: str,
 ) -> Outline:
     groups = [Group(label) for label in labels]
     after: list[set[int]] = [set() for _ in labels]
@@ -138,7 +151,19 @@ def _grouped(
         after[key].update(keys[p] for p in before)
     if by != "name":  # when grouped by name, two groups may depend on each other
         _clear(groups, after)
-    return Outline(groups, sorted((p, key) for key, before in enumerate(after) for p in before), by)
+    edges = sorted((p, key) for key, before in enumerate(after) for p in before)
+    return Outline(groups, edges, by, _only_ends(keys, predecessors, after_any).intersection(edges))
+
+
+def _only_ends(
+    keys: Sequence[int], predecessors: Sequence[Sequence[int]], after_any: Pairs
+) -> frozenset[tuple[int, int]]:
+    """Return the pairs of groups between which all tasks wait only for the end of others."""
+    if not after_any:
+        return frozenset()
+    pairs = [(p, i) for i, before in enumerate(predecessors) for p in before]
+    needed = {(keys[p], keys[i]) for p, i in pairs if (p, i) not in after_any}
+    return frozenset({(keys[p], keys[i]) for p, i in after_any} - needed)
 
 
 def _clear(groups: Sequence[Group], after: Sequence[set[int]]) -> None:

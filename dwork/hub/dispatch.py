@@ -259,7 +259,7 @@ class Dispatch:
         resolve = self._timeout is not None
         tasks = []
         for node in nodes:
-            name, command, _, options, origin = node.task
+            name, command, _, options, origin, _ = node.task
             if resolve:
                 options = self._resolved.get(options) or self._resolve(options)
             tasks.append(Assigned(node.id, node.attempt, name, command, options, origin))

@@ -5,20 +5,25 @@ The state machine. All code that changes a task's state is in this file (and in 
     state      entered when                                   left for
     waiting    a predecessor is unfinished, or the task is    ready (nothing is left to wait for), skipped, cancelled
                suspended
-    ready      all predecessors are done                      assigned (take), waiting (extend, suspend, revoke),
-                                                              skipped, cancelled
+    ready      nothing is left to wait for                    assigned (take), waiting (extend, suspend, revoke,
+                                                              revive), skipped, cancelled
     assigned   a worker holds it                              done, failed, ready or waiting (put_back, suspend,
                                                               extend), skipped, cancelled
     done       it succeeded                                   ready or waiting (revoke)
     failed     it failed for good                             ready, waiting or skipped (revive)
-    skipped    a predecessor failed, or was skipped or        waiting (a predecessor is revived, and no other one is
-               cancelled                                      lost)
+    skipped    a predecessor that must be done failed, or     waiting (that predecessor is revived, and no other one
+               was skipped or cancelled                       is lost)
     cancelled  it was cancelled on request                    ready, waiting or skipped (revive)
+
+Edges are of two kinds. A predecessor of `after` must be done; when it is lost, the task is skipped. A predecessor of
+`after_any` must have ended: done, failed, skipped or cancelled. So a done task releases all its successors, and a lost
+one releases those of the second kind and skips the others. A failed task that will be retried has not ended. A task
+that runs again, for whatever reason, has not ended any more; then all that rests on it must run again, too.
 
 To *suspend* a task (because it is held, or must wait before a retry) is to count one more unfinished predecessor;
 `release` takes that back. `restore` fills the graph from a record and sets the states directly.
 
-A *join* is a task with nothing to run. It is never ready: it is done as soon as its last predecessor is, and passes
+A *join* is a task with nothing to run. It is never ready: it is done as soon as it waits for nothing, and passes
 skipping on like any other task. So a barrier between n tasks and m successors costs n + m edges, not n * m.
 
 Each edge is walked once forward (when its predecessor is done, or when a failure spreads), so the total time for a
@@ -38,7 +43,7 @@ from dwork.core.errors import GraphError
 from dwork.core.resources import Resources
 from dwork.core.task import ACTIVE, State, Task, TaskKey
 from dwork.hub.links import added_predecessors, fresh_nodes, refuse_cycle, resolve
-from dwork.hub.node import Node
+from dwork.hub.node import AnyNode, Node
 from dwork.hub.ready_queue import ReadyQueue, Room
 
 WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
@@ -82,6 +87,7 @@ class Graph:
     """All tasks, by id and by name; `counts` has the number of tasks (without joins) in each state.
 
     nodes has None for ids of a record whose tasks no longer exist. suspended: how many times each task is suspended.
+    has_after_any: whether any task waits only for the end of another.
     """
 
     def __init__(self, *, unknown_is_done: bool = False) -> None:
@@ -89,6 +95,7 @@ class Graph:
         self.names: dict[str, Node] = {}
         self.counts: dict[State, int] = dict.fromkeys(State, 0)
         self.suspended: Counter[Node] = Counter()
+        self.has_after_any = False
         self._ready = ReadyQueue()
         self._unknown_is_done = unknown_is_done
 
@@ -156,7 +163,7 @@ class Graph:
         """
         assert not self.nodes, "a graph is restored before anything else"
         self.nodes = [None] * max(next_id, 1 + max((entry.id for entry in tasks), default=-1))
-        entries = [(Node(entry.task), entry) for entry in tasks]
+        entries = [((AnyNode if entry.task.after_any else Node)(entry.task), entry) for entry in tasks]
         self.names = {node.name: node for node, _ in entries}
         if len(self.names) < len(tasks) or len({entry.id for entry in tasks}) < len(tasks):
             raise GraphError("two tasks in the record have the same name or id")
@@ -188,11 +195,14 @@ class Graph:
         self._ready.append(ready)
         return skipped
 
-    @staticmethod
-    def _link(node: Node, predecessors: Iterable[Node]) -> None:
+    def _link(self, node: Node, predecessors: Iterable[Node]) -> None:
+        after_any = node.after_any
+        if after_any:
+            self.has_after_any = True
         for p in predecessors:
             if p.state is not DONE:
-                node.waiting += 1
+                if not after_any or node.waits_for(p):
+                    node.waiting += 1
                 if p.successors is None:
                     p.successors = [node]
                 else:
@@ -210,7 +220,8 @@ class Graph:
             else:
                 ready.append(node)
         else:
-            lost = next((p for p in node.predecessors if p.state in LOST), None)
+            needed = node.needed if node.after_any else node.predecessors  # the same, and faster for a million tasks
+            lost = next((p for p in needed if p.state in LOST), None)
             if lost is not None:
                 skipped += self._skip_all([node], lost.culprit or lost)
 
@@ -237,24 +248,23 @@ class Graph:
         for node in nodes:
             node.state = DONE
             if node.successors is not None:
-                self._release(node, released)
+                self._release(node.successors, released)
         self.counts[ASSIGNED] -= len(nodes)
         self.counts[DONE] += len(nodes)
         if released:
-            self._make_ready(released)
-            self._ready.prepend(released)
+            self._go_first(released)
 
     def fail(self, node: Node) -> list[Node]:
         """Mark a node that is or was assigned as failed; return the nodes that are skipped because of it."""
         self._move(node, FAILED)
-        return self._skip_all(node.successors or (), node)
+        return self._skip_all([node], node)
 
     def cancel(self, node: Node) -> list[Node]:
         """Cancel an active node; return the nodes that are skipped because of it. GraphError when it is not active."""
         if node.state not in ACTIVE:
             raise GraphError(f"task {node.name!r} is already {node.state.value}")
         self._move(node, CANCELLED)
-        return self._skip_all(node.successors or (), node)
+        return self._skip_all([node], node)
 
     def put_back(self, nodes: Sequence[Node], *, first: bool = True) -> None:
         """Make assigned nodes ready again, at the front (given back, lost) or at the back (to be retried)."""
@@ -322,7 +332,8 @@ class Graph:
         """Let failed or cancelled tasks run after all; return them and the tasks that are not skipped because of them.
 
         Of these, a node that depends on another lost task becomes or remains skipped, because of that one. Each edge
-        below the nodes is walked once, and each node's predecessors are inspected once.
+        below the nodes is walked once, and each node's predecessors are inspected once. Tasks that have started since
+        some of these had ended must be revoked as well: see `resting_on`.
         """
         for node in nodes:
             self._move(node, SKIPPED)  # until no other lost predecessor is found
@@ -336,7 +347,11 @@ class Graph:
             self._move(node, WAITING if node.waiting else READY)
             node.culprit = None
             for s in node.successors or ():
-                if s.state is SKIPPED:
+                if node in s.after_any:  # it had ended, and has not any more
+                    s.waiting += 1
+                    if s.state is READY:
+                        self._move(s, WAITING)
+                elif s.state is SKIPPED:
                     lost[s] = lost[s] - 1 if s in lost else lost_predecessors(s)
                     if not lost[s]:
                         stack.append(s)
@@ -353,14 +368,17 @@ class Graph:
         while size < len(found):  # usually one pass, since predecessors usually come first
             size = len(found)
             for node in self.names.values():
-                if node.state in _STARTED and node not in found and not found.keys().isdisjoint(node.predecessors):
-                    found[node] = None
-        return list(found)
+                if node not in found and not found.keys().isdisjoint(node.predecessors):
+                    # A task that is skipped no more has not ended any more, whatever was started because of its end.
+                    is_revived = node.state is SKIPPED and all(p in found for p in node.needed if p.state in LOST)
+                    if is_revived or node.state in _STARTED:
+                        found[node] = None
+        return [node for node in found if node.state is not SKIPPED]
 
     def revoke(self, nodes: Sequence[Node]) -> list[Node]:
-        """Let done, failed or ready nodes run again; nodes must include all that `resting_on` finds, none assigned.
+        """Let nodes that are not assigned run again; nodes must include all that `resting_on` finds.
 
-        Return those that had failed, and what else `revive` returns for them.
+        Return those that had failed or were cancelled, and what else `revive` returns for them.
         """
         undone = {node: set(node.successors or ()) for node in nodes if node.state is DONE}
         for node in self.names.values():
@@ -369,13 +387,14 @@ class Graph:
                     node.waiting += 1
                     if node not in undone[p]:  # it was added after p was done
                         p.successors = [*(p.successors or ()), node]
-        failed = [node for node in nodes if node.state is FAILED]
-        for node in nodes:
-            if node.state is not FAILED:
-                self._move(node, WAITING if node.waiting else READY)
-                node.holder = None
-        self._ready.append([node for node in nodes if node.state is READY])
-        return self.revive(failed)
+        lost = [node for node in nodes if node.state in CULPRITS]
+        others = [node for node in nodes if node.state not in CULPRITS]
+        revived = self.revive(lost)
+        for node in others:
+            self._move(node, WAITING if node.waiting else READY)
+            node.holder = None
+        self._ready.append([node for node in others if node.state is READY])
+        return revived
 
     @staticmethod
     def _reassign_culprits(nodes: list[Node]) -> list[Node]:
@@ -385,7 +404,7 @@ class Graph:
         while stack:
             node = stack.pop()
             if node.state is SKIPPED and (node.culprit is None or node.culprit.state not in CULPRITS):
-                reasons = (p.culprit or p for p in node.predecessors if p.state in LOST)
+                reasons = (p.culprit or p for p in node.needed if p.state in LOST)
                 found = next((reason for reason in reasons if reason.state in CULPRITS), None)
                 if found is not None:  # else a predecessor gets its culprit first, and leads here again
                     node.culprit = found
@@ -417,9 +436,9 @@ class Graph:
 
     # -- propagation -------------------------------------------------------------------------------------------
 
-    def _release(self, node: Node, released: list[Node]) -> None:
-        """Count down the successors of a done node; collect those that become ready and finish released joins."""
-        for s in node.successors or ():
+    def _release(self, successors: Iterable[Node], released: list[Node]) -> None:
+        """Count down the successors of an ended node; collect those that become ready and finish released joins."""
+        for s in successors:
             s.waiting -= 1
             if not s.waiting and s.state is WAITING:
                 if s.is_join:
@@ -439,7 +458,12 @@ class Graph:
                     (stack if s.is_join else released).append(s)
 
     def _skip_all(self, nodes: Iterable[Node], culprit: Node) -> list[Node]:
+        """Skip active nodes and those after them; release those that wait only for an end; return the skipped ones.
+
+        The culprit, which is lost already, may be among the nodes for what comes after it.
+        """
         skipped: list[Node] = []
+        only_end: list[Node] = []
         stack = list(nodes)
         while stack:
             node = stack.pop()
@@ -448,8 +472,19 @@ class Graph:
                 node.culprit, node.holder = culprit, None
                 if not node.is_join:
                     skipped.append(node)
-                stack += node.successors or ()
+            elif node is not culprit:
+                continue
+            for s in node.successors or ():
+                (only_end if node in s.after_any else stack).append(s)
+        if only_end:  # last, since some of these may have been skipped
+            released: list[Node] = []
+            self._release(only_end, released)
+            self._go_first(released)
         return skipped
+
+    def _go_first(self, released: Sequence[Node]) -> None:
+        self._make_ready(released)
+        self._ready.prepend(released)
 
     def _make_ready(self, nodes: Sequence[Node]) -> None:
         for node in nodes:
@@ -465,5 +500,5 @@ class Graph:
 
 
 def lost_predecessors(node: Node) -> int:
-    """Return how many predecessors of a node are lost: failed, skipped or cancelled."""
-    return sum([p.state in LOST for p in node.predecessors])
+    """Return how many predecessors because of which a node is skipped are lost: failed, skipped or cancelled."""
+    return sum([p.state in LOST for p in node.needed])

@@ -55,7 +55,7 @@ class Hub:
         self._returns = returns = Returns(state, endings)
         self._membership = membership = Membership(state, endings, returns)
         self._shutdown = shutdown = Shutdown(state, endings, returns)
-        self._control = TaskControl(state, endings)
+        self._control = TaskControl(state, endings, returns)
         outcomes = Outcomes(state, endings, returns, self.dispatch.ran)
         self._messages = handlers = Handlers(
             state, self.dispatch, endings, returns, outcomes, membership, shutdown, self._end_waiters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dwork.core.task import ACTIVE, State
-from dwork.hub.graph import CULPRITS, LOST, RECORDED, Graph, lost_predecessors
+from dwork.hub.graph import CULPRITS, RECORDED, Graph, lost_predecessors
 
 WAITING, READY, ASSIGNED, DONE = State.WAITING, State.READY, State.ASSIGNED, State.DONE
 FAILED, SKIPPED = State.FAILED, State.SKIPPED
@@ -22,11 +22,12 @@ def check_graph(graph: Graph) -> None:
         assert node.id == i and graph.names[node.name] is node, "ids and names lead to their node"
         if not node.is_join:
             counts[node.state] += 1
-        unfinished = sum(p.state is not DONE for p in node.predecessors) + graph.suspended.get(node, 0)
-        assert node.waiting == unfinished, f"{node} counts its unfinished predecessors"
+        unfinished = sum(map(node.waits_for, node.predecessors)) + graph.suspended.get(node, 0)
+        assert node.waiting == unfinished, f"{node} counts the predecessors that it waits for"
         assert all((p.id, i) in edges for p in node.predecessors if p.state is not DONE), f"{node} is linked"
+        assert node.after_any <= set(node.predecessors), f"{node} has all its predecessors"
         if node.state in ACTIVE:
-            assert not any(p.state in LOST for p in node.predecessors), f"{node} is skipped with its predecessor"
+            assert not lost_predecessors(node), f"{node} is skipped with its predecessor"
             assert (node.state is WAITING) == (unfinished > 0), f"{node} waits if and only if it must"
         assert node.state is not DONE or not unfinished, f"{node} did not run before its predecessors"
         assert node.state is not SKIPPED or lost_predecessors(node), f"{node} is skipped for a predecessor"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dwork.core.errors import GraphError
 from dwork.core.task import State, Task
 from dwork.core.toposort import topological
-from dwork.hub.node import Node
+from dwork.hub.node import AnyNode, Node
 
 
 def fresh_nodes(tasks: Sequence[Task], names: Mapping[str, Node]) -> dict[str, Node]:
@@ -17,7 +17,7 @@ def fresh_nodes(tasks: Sequence[Task], names: Mapping[str, Node]) -> dict[str, N
         name = task.name
         node = names.get(name) or fresh.get(name)
         if node is None:
-            fresh[name] = Node(task)
+            fresh[name] = (AnyNode if task.after_any else Node)(task)
         elif node.task != task and node.task._replace(origin="") != task._replace(origin=""):
             raise GraphError(f"task {name!r} already exists with another definition; choose another name")
     return fresh
@@ -29,7 +29,9 @@ def resolve(
     """Set the ids and predecessors of new nodes; return them sorted, each after its predecessors."""
     forward = False
     for id, node in zip(ids, fresh, strict=True):
-        after = node.task.after
+        task = node.task
+        after_any = task.after_any
+        after = task.predecessors if after_any else task.after
         if after:
             found = []
             for wanted in after if len(after) == 1 else dict.fromkeys(after):
@@ -40,12 +42,23 @@ def resolve(
                         forward = True
                 elif not unknown_is_done:
                     raise GraphError(
-                        f"task {node.task.name!r} depends on {wanted!r}, which does not exist; "
+                        f"task {task.name!r} depends on {wanted!r}, which does not exist; "
                         "create that task first, or in the same message"
                     )
             node.predecessors = tuple(found)
+            if after_any:
+                _set_after_any(node)
         node.id = id
     return _sorted(list(fresh)) if forward else fresh
+
+
+def _set_after_any(node: Node) -> None:
+    assert isinstance(node, AnyNode)
+    twice = node.task.named_twice
+    if twice is not None:
+        raise GraphError(f"task {node.name!r} has {twice!r} both in after and in after_any; remove it from one")
+    names = frozenset(node.task.after_any)
+    node.after_any = frozenset([p for p in node.predecessors if p.name in names])
 
 
 def added_predecessors(
@@ -61,6 +74,8 @@ def added_predecessors(
         if predecessor is None:
             if not unknown_is_done:
                 raise GraphError(f"task {node.name!r} cannot depend on {name!r}, which does not exist")
+        elif predecessor in node.after_any:
+            raise GraphError(f"task {node.name!r} already waits for the end of {name!r}, well or not (after_any)")
         elif predecessor not in present:
             wanted.append(predecessor)
     return wanted

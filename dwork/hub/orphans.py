@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dwork.core.task import State
 from dwork.hub.node import Node
 
 
@@ -42,7 +41,7 @@ class Orphans:
 
     def early(self) -> list[Node]:
         """Return the tasks whose copies have begun too early: a predecessor was added, or must run again."""
-        return [node for node in self._copies if any(p.state is not State.DONE for p in node.predecessors)]
+        return [node for node in self._copies if any(map(node.waits_for, node.predecessors))]
 
     def end(self, nodes: Iterable[Node]) -> dict[str, list[int]]:
         """Drop the copies of tasks; return the ids of those to kill, by location."""

@@ -154,27 +154,36 @@ class Returns:
         state.orphans.drop(node, worker.location)
         state.retries.acquit(node)
         state.graph.adopt(node, worker.location)
-        name, command, _, options, origin = node.task
+        name, command, _, options, origin, _ = node.task
         assigned = Assigned(node.id, attempt, name, command, options, origin)
         step.events.append(events.Stolen(step.now, worker.location, [assigned]))
 
-    # -- ends that do not count --------------------------------------------------------------------------------
+    # -- tasks that run again ----------------------------------------------------------------------------------
 
     def revoke(self, nodes: Sequence[Node], reason: str, step: Step) -> None:
         """Run tasks again whose results do not count, together with all that has started because of them."""
-        if not nodes:
-            return
+        if nodes:
+            self._run_again(self._state.graph.resting_on(nodes), [], reason, step)
+
+    def retry(self, nodes: Sequence[Node], step: Step) -> None:
+        """Run failed or cancelled tasks again, together with all that has started because they had ended."""
         graph = self._state.graph
-        affected = graph.resting_on(nodes)
+        affected = graph.resting_on(nodes) if graph.has_after_any else nodes
+        self._run_again(affected, nodes, "a task before it is retried", step)
+
+    def _run_again(self, affected: Sequence[Node], retried: Sequence[Node], reason: str, step: Step) -> None:
+        """Run tasks again, which include all that has started after them; retried: those whose last result counts."""
+        graph = self._state.graph
+        kept = frozenset(retried)
         for node in affected:
             if node.state is State.ASSIGNED:
                 self._interrupt(node, reason, step)
         for was in (State.DONE, State.FAILED):
-            ended = [node for node in affected if node.state is was and not node.is_join]
+            ended = [node for node in affected if node.state is was and not node.is_join and node not in kept]
             if ended:
                 attempts = [node.attempt for node in ended]
                 step.events.append(events.Revoked(step.now, named(ended), attempts, was, reason))
-        revived = graph.revoke([node for node in affected if node.state is not State.CANCELLED])
+        revived = graph.revoke([node for node in affected if node.state is not State.CANCELLED or node in kept])
         if revived:
             step.events.append(events.Revived(step.now, named(revived)))
             self._endings.skip([node for node in revived if node.state is State.SKIPPED], step)

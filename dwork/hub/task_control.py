@@ -9,6 +9,7 @@ from dwork.core.messages import Verb
 from dwork.core.task import State
 from dwork.hub.endings import Endings, named
 from dwork.hub.node import Node
+from dwork.hub.returns import Returns
 from dwork.hub.select import select
 from dwork.hub.state import HubState
 from dwork.hub.step import Peer, Step
@@ -17,9 +18,10 @@ from dwork.hub.step import Peer, Step
 class TaskControl:
     """Control requests, and the tasks that are held by one."""
 
-    def __init__(self, state: HubState, endings: Endings) -> None:
+    def __init__(self, state: HubState, endings: Endings, returns: Returns) -> None:
         self._state = state
         self._endings = endings
+        self._returns = returns
         self._held: set[Node] = set()
 
     def request(self, peer: Peer, message: messages.Control, step: Step) -> None:
@@ -73,9 +75,7 @@ class TaskControl:
 
     def _retry(self, nodes: list[Node], step: Step) -> None:
         """Retry tasks; those that depend on another lost task are skipped until that one is retried too."""
-        revived = self._state.graph.revive(nodes)
-        step.events.append(events.Revived(step.now, named(revived)))
-        self._endings.skip([node for node in revived if node.state is State.SKIPPED], step)
+        self._returns.retry(nodes, step)
 
     def _may_hold(self, node: Node) -> bool:
         return node.state in (State.WAITING, State.READY) and node not in self._held

@@ -235,6 +235,10 @@ def _resumed(plan: Plan, counts: Mapping[State, int], record: str) -> str:
         text += f"; {lost:,} lost will be retried last"
     if plan.repeats:
         text += f"; {plan.repeats:,} done will be run again, since lines with the same command are gone from the file"
+    if len(plan.missing) == 1:
+        text += f"; {shown(plan.missing[0])} is gone: its task runs again"
+    elif plan.missing:
+        text += f"; {len(plan.missing):,} tasks whose files are gone run again"
     if plan.done == total:
         text += f", according to {shown(record)}: nothing is left to do (--fresh starts over)"
     return text

@@ -49,11 +49,18 @@ def history(archive: Archive) -> History:
         return found
 
 
-def graph(archive: Archive) -> tuple[list[Entry], list[list[int]]]:
-    """Return the tasks that are still in the task files, and the positions of the predecessors of each."""
+def graph(archive: Archive) -> tuple[list[Entry], list[list[int]], set[tuple[int, int]]]:
+    """Return the tasks that are still in the task files, and the positions of the predecessors of each.
+
+    Also return the pairs of positions of a predecessor and a task that waits only for its end.
+    """
     with reading(archive.path):
         tasks = [entry for entry in _tasks(archive) if not entry.removed]
-        return tasks, _predecessors(archive, {entry.id: i for i, entry in enumerate(tasks)})
+        positions = {entry.id: i for i, entry in enumerate(tasks)}
+        query = "SELECT predecessor, task FROM predecessors WHERE after_any AND predecessor IS NOT NULL"
+        pairs = archive.connection.execute(query)
+        after_any = {(positions[p], positions[id]) for p, id in pairs if p in positions and id in positions}
+        return tasks, _predecessors(archive, positions), after_any
 
 
 def sessions(archive: Archive) -> list[Session]:

@@ -12,6 +12,8 @@ from dwork.record.resume import Recorded
 from dwork.record.rows import task_of
 from dwork.record.shells import shells
 
+_Names = dict[int, tuple[str, ...]]
+
 _IS_BAD: Final = "outcome IN ('failed', 'timeout')"
 #: The worker or the whole run died during the attempt.
 _IS_LOSS: Final = f"ifnull(cause, '') IN ({', '.join(repr(cause.value) for cause in Cause if cause.is_loss)})"
@@ -19,7 +21,7 @@ _IS_LOSS: Final = f"ifnull(cause, '') IN ({', '.join(repr(cause.value) for cause
 
 def recorded(connection: sqlite3.Connection) -> list[Recorded]:
     """Return all tasks by id; those that a worker held are ASSIGNED. A damaged file may raise any error."""
-    after, extended = _predecessors(connection)
+    after, after_any, extended = _predecessors(connection)
     attempts = {
         task: (int(attempt), worker, failures, losses, outcome)
         for task, attempt, worker, failures, losses, outcome in connection.execute(
@@ -49,7 +51,8 @@ def recorded(connection: sqlite3.Connection) -> list[Recorded]:
             now, (attempt, holder, since) = State.ASSIGNED, hand
         if not isinstance(name, str):
             raise TypeError(f"the name of task {id} is not text")
-        task = task_of(name, command, arguments, options, origin, after.get(id, ()), cache, known_shells)
+        preceding = after.get(id, ()), after_any.get(id, ())
+        task = task_of(name, command, arguments, options, origin, *preceding, cache, known_shells)
         entries.append(
             Recorded(
                 id, task, now, attempt, holder, bool(held), removed is not None,
@@ -64,21 +67,22 @@ def _who_did(connection: sqlite3.Connection, id: int) -> str | None:
     return next((worker for (worker,) in connection.execute(query, (id,))), None)
 
 
-def _predecessors(connection: sqlite3.Connection) -> tuple[dict[int, tuple[str, ...]], dict[int, tuple[str, ...]]]:
-    """Return, by task, the names of all predecessors, and of those that were added later."""
-    after: dict[int, list[str]] = {}
-    extended: dict[int, list[str]] = {}
+def _predecessors(connection: sqlite3.Connection) -> tuple[_Names, _Names, _Names]:
+    """Return, by task, the names in `after` and `after_any`, and of those in `after` that were added later."""
+    found: tuple[dict[int, list[str]], ...] = {}, {}, {}
+    after, after_any, extended = found
     query = (
-        "SELECT task, coalesce(p.name, t.name), added FROM predecessors p LEFT JOIN tasks t ON t.id = predecessor "
-        "ORDER BY task, position"
+        "SELECT task, coalesce(p.name, t.name), added, after_any FROM predecessors p "
+        "LEFT JOIN tasks t ON t.id = predecessor ORDER BY task, position"
     )
-    for task, name, added in connection.execute(query):
+    for task, name, added, is_any in connection.execute(query):
         if not isinstance(name, str):
             raise TypeError(f"a predecessor of task {task} has no name")
-        after.setdefault(task, []).append(name)
+        (after_any if is_any else after).setdefault(task, []).append(name)
         if added is not None:
             extended.setdefault(task, []).append(name)
-    return ({id: tuple(names) for id, names in after.items()}, {id: tuple(names) for id, names in extended.items()})
+    first, second, third = ({id: tuple(names) for id, names in column.items()} for column in found)
+    return first, second, third
 
 
 def in_hand(connection: sqlite3.Connection) -> dict[int, tuple[int, str, float]]:

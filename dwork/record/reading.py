@@ -168,14 +168,17 @@ def _predecessors(connection: sqlite3.Connection, id: int) -> Predecessors:
         "SELECT count(*) FROM predecessors WHERE task = ? AND predecessor IS NOT NULL", (id,)
     ).fetchone()
     found = connection.execute(
-        "SELECT t.id, t.name, t.state, t.held, t.command IS NULL, t.reason FROM predecessors p "
+        "SELECT t.id, t.name, t.state, t.held, t.command IS NULL, t.reason, after_any FROM predecessors p "
         "JOIN tasks t ON t.id = predecessor WHERE task = ? ORDER BY t.state = 'done', position LIMIT ?",
         (id, LISTED),
     )
     first: list[PredecessorRow] = [
-        {"id": id, "name": name, "state": state, "held": bool(held), "join": bool(join), "reason": reason}
-        for id, name, state, held, join, reason in found
-    ]
+        {
+            "id": id, "name": name, "state": state, "held": bool(held), "join": bool(join), "reason": reason,
+            "after_any": bool(after_any),
+        }
+        for id, name, state, held, join, reason, after_any in found
+    ]  # fmt: skip
     return {"total": total, "first": first}
 
 

@@ -1,27 +1,29 @@
 """Decides what of a recorded run need not run again, by comparing the current task files with the record.
 
 A task stays done when the record says so, what it runs has not changed (command, shell, setup block, directory,
-environment), and all its predecessors stay done. So a changed command runs again, and so do all its successors. Tasks
-that were added while the pool ran are in no file, and continue unchanged; tasks that are gone from the files stay in
-the record, and do not run.
+environment), all its predecessors stay done, and the files that it creates exist. So a changed command runs again, and
+so do all its successors. Tasks that were added while the pool ran are in no file, and continue unchanged; tasks that
+are gone from the files stay in the record, and do not run.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from dwork.core.errors import UsageError
-from dwork.core.task import State, Task
+from dwork.core.task import ACTIVE, Options, State, Task
 from dwork.core.text import as_name
 from dwork.core.toposort import topological
 from dwork.hub.graph import Restored
 
 #: What follows the command in the name of a repeated line.
 _REPEAT: Final = re.compile(r"(?: #[0-9]+)?")
+#: The states of tasks that have ended, well or not.
+_ENDED = frozenset(State) - ACTIVE
 
 
 class Recorded(NamedTuple):
@@ -57,8 +59,9 @@ class Plan:
     again: ids of tasks that ended according to the record, and run again. removed: ids of tasks that are in no file any
     more. done: number of tasks that were done before; failed: number of failed tasks that are retried; lost: number of
     other tasks that were lost with a worker or a whole run; repeats: number of done tasks that run again since another
-    line with the same command is gone; conditions: what has changed for all tasks since the last run; known: whether
-    the record had any tasks; next_id: the first id that no task ever had.
+    line with the same command is gone; missing: a file of each done task that runs again for lack of it; conditions:
+    what has changed for all tasks since the last run; known: whether the record had any tasks; next_id: the first id
+    that no task ever had.
     """
 
     entries: list[Restored] = field(default_factory=list)
@@ -71,14 +74,22 @@ class Plan:
     lost: int = 0
     repeats: int = 0
     conditions: Sequence[str] = ()
+    missing: list[str] = field(default_factory=list)
     known: bool = False
     next_id: int = 0
 
 
-def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = (), conditions: Sequence[str] = ()) -> Plan:
+def plan(
+    tasks: Sequence[Task],
+    recorded: Iterable[Recorded] = (),
+    first_missing: Callable[[Options], str | None] = lambda options: None,
+    conditions: Sequence[str] = (),
+) -> Plan:
     """Compare tasks with their record; UsageError when they contradict each other.
 
-    conditions: what has changed for all tasks since the last run, so that all run again.
+    first_missing: returns a file that does not exist of those that a task creates; None when all do. conditions: what
+    has changed for all tasks since the last run, so that all run again.
+
     That is when a task that was added or made to wait while the pool ran waits for one that is gone from the files and
     was not done, or when such dependencies now form a cycle.
     """
@@ -95,10 +106,11 @@ def plan(tasks: Sequence[Task], recorded: Iterable[Recorded] = (), conditions: S
     result.removed = [e.id for e in gone if not e.removed]
     there = names.union(e.task.name for e in added) if added else names
     wanted = [_extended(task, before.get(task.name), there, before) for task in tasks]
-    wanted += [e.task._replace(after=_still_there(e.task.after, e, there, before)) for e in added]
+    wanted += [_without_gone(e, there, before) for e in added]
     repeats = _fewer_repeats(wanted, before, gone)
     result.repeats = len(repeats)
-    done = _done(wanted, before, again={task.name for task in wanted} if conditions else repeats)
+    again = {task.name for task in wanted} if conditions else repeats
+    done = _done(wanted, before, again, first_missing, result.missing)
     suspects = _suspects(wanted, before, done)
     for task in wanted:
         known = before.get(task.name)
@@ -150,17 +162,34 @@ def _extended(task: Task, known: Recorded | None, there: set[str], before: Mappi
     if known is None or not known.extended:
         return task
     extended = _still_there(known.extended, known, there, before)
-    return task._replace(after=tuple(dict.fromkeys((*task.after, *extended))))
+    after_any = tuple(name for name in task.after_any if name not in extended)  # to be done is more than to have ended
+    return task._replace(after=tuple(dict.fromkeys((*task.after, *extended))), after_any=after_any)
+
+
+def _without_gone(entry: Recorded, there: set[str], before: Mapping[str, Recorded]) -> Task:
+    """Return a task that was added while the pool ran, with the predecessors that still exist."""
+    after, after_any = entry.task.after, entry.task.after_any
+    return entry.task._replace(
+        after=_still_there(after, entry, there, before),
+        after_any=_still_there(after_any, entry, there, before, _ENDED) if after_any else (),
+    )
 
 
 def _still_there(
-    names: tuple[str, ...], entry: Recorded, there: set[str], before: Mapping[str, Recorded]
+    names: tuple[str, ...],
+    entry: Recorded,
+    there: set[str],
+    before: Mapping[str, Recorded],
+    enough: Collection[State] = (State.DONE,),
 ) -> tuple[str, ...]:
-    """Return which predecessors that were added while the pool ran still exist; others were done, or never existed."""
+    """Return which predecessors that were added while the pool ran still exist; others were done, or never existed.
+
+    enough: the states in which a predecessor does not keep the task from running.
+    """
     kept = tuple(name for name in names if name in there)
     if len(kept) < len(names) and entry.state is not State.DONE:
         for name in names:
-            if name not in there and name in before and before[name].state is not State.DONE:
+            if name not in there and name in before and before[name].state not in enough:
                 raise UsageError(
                     f"while the pool ran, task {entry.task.name!r} was made to wait for {name!r}, which was not done "
                     "and is no longer in the task files; put it back, or start over with --fresh"
@@ -197,8 +226,17 @@ def _repeated(task: Task) -> str:
     return command if _REPEAT.fullmatch(task.name, len(as_name(command))) else ""
 
 
-def _done(tasks: Sequence[Task], before: Mapping[str, Recorded], again: set[str]) -> dict[str, bool]:
-    """Return, by name, whether each task stays done; a join does when all its predecessors do. again: may not."""
+def _done(
+    tasks: Sequence[Task],
+    before: Mapping[str, Recorded],
+    again: set[str],
+    first_missing: Callable[[Options], str | None],
+    missing: list[str],
+) -> dict[str, bool]:
+    """Return, by name, whether each task stays done. A join does when all its predecessors do.
+
+    again: those that run again in any case. missing: receives the files because of which tasks do not stay done.
+    """
     done: dict[str, bool] = {}
     order, cycle = _in_order(tasks)
     if cycle:
@@ -211,7 +249,11 @@ def _done(tasks: Sequence[Task], before: Mapping[str, Recorded], again: set[str]
         stays = task.command is None or (
             known is not None and known.state is State.DONE and _same(task, known.task) and task.name not in again
         )
-        done[task.name] = stays and all([done.get(name, True) for name in task.after])
+        stays = stays and all([done.get(name, True) for name in task.predecessors])
+        if stays and task.options.creates and (file := first_missing(task.options)) is not None:
+            missing.append(file)
+            stays = False
+        done[task.name] = stays
     return done
 
 
@@ -220,7 +262,7 @@ def _stale(gone: Sequence[Recorded], done: Mapping[str, bool]) -> list[int]:
     stays: dict[str, bool] = {}
     order, _ = _in_order([e.task for e in gone])
     for task in order:
-        stays[task.name] = all([done.get(name, stays.get(name, True)) for name in task.after])
+        stays[task.name] = all([done.get(name, stays.get(name, True)) for name in task.predecessors])
     return [e.id for e in gone if e.state is State.DONE and not stays.get(e.task.name)]
 
 
@@ -235,7 +277,7 @@ def _same(task: Task, known: Task) -> bool:
 def _in_order(tasks: Sequence[Task]) -> tuple[Sequence[Task], list[str]]:
     """Return the tasks with predecessors first, and the names on a cycle, if there is one."""
     position = {task.name: i for i, task in enumerate(tasks)}
-    if all(position.get(name, -1) < i for i, task in enumerate(tasks) for name in task.after):
+    if all(position.get(name, -1) < i for i, task in enumerate(tasks) for name in task.predecessors):
         return tasks, []
-    order, cycle = topological([[position[name] for name in task.after if name in position] for task in tasks])
+    order, cycle = topological([[position[name] for name in task.predecessors if name in position] for task in tasks])
     return [tasks[i] for i in order], [tasks[i].name for i in (*cycle, *cycle[:1])]

@@ -35,7 +35,7 @@ def untext(value: Any) -> Any:
 
 def task_row(task: Task, number: Callable[[Shell], int]) -> tuple[Any, ...]:
     """Return name, command, arguments, options, origin. number: returns that of a shell."""
-    name, command, _, options, origin = task
+    name, command, _, options, origin, _ = task
     asked = None if options is PLAIN else _options(options, number)
     if command is None or isinstance(command, str):
         return name, command if command is None or command is name else text(command), None, asked, origin or None
@@ -49,6 +49,7 @@ def task_of(
     options: str | None,
     origin: str | None,
     after: tuple[str, ...],
+    after_any: tuple[str, ...],
     cache: dict[str, Options],
     shells: Mapping[int, Shell],
 ) -> Task:
@@ -60,7 +61,7 @@ def task_of(
     if asked is None:
         assert options is not None
         asked = cache[options] = options_of(options, shells)
-    return Task(name, what, after, asked, origin or "")
+    return Task(name, what, after, asked, origin or "", after_any)
 
 
 def _options(options: Options, number: Callable[[Shell], int]) -> str | None:
@@ -77,4 +78,6 @@ def options_of(asked: str, shells: Mapping[int, Shell]) -> Options:
         values["shell"] = shells[values["shell"]]
     if "env" in values:
         values["env"] = tuple((name, value) for name, value in values["env"])
+    if "creates" in values:
+        values["creates"] = tuple(values["creates"])
     return Options(**values)

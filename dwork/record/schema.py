@@ -139,6 +139,7 @@ MIGRATIONS: Final = (
     ALTER TABLE runs ADD COLUMN relative TEXT;      -- the same, from the directory of the record
     ALTER TABLE runs ADD COLUMN environment TEXT;   -- JSON: salted digests of --env and the like, by name
     ALTER TABLE attempts ADD COLUMN left_behind INTEGER;   -- how many processes it left in the background; NULL: none
+    ALTER TABLE predecessors ADD COLUMN after_any INTEGER NOT NULL DEFAULT 0;   -- 1: it need only have ended
     """,
 )
 VERSION: Final = len(MIGRATIONS)

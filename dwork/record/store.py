@@ -26,6 +26,7 @@ from dwork.core.cause import Cause
 from dwork.core.events import Ended, Event
 from dwork.core.location import host_of
 from dwork.core.task import State, Task
+from dwork.host.created import first_missing
 from dwork.hub.graph import Restored
 from dwork.record import conditions, past, schema
 from dwork.record.batch import enter, enter_within, pack
@@ -52,6 +53,7 @@ _INSERT_ATTEMPT: Final = (
 _INSERT_TASK: Final = (
     "INSERT INTO tasks(id, name, command, arguments, options, origin, queued) VALUES (?, ?, ?, ?, ?, ?, ?)"
 )
+_INSERT_PREDECESSOR: Final = "INSERT INTO predecessors VALUES (?, ?, ?, ?, ?, ?)"
 _CHANGE_TASK: Final = (
     "UPDATE tasks SET name = ?2, command = ?3, arguments = ?4, options = ?5, origin = ?6, removed = NULL WHERE id = ?1"
 )
@@ -146,7 +148,7 @@ class Store:
         with reading(self.path):
             recorded = past.recorded(self.connection)
             changes = conditions.changes(self.connection, here) if here else []
-        result = plan(tasks, recorded, changes)
+        result = plan(tasks, recorded, first_missing, changes)
         if here:
             done = (entry.task for entry in result.entries if entry.state is State.DONE)
             conditions.refuse_elsewhere(self.connection, self.path, here, done)
@@ -276,14 +278,17 @@ class Store:
     ) -> None:
         """Write the predecessors of tasks; `extended` names those that were added later, by task."""
         self.connection.executemany(
-            "INSERT INTO predecessors VALUES (?, ?, ?, ?, ?)",
+            _INSERT_PREDECESSOR,
             (
-                (e.id, position, id, name if id is None else None, now if name in extended.get(e.id, ()) else None)
+                (
+                    e.id, position, id, name if id is None else None,
+                    now if name in extended.get(e.id, ()) else None, position >= len(e.task.after),
+                )
                 for e in entries
-                for position, name in enumerate(e.task.after)
+                for position, name in enumerate(e.task.predecessors)
                 for id in (number(name),)
             ),
-        )
+        )  # fmt: skip
 
     def _extended(self, event: events.Extended) -> None:
         id = event.task.id
@@ -291,8 +296,7 @@ class Store:
         for position, name in enumerate(event.after, n):
             found = self._number(name)
             self.connection.execute(
-                "INSERT INTO predecessors VALUES (?, ?, ?, ?, ?)",
-                (id, position, found, name if found is None else None, event.time),
+                _INSERT_PREDECESSOR, (id, position, found, name if found is None else None, event.time, False)
             )
 
     def _stolen(self, event: events.Stolen) -> None:

@@ -34,6 +34,10 @@ def left_behind(n: int) -> str:
     return f"it left {counted(n, 'process')} in the background, which dwork ended"
 
 
+def not_created(name: str) -> str:
+    return printable(f"it exited with 0, but did not create {name}")
+
+
 def not_started(program: bytes, error: OSError | ValueError, exit_status: int) -> str:
     if isinstance(error, OSError):
         name = error.filename or program

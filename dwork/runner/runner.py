@@ -20,6 +20,7 @@ from dwork.host import shell
 from dwork.host.capacity import Equipment
 from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Sink
+from dwork.runner.created import Created, judged
 from dwork.runner.processes import Processes, Start
 from dwork.runner.result import not_started, nothing_to_run, result_of
 from dwork.runner.variables import Variables
@@ -49,6 +50,7 @@ class Runner:
         self._free_slots: list[int] = []  # a heap of numbers that tasks had which have ended
         self._slot_of: dict[int, int] = {}  # by task
         self._variables = Variables(self._equipment.gpus, shares_cores=slots > 1 or self._equipment.shares_node)
+        self._created = Created()
         self._processes = Processes(sink, grace, slots, spared)
         self.capture, self.long = self._processes.capture, self._processes.long
         self.directory = self._processes.directory
@@ -73,7 +75,7 @@ class Runner:
     @property
     def deadline(self) -> float:
         """When `poll` has something to do even if no task ends."""
-        return self._processes.deadline
+        return min(self._processes.deadline, self._created.deadline)
 
     def start(self, assigned: Assigned, now: float) -> Result | None:
         """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
@@ -87,7 +89,7 @@ class Runner:
         except ValueError as error:
             return not_started(assigned, user_bytes(chosen.name), error, now)
         if not words:
-            return nothing_to_run(assigned, now)
+            return judged(assigned, nothing_to_run(assigned, now))
         asked = options.asks
         share = self._allocation.take(assigned.id, asked.cores, asked.gpus) if self._allocation else Share()
         slot = heapq.heappop(self._free_slots) if self._free_slots else len(self._slot_of)
@@ -117,21 +119,22 @@ class Runner:
         return not (self._has_bash_env or any(name == "BASH_ENV" for name, _ in options.env))
 
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
-        """Return the tasks that have ended. Also end tasks that ran out of time, and read output."""
+        """Return the tasks that have ended. Also end tasks that ran out of time, read output, and look for files."""
         results = []
         for end in self._processes.poll(now):
             assigned = self._running.pop(end.task)
             self._give_back(end.task)
             results.append((assigned, result_of(assigned, end, self._leftovers)))
-        return results
+        return self._created.sift(results, now)
 
     def _give_back(self, task: int) -> None:
         heapq.heappush(self._free_slots, self._slot_of.pop(task))
         self._allocation.give_back(task)
 
     def kill(self, task: int, now: float, cause: Cause, reason: str) -> None:
-        """End a task: send TERM now, and KILL if it still runs after the grace period."""
+        """End a task: send TERM now, and KILL if it still runs after the grace period; wait for its files no longer."""
         self._processes.kill(task, now, cause, reason)
+        self._created.hurry(task)
 
     def rewind(self) -> None:
         """Send all output of running tasks through the sink again."""

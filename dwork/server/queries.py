@@ -118,11 +118,14 @@ class Inquiries:
 def _predecessors(node: Node, first: int | None) -> tuple[Predecessors, int | None]:
     """Return predecessors as in a row of the record, unfinished first; or from `first` on, and the next `first`."""
     if first is None:
-        listed = sorted(node.predecessors, key=lambda p: p.state is State.DONE)[: reading.LISTED]
+        listed = sorted(node.predecessors, key=lambda p: not node.waits_for(p))[: reading.LISTED]
     else:
         listed = list(node.predecessors[first : first + ROWS])
     stop = None if first is None or first + ROWS >= len(node.predecessors) else first + ROWS
     rows: list[PredecessorRow] = [
-        {"id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join} for p in listed
-    ]
+        {
+            "id": p.id, "name": p.name, "state": p.state.value, "join": p.is_join, "after_any": p in node.after_any,
+        }
+        for p in listed
+    ]  # fmt: skip
     return {"total": len(node.predecessors), "first": rows}, stop

@@ -14,7 +14,7 @@ from dwork.taskfile.roster import Roster
 def refuse_circle(tasks: Sequence[Task], roster: Roster) -> None:
     """Raise TaskFileError when tasks, including joins, wait for one another."""
     position = {task.name: i for i, task in enumerate(tasks)}
-    _, found = topological([[position[name] for name in task.after if name in position] for task in tasks])
+    _, found = topological([[position[name] for name in task.predecessors if name in position] for task in tasks])
     if found:
         raise circle(roster, [tasks[i].name for i in found])
 

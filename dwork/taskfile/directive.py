@@ -13,7 +13,7 @@ from typing import Any, Final
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Pool
-from dwork.taskfile.options import KEYS, SPELLINGS, checked, unknown_key, value_of
+from dwork.taskfile.options import KEYS, SPELLINGS, Value, checked, unknown_key, value_of
 from dwork.taskfile.text import BLANKS
 
 MARK: Final = "#DWORK"
@@ -43,7 +43,7 @@ def ask(values: dict[str, Any], comment: str) -> None:
         refuse_near_miss(comment)
         return
     given = {"barrier": ""} if text == "barrier" else words(text)
-    for key in ("name", "after", "barrier", "shell"):
+    for key in ("name", "after", "after-any", "barrier", "shell"):
         if key in given:
             raise ValueError(f"{MARK} {key} is not supported in this format; remove it")
     values.update((key.replace("-", "_"), checked(key, value_of, key, value)) for key, value in given.items())
@@ -111,11 +111,11 @@ def _not_a_pair(word: str) -> str:
 
 
 @lru_cache(1024)  # saves time, and lets thousands of tasks with the same predecessors share a tuple
-def items(text: str) -> tuple[str, ...]:
-    """Return the names and globs of an `after=`. Raise ValueError when one is empty."""
+def items(text: str, key: str = "after") -> tuple[str, ...]:
+    """Return the names and globs of an `after=` or `after-any=`. Raise ValueError when one is empty."""
     found = tuple([as_name(item.strip(BLANKS)) for item in text.split(",")])
     if "" in found:
-        raise ValueError("empty name; write after=NAME or after=NAME,NAME without extra commas")
+        raise ValueError(f"empty name; write {key}=NAME or {key}=NAME,NAME without extra commas")
     return found
 
 
@@ -124,9 +124,10 @@ class Defaults:
 
     def __init__(self, pool: Pool) -> None:
         self.after: tuple[str, ...] = ()
+        self.after_any: tuple[str, ...] = ()
         self.options = PLAIN
         self._pool = pool
-        self._values: dict[str, Any] = {}
+        self._values: dict[str, Value] = {}
         self._seen: dict[tuple[tuple[str, str], ...], Options] = {}
 
     def change(self, given: dict[str, str]) -> None:
@@ -135,12 +136,14 @@ class Defaults:
             raise ValueError("name= needs a command on the same line; a line with only options sets defaults")
         if "after" in given:
             self.after = checked("after", items, given.pop("after"))
+        if "after-any" in given:
+            self.after_any = checked("after-any", items, given.pop("after-any"), "after-any")
         self.options = self.plus(given)
         self._values.update((key, checked(key, value_of, key, text)) for key, text in given.items())
         self._seen.clear()
 
     def plus(self, given: dict[str, str]) -> Options:
-        """Return the options of a line with these values (without name and after)."""
+        """Return the options of a line with these values (without name, after and after-any)."""
         if not given:
             return self.options
         raw = tuple(given.items())
@@ -152,5 +155,5 @@ class Defaults:
         return options
 
 
-def _options(values: dict[str, Any]) -> Options:
-    return Options(**{key.replace("-", "_"): value for key, value in values.items()})
+def _options(values: dict[str, Value]) -> Options:
+    return Options(**{key.replace("-", "_"): value for key, value in values.items()})  # type: ignore[arg-type]

@@ -25,14 +25,14 @@ class Draft:
     """The tasks of one file, in order; `after` of each holds names, and perhaps globs, as written in the file.
 
     lines: the line of each task. given: 1 where the file names the task, 0 where its command is the name.
-    barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it.
-    globs: whether an item of `after` can be a glob. spans: for the position of a task, the (start, stop) ranges of its
-    predecessors, in formats that have ranges. remarks: notes for the user, each with the first line it applies to.
-    shell: what the file says about the shell of its lines.
+    barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it. after_any: the lines
+    of the barriers that wait only for the end of these. globs: whether an item of `after` can be a glob. spans: for the
+    position of a task, the (start, stop) ranges of its predecessors, in formats that have ranges. remarks: notes for
+    the user, each with the first line it applies to. shell: what the file says about the shell of its lines.
     Columns instead of one object per row halve the peak memory.
     """
 
-    __slots__ = ("barriers", "given", "globs", "lines", "remarks", "shell", "source", "spans", "tasks")
+    __slots__ = ("after_any", "barriers", "given", "globs", "lines", "remarks", "shell", "source", "spans", "tasks")
 
     def __init__(self, source: str, globs: bool = False) -> None:
         self.source = source
@@ -41,6 +41,7 @@ class Draft:
         self.lines = array("L")
         self.given = bytearray()
         self.barriers: list[tuple[int, int]] = []
+        self.after_any: set[int] = set()
         self.spans: dict[int, list[tuple[int, int]]] = {}
         self.remarks: dict[str, int] = {}
         self.shell = ShellChoice()
@@ -53,6 +54,7 @@ class Draft:
         after: tuple[str, ...] = (),
         options: Options = PLAIN,
         text: str | None = None,
+        after_any: tuple[str, ...] = (),
     ) -> None:
         """Append a task; without a name, its name is the text or else the command, quoted for a shell."""
         self.given.append(name is not None)
@@ -60,7 +62,7 @@ class Draft:
             name = _named_after(command) if text is None else as_name(text)
         elif name == command:
             name = command
-        self.tasks.append(Task(name, command, after, options))
+        self.tasks.append(Task(name, command, after, options, "", after_any))
         self.lines.append(line)
 
     def problem(self, line: int, text: str) -> TaskFileError:

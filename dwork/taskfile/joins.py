@@ -22,15 +22,15 @@ class Joins:
         self._names: set[str] = set()
         self._before: dict[int, list[Task]] = {}
 
-    def add(self, label: str, after: Sequence[str], position: int) -> str:
-        """Create a join of `after` before the task at `position`, and return its name."""
+    def add(self, label: str, after: Sequence[str], position: int, after_any: Sequence[str] = ()) -> str:
+        """Create a join of `after` and `after_any` before the task at `position`, and return its name."""
         name = label
         n = 2
         while name in self._names or name in self._roster.index or name in self._known:
             name = f"{label} #{n}"
             n += 1
         self._names.add(name)
-        self._before.setdefault(position, []).append(Task(name, None, tuple(after)))
+        self._before.setdefault(position, []).append(Task(name, None, tuple(after), after_any=tuple(after_any)))
         return name
 
     def among(self, tasks: list[Task]) -> list[Task]:
@@ -51,11 +51,13 @@ class Joins:
 class Glob:
     """One glob of the graph: the tasks that it matches, and the tasks that use it.
 
-    outside: the number of its users that it does not match. inside: the one user that it matches; two of these would
-    wait for each other. join: the name of its join; empty until there is one.
+    is_any: whether these wait only for the end of the tasks that it matches. outside: the number of its users that it
+    does not match. inside: the one user that it matches; two of these would wait for each other. join: the name of its
+    join; empty until there is one.
     """
 
     text: str
+    is_any: bool
     matches: list[int]
     outside: int = 0
     inside: int | None = None
@@ -68,19 +70,19 @@ class Glob:
 
 
 class Globs:
-    """All globs of a graph, each matched once."""
+    """All globs of a graph, each matched once for either kind of dependency: after, and after_any."""
 
     def __init__(self, roster: Roster, joins: Joins) -> None:
-        self.used: dict[str, Glob] = {}
+        self.used: dict[tuple[str, bool], Glob] = {}
         self._roster = roster
         self._joins = joins
         self._all = Names(roster.index)
 
-    def use(self, i: int, text: str) -> None:
+    def use(self, i: int, text: str, is_any: bool) -> None:
         """Count the task at position i as a user of the glob."""
-        glob = self.used.get(text)
+        glob = self.used.get((text, is_any))
         if glob is None:
-            glob = self.used[text] = self._matched(i, text)
+            glob = self.used[text, is_any] = self._matched(i, text, is_any)
         inside = glob.has(i)
         if len(glob.matches) <= inside:
             raise self._roster.problem(i, f'"{shown(text)}" matches no other task; correct the pattern')
@@ -91,19 +93,25 @@ class Globs:
         elif glob.inside != i:
             raise circle(self._roster, [self._roster.tasks[k].name for k in (glob.inside, i)])
 
-    def _matched(self, i: int, text: str) -> Glob:
+    def _matched(self, i: int, text: str, is_any: bool) -> Glob:
         try:
-            return Glob(text, self._all.matching(text))
+            return Glob(text, is_any, self._all.matching(text))
         except ValueError as error:
             raise self._roster.problem(i, f"{error}; correct the pattern") from None
 
-    def names(self, i: int, glob: Glob) -> list[str]:
-        """Return the predecessors of the task at position i: one join, or the matches when a join saves no edges."""
+    def matches(self, i: int, glob: Glob) -> list[str] | None:
+        """Return the names of the other tasks that the glob of task i matches; None when a join saves edges."""
         tasks = self._roster.tasks
         if glob.inside == i or glob.outside == 1 or len(glob.matches) == 1:
             return [tasks[k].name for k in glob.matches if k != i]
+        return None
+
+    def join(self, i: int, glob: Glob) -> str:
+        """Return the name of the join of the tasks that the glob matches, which comes before the task at position i."""
         if not glob.join:
             draft, line = self._roster.place(i)
-            names = [tasks[k].name for k in glob.matches]
-            glob.join = self._joins.add(f"{shown(draft.source)}:{line}: after={shown(glob.text)}", names, i)
-        return [glob.join]
+            key = "after-any" if glob.is_any else "after"
+            names = [self._roster.tasks[k].name for k in glob.matches]
+            label = f"{shown(draft.source)}:{line}: {key}={shown(glob.text)}"
+            glob.join = self._joins.add(label, () if glob.is_any else names, i, names if glob.is_any else ())
+        return glob.join

@@ -95,11 +95,12 @@ def _add(draft: Draft, line: int, found: dict[str, Any], pool: Pool) -> None:
     if "name" in found:
         name = checked("name", _name, found.pop("name"))
     after = checked("after", _after, found.pop("after", []))
+    after_any = checked("after-any", _after, found.pop("after-any", []))
     options = PLAIN
     if found:
         options = Options(**{key.replace("-", "_"): checked(key, _option, key, value) for key, value in found.items()})
         options = pool.setdefault(options, options)
-    draft.add(line, name, command, after, options)
+    draft.add(line, name, command, after, options, None, after_any)
 
 
 def _name(value: object) -> str:
@@ -125,9 +126,18 @@ def _after(value: object) -> tuple[str, ...]:
     return tuple(as_name(string(item)) for item in value)
 
 
+def _created(value: object) -> tuple[str, ...]:
+    names = tuple(map(string, value if isinstance(value, list) else [value]))
+    if "" in names:
+        raise ValueError("empty name; remove it")
+    return names
+
+
 def _option(key: str, value: object) -> Any:
     if key == "env":
         return variables(value, '{"NAME": "value"}')
+    if key == "creates":
+        return _created(value)
     if key in BOUNDS:
         if type(value) is not int:
             raise ValueError(f'must be a whole number; write "{key}": 2')

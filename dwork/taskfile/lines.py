@@ -43,7 +43,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             if "#" in command or command[0] in FIRST or command[-1] == "\\" or len(command) > SHORT:
                 _special(draft, defaults, number, trimmed(line), numbered)
             else:
-                draft.add(number, None, command, defaults.after, defaults.options)
+                draft.add(number, None, command, defaults.after, defaults.options, None, defaults.after_any)
         except ValueError as error:
             raise draft.problem(number, str(error)) from None
     return draft
@@ -65,17 +65,20 @@ def _special(draft: Draft, defaults: Defaults, number: int, line: str, numbered:
     refuse_near_miss(command)
     fit_command(command)
     if not options:
-        draft.add(number, None, command, defaults.after, defaults.options)
+        draft.add(number, None, command, defaults.after, defaults.options, None, defaults.after_any)
         return
     given = words(options)
     name = given.pop("name", None)
     after = given.pop("after", None)
+    after_any = given.pop("after-any", None)
     draft.add(
         number,
         None if name is None else checked("name", fit_name, name.strip(BLANKS)),
         command,
         defaults.after if after is None else checked("after", items, after),
         defaults.plus(given) if given else defaults.options,
+        None,
+        defaults.after_any if after_any is None else checked("after-any", items, after_any, "after-any"),
     )
 
 

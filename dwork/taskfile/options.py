@@ -12,13 +12,29 @@ from difflib import get_close_matches
 from fractions import Fraction
 from typing import TypeVar
 
+from dwork.core.glob import is_glob
 from dwork.core.shell import Shell, words_of
 from dwork.core.text import shown
+from dwork.taskfile.text import BLANKS
 
 T = TypeVar("T")
 
 #: The options of a task on a line. A file of JSON objects also has `command` and `env`.
-KEYS = ("name", "after", "cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min-time", "shell")
+KEYS = (
+    "name",
+    "after",
+    "after-any",
+    "cores",
+    "memory",
+    "gpus",
+    "timeout",
+    "retries",
+    "priority",
+    "cwd",
+    "min-time",
+    "creates",
+    "shell",
+)
 
 #: Bounds of the whole numbers: they are sent as 32-bit integers.
 BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 - 1), "priority": (-(2**31), 2**31 - 1)}
@@ -27,13 +43,18 @@ BOUNDS = {"cores": (1, 2**31 - 1), "gpus": (0, 2**31 - 1), "retries": (0, 2**31 
 _ALSO_CALLED = {
     **dict.fromkeys(("cpus", "ncpus", "procs", "threads", "slots"), "cores"),
     **dict.fromkeys(("deps", "depends", "requires", "pred", "needs"), "after"),
+    **dict.fromkeys(("afterany", "after-ended", "finally"), "after-any"),
     **dict.fromkeys(("time", "walltime", "time-limit"), "timeout"),
+    **dict.fromkeys(("output", "outputs", "out", "produces"), "creates"),
     **dict.fromkeys(("dir", "chdir", "workdir"), "cwd"),
     **dict.fromkeys(("mem", "ram"), "memory"),
     **dict.fromkeys(("tries", "retry"), "retries"),
     **dict.fromkeys(("cmd", "exec"), "command"),
     "id": "name",
 }
+
+#: The value of an option.
+Value = int | float | str | tuple[str, ...] | Shell
 
 #: All words that users may write for a key.
 SPELLINGS = (*KEYS, *_ALSO_CALLED)
@@ -103,7 +124,21 @@ def directory(text: str) -> str:
     return text
 
 
-def value_of(key: str, text: str) -> int | float | str | Shell:
+def created(text: str) -> tuple[str, ...]:
+    """Return the names of the files that a task creates, which are separated by commas.
+
+    Raise ValueError for what only a shell would replace, since the file would never be found.
+    """
+    names = tuple([name.strip(BLANKS) for name in text.split(",")])
+    if "" in names:
+        raise ValueError("empty name; write creates=FILE or creates=FILE,FILE without extra commas")
+    for name in names:
+        if name[0] == "~" or "$" in name or is_glob(name):
+            raise ValueError(f'"{shown(name)}" is used as it is, without a shell; write the name of a file')
+    return names
+
+
+def value_of(key: str, text: str) -> Value:
     """Return the value of an option that is written as text."""
     if key == "memory":
         return memory(text)
@@ -111,6 +146,8 @@ def value_of(key: str, text: str) -> int | float | str | Shell:
         return directory(text)
     if key == "shell":
         return Shell(words_of(text))
+    if key == "creates":
+        return created(text)
     if key not in BOUNDS:
         return seconds_of(key, duration(text))
     if not _WHOLE.fullmatch(text):

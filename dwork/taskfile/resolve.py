@@ -8,7 +8,7 @@ reference points forwards, so a file without one, the usual case, is never sorte
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
 from dwork.core.errors import TaskFileError
@@ -37,7 +37,8 @@ def resolve(drafts: Sequence[Draft], known: Collection[str] | None) -> list[Task
         for start, stop, line in draft.segments():
             if line:
                 names = [task.name for task in roster.tasks[offset + above : offset + start]]
-                gate = (joins.add(f"{shown(draft.source)}:{line}: barrier", [*gate, *names], offset + start),)
+                needed, ended = ([], names) if line in draft.after_any else (names, [])
+                gate = (joins.add(f"{shown(draft.source)}:{line}: barrier", [*gate, *needed], offset + start, ended),)
                 above = start
             resolver.segment(range(offset + start, offset + stop), gate, draft.globs)
     resolver.with_globs()
@@ -60,31 +61,43 @@ class _Resolver:
 
     def segment(self, positions: range, gate: tuple[str, ...], globs: bool) -> None:
         """Look up the predecessors of the tasks between two barriers."""
-        tasks, index = self._roster.tasks, self._roster.index
+        tasks = self._roster.tasks
         for i in positions:
-            name, command, after, options, _ = tasks[i]
-            if not after:
+            name, command, after, options, _, after_any = tasks[i]
+            if not after and not after_any:
                 if gate:
                     tasks[i] = Task(name, command, gate, options)
                 continue
-            plain = True
-            for item in after:
-                j = index.get(item)
-                if j is None:
-                    plain = self._is_known(i, item, globs) and plain
-                elif j >= i:
-                    self.forwards = True
+            plain = self._are_names(i, after, globs, is_any=False)
+            if after_any:
+                plain = self._are_names(i, after_any, globs, is_any=True) and plain
+                if (twice := tasks[i].named_twice) is not None:
+                    text = f'"{shown(twice)}" is both in after and in after-any; remove it from one'
+                    raise self._roster.problem(i, text)
             if not plain:
                 self._waiting.append((i, gate))
-            elif gate or len(after) > 1:
-                tasks[i] = Task(name, command, tuple(dict.fromkeys((*after, *gate))), options)
+            elif gate or len(after) > 1 or after_any:
+                after = tuple(dict.fromkeys((*after, *gate)))
+                tasks[i] = Task(name, command, after, options, after_any=tuple(dict.fromkeys(after_any)))
 
-    def _is_known(self, i: int, item: str, globs: bool) -> bool:
+    def _are_names(self, i: int, items: tuple[str, ...], globs: bool, is_any: bool) -> bool:
+        """Return whether all items are names of tasks; False when there is a glob."""
+        index = self._roster.index
+        plain = True
+        for item in items:
+            j = index.get(item)
+            if j is None:
+                plain = self._is_known(i, item, globs, is_any) and plain
+            elif j >= i:
+                self.forwards = True
+        return plain
+
+    def _is_known(self, i: int, item: str, globs: bool, is_any: bool) -> bool:
         """Return whether an item that names no task here can be kept as it is; False for a glob."""
         if self._known and item in self._known:
             return True
         if globs and is_glob(item):
-            self._globs.use(i, item)
+            self._globs.use(i, item, is_any)
             return False
         if self._known is None:
             return True
@@ -101,15 +114,26 @@ class _Resolver:
         """Replace the globs of the tasks that have some with names."""
         tasks = self._roster.tasks
         for i, gate in self._waiting:
-            name, command, after, options, _ = tasks[i]
-            names = dict.fromkeys(found for item in after for found in self._names(i, item))
-            names.update(dict.fromkeys(gate))
-            tasks[i] = Task(name, command, tuple(names), options)
+            name, command, after, options, _, after_any = tasks[i]
+            needed: dict[str, None] = {}
+            ended: dict[str, None] = {}
+            for item in after:
+                self._resolve(i, item, False, needed, needed)
+            for item in after_any:
+                self._resolve(i, item, True, ended, needed)
+            needed.update(dict.fromkeys(gate))
+            only_ended = tuple([each for each in ended if each not in needed])  # to be done is more than to have ended
+            tasks[i] = Task(name, command, tuple(needed), options, after_any=only_ended)
 
-    def _names(self, i: int, item: str) -> Iterator[str]:
-        glob = self._globs.used.get(item)
+    def _resolve(self, i: int, item: str, is_any: bool, names: dict[str, None], joins: dict[str, None]) -> None:
+        """Add the tasks that an item refers to: to names, or a join of them to joins."""
+        glob = self._globs.used.get((item, is_any))
         if glob is None:
-            yield item
+            names[item] = None
             return
         self.forwards = self.forwards or glob.matches[-1] > i
-        yield from self._globs.names(i, glob)
+        found = self._globs.matches(i, glob)
+        if found is None:
+            joins[self._globs.join(i, glob)] = None
+        else:
+            names.update(dict.fromkeys(found))

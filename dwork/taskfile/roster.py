@@ -40,13 +40,13 @@ class Roster:
     def _number(self, repeats: list[int]) -> None:
         counts: dict[str, int] = {}
         for i in repeats:
-            name, command, after, options, _ = self.tasks[i]
+            name, command, after, options, _, after_any = self.tasks[i]
             n = counts.get(name, 2)
             while (unique := f"{name} #{n}") in self.index:
                 n += 1
             counts[name] = n + 1
             self.index[unique] = i
-            self.tasks[i] = Task(unique, command, after, options)
+            self.tasks[i] = Task(unique, command, after, options, after_any=after_any)
 
     def _twice(self, i: int) -> TaskFileError:
         name = self.tasks[i].name

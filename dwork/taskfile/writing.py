@@ -28,6 +28,7 @@ from dwork.taskfile import jsonl, lines
 from dwork.taskfile.directive import MARK
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.flat import barriers, closed, flat
+from dwork.taskfile.options import created
 from dwork.taskfile.shell_choice import END, SETUP
 from dwork.taskfile.text import decoded, fit_name
 
@@ -111,7 +112,7 @@ class _Names:
     """The names of the tasks in the file. rename: names that the file cannot contain are replaced."""
 
     def __init__(self, tasks: Sequence[Task], rename: bool) -> None:
-        self._wanted = {name for task in tasks for name in task.after}
+        self._wanted = {name for task in tasks for name in task.predecessors}
         self._position = {task.name: i for i, task in enumerate(tasks)}
         self._renamed: dict[str, str] = {}
         if rename:
@@ -137,8 +138,9 @@ class _Names:
             return None
         return name
 
-    def after(self, task: Task) -> tuple[str, ...]:
-        return tuple(self._renamed.get(name, name) for name in task.after) if self._renamed else task.after
+    def written(self, names: tuple[str, ...]) -> tuple[str, ...]:
+        """Return names of tasks as they are in the file."""
+        return tuple(self._renamed.get(name, name) for name in names) if self._renamed else names
 
     def _is_needless(self, task: Task) -> bool:
         """Return whether a task can go without a name: nothing refers to it, and no later task has its implied name."""
@@ -165,17 +167,21 @@ def _line(task: Task, name: str | None) -> str:
     pairs = {} if name is None else {"name": name}
     if task.after:
         pairs["after"] = ",".join(task.after)
+    if task.after_any:
+        pairs["after-any"] = ",".join(task.after_any)
     for key, value in _options(task.options):
         if key == "shell":
             pairs[key] = shlex.join(value.words)
         elif key != "env":
-            pairs[key] = _number(value) if isinstance(value, float) else str(value)
+            pairs[key] = _text(value)
     words = " ".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items())
     return f"{command} #DWORK {words}" if words else command
 
 
-def _number(value: float) -> str:
-    return f"{value:.{_DIGITS}f}".rstrip("0").rstrip(".")
+def _text(value: float | str | tuple[str, ...]) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return f"{value:.{_DIGITS}f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
 
 
 def _object(task: Task, name: str | None) -> str:
@@ -184,6 +190,8 @@ def _object(task: Task, name: str | None) -> str:
         found["name"] = name
     if task.after:
         found["after"] = task.after
+    if task.after_any:
+        found["after-any"] = task.after_any
     for key, value in _options(task.options):
         found[key] = dict(value) if key == "env" else shlex.join(value.words) if key == "shell" else value
     return json.dumps(found)
@@ -221,7 +229,8 @@ def _written(
 ) -> str:
     """Return the text of a task. Raise Unwritable when reading it back gives a different task."""
     name = names.of(task)
-    meant = task._replace(name=_implied(task) if name is None else name, after=names.after(task), origin="")
+    after, after_any = names.written(task.after), names.written(task.after_any)
+    meant = Task(_implied(task) if name is None else name, task.command, after, task.options, "", after_any)
     text = write(meant, name)
     reason = "reading it back would give a different task"
     try:
@@ -240,6 +249,10 @@ def _beyond_lines(task: Task) -> str:
         return "a line cannot set environment variables"
     if isinstance(task.command, str) and "\n" in task.command:
         return "its command has more than one line"
-    if any("," in name for name in task.after):
+    if any("," in name for name in task.predecessors):
         return "it depends on a task with a comma in its name"
-    return ""
+    try:
+        is_fit = not task.options.creates or created(",".join(task.options.creates)) == task.options.creates
+    except ValueError:
+        is_fit = False
+    return "" if is_fit else "it creates a file whose name a line cannot hold"

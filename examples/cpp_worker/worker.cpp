@@ -10,9 +10,10 @@
 // - It holds some tasks more than it runs, so that the next one starts at once, and gives them back when the hub calls.
 // - INT, TERM and HUP let running tasks finish; the second one ends them, and the hub lets them run elsewhere.
 //
-// Left out, and done by kworker: GPUs, pinning, memory limits, output while a task runs, the end of its own batch job.
+// Left out, and done by kworker: files that appear late on a network file system, GPUs, pinning, memory limits, output while a task runs, the end of its own batch job.
 #include <fnmatch.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 
 #include <cmath>
 #include <deque>
@@ -31,7 +32,19 @@ constexpr double patience = 10;     // seconds after which an answer counts as l
 constexpr double hub_timeout = 60;  // seconds of silence after which the hub does
 constexpr double steal_wait = 20;   // seconds that the hub may keep a Steal until something is ready
 constexpr double longest_beat = 5;
+constexpr uint32_t not_created = 18;  // the cause of a failure: a file is missing
+constexpr uint32_t protocol = 2;  // version of the native dialect
 constexpr size_t short_output = 32 * 1024, piece = 256 * 1024;
+
+// Returns the first of the files that a task promises to create that does not exist.
+std::string first_missing(const dwork::Options& options) {
+    for (const auto& name : options.creates()) {
+        const bool is_full = name[0] == '/' || options.cwd() == "";
+        struct stat status {};
+        if (stat((is_full ? name : options.cwd() + "/" + name).c_str(), &status)) return name;
+    }
+    return "";
+}
 
 uint32_t cores(const TaskMsg& task) { return std::max(1u, task.options().cores()); }
 double seconds(const timeval& time) { return time.tv_sec + time.tv_usec / 1e6; }
@@ -231,15 +244,18 @@ class Worker {
     void note(const Process& process) {
         const int signal = WIFSIGNALED(process.status) ? WTERMSIG(process.status) : 0;
         const int status = signal ? 128 + signal : WEXITSTATUS(process.status);
+        const std::string missing = status == 0 && process.reason == "" ? first_missing(process.task.options()) : "";
         const bool ran_out_of_time = process.reason != "" && process.reason != "cancelled";
         dwork::Results::Text text;
         text.set_row(results_.id_size());
-        text.set_error(process.reason);
+        text.set_error(missing == "" ? process.reason : "it exited with 0, but did not create " + missing);
+        if (missing != "") text.set_cause(not_created);
         *text.mutable_stdout() = pass_on(process.task.id(), 1, process.output);
         *text.mutable_stderr() = pass_on(process.task.id(), 2, process.errors);
         results_.add_id(process.task.id());
         results_.add_attempt(process.task.attempt());
-        results_.add_exit_status(status == 0 && ran_out_of_time ? 124 : status);  // as timeout(1) has it
+        // 73: EX_CANTCREAT of sysexits.h; 124: as timeout(1) has it
+        results_.add_exit_status(missing != "" ? 73 : status == 0 && ran_out_of_time ? 124 : status);
         results_.add_signal(signal);
         results_.add_started(process.started);
         results_.add_seconds(now() - process.started);

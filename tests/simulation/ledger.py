@@ -30,6 +30,7 @@ class Entry:
     losses: int = 0
     printed: bytes = b""
     done: float = 0.0
+    after_any: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -59,6 +60,7 @@ class Ledger:
                 self.by_id |= {entry.id: entry for entry in new}
                 for entry in new:  # of unknown predecessors only those that will never be are accepted
                     entry.after = [name for name in dict.fromkeys(entry.task.after) if name in self.entries]
+                    entry.after_any = [name for name in entry.task.after_any if name in self.entries]
             case e.Extended(task=task, after=after):
                 known = self.by_id[task.id].after
                 known += [name for name in after if name in self.entries and name not in known]
@@ -126,7 +128,8 @@ class Ledger:
     def _start(self, entry: Entry, location: str, attempt: int) -> None:
         assert entry.state is OPEN, f"{entry} is assigned or has ended"
         assert not entry.held, f"{entry} is held"
-        assert all(self._is_done(name) for name in entry.after), f"{entry} is too early"
+        assert all(map(self._is_done, entry.after)), f"{entry} is too early"
+        assert all(map(self._is_over, entry.after_any)), f"{entry} is too early"
         is_copy = attempt <= entry.attempt
         assert is_copy or not self.is_stopped, f"{entry} starts after a stop"
         if is_copy:  # its worker had kept it, so it has not killed that worker
@@ -155,7 +158,17 @@ class Ledger:
 
     def _is_done(self, name: str) -> bool:
         entry = self.entries[name]
-        return all(map(self._is_done, entry.after)) if entry.task.command is None else entry.state is DONE
+        if entry.task.command is not None:
+            return entry.state is DONE
+        return all(map(self._is_done, entry.after)) and all(map(self._is_over, entry.after_any))
+
+    def _is_over(self, name: str) -> bool:
+        """Whether a task has ended, well or not."""
+        return self._is_done(name) or self._is_lost(name)
+
+    def _is_lost(self, name: str) -> bool:
+        entry = self.entries[name]
+        return any(map(self._is_lost, entry.after)) if entry.task.command is None else entry.state in LOST
 
     def _done_at(self, name: str) -> float:
         entry = self.entries[name]

@@ -119,7 +119,9 @@ class RandomPool:
     def _task(self, i: int) -> Task:
         before = [name for name in self.names[:i] if self.random.randrange(max(4, i)) == 0]
         command = None if self.random.randrange(10) == 0 else self.names[i]
-        return Task(self.names[i], command, tuple(before), self.random.choice(OPTIONS))
+        after_any = [name for name in before if self.random.randrange(4) == 0]
+        after = [name for name in before if name not in after_any]
+        return Task(self.names[i], command, tuple(after), self.random.choice(OPTIONS), after_any=tuple(after_any))
 
     # -- what people do --
 
@@ -133,6 +135,9 @@ class RandomPool:
         tasks = pick(
             [
                 [Task(new, new, (other,))],
+                [Task(new, new, after_any=(other,))],
+                [Task(new, new, (other,), after_any=(other,))],
+                [Task(new, new, after_any=("nosuch",))],
                 [Task(new, new), Task(new + "b", None, (new, other))],
                 [Task(new, new, ("nosuch",))],
                 [Task(new, new), Task(new + "b", new, (new + "c",)), Task(new + "c", new, (new + "b",))],

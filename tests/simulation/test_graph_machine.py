@@ -33,8 +33,8 @@ HEAVY = [Options(cores=3), Options(cores=2, memory=3 << 30), Options(gpus=1), Op
 NAMES = st.sampled_from([f"t{i}" for i in range(12)])
 AFTER = st.lists(NAMES, max_size=3).map(tuple)
 TASKS = st.builds(
-    lambda name, command, after, options: Task(name, command, after, options),
-    NAMES, st.sampled_from(["x", "x", "x", "y", None]), AFTER,
+    lambda name, command, after, after_any, options: Task(name, command, after, options, after_any=after_any),
+    NAMES, st.sampled_from(["x", "x", "x", "y", None]), AFTER, st.lists(NAMES, max_size=2).map(tuple),
     st.sampled_from(
         [Options(), Options(), Options(priority=1), Options(priority=-1, retries=0), Options(retries=2), *HEAVY]
     ),
@@ -42,10 +42,22 @@ TASKS = st.builds(
 BATCHES = st.lists(TASKS, min_size=1, max_size=5).map(tuple)
 #: To begin with: some tasks, each after some of those before it.
 BEGINNINGS = st.lists(
-    st.tuples(st.sampled_from(["x", "x", "x", None]), st.sets(st.integers(0, 5), max_size=3)), min_size=5, max_size=7
+    st.tuples(
+        st.sampled_from(["x", "x", "x", None]),
+        st.sets(st.integers(0, 5), max_size=3),
+        st.sets(st.integers(0, 5), max_size=2),
+    ),
+    min_size=5,
+    max_size=7,
 ).map(
     lambda rows: tuple(
-        Task(f"t{i}", command, tuple(f"t{p}" for p in after if p < i)) for i, (command, after) in enumerate(rows)
+        Task(
+            f"t{i}",
+            command,
+            tuple(f"t{p}" for p in after if p < i),
+            after_any=tuple(f"t{p}" for p in after_any - after if p < i),
+        )
+        for i, (command, after, after_any) in enumerate(rows)
     )
 )
 MOVES = ["start", "start", "finish", "fail", "put_back", "cancel", "suspend", "release", "revive", "revive"]
@@ -62,6 +74,7 @@ class GraphMachine(RuleBasedStateMachine):
         super().__init__()
         self.graph = Graph()
         self.after: dict[str, set[str]] = {}
+        self.after_any: dict[str, set[str]] = {}
         self.command: dict[str, Any] = {}
         self.ended: dict[str, State] = {}
         self.suspended: Counter[str] = Counter()
@@ -73,11 +86,16 @@ class GraphMachine(RuleBasedStateMachine):
         for _ in self.after:  # as many rounds as a chain of all would need
             for name, after in self.after.items():
                 before = [found.get(p, set()) for p in after]
-                if name in found or not all(before):
+                to_end = [found.get(p, set()) for p in self.after_any[name]]
+                if name in found or not all(before + to_end):
                     continue
                 if any(states & LOST for states in before):
                     found[name] = {State.SKIPPED}
-                elif self.suspended[name] or any(states != {State.DONE} for states in before):
+                elif (
+                    self.suspended[name]
+                    or any(states != {State.DONE} for states in before)
+                    or any(states & ACTIVE for states in to_end)
+                ):
                     found[name] = {State.WAITING}
                 else:
                     found[name] = {State.DONE} if self.command[name] is None else {State.READY, State.ASSIGNED}
@@ -119,11 +137,13 @@ class GraphMachine(RuleBasedStateMachine):
             if there is None:
                 fresh[task.name] = task
             legal = legal and there in (None, task)
-        legal = legal and all(p in known or p in fresh for t in fresh.values() for p in t.after)
-        legal = legal and not has_cycle({name: set(t.after) for name, t in fresh.items()})
+        legal = legal and all(p in known or p in fresh for t in fresh.values() for p in t.predecessors)
+        legal = legal and not any(set(t.after) & set(t.after_any) for t in fresh.values())
+        legal = legal and not has_cycle({name: set(t.predecessors) for name, t in fresh.items()})
         assert self.refuses(lambda: self.graph.add(tasks)) != legal
         if legal:
             self.after |= {name: set(task.after) for name, task in fresh.items()}
+            self.after_any |= {name: set(task.after_any) for name, task in fresh.items()}
             self.command |= {name: task.command for name, task in fresh.items()}
 
     @rule(n=st.integers(-1, 4))
@@ -189,9 +209,12 @@ class GraphMachine(RuleBasedStateMachine):
     def revive(self, nodes: list[Node]) -> None:
         nodes = [node for node in nodes if self.ended.get(node.name) in LOST and not node.is_join]
         before = {node: node.culprit for node in nodes_of(self.graph) if node.state is State.SKIPPED}
-        revived = self.graph.revive(nodes)
+        resting = self.graph.resting_on(nodes)
+        self.graph.put_back(self.dropped(resting))
+        revived = self.graph.revoke(resting)
+        for node in resting:
+            self.ended.pop(node.name, None)
         for node in nodes:
-            del self.ended[node.name]
             assert node.holder is None and not node.failures
         free = {node for node, culprit in before.items() if node.culprit is not culprit and not node.is_join}
         assert revived[: len(nodes)] == nodes
@@ -213,7 +236,10 @@ class GraphMachine(RuleBasedStateMachine):
             wanted[node.name] |= set(after)
         # What is done waits for nothing: a way through it is no way. One through what is lost is, if that is revived.
         open_ = {n: {p for p in after if not self.is_done(p)} for n, after in wanted.items()}
-        legal = active and known and not has_cycle(open_)
+        for name, after_any in self.after_any.items():
+            open_[name] |= {p for p in after_any if not self.is_done(p)}
+        to_end = any(set(after) & self.after_any[node.name] for node, after in nodes)
+        legal = active and known and not to_end and not has_cycle(open_)
         assert self.refuses(lambda: self.graph.extend(nodes)) != legal
         if legal:
             self.after = wanted

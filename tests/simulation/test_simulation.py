@@ -46,10 +46,18 @@ class Plan:
     def definitions(self) -> list[Task]:
         return [
             Task(
-                f"t{i}", None if join else f"t{i}", tuple(f"t{p}" for p in sorted(after)), OPTIONS[(i + self.seed) % 7]
+                f"t{i}",
+                None if join else f"t{i}",
+                tuple(f"t{p}" for p in sorted(after) if not self._is_any(i, p)),
+                OPTIONS[(i + self.seed) % 7],
+                after_any=tuple(f"t{p}" for p in sorted(after) if self._is_any(i, p)),
             )
             for i, (_, _, join, after) in enumerate(self.tasks)
         ]
+
+    def _is_any(self, i: int, p: int) -> bool:
+        """Whether task i waits only for the end of task p."""
+        return (i + p + self.seed) % 4 == 0
 
     def runs(self) -> Runs:
         return Runs(

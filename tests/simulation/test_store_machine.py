@@ -31,21 +31,32 @@ from tests.desk import RUN, killed
 
 NAMES = st.sampled_from([f"t{i}" for i in range(10)])
 TASKS = st.builds(
-    lambda name, command, after, options: Task(name, command, after, options),
+    lambda name, command, after, options, after_any: Task(name, command, after, options, after_any=after_any),
     NAMES,
     st.sampled_from(["x", "x", "x", ("y", "z"), None]),
     st.lists(NAMES, max_size=3).map(tuple),
     st.sampled_from([Options(), Options(), Options(retries=2), Options(retries=0)]),
+    st.lists(NAMES, max_size=1).map(tuple),
 )
 #: To begin with: some tasks, each after some of those before it.
-BEGINNINGS = st.lists(st.sets(st.integers(0, 5), max_size=2), min_size=4, max_size=6).map(
-    lambda rows: tuple(Task(f"t{i}", "x", tuple(f"t{p}" for p in after if p < i)) for i, after in enumerate(rows))
+BEGINNINGS = st.lists(
+    st.tuples(st.sets(st.integers(0, 5), max_size=2), st.sets(st.integers(0, 5), max_size=1)), min_size=4, max_size=6
+).map(
+    lambda rows: tuple(
+        Task(
+            f"t{i}",
+            "x",
+            tuple(f"t{p}" for p in after if p < i),
+            after_any=tuple(f"t{p}" for p in after_any - after if p < i),
+        )
+        for i, (after, after_any) in enumerate(rows)
+    )
 )
 WORKERS = st.sampled_from(["n:1", "n:2", "original"])
 PICKS = st.integers(0, 5)
 
 
-def row(task: Task, after: set[str], state: State, holder: str | None, attempt: int, held: bool, failures: int) -> Any:
+def row(task: Task, after: Any, state: State, holder: str | None, attempt: int, held: bool, failures: int) -> Any:
     """What a record must have of a task. It does not tell what is ready from what waits, nor how joins stand.
 
     A stray may have done a task in an earlier attempt than its last; failures count only of what may still run.
@@ -66,10 +77,14 @@ def row(task: Task, after: set[str], state: State, holder: str | None, attempt: 
     )
 
 
+def named(node: Node) -> Any:
+    return {p.name for p in node.needed}, {p.name for p in node.after_any}
+
+
 def known(hub: Hub) -> dict[int, Any]:
     """What the hub knows."""
     return {
-        n.id: row(n.task, {p.name for p in n.predecessors}, n.state, n.holder, n.attempt, hub.is_held(n), n.failures)
+        n.id: row(n.task, named(n), n.state, n.holder, n.attempt, hub.is_held(n), n.failures)
         for n in hub.graph.nodes
         if n is not None
     }
@@ -80,9 +95,11 @@ def written(store: Store) -> dict[int, Any]:
     store.settle()
     found = past.recorded(store.connection)
     names = {e.task.name for e in found}
-    return {
-        e.id: row(e.task, set(e.task.after) & names, e.state, e.holder, e.attempt, e.held, e.failures) for e in found
-    }
+
+    def before(task: Task) -> Any:
+        return set(task.after) & names, set(task.after_any) & names
+
+    return {e.id: row(e.task, before(e.task), e.state, e.holder, e.attempt, e.held, e.failures) for e in found}
 
 
 class StoreMachine(RuleBasedStateMachine):

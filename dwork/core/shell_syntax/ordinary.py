@@ -30,7 +30,7 @@ _SUBSTITUTION: Final = rf"\$\({_FIRST}{_TEXT}(?:(?:{_SINGLE}|{_DOUBLE}|{_VARIABL
 _OUTER_DOUBLE: Final = rf'"[^"\\$`]*(?:(?:\\.|{_VARIABLE}|{_SUBSTITUTION})[^"\\$`]*)*"'
 _SET: Final = r"(?:[A-Za-z_]\w*=[\w./:,-]*[ \t]+)*"
 _JOINED: Final = rf"(?:&&|\|\|?|;)[ \t]*{_SET}{_FIRST}"
-_REDIRECTED: Final = r"(?:>>?|<)[ \t]*(?=[\w./~$\"'])|>&[0-9](?![\w./-])"
+_REDIRECTED: Final = r"(?:>>?|<)[ \t]*(?=[\w./~$\"'])|>&[0-9](?=[ \t;&|<>)]|$)"
 _PART: Final = rf"{_SINGLE}|{_OUTER_DOUBLE}|{_VARIABLE}|{_SUBSTITUTION}|{_REDIRECTED}|{_JOINED}|\\.|\{{\}}"
 #: Before another command `cd` is useful; before one that does nothing either, it is not.
 _CD: Final = rf"(?:cd[ \t]+(?:[\w./~-]+|{_VARIABLE})[ \t]*&&[ \t]*(?!(?:true|false|:|exit)(?![{_WORD}])))?"

@@ -22,7 +22,7 @@ def as_dot(graph: Outline) -> Iterator[str]:
     for i, group in enumerate(graph.groups):
         yield f"  t{i} [{_attributes(group)}];"
     for before, after in graph.edges:
-        yield f"  t{before} -> t{after};"
+        yield f"  t{before} -> t{after}{' [style=dashed]' if (before, after) in graph.after_any else ''};"
     yield "}"
 
 

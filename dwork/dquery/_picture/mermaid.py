@@ -18,7 +18,7 @@ def as_mermaid(graph: Outline) -> Iterator[str]:
     for i, group in enumerate(graph.groups):
         yield f"  t{i}{_shape(group)}"
     for before, after in graph.edges:
-        yield f"  t{before} --> t{after}"
+        yield f"  t{before} {'-.->' if (before, after) in graph.after_any else '-->'} t{after}"
     for state in STATES:
         yield f"  classDef {state} fill:{COLOURS[state]},stroke:#555,color:#000"
     yield "  classDef join fill:#555,stroke:#555"

@@ -32,10 +32,6 @@ _MOST_DIGITS: Final = 18
 _REPEATED: Final = "write #DISBATCH REPEAT n [start s] [step t] [command]"
 _DIRECTIVES: Final = "write #DISBATCH followed by PREFIX, SUFFIX, REPEAT or BARRIER, separated by one space"
 _ONCE: Final = "run it in the job script, for example with srun --ntasks-per-node=1 ..."
-_AS_CHECK: Final = (
-    "BARRIER acts as BARRIER CHECK: when a task above fails, the tasks below are skipped; "
-    "run the same command again to continue"
-)
 _UNSET: Final = Unset(
     "DISBATCH_",
     {
@@ -144,9 +140,13 @@ class _Reader:
             raise ValueError(
                 f'BARRIER does not support the key "{shown(text)}"; write #DISBATCH BARRIER or #DISBATCH BARRIER CHECK'
             )
+        draft = self._draft
+        position = len(draft.tasks)
         if not text:
-            self._draft.remark(number, _AS_CHECK)
-        self._draft.barriers.append((len(self._draft.tasks), number))
+            draft.after_any.add(number)
+        elif draft.barriers and draft.barriers[-1][0] == position:  # right below another one, which comes to nothing
+            draft.after_any.discard(draft.barriers[-1][1])
+        draft.barriers.append((position, number))
         self._next += 1
 
 

@@ -38,7 +38,7 @@ def without(tasks: Sequence[Task], done: Collection[str]) -> list[Task]:
     """Return the tasks that are not done, without references to those that are."""
     done = frozenset(done)
     return [
-        task if done.isdisjoint(task.after) else task._replace(after=tuple(n for n in task.after if n not in done))
+        task if done.isdisjoint(task.predecessors) else task.without_predecessors(done)
         for task in tasks
         if task.name not in done
     ]

@@ -7,7 +7,7 @@ from typing import ClassVar as _ClassVar, Iterable as _Iterable, Mapping as _Map
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class TaskMsg(_message.Message):
-    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options", "shared")
+    __slots__ = ("name", "origin", "pred", "succ", "log", "command", "argument", "join", "id", "attempt", "options", "shared", "after_any")
     class State(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
         __slots__ = ()
         Pending: _ClassVar[TaskMsg.State]
@@ -52,6 +52,7 @@ class TaskMsg(_message.Message):
     ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
     SHARED_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ANY_FIELD_NUMBER: _ClassVar[int]
     name: str
     origin: str
     pred: _containers.RepeatedCompositeFieldContainer[TaskMsg.Dep]
@@ -64,7 +65,8 @@ class TaskMsg(_message.Message):
     attempt: int
     options: Options
     shared: int
-    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., shared: _Optional[int] = ...) -> None: ...
+    after_any: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, name: _Optional[str] = ..., origin: _Optional[str] = ..., pred: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., succ: _Optional[_Iterable[_Union[TaskMsg.Dep, _Mapping]]] = ..., log: _Optional[_Iterable[_Union[TaskMsg.LogMsg, _Mapping]]] = ..., command: _Optional[bytes] = ..., argument: _Optional[_Iterable[bytes]] = ..., join: bool = ..., id: _Optional[int] = ..., attempt: _Optional[int] = ..., options: _Optional[_Union[Options, _Mapping]] = ..., shared: _Optional[int] = ..., after_any: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Plain(_message.Message):
     __slots__ = ("name", "id", "attempt", "shared")
@@ -79,7 +81,7 @@ class Plain(_message.Message):
     def __init__(self, name: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ..., shared: _Optional[int] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell")
+    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell", "creates")
     CORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
@@ -90,6 +92,7 @@ class Options(_message.Message):
     MIN_TIME_FIELD_NUMBER: _ClassVar[int]
     ENV_FIELD_NUMBER: _ClassVar[int]
     SHELL_FIELD_NUMBER: _ClassVar[int]
+    CREATES_FIELD_NUMBER: _ClassVar[int]
     cores: int
     memory: int
     gpus: int
@@ -100,7 +103,8 @@ class Options(_message.Message):
     min_time: float
     env: _containers.RepeatedCompositeFieldContainer[Variable]
     shell: Shell
-    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ...) -> None: ...
+    creates: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ..., creates: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class Shell(_message.Message):
     __slots__ = ("word", "setup", "place")

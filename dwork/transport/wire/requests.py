@@ -44,7 +44,7 @@ VERBS: Final = {
 def put_create(message: m.Create, q: Any) -> None:
     add = q.task.add
     table = OptionsTable(q)
-    for name, command, after, options, origin in message.tasks:
+    for name, command, after, options, origin, after_any in message.tasks:
         pb = add(name=name, origin=readable(origin))
         for predecessor in after:
             pb.pred.add(name=predecessor)
@@ -52,6 +52,8 @@ def put_create(message: m.Create, q: Any) -> None:
             put_command(command, pb)
         if number := table.number(options):
             pb.shared = number
+        if after_any:
+            pb.after_any.extend(after_any)
 
 
 def get_create(q: Any) -> m.Create:
@@ -61,7 +63,8 @@ def get_create(q: Any) -> m.Create:
         name = to_text(pb.name)
         after = tuple([to_text(dep.name) for dep in pb.pred])
         options = get_task_options(pb, table)
-        tasks.append(Task(name, get_command(pb, name), after, options, to_text(pb.origin)))
+        after_any = tuple(map(to_text, pb.after_any)) if pb.after_any else ()
+        tasks.append(Task(name, get_command(pb, name), after, options, to_text(pb.origin), after_any))
     return m.Create(tuple(tasks))
 
 

@@ -107,6 +107,8 @@ def put_options(options: Options, out: Any) -> None:
         out.shell.word.extend(map(user_bytes, shell.words))
         out.shell.setup.extend(map(user_bytes, shell.setup))
         out.shell.place.extend(map(readable, shell.places))
+    if options.creates:
+        out.creates.extend(map(user_bytes, options.creates))
 
 
 def _get_options(pb: Any) -> Options:
@@ -121,6 +123,7 @@ def _get_options(pb: Any) -> Options:
         min_time=pb.min_time,
         env=tuple((user_text(v.name), user_text(v.value)) for v in pb.env),
         shell=_get_shell(pb.shell) if pb.HasField("shell") else None,
+        creates=tuple(map(user_text, pb.creates)),
     )
 
 

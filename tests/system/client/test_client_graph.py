@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,36 @@ def test_commands_of_any_bytes_reach_the_worker_and_names_must_be_text(client: C
     assert client.steal()[0].command == "echo \udcff"
     with pytest.raises(WireError, match="cannot be sent"):
         client.create("echo \udcff")
+
+
+def test_a_task_may_wait_for_the_end_of_others(client: Client) -> None:
+    client.create("a")
+    client.create("b")
+    client.create("c", after="b", after_any=["a"])
+    a, b = client.steal(2)
+    client.complete(a, 1)
+    assert client.steal() == []
+    client.complete(b)
+    assert [task.name for task in client.steal()] == ["c"]
+    with pytest.raises(UsageError, match="task 'd' has 'a' both in after and in after_any; remove it from one"):
+        client.create("d", after="a", after_any="a")
+    with pytest.raises(GraphError, match="'d' depends on 'nosuch', which does not exist"):
+        client.create("d", after_any="nosuch")
+
+
+def test_a_success_without_the_files_of_the_task_is_reported_as_a_failure(
+    client: Client, hub: Any, tmp_path: Path
+) -> None:
+    client.create("a", cwd=str(tmp_path), creates="out")
+    client.create("b", cwd=str(tmp_path), creates=["out"], retries=1)
+    a, b = client.steal(2)
+    assert a.options.creates == b.options.creates == ("out",)
+    client.complete(a)
+    (tmp_path / "out").touch()
+    client.complete(b)
+    assert (hub.state("a"), hub.state("b")) == (State.FAILED, State.DONE)
+    with pytest.raises(UsageError, match="task 'c' creates a file without a name; remove it"):
+        client.create("c", creates="")
 
 
 def test_the_same_task_may_be_created_twice_and_another_of_that_name_may_not(client: Client, hub: Any) -> None:

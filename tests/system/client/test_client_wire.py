@@ -86,8 +86,18 @@ def test_a_hub_of_another_protocol_that_refuses_is_named_with_its_reason_and_bot
     )
 
 
-@pytest.mark.parametrize("version", [None, messages.OURS, Version(messages.PROTOCOL, "0.0.1")])
-def test_a_hub_of_the_same_protocol_refuses_in_its_own_words(puppet: Any, version: Version | None) -> None:
+def test_a_hub_that_would_silently_drop_what_a_task_waits_for_gets_no_such_task(puppet: Any) -> None:
+    for status, reason in (
+        (STATUS, "is an original dhub, which would silently drop after_any"),
+        (status_of(Version(1, "0.1")), r"would silently drop after_any; the hub at .* speaks protocol 1 \(dwork 0.1\)"),
+    ):
+        served = puppet(status)
+        with Client(served.address) as client, pytest.raises(GraphError, match=reason):
+            client.create("b", after_any="a")
+
+
+@pytest.mark.parametrize("version", [messages.OURS, Version(messages.PROTOCOL, "0.0.1")])
+def test_a_hub_of_the_same_protocol_refuses_in_its_own_words(puppet: Any, version: Version) -> None:
     served = puppet(frame(messages.Error("there is no task 'a'")), status_of(version))
     with Client(served.address) as client, pytest.raises(GraphError, match=r"^there is no task 'a'$"):
         client.cancel("a")

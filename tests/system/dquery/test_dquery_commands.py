@@ -54,11 +54,23 @@ def test_create_takes_a_command_and_its_predecessors(dquery: Any, hub: Any) -> N
     assert (node.task.command, node.task.after, node.task.origin) == ("echo then", ("echo hi",), "vm")
 
 
+def test_create_takes_tasks_whose_end_is_awaited(dquery: Any, hub: Any) -> None:
+    for name in ("a", "b", "c"):
+        dquery("create", name, at=hub)
+    assert dquery("create", "d", "a", "--after-any", "b", "--after-any", "c").status == 0
+    task = hub.hub.graph.find("d").task
+    assert (task.after, task.after_any) == (("a",), ("b", "c"))
+    ran = dquery("create", "e", "a", "--after-any", "a")
+    assert (ran.status, ran.out) == (2, "")
+    assert ran.err == "dquery: task 'e' has 'a' both in after and in after_any; remove it from one\n"
+
+
 def test_create_takes_the_options_of_task_files(dquery: Any, hub: Any) -> None:
     text = "--cores 4 --memory 2G --gpus 1 --timeout 1h --retries 2 --priority -3 --cwd /tmp --min-time 90 --env A=1=2"
+    text += " --creates out,d/log"
     assert dquery("create", "x", *text.split(), "--env", "B=", at=hub).status == 0
     assert hub.hub.graph.find("x").task.options == Options(
-        4, 2 * 2**30, 1, 3600.0, 2, -3, "/tmp", 90.0, (("A", "1=2"), ("B", ""))
+        4, 2 * 2**30, 1, 3600.0, 2, -3, "/tmp", 90.0, (("A", "1=2"), ("B", "")), ("out", "d/log")
     )
 
 
@@ -111,6 +123,7 @@ def test_steal_as_json_has_all_of_a_task(dquery: Any, hub: Any) -> None:
                 "timeout": None,
                 "cwd": None,
                 "env": {"K": "V"},
+                "creates": [],
             }
         ],
     }

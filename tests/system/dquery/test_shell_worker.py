@@ -51,6 +51,8 @@ def test_a_shell_worker_runs_all_tasks_and_reports_how_they_end(
         client.create("-x", "false", after="it's -n")
         client.create("never", after="-x")
         client.create_all([Task("exit 7", "exit 7")])
+        client.create("makes", 'touch "it\'s made"; exit', creates="it's made")
+        client.create("makes nothing", "exit 0", creates=["a b", "it's missing"])
     process = worker(shell, hub)
     assert process.wait(timeout=30) == 0
     assert (tmp_path / "a b").read_text() == "it's $K\n"
@@ -60,6 +62,8 @@ def test_a_shell_worker_runs_all_tasks_and_reports_how_they_end(
         "-x": State.FAILED,
         "never": State.SKIPPED,
         "exit 7": State.FAILED,
+        "makes": State.DONE,
+        "makes nothing": State.FAILED,
     }
     assert not hub.hub.workers
 

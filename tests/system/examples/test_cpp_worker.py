@@ -113,6 +113,22 @@ def test_how_tasks_end_and_what_they_print_reaches_the_hub(
     assert told is not None and told["attempts"][0]["max_rss"] > 0
 
 
+def test_a_task_that_exits_with_0_without_its_files_has_failed(
+    dhub: Callable, client: Callable, worker: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "d").mkdir()
+    dhub()
+    hub = client()
+    hub.create("good", "touch out", cwd="d", creates=["out", str(tmp_path / "d")])
+    hub.create("bad", "touch other", cwd="d", creates=["other", "no"], after="good")
+    assert ending(worker())[0] == 0
+    assert states(hub) == {"good": "done", "bad": "failed"}
+    row = hub.task("bad")
+    assert row is not None
+    assert row["attempts"][0]["reason"] == "it exited with 0, but did not create no"
+    assert (row["attempts"][0]["exit_status"], row["attempts"][0]["cause"]) == (73, "not created")
+
+
 def test_of_more_output_than_the_hub_wants_the_rest_is_left_out(
     dhub: Callable, client: Callable, worker: Callable
 ) -> None:

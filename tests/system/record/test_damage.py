@@ -154,7 +154,8 @@ def draw(archive: Archive) -> None:
     """All that the commands do which draw, before they draw."""
     for most in (0, 1, 5):
         with reading(archive.path):  # a circle: one line, too
-            outline(*graph(archive), most)
+            tasks, predecessors, after_any = graph(archive)
+            outline(tasks, predecessors, most, after_any)
     found = whole(archive)
     drawn = timeline(found)
     with reading(archive.path):

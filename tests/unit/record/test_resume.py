@@ -108,6 +108,34 @@ def test_how_it_is_scheduled_may_change_without_a_rerun(changed: Task) -> None:
     assert [entry.task for entry in result.changed] == [changed]
 
 
+def test_a_done_task_without_its_file_runs_again_and_so_does_all_that_follows() -> None:
+    tasks = [task("a", creates=("x", "y")), task("b", "a", creates=("z",)), task("c", creates=("w",)), task("d")]
+    asked: list[tuple[str, ...]] = []
+
+    def first_missing(options: Options) -> str | None:
+        asked.append(options.creates)
+        return "y" if "y" in options.creates else None
+
+    result = plan(tasks, recorded(*tasks), first_missing)
+    assert runs(result) == {"a", "b"}
+    assert (result.missing, result.done, result.again) == (["y"], 2, [0, 1])
+    assert asked == [("x", "y"), ("w",)], "what runs again in any case is not looked for"
+
+
+def test_files_of_tasks_that_are_not_done_are_not_looked_for() -> None:
+    tasks = [task("a", creates=("x",)), task("b", creates=("x",))]
+    result = plan(tasks, recorded(*tasks, a=FAILED, b=WAITING), lambda options: "x")
+    assert result.missing == []
+
+
+def test_what_a_task_creates_may_change_without_a_rerun() -> None:
+    before = [task("a"), task("b", creates=("x",))]
+    now = [task("a", creates=("x",)), task("b")]
+    result = plan(now, recorded(*before), lambda options: None)
+    assert runs(result) == set()
+    assert [entry.task for entry in result.changed] == now
+
+
 def test_a_change_spreads_through_joins() -> None:
     tasks = [task("a"), task("x"), join("all", "a", "x"), join("both", "all"), task("b", "both"), task("c", "x")]
     before = recorded(*tasks, all=WAITING, both=WAITING)
@@ -115,6 +143,42 @@ def test_a_change_spreads_through_joins() -> None:
     result = plan([task("a", command="another"), *tasks[1:]], before)
     assert runs(result) == {"a", "b"}
     assert result.again == [0, 4]
+
+
+def any_of(name: str, *after_any: str, after: tuple[str, ...] = (), origin: str = "") -> Task:
+    return Task(name, f"run {name}", after, origin=origin, after_any=after_any)
+
+
+@pytest.mark.parametrize("state", [s for s in State if s is not DONE])
+def test_what_has_run_after_the_end_of_a_task_that_runs_again_runs_again(state: State) -> None:
+    tasks = [task("a"), any_of("report", "a"), task("mail", "report"), any_of("other", "b"), task("b")]
+    assert runs(plan(tasks, recorded(*tasks))) == set()
+    assert runs(plan(tasks, recorded(*tasks, a=state))) == {"a", "report", "mail"}
+
+
+def test_a_task_that_need_only_have_ended_from_now_on_does_not_run_again() -> None:
+    before = [task("a"), task("b", "a")]
+    now = [task("a"), any_of("b", "a")]
+    result = plan(now, recorded(*before))
+    assert runs(result) == set()
+    assert [entry.task for entry in result.changed] == [now[1]]
+
+
+def test_a_task_that_was_added_for_the_end_of_one_that_is_gone_needs_that_end() -> None:
+    added = any_of("report", "gone", origin="vm")
+    gone = task("gone")
+    for state in (FAILED, State.SKIPPED, State.CANCELLED, DONE):
+        result = plan([task("a")], recorded(task("a"), gone, added, gone=state, report=WAITING))
+        assert runs(result) == {"report"}
+    with pytest.raises(UsageError, match="task 'report' was made to wait for 'gone', which was not done"):
+        plan([task("a")], recorded(task("a"), gone, added, gone=WAITING, report=WAITING))
+
+
+def test_a_task_that_was_made_to_wait_until_another_is_done_waits_for_no_less() -> None:
+    was = Recorded(1, task("b", "a"), WAITING, extended=("a",))
+    result = plan([task("a"), any_of("b", "a")], [*recorded(task("a"), state=WAITING), was])
+    assert states(result) == {"a": State.WAITING, "b": State.WAITING}
+    assert (result.entries[1].task.after, result.entries[1].task.after_any) == (("a",), ())
 
 
 def test_a_change_spreads_to_what_stands_before_it_in_the_file() -> None:
@@ -410,6 +474,6 @@ def test_a_line_that_was_removed_long_ago_makes_no_other_run_again() -> None:
 
 
 def test_all_run_again_when_the_conditions_of_all_have_changed() -> None:
-    result = plan(CHAIN, recorded(*CHAIN), ["--env CASE"])
+    result = plan(CHAIN, recorded(*CHAIN), conditions=["--env CASE"])
     assert runs(result) == {"a", "b", "c"} and sorted(result.again) == [0, 1, 2] and not result.changed
     assert (result.conditions, result.done) == (["--env CASE"], 0)

@@ -66,7 +66,7 @@ def test_equal_options_come_back_as_one_object(desk: Desk) -> None:
     desk.resume(*(task(f"t{i}", cores=3) for i in range(3)))
     assert len({id(entry.task.options) for entry in past.recorded(desk.store.connection)}) == 1
     assert task_row(task("a"), lambda shell: 1)[3] is None
-    assert task_of("a", "a", None, None, None, (), {}, {}).options is PLAIN
+    assert task_of("a", "a", None, None, None, (), (), {}, {}).options is PLAIN
 
 
 @pytest.mark.parametrize("status", [0, 1, 2**32 - 1])

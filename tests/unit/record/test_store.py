@@ -37,15 +37,15 @@ def test_added_tasks_are_rows_with_their_predecessors_and_somebody_who_added_the
         (0, "t0", "t0", None, None, "vm", "waiting", 0, 5.0),
         (1, "t1", "ls '-l x'", '["ls", "-l x"]', '{"cores": 2}', "?", "waiting", 0, 5.0),
     ]
-    assert desk.ask("SELECT * FROM predecessors") == [(1, 0, 0, None, None), (1, 1, None, "gone", None)]
+    assert desk.ask("SELECT * FROM predecessors") == [(1, 0, 0, None, None, 0), (1, 1, None, "gone", None, 0)]
 
 
 def test_further_predecessors_come_behind_the_first_ones_with_the_time(three: Desk) -> None:
     three.hear(e.Extended(7.0, named(2), ("t0", "nobody")))
     assert three.ask("SELECT * FROM predecessors") == [
-        (2, 0, 1, None, None),
-        (2, 1, 0, None, 7.0),
-        (2, 2, None, "nobody", 7.0),
+        (2, 0, 1, None, None, 0),
+        (2, 1, 0, None, 7.0, 0),
+        (2, 2, None, "nobody", 7.0, 0),
     ]
     (entry,) = [known for known in past.recorded(three.store.connection) if known.id == 2]
     assert (entry.task.after, entry.extended) == (("t1", "t0", "nobody"), ("t0", "nobody"))
@@ -425,7 +425,7 @@ def test_files_that_have_changed_are_written(three: Desk) -> None:
         (2, "t2", "t2", "waiting", 0, None, 1000.0),
         (3, "new", "new", "waiting", 0, None, 77.0),
     ]
-    assert again.ask("SELECT * FROM predecessors") == [(1, 0, 3, None, None), (2, 0, 1, None, None)]
+    assert again.ask("SELECT * FROM predecessors") == [(1, 0, 3, None, None, 0), (2, 0, 1, None, None, 0)]
     assert [entry.removed for entry in past.recorded(again.store.connection)] == [True, False, False, False]
     back = again.reopened().resume(task("t0"), task("t1"), now=88.0)
     assert [(entry.task.name, entry.state) for entry in back.entries] == [("t0", State.DONE), ("t1", State.WAITING)]

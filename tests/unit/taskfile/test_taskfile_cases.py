@@ -68,6 +68,7 @@ def shown_task(form: str, task: Task) -> str:
     else:
         command = f"[argv] {shlex.join(task.command)}"
     after = f" <- {', '.join(task.after)}" if task.after else ""
+    after += f" <~ {', '.join(task.after_any)}" if task.after_any else ""
     options = shown_options(task.options, {name: value for name, value in own.items() if name not in implied})
     return printable(f"{task.name}{after} :: {command}" + (f" {{{options}}}" if options else ""))
 

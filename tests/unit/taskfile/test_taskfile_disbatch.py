@@ -105,10 +105,8 @@ def test_a_barrier_is_one_join_of_all_above_it() -> None:
     ]
 
 
-def test_that_a_barrier_always_checks_is_reported_once() -> None:
-    assert read_with_remarks("a\n#DISBATCH BARRIER CHECK\nb\n")[1] == []
-    _, (reported,) = read_with_remarks("a\n#DISBATCH BARRIER\nb\n#DISBATCH BARRIER \nc")
-    assert reported.startswith("dir/tasks:2: BARRIER acts as BARRIER CHECK: ")
+def test_a_barrier_of_either_kind_needs_no_remark() -> None:
+    assert read_with_remarks("a\n#DISBATCH BARRIER CHECK\nb\n#DISBATCH BARRIER \nc")[1] == []
 
 
 def test_names_are_commands_and_stay_when_lines_are_added() -> None:

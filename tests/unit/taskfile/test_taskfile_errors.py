@@ -25,7 +25,7 @@ LINES = [
     ("a #DWORK timout=1h", 1, 'unknown key "timout"', "did you mean timeout?"),
     ("a #DWORK min_time=1h", 1, 'unknown key "min_time"', "did you mean min-time?"),
     ("a #DWORK cpus=2", 1, 'unknown key "cpus"', "did you mean cores?"),
-    ("a #DWORK xyzzy=2", 1, 'unknown key "xyzzy"', "the keys are name, after, cores, memory"),
+    ("a #DWORK xyzzy=2", 1, 'unknown key "xyzzy"', "the keys are name, after, after-any, cores, memory"),
     ("a #DWORK =2", 1, 'unknown key ""', "the keys are"),
     ("a #DWORK cores=2 cores=2", 1, "cores= is given twice", "keep one"),
     ("a #DWORK name='b", 1, "cannot be split into shell words", "close every quote"),

@@ -29,23 +29,32 @@ def written(text: str) -> list[str]:
     return as_lines(read(text.splitlines()), {})
 
 
-def before(tasks: Sequence[Task], nothing: frozenset[str] = frozenset()) -> list[set[int]]:
-    """Of each task that is no join and not among `nothing`, the positions of those that it comes after."""
+#: What must be done, and what must have ended, as positions of tasks; and what must have happened to joins that must.
+Condition = tuple[frozenset[int], frozenset[int], "frozenset[Condition]"]
+
+
+def before(tasks: Sequence[Task], nothing: frozenset[str] = frozenset()) -> list[Condition]:
+    """What each task that is no join and not among `nothing` waits for, past the joins and these."""
     by_name = {task.name: task for task in tasks}
     real = [task for task in tasks if task.command is not None and task.name not in nothing]
     position = {task.name: i for i, task in enumerate(real)}
+    known: dict[str, Condition] = {}
 
-    def found(names: Sequence[str]) -> set[int]:
-        seen: set[str] = set()
-        stack = list(names)
-        while stack:
-            name = stack.pop()
-            if name not in seen:
-                seen.add(name)
-                stack += () if name in position else by_name[name].after
-        return {position[name] for name in seen if name in position}
+    def condition(task: Task) -> Condition:
+        if task.name not in known:
+            needed = {position[name] for name in task.after if name in position}
+            ended = {position[name] for name in task.after_any if name in position}
+            joins = {condition(by_name[name]) for name in task.after_any if name not in position}
+            for name in task.after:
+                if name not in position:
+                    more_needed, more_ended, more_joins = condition(by_name[name])
+                    needed |= more_needed
+                    ended |= more_ended
+                    joins |= more_joins
+            known[task.name] = frozenset(needed), frozenset(ended - needed), frozenset(joins)
+        return known[task.name]
 
-    return [found(task.after) for task in real]
+    return [condition(task) for task in real]
 
 
 def assert_same(tasks: Sequence[Task], again: Sequence[Task], *, is_lines: bool) -> None:
@@ -81,6 +90,7 @@ OPTIONS = st.just(PLAIN) | st.builds(
     priority=st.integers(-(2**31), 2**31 - 1),
     cwd=st.none() | TEXT,
     min_time=st.sampled_from([0.0, 90.0]),
+    creates=st.sampled_from([(), (), ("x", "y z"), ("a,b",)]),
     env=st.sampled_from([(), (), (("A", "1"), ("B", "x y"), ("A", "2"))]),
 )
 
@@ -93,9 +103,10 @@ def graphs(draw: st.DrawFn) -> list[Task]:
         command = draw(st.none() | COMMANDS | st.just(name if name.strip() else "x"))
         command = "x" if fault(command, dialect=Dialect.POSIX) else command  # no file may say that
         options = PLAIN if command is None else draw(OPTIONS)
-        tasks.append(
-            Task(name, command, tuple(task.name for task in after), options, draw(st.sampled_from(["", "vm"])))
-        )
+        n = draw(st.integers(0, len(after)))
+        names = [task.name for task in after]
+        origin = draw(st.sampled_from(["", "vm"]))
+        tasks.append(Task(name, command, tuple(names[n:]), options, origin, tuple(names[:n])))
     return draw(st.permutations(tasks))
 
 
@@ -117,7 +128,14 @@ def test_lines_say_all_of_a_graph_or_refuse(tasks: list[Task], remark: str) -> N
 @given(
     st.lists(
         st.sampled_from(
-            ["#DWORK barrier", "echo a,b", "echo c", "exit 3 #DWORK name=x{}", "r #DWORK name=r{} after=x*"]
+            [
+                "#DWORK barrier",
+                "echo a,b",
+                "echo c",
+                "exit 3 #DWORK name=x{}",
+                "r #DWORK name=r{} after=x*",
+                "s #DWORK name=s{} after-any=x*",
+            ]
         )
     ),
     st.data(),
@@ -130,7 +148,7 @@ def test_what_is_left_of_a_file_with_barriers_is_a_file_with_barriers(rows: list
         reject()
     done: set[str] = set()
     for task in tasks:
-        if done.issuperset(task.after) and (task.command is None or data.draw(st.booleans())):
+        if done.issuperset(task.predecessors) and (task.command is None or data.draw(st.booleans())):
             done.add(task.name)
     left = without(tasks, done)
     text = as_lines(left, {})
@@ -174,6 +192,24 @@ def test_a_join_of_many_for_many_is_a_task_that_does_nothing() -> None:
     assert lines[61] == "r0 #DWORK after=join-1"
     assert_same(tasks, read(lines), is_lines=True)
     assert sum(map(len, lines)) < 5000
+
+
+def test_a_join_of_ends_becomes_the_tasks_that_must_have_ended() -> None:
+    text = "a\nb\nc #DWORK after-any=*\nd #DWORK after-any=a,b"
+    assert written(text) == ["a", "b", "c #DWORK after-any=a,b,d", "d #DWORK after-any=a,b"]
+    tasks = [Task("a", "a"), Task("b", "b"), Task("j", None, ("a",), after_any=("b",)), Task("c", "c", ("j",))]
+    assert as_lines(tasks, {}) == ["a", "b", "c #DWORK after=a after-any=b"]
+    assert read(as_objects(tasks), "jsonl")[2] == Task("c", "c", ("a",), after_any=("b",))
+
+
+def test_a_join_whose_end_is_awaited_is_a_task_that_does_nothing() -> None:
+    tasks = [Task("a", "a"), Task("b", "b"), Task("j", None, ("a", "b")), Task("c", "c", after_any=("j",))]
+    assert as_lines(tasks, {}) == ["a", "b", ": #DWORK name=join-1 after=a,b", "c #DWORK after-any=join-1"]
+
+
+def test_a_barrier_that_waits_only_for_ends_is_no_barrier_of_lines() -> None:
+    tasks = [Task("a", "a"), Task("j", None, after_any=("a",)), Task("b", "b", ("j",))]
+    assert as_lines(tasks, {}) == ["a", "b #DWORK after-any=a"]
 
 
 def test_joins_of_joins_stay_few() -> None:
@@ -231,6 +267,7 @@ def test_remarks_stand_above_their_task_on_one_line() -> None:
         ([Task("a", "x", (), Options(env=(("K", "V"),)))], "cannot set environment variables"),
         ([Task("a", "x\ny")], "more than one line"),
         ([Task("a,b", "a,b"), Task("c", "c", ("a,b",))], "a comma in its name"),
+        ([Task("a,b", "a,b"), Task("c", "c", after_any=("a,b",))], "a comma in its name"),
         ([Task("#a", "#a")], "would give a different task"),
         ([Task("x\r", "x\r")], "would give a different task"),
         ([Task("a", " x")], "would give a different task"),

@@ -178,6 +178,7 @@ OPTIONS = st.just(PLAIN) | st.builds(
     cwd=st.none() | RAW,
     min_time=FLOATS,
     env=st.lists(st.tuples(RAW, RAW), max_size=2).map(tuple),
+    creates=st.lists(RAW, max_size=2).map(tuple),
 )
 COMMANDS = st.none() | RAW | st.lists(RAW, min_size=1, max_size=3).map(tuple)
 IDS = st.integers(0, UINT64)
@@ -214,7 +215,7 @@ def results(keys: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )  # fmt: skip
 
 
-TASKS = st.builds(Task, NAMES, COMMANDS, several(NAMES, 0), OPTIONS, NAMES)
+TASKS = st.builds(Task, NAMES, COMMANDS, several(NAMES, 0), OPTIONS, NAMES, several(NAMES, 0))
 SEQUENCE = st.integers(0, UINT64)
 INT32 = st.integers(-(2**31), 2**31 - 1)
 REQUEST = st.one_of(
@@ -249,7 +250,12 @@ REQUEST = st.one_of(
 REPLY = st.one_of(
     st.builds(
         m.Transfer,
-        several(st.builds(Assigned, IDS, st.integers(0, UINT32), NAMES, COMMANDS, OPTIONS, NAMES), 0),
+        several(
+            st.builds(Assigned, IDS, st.integers(0, UINT32), NAMES, COMMANDS, OPTIONS, NAMES).filter(
+                lambda task: task.command is not task.name  # as of two empty ones: then it is sent without its origin
+            ),
+            0,
+        ),
         SEQUENCE,
     ),
     # Plain ones: the name is the command, and nothing else is to be said.

@@ -21,14 +21,17 @@ from dwork.transport.wire.table import HELD, REPLIES, REQUESTS
 from tests.conftest import ROOT
 
 SHELL = Shell(("bash", "-e"), ("module load x",), ("tasks.txt:2",))
-OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL)
+OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL, ("out",))
 VERSION = Version(3, "0.4")
 NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6), VERSION)
 RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b"out", b"err", (7, 8), 2)
 
 #: For each row two messages: one with all fields, one with as few as there can be.
 SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
-    ("request", "Create"): (m.Create((Task("a", "cmd", ("b",), OPTIONS, "host"),)), m.Create((Task("a", "a"),))),
+    ("request", "Create"): (
+        m.Create((Task("a", "cmd", ("b",), OPTIONS, "host", ("c",)),)),
+        m.Create((Task("a", "a"),)),
+    ),
     ("request", "Steal"): (m.Steal("w", 3, NATIVE), m.Steal("w")),
     ("request", "Complete"): (m.Complete("w", (RESULT,), 4, NATIVE), m.Complete("w", (Result("a"),))),
     ("request", "Transfer"): (m.GiveBack("w", (m.Returned("a", ("b",)),), NATIVE), m.GiveBack("w", (m.Returned(1),))),
