@@ -48,3 +48,13 @@ def test_a_minimum_of_the_task_goes_before_the_mean(stage: Stage) -> None:
     stage.say("p", steal("w", 1))
     stage.say("p", complete("w", 2, Result(0, 1, seconds=60.0), n=1))
     assert [told(message) for _, message in stage.take()] == [["a"], ["quick"]]
+
+
+def test_a_worker_gets_one_suspect_at_a_time_near_the_end_too(stage: Stage) -> None:
+    stage.create("a", "b")
+    end_in(stage, 100.0)
+    stage.say("p", steal("w", 1, 2, slots=2))
+    stage.lose("p")
+    stage.take()
+    stage.say("q", steal("v", 1, 2, slots=2))
+    assert [told(message) for _, message in stage.take()] == [["a"]]
