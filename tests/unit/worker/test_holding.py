@@ -112,3 +112,13 @@ def test_what_is_given_back_later_is_added_to_what_was() -> None:
     assert held.cancel({0, 2}) == [0]
     held.give_back_all()
     assert [returned.task for returned in held.returns] == [3, 2, 1]
+
+
+@pytest.mark.parametrize(("since_start", "wanted"), [(0.005, 8), (0.04, 2), (9.0, 0)])
+def test_a_task_that_runs_longer_than_the_mean_counts_as_the_pace(since_start: float, wanted: int) -> None:
+    held = holding(Resources(), has=None, slots=1)
+    held.take([])
+    held.take([])
+    started(held, 10.0)
+    held.learn(0.01)
+    assert held.wanted(10.0 + since_start) == wanted
