@@ -261,7 +261,10 @@ class Worker:
             repeats = self.reports.sequence > 0  # the hub may have answered an earlier one, which is ignored
             message = Steal(self.location, n, self._numbered(now, None, steals=True, compare=repeats))
         self._original.asked(now, message is not None)
-        return [] if message is None else [message]
+        if message is None:
+            return []
+        self._last_sent = now
+        return [message]
 
     # -- whether there is more -----------------------------------------------------------------------------------
 

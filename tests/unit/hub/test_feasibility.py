@@ -1,50 +1,81 @@
-"""A pool with fixed workers starts only if some worker can run each task."""
+"""Whether the workers of a pool could run all its tasks, and how long a pool waits for them before it judges."""
 
 from __future__ import annotations
 
+import pytest
+
 from dwork.core.resources import Resources
-from dwork.core.task import Options, Task
+from dwork.core.task import Task
 from dwork.hub.feasibility import PATIENCE, Feasibility
+from dwork.hub.graph import Graph
 from dwork.hub.workers import WorkerState, WorkerTable
-from tests.stage import task
-from tests.unit.hub.graphs import graph_of, held
+from tests.stage import INF, task
+
+LARGE = task("large", cores=8)
 
 
-def feasibility_of(*tasks: Task) -> Feasibility:
-    return Feasibility(graph_of(*tasks).names.values())
+def needs(*tasks: Task, done: int = 0) -> Feasibility:
+    """Of a graph in which the first tasks are done."""
+    graph = Graph()
+    graph.add(tasks)
+    graph.finish(graph.take(done, "w"))
+    return Feasibility(graph.names.values())
 
 
-def worker(cores: int, gpus: int = 0) -> WorkerState:
+def workers(*has: Resources) -> list[WorkerState]:
     table = WorkerTable()
-    found = table.add(f"w{cores}")
-    table.meet(found, "p", cores, Resources(cores, gpus=gpus))
-    return found
+    for number, resources in enumerate(has):
+        table.meet(table.add(f"w{number}"), number, 1, resources)
+    return list(table.values())
 
 
-def test_tasks_of_one_core_ask_for_nothing_that_a_worker_could_lack() -> None:
-    assert not feasibility_of(task("a"), task("b", priority=3), task("c", timeout=1.0)).is_needed
-    assert feasibility_of(task("a"), task("wide", cores=2)).is_needed
+@pytest.mark.parametrize("small", [Task("a", "a"), task("a", priority=3), task("a", cores=1)])
+def test_tasks_of_one_core_need_no_judgement(small: Task) -> None:
+    assert not needs(small).is_needed
+    assert needs(small, LARGE).is_needed
 
 
-def test_tasks_that_have_ended_ask_for_nothing() -> None:
-    graph = graph_of(task("wide", cores=9))
-    graph.finish(held(graph))
-    assert not Feasibility(graph.names.values()).is_needed
+def test_a_large_task_that_is_done_needs_no_worker() -> None:
+    assert not needs(LARGE, done=1).is_needed
 
 
-def test_what_no_worker_can_run_is_refused_with_a_task_and_the_largest_worker() -> None:
-    wanted = feasibility_of(task("wide", cores=4), Task("gpu", "x", (), Options(gpus=1)))
-    text = wanted.refusal([worker(4), worker(8)])
-    assert text.startswith("gpu asks for 1 core and 1 GPU, but no worker has that (maximum: 8 cores")
-    assert "--elastic" in text
-    assert wanted.refusal([worker(4), worker(1, gpus=1)]) == ""
+def test_a_task_that_waits_for_another_needs_its_worker() -> None:
+    assert needs(Task("a", "a"), task("large", "a", cores=8)).is_needed
 
 
-def test_it_waits_until_all_workers_are_there_or_its_patience_ends() -> None:
-    wait = feasibility_of(task("wide", cores=2))
-    assert not wait.is_on
-    wait.begin(100.0)
-    assert wait.is_on and not wait.ends(2, 3, 100.0 + PATIENCE - 0.1)
-    assert wait.ends(3, 3, 101.0) and not wait.is_on
-    wait.begin(100.0)
-    assert wait.ends(2, 3, 100.0 + PATIENCE) and not wait.is_on
+def test_one_worker_that_could_run_a_task_is_enough() -> None:
+    assert needs(LARGE).refusal(workers(Resources(2), Resources(8))) == ""
+
+
+def test_a_task_that_no_worker_could_run_is_named_with_the_most_that_there_is() -> None:
+    needed = needs(LARGE, task("larger", cores=9))
+    assert needed.refusal(workers(Resources(8, 2**30), Resources(2, 2**31))).startswith(
+        "larger asks for 9 cores, but no worker has that (maximum: 8 cores and 2.0 GiB); ask for less, start one rank "
+    )
+
+
+def test_of_tasks_with_the_same_request_the_first_is_named() -> None:
+    assert needs(LARGE, task("other", cores=8)).refusal(workers(Resources(2))).startswith("large asks")
+
+
+def test_without_workers_each_large_task_is_refused() -> None:
+    assert "(maximum: 0 cores)" in needs(LARGE).refusal([])
+
+
+def test_it_waits_for_all_workers_for_a_minute() -> None:
+    needed = needs(LARGE)
+    assert not needed.is_on
+    needed.begin(100.0)
+    assert (needed.is_on, needed.until) == (True, 100.0 + PATIENCE)
+    assert not needed.ends(1, 2, 100.0 + PATIENCE - 1)
+    assert needed.is_on
+    assert needed.ends(1, 2, 100.0 + PATIENCE)
+    assert (needed.is_on, needed.until) == (False, INF)
+
+
+@pytest.mark.parametrize("there", [2, 3])
+def test_the_wait_ends_when_all_workers_are_there(there: int) -> None:
+    needed = needs(LARGE)
+    needed.begin(100.0)
+    assert needed.ends(there, 2, 100.0)
+    assert not needed.is_on
