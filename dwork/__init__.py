@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         TaskRow,
         WorkerRow,
     )
+    from dwork.core.shell import Shell
     from dwork.core.task import Assigned, Options, Result, State, Task
     from dwork.core.version import __version__
 
@@ -86,6 +87,7 @@ __all__ = [
     "RunFacts",
     "RunView",
     "RunningRow",
+    "Shell",
     "State",
     "Status",
     "Successors",
@@ -103,6 +105,7 @@ __all__ = [
 _MODULES = {
     "Cause": "dwork.core.cause",
     "Connection": "dwork.connection.file",
+    "Shell": "dwork.core.shell",
     "__version__": "dwork.core.version",
     "Client": "dwork.client.client",
     **dict.fromkeys(("End", "Found", "Status"), "dwork.client.status"),

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from dwork.core.shell import SHELL, Shell
 from dwork.core.shell_syntax import background, beyond_posix, own_state
 from dwork.core.shell_syntax.features import SHELLS, Dialect, Feature
 from dwork.core.shell_syntax.lists import Where
@@ -126,6 +127,13 @@ def _fault(command: str, dialect: Dialect, runs: Runs) -> str:
     if background.is_left(parser.found):
         return background.LEFT
     return _state(command) if own_state.is_all(parser.found) else ""
+
+
+def language_of(shell: Shell | None, dialect: Dialect, runs: Runs) -> tuple[Dialect, Runs]:
+    """Return the dialect of the shell of a task, and what asks it. dialect, runs: of /bin/sh."""
+    if shell is None or shell.words[0] == SHELL:
+        return dialect, runs
+    return (dialect if shell.name == "sh" else Dialect.of(shell.name)), None
 
 
 def setup_fault(command: str, *, dialect: Dialect, runs: Runs = None) -> str:

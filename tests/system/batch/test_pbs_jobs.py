@@ -95,7 +95,7 @@ def test_what_the_walltime_interrupts_is_run_by_the_job_that_it_submits(site: Si
     )
     site.qsub(*TWO_NODES, "-l", "walltime=0:01:15")  # that is 15 seconds before it is drained
     wait_until((site.directory / "begun").exists, 60)
-    assert "1 assigned" in site.run(sys.executable, "-m", "dwork.dquery", "--job", "1", "status").out
+    assert "1 running" in site.run(sys.executable, "-m", "dwork.dquery", "--job", "1", "status").out
     wait_until(lambda: site.status(1) is not None, 60)
     assert site.status(1) == 3, site.output(1)
     assert "the job ends in 60 s: no more tasks are started, and running ones are ended" in site.output(1)

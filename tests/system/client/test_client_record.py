@@ -95,7 +95,7 @@ def test_a_task_is_told_with_its_attempts_and_what_it_comes_after(keep: Any) -> 
         assert row is not None and (row["name"], row["state"]) == ("b", "ready")
         assert row["predecessors"] == {
             "total": 1,
-            "first": [{"id": 0, "name": "a", "state": "done", "join": False}],
+            "first": [{"id": 0, "name": "a", "state": "done", "join": False, "after_any": False}],
         }
         assert client.task("nosuch") is None and client.task("#99") is None and client.task("#" + "9" * 30) is None
         assert dict(client.counts()) == dict(client.status().counts)

@@ -22,7 +22,7 @@ from dwork.core.messages import Output
 from dwork.core.task import Task
 from dwork.hub.policy import Policy
 from dwork.transport import HUB, wire
-from tests.system.record import desk
+from tests import desk
 
 ROOT = Path(__file__).parents[3]
 TASKS = """\

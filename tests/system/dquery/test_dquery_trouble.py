@@ -150,9 +150,6 @@ def test_what_makes_no_sense_is_one_line_and_exit_status_2(dquery: Any, hub: Any
         ["lookup", "nosuch"],
         ["lookup", "#99"],
         ["lookup", "#" + "9" * 60],
-        ["addfile", "/no/such/file"],
-        ["addfile", "/"],
-        ["addfile", "no\nsuch"],
         ["cancel", "nosuch"],
         ["cancel", "there", "x\x1b*"],
         ["retry", "there"],
@@ -175,6 +172,12 @@ def test_what_is_refused_or_not_found_is_one_line_and_exit_status_1(
     assert (ran.status, ran.out) == (1, "")
     assert_one_line(ran.err)
     assert hub.names == ["there"]
+
+
+@pytest.mark.parametrize("file", ["/no/such/file", "/", "no\nsuch"])
+def test_a_task_file_that_cannot_be_read_is_named_as_by_the_pool(dquery: Any, hub: Any, file: str) -> None:
+    ran = dquery("addfile", file)
+    assert (ran.status, ran.out) == (2, "") and "cannot be read" in ran.err and ran.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_it_is_looked_at_and_drained_from_a_login_node_and_then_requeued(
     job = batch("--nodes=2")
     wait_until(lambda: len(ran(tmp_path)) == 3)
     status = batch.dquery("--job", job.id, "status")
-    assert "3 assigned" in status.stdout, status.stderr
+    assert "3 running" in status.stdout, status.stderr
     batch.dquery("--job", job.id, "drain", "--now")
     wait_until(lambda: job.is_requeued)
     (tmp_path / "go").touch()
