@@ -113,8 +113,9 @@ directory = os.getcwdb().rpartition(b"/")[2]
 sys.stdout.buffer.write(b" ".join([argument, directory, *map(os.environb.get, names, [b"-"] * 5)]))
 sys.exit(int(sys.argv[1]))"""
 PROGRAM = (os.fsencode(sys.executable), b"-I", b"-c", SCRIPT, b"0", ODD)
+#: By a line, for which a shell is between, which drops variables with such names.
 PRINTED = b"%s dir-%s value-%s - - - -" % (ODD, ODD, ODD)
-#: Without a working directory: with one, a shell is between, which drops variables with such names.
+PRINTED_THERE = b"%s dir-%s value-%s - kept-%s run-%s -" % (ODD, ODD, ODD, ODD, ODD)
 PRINTED_HERE = b"%s place-%s - value-%s kept-%s run-%s -" % (ODD, ODD, ODD, ODD, ODD)
 RUN_OPTIONS = ("--env", b"RUN_" + ODD + b"=run-" + ODD, "--env-drop", b"GONE_" + ODD)
 
@@ -139,7 +140,7 @@ def test_a_pool_runs_the_bytes_of_its_files_and_gives_them_back(place: Place, fi
     place.write(objects, here + there + failing + absent + nowhere)
     words = ("-f", record, "--joblog", log, *RUN_OPTIONS, lines, objects)
     out = place.run(first, "pool", *words, code=1)
-    for expected in (b"[%s]%s/dir-%s\n" % (ODD, place.path, ODD), PRINTED, PRINTED_HERE):
+    for expected in (b"[%s]%s/dir-%s\n" % (ODD, place.path, ODD), PRINTED_THERE, PRINTED_HERE):
         assert expected in out
     assert place.read(log).count(LINE) == 2
     again = place.run(second, "pool", *words, code=1)
@@ -147,9 +148,9 @@ def test_a_pool_runs_the_bytes_of_its_files_and_gives_them_back(place: Place, fi
     assert len(place.read(log).splitlines()) == 1 + 7 + 3
 
     logs = os.listdir(os.path.join(place.path, b"r-%s.logs" % ODD))
-    assert any(PRINTED in place.read(b"r-%s.logs/%s" % (ODD, each)) for each in logs)
+    assert any(PRINTED_THERE in place.read(b"r-%s.logs/%s" % (ODD, each)) for each in logs)
     assert place.run(second, "dquery", "log", "pwd", "-f", record) == b"[%s]%s/dir-%s\n" % (ODD, place.path, ODD)
-    assert place.run(second, "dquery", "log", "there", "-f", record) == PRINTED
+    assert place.run(second, "dquery", "log", "there", "-f", record) == PRINTED_THERE
     row = shown(place, second, "there", record)
     assert tuple(map(user_bytes, row["arguments"])) == PROGRAM
     assert user_bytes(row["options"]["cwd"]) == b"dir-" + ODD
