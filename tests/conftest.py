@@ -40,7 +40,7 @@ _NEEDS = {"mpirun": "mpi", "cluster": "slurm", "hosts": "netns", "browser": "bro
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark each test with its kind, the first folder in tests/, and with what it needs."""
+    """Mark each test with its kind, the first folder in tests/, and with what it needs; the longest come first."""
     for item in items:
         kind, *folders = item.path.relative_to(ROOT / "tests").parts[:-1]
         item.add_marker(kind)
@@ -48,6 +48,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(marker)
         for fixture in _NEEDS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(_NEEDS[fixture])
+    # These share a cluster, so one process has to run them all: it begins with them.
+    items.sort(key=lambda item: item.get_closest_marker("slurm") is None)
 
 
 @pytest.hookimpl(optionalhook=True)

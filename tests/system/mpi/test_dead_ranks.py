@@ -128,7 +128,7 @@ def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(
     ]
     (tmp_path / "tasks.txt").write_text("".join([*lines, f"touch at-c; {waits % 'end'}\n"]))
     tells_where_it_is(tmp_path, "")
-    pool = start("sh", ROOT / "jobscripts" / "local.sh", 4, "--worker-timeout", "10s", "--slots", 1, "tasks.txt",
+    pool = start("sh", ROOT / "jobscripts" / "local.sh", 4, "--worker-timeout", "30s", "--slots", 1, "tasks.txt",
                  PATH=path_of(mpirun, tmp_path))  # fmt: skip
     files = [tmp_path / f"at-{name}" for name in (*names, "c")]
     wait_until(lambda: all(file.exists() and (file.name == "at-c" or "\n" in file.read_text()) for file in files))
