@@ -72,7 +72,7 @@ def test_a_successor_through_a_join_runs_after_its_tasks() -> None:
     assert found == {"a": Reason.COMMAND, "b": Reason.AFTER}
 
 
-def test_files_options_for_the_environment_and_repeats_are_told_apart() -> None:
+def test_files_options_for_the_environment_and_repeats_have_reasons_of_their_own() -> None:
     tasks = [task("a", creates=("x",)), task("b", creates=("y",))]
     assert why(tasks, recorded(*tasks), missing=("x",)) == {"a": Reason.GONE}
     assert why(tasks, recorded(*tasks), conditions=("--env A",)) == {"a": Reason.CONDITIONS, "b": Reason.CONDITIONS}
