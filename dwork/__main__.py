@@ -14,7 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 #: The programs that are verbs, and their modules, each with a click command named `command`.
-PROGRAMS = {"pool": "dwork.pool.command", "hub": "dwork.dhub", "worker": "dwork.kworker"}
+PROGRAMS = {
+    "pool": "dwork.pool.command",
+    "check": "dwork.pool.check_command",
+    "hub": "dwork.dhub",
+    "worker": "dwork.kworker",
+}
 USAGE = 2
 
 
@@ -48,6 +53,10 @@ def _program(verb: str, words: Sequence[str]) -> int:
         from dwork.pool.__main__ import main as pool
 
         pool(typed)
+    elif verb == "check":
+        from dwork.pool.check_command import main as check
+
+        check(typed)
     elif verb == "hub":
         from dwork.dhub import main as hub
 

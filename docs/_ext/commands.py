@@ -12,9 +12,19 @@ from prose import inline
 from dwork import dhub, kworker
 from dwork.cli import verbs
 from dwork.dquery._group import group
+from dwork.pool import check_command
 from dwork.pool import command as pool_command
 
-SEE_ALSO = ("dwork(1)", "dwork-pool(1)", "dhub(1)", "kworker(1)", "dquery(1)", "dwork-tasks(5)")
+SEE_ALSO = (
+    "dwork(1)", "dwork-pool(1)", "dwork-check(1)", "dhub(1)", "kworker(1)", "dquery(1)", "dwork-tasks(5)"
+)  # fmt: skip
+#: The programs, by what users type.
+PROGRAMS = {
+    "dwork-pool": pool_command.command,
+    "dwork check": check_command.command,
+    "dhub": dhub.command,
+    "kworker": kworker.command,
+}
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Page:
 def pages() -> Iterator[Page]:
     """All of them, those of dquery's commands after its own."""
     yield program()
-    for name, command in (("dwork-pool", pool_command.command), ("dhub", dhub.command), ("kworker", kworker.command)):
+    for name, command in PROGRAMS.items():
         yield page(click.Context(command, info_name=name, **command.context_settings))
     of_dquery = click.Context(group, info_name="dquery")
     yield page(of_dquery)
@@ -41,7 +51,7 @@ def pages() -> Iterator[Page]:
 
 def program() -> Page:
     """That of `dwork`, whose verbs have pages of their own: under the names that they had before, and have still."""
-    names = {"pool": "dwork-pool", "hub": "dhub", "worker": "kworker"}
+    names = {"pool": "dwork-pool", "check": "dwork-check", "hub": "dhub", "worker": "kworker"}
     lines = ["dwork", "=====", "", *_section("Synopsis", _literal(["dwork VERB [OPTIONS] [ARGUMENTS]"]))]
     lines += _section("Description", [inline(verbs.ABOUT), "", inline(" ".join(verbs.DETAILS))])
     for title, group_of_verbs in verbs.GROUPS.items():
@@ -74,7 +84,9 @@ def page(ctx: click.Context) -> Page:
     for title, block in blocks:
         lines += _section(title, _literal(block))
     others = SEE_ALSO if ctx.parent is None else ("dquery(1)",)
-    lines += _section("See also", [", ".join(_link(other) for other in others if other != f"{name}(1)")])
+    lines += _section(
+        "See also", [", ".join(_link(other) for other in others if other != f"{name.replace(' ', '-')}(1)")]
+    )
     return Page(name.replace(" ", "-"), prose[0].partition(". ")[0].rstrip("."), "\n".join(lines) + "\n")
 
 

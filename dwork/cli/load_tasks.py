@@ -12,7 +12,7 @@ from dwork.core.errors import TaskFileError
 from dwork.core.task import Task
 from dwork.core.text import NO_TEXT, UserText, counted, from_system, shown, user_text
 from dwork.host import shell as shells
-from dwork.taskfile import ShellChoice
+from dwork.taskfile import Problems, ShellChoice
 
 
 def load(
@@ -23,23 +23,33 @@ def load(
     tell: Callable[[str], None] = lambda text: None,
     shell: tuple[str, ...] = (),
     setup: str | None = None,
+    problems: Problems | None = None,
 ) -> list[Task]:
     """Return the tasks of all files as one graph, without those that the `.rescue` file of a dag lists as done.
 
     `-` is standard input. format: one of taskfile.FORMATS, or None to choose by each file's extension. known: as for
     taskfile.parse. tell(text) prints a notice for the user. shell: the words of the shell that runs all lines; setup: a
-    file with commands that it runs before each. TaskFileError names what cannot be used and why.
+    file with commands that it runs before each. problems: where mistakes are reported; by default, TaskFileError is
+    raised for the first. After any mistake, no tasks are returned.
     """
+    reported = problems or Problems()
     sources = []
     rescues = []
     for path in paths:
-        form = format or taskfile.format_of(path)
-        sources.append(taskfile.Source(from_system(path), _read(path), form))
-        if form == "dag" and os.path.exists(f"{path}.rescue"):
-            rescues.append(taskfile.Rescue(f"{path}.rescue", _read(f"{path}.rescue")))
+        try:
+            form = format or taskfile.format_of(path)
+            sources.append(taskfile.Source(from_system(path), _read(path), form))
+            if form == "dag" and os.path.exists(f"{path}.rescue"):
+                rescues.append(taskfile.Rescue(f"{path}.rescue", _read(f"{path}.rescue")))
+        except TaskFileError as error:
+            reported.report(error)
+            known = None  # any task may be in this file
     choice = ShellChoice(shell)
     if setup is not None:
-        choice.add(from_system(setup), 1, taskfile.decoded(from_system(setup), _read(setup)))
+        try:
+            choice.add(from_system(setup), 1, taskfile.decoded(from_system(setup), _read(setup)))
+        except TaskFileError as error:
+            reported.report(error)
     where = _invocation()
     collects = gc.isenabled()
     gc.disable()  # it would scan a million tasks again and again, none of which is garbage
@@ -52,12 +62,15 @@ def load(
             runs=shells.runs,
             shell=choice,
             invocation=where,
+            problems=reported,
         )
     finally:
         if collects:
             gc.enable()
+    if reported.count:
+        return []
     for rescue in rescues:
-        rescue.check(tasks)
+        rescue.check(tasks, reported)
         tell(f"{shown(rescue.name)}: {counted(len(rescue.done), 'task')} already done")
     done = [name for rescue in rescues for name in rescue.done]
     return taskfile.without(tasks, done) if done else tasks

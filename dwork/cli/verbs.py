@@ -9,6 +9,7 @@ from __future__ import annotations
 GROUPS = {
     "Run tasks": {
         "pool": "Run the tasks in FILEs",
+        "check": "Check task files without running anything",
         "hub": "Serve a graph of tasks to workers",
         "worker": "Run tasks from a hub until all are finished",
     },

@@ -41,7 +41,12 @@ class AllDone(DworkError):
 
 
 class TaskFileError(DworkError):
-    """A task file cannot be used; the text starts with `file:line:`."""
+    """A task file cannot be used; the text starts with `file:line:`, where `file` is the source. line: 0 for none."""
+
+    def __init__(self, text: str, source: str = "", line: int = 0) -> None:
+        super().__init__(text)
+        self.source = source
+        self.line = line
 
 
 class TransportError(DworkError):

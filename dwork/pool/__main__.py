@@ -25,7 +25,7 @@ BEAT = 15.0
 #: Seconds of silence after which a rank considers the hub dead.
 HUB_TIMEOUT = 120.0
 #: With these options rank 0 prints its answer, and no other rank does anything.
-_INFO_OPTIONS = {"-h", "--help", "--version"}
+_INFO_OPTIONS = {"-h", "--help", "--version", "--check", "--dry-run"}
 #: With this option all ranks report what they see, and none runs tasks.
 DOCTOR = "--doctor"
 

@@ -162,6 +162,14 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     callback=_doctor,
     help="Run nothing; report what the ranks see and what should be changed. Exit code 1 if anything should.",
 )
+@click.option(
+    "--check",
+    "--dry-run",
+    "is_check",
+    is_flag=True,
+    help="Run and write nothing; print all mistakes in the files or, if there are none, what would run and why. Exit "
+    "code 2 for mistakes.",
+)
 @click.version_option(__version__)
 @click.pass_obj  # fmt: skip
 def command(
@@ -171,6 +179,7 @@ def command(
     form: str | None,
     shell: tuple[str, ...],
     setup: str | None,
+    is_check: bool,
     **options: Any,
 ) -> int:
     """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
@@ -206,6 +215,10 @@ def command(
             say(PROGRAM, text)
 
     _refuse_commands(files, given.typed)
+    if is_check:
+        from dwork.pool.check import check
+
+        return check(files, form, shell, setup, settings)
     known = None if settings.policy.unknown_is_done else ()
     tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup)
     if given.trouble is not None:

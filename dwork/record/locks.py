@@ -36,6 +36,13 @@ def not_mine(path: str, error: NotMine) -> UsageError:
     )
 
 
+def unwritable(path: str, error: OSError) -> UsageError:
+    return UsageError(
+        f"{shown(path)} cannot be opened for writing: {error.strerror}; "
+        "choose another file with -f, or none with --no-record"
+    )
+
+
 def refuse_foreign(path: str) -> None:
     """Raise UsageError when another user has written, or could write, a companion file of a record."""
     for name in [f"{path}{end}" for end in (*COMPANIONS, ".lock")]:
@@ -60,10 +67,7 @@ def has_locks(path: str) -> bool:
     except NotMine as error:
         raise not_mine(path, error) from None
     except OSError as error:
-        raise UsageError(
-            f"{shown(path)} cannot be opened for writing: {error.strerror}; "
-            "choose another file with -f, or none with --no-record"
-        ) from None
+        raise unwritable(path, error) from None
     try:
         fcntl.lockf(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

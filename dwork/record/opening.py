@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 
 from dwork.core.errors import UsageError
 from dwork.core.text import shown
-from dwork.host.ownership import NotMine, by_group, open_directory, refuse, refuse_link, refuse_open_directory
-from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_foreign
+from dwork.host.ownership import (
+    NotMine,
+    by_group,
+    open_directory,
+    open_mine,
+    refuse,
+    refuse_link,
+    refuse_open_directory,
+)
+from dwork.record.locks import COMPANIONS, InUse, has_locks, not_mine, refuse_foreign, unwritable
 from dwork.record.logs import Logs
 from dwork.record.place import Place
+from dwork.record.reading import Archive
 from dwork.record.run import this_run
 from dwork.record.schema import Foreign, version_of
 from dwork.record.store import Store
@@ -58,6 +68,28 @@ def open_store(
             f"group {group} can write {shown(record)}, so its members can run commands as you; chmod g-w prevents that"
         )
     return store
+
+
+def look(record: str) -> Archive | None:
+    """Return a copy of a record, which is not changed; None when there is none yet.
+
+    UsageError when open_store would refuse it. InUse when another process uses it.
+    """
+    try:
+        there = os.path.lexists(record)
+        if there:
+            with open(open_mine(record, os.O_RDWR, links=True)) as file:
+                there = os.fstat(file.fileno()).st_size > 0
+        else:
+            os.stat(directory := os.path.dirname(os.path.abspath(record)))
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except NotMine as error:
+        raise not_mine(record, error) from None
+    except OSError as error:
+        raise unwritable(record, error) from None
+    _refuse_others_records(record)
+    return Archive(record, untouched=True) if there else None
 
 
 def _opened(

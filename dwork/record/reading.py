@@ -233,9 +233,12 @@ class _Older(Exception):
 
 
 class Archive:
-    """A record that no pool or hub uses, open for reading; `with` closes it. UsageError when it cannot be used."""
+    """A record that no pool or hub uses, open for reading; `with` closes it. UsageError when it cannot be used.
 
-    def __init__(self, path: str) -> None:
+    untouched: open a copy in any case, so that the record and its companion files stay as they are.
+    """
+
+    def __init__(self, path: str, *, untouched: bool = False) -> None:
         if not os.path.isfile(path):
             raise UsageError(f"there is no record {shown(path)}; a pool's record is its task file's name plus .db")
         self.path = path
@@ -243,7 +246,7 @@ class Archive:
         self._ids: dict[str, int] = {}  # by name: loaded after many lookups
         self._stack = contextlib.ExitStack()
         try:
-            self.connection = self._open()
+            self.connection = self._enter_all(self._copy(), is_copy=True) if untouched else self._open()
         except BaseException:
             self._stack.close()
             raise

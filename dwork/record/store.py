@@ -26,15 +26,15 @@ from dwork.core.cause import Cause
 from dwork.core.events import Ended, Event
 from dwork.core.location import host_of
 from dwork.core.task import State, Task
-from dwork.host.created import first_missing
 from dwork.hub.graph import Restored
 from dwork.record import conditions, past, schema
 from dwork.record.batch import enter, enter_within, pack
+from dwork.record.compare import compare
 from dwork.record.conditions import Conditions
 from dwork.record.logs import Logs
 from dwork.record.output import OutputRecorder
 from dwork.record.place import Place
-from dwork.record.resume import Plan, plan
+from dwork.record.resume import Plan
 from dwork.record.rows import task_row
 from dwork.record.run import Run
 from dwork.record.shells import Shells
@@ -145,13 +145,7 @@ class Store:
         The attempts that were running when the last run was killed are recorded as lost. here: of this run.
         UsageError when the tasks of the record ran in another directory.
         """
-        with reading(self.path):
-            recorded = past.recorded(self.connection)
-            changes = conditions.changes(self.connection, here) if here else []
-        result = plan(tasks, recorded, first_missing, changes)
-        if here:
-            done = (entry.task for entry in result.entries if entry.state is State.DONE)
-            conditions.refuse_elsewhere(self.connection, self.path, here, done)
+        result, recorded = compare(self.connection, self.path, tasks, here)
         with opening(self.path), transaction(self.connection):
             execute, number = self.connection.execute, Shells(self.connection).number
             for known in recorded:

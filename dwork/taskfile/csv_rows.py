@@ -17,9 +17,8 @@ from dwork.taskfile.text import TOO_LONG, fit_command, trimmed
 _SEPARATORS = {";": "a semicolon", "\t": "a tab"}
 
 
-def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, _pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
     # newline="\n": a bare carriage return is an error to report, not the end of a row.
     rows = csv.reader(io.StringIO(text, newline="\n"), strict=True, skipinitialspace=True)
     while True:
@@ -28,17 +27,17 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
             fields = next(rows, None)
             if fields is None:
                 _refuse_separator(draft)
-                return draft
+                return
             _add(draft, line, [trimmed(field) for field in fields])
         except ValueError as error:
-            raise draft.problem(line, str(error)) from None
+            draft.lose(line, error, ",".join(fields or ()))
         except csv.Error as error:
-            raise draft.problem(line, _explained(str(error))) from None
+            draft.lose(line, ValueError(_explained(str(error))))
 
 
 def _refuse_separator(draft: Draft) -> None:
     """Raise TaskFileError when a character other than the comma separates the names of tasks in all rows."""
-    if any(task.after for task in draft.tasks):
+    if draft.lost or any(task.after for task in draft.tasks):
         return
     for separator, name in _SEPARATORS.items():
         rows = [[field.strip() for field in task.name.rstrip(separator).split(separator)] for task in draft.tasks]

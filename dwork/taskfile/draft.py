@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from array import array
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ from typing import Final
 from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import as_name
+from dwork.taskfile.problems import Problems
 from dwork.taskfile.shell_choice import ShellChoice, shell_for
 from dwork.taskfile.text import fit_command, problem, too_long
 
@@ -19,6 +21,10 @@ Pool = dict[Options, Options]
 
 #: The most tasks that a repeat count in a file may create: more is a typing error, and would exhaust memory.
 MOST: Final = 10_000_000
+#: More lost lines than this may define any task.
+_MANY: Final = 1000
+#: What follows the command in the name of a repeated line.
+_REPEAT: Final = re.compile(r" #[0-9]+\Z")
 
 
 class Draft:
@@ -28,15 +34,21 @@ class Draft:
     barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it. after_any: the lines
     of the barriers that wait only for the end of these. globs: whether an item of `after` can be a glob. spans: for the
     position of a task, the (start, stop) ranges of its predecessors, in formats that have ranges. remarks: notes for
-    the user, each with the first line it applies to. shell: what the file says about the shell of its lines.
+    the user, each with the first line it applies to. shell: what the file says about the shell of its lines. problems:
+    where mistakes are reported. lost: by line, the text that could not be read; empty when even that is unknown.
     Columns instead of one object per row halve the peak memory.
     """
 
-    __slots__ = ("after_any", "barriers", "given", "globs", "lines", "remarks", "shell", "source", "spans", "tasks")
+    __slots__ = (
+        "after_any", "barriers", "given", "globs", "lines", "lost", "problems", "remarks", "shell", "source", "spans",
+        "tasks",
+    )  # fmt: skip
 
-    def __init__(self, source: str, globs: bool = False) -> None:
+    def __init__(self, source: str, problems: Problems) -> None:
         self.source = source
-        self.globs = globs
+        self.problems = problems
+        self.lost: dict[int, str] = {}
+        self.globs = False
         self.tasks: list[Task] = []
         self.lines = array("L")
         self.given = bytearray()
@@ -69,24 +81,39 @@ class Draft:
         """Return the error for something wrong in a line of this file."""
         return problem(self.source, line, text)
 
+    def report(self, line: int, text: str) -> None:
+        """Report something wrong in a line of this file."""
+        self.problems.report(self.problem(line, text))
+
+    def lose(self, line: int, error: Exception, text: str = "") -> None:
+        """Report why a line cannot be read, a ValueError or TaskFileError. text: of the line, if that is known."""
+        self.problems.report(error if isinstance(error, TaskFileError) else self.problem(line, str(error)))
+        self.lost.setdefault(line, text)
+
+    def may_have_lost(self, name: str) -> bool:
+        """Return whether a line that could not be read may define the task of this name."""
+        plain = _without_quotes(_REPEAT.sub("", name))
+        return len(self.lost) > _MANY or any(not text or plain in _without_quotes(text) for text in self.lost.values())
+
     def remark(self, line: int, text: str) -> None:
         """Keep a note for the user; one that applies to many lines is reported once."""
         self.remarks.setdefault(text, line)
 
     def set_shell(self, given: ShellChoice, pool: Pool) -> None:
-        """Give all tasks their shell. given: the choice of the command line. Raise TaskFileError when one cannot be."""
+        """Give all tasks their shell. given: the choice of the command line."""
         known: dict[int, Options] = {}
         for i, task in enumerate(self.tasks):
             options = known.get(id(task.options))
             try:
                 if options is None:
-                    shell = shell_for(task.options, self.shell, given)
-                    options = replace(task.options, shell=shell)
+                    options = known[id(task.options)] = task.options  # what is wrong with its shell is reported once
+                    options = replace(options, shell=shell_for(options, self.shell, given))
                     options = known[id(task.options)] = pool.setdefault(options, options)
                 if options.shell and type(task.command) is str:
                     fit_command(options.shell.script(task.command))
             except ValueError as error:
-                raise self.problem(self.lines[i], str(error)) from None
+                self.report(self.lines[i], str(error))
+                continue
             if options is not task.options:
                 self.tasks[i] = task._replace(options=options)
 
@@ -104,6 +131,10 @@ class Draft:
                 start, line = position, next_line
         if len(self.tasks) > start:
             yield start, len(self.tasks), line
+
+
+def _without_quotes(text: str) -> str:
+    return text.replace("\\", "").replace('"', "").replace("'", "")
 
 
 def _named_after(command: Command) -> str:

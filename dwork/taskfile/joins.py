@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from dwork.core.task import Task
 from dwork.core.text import shown
-from dwork.taskfile.circle import circle
+from dwork.taskfile.circle import report_circle
 from dwork.taskfile.globs import Names
 from dwork.taskfile.roster import Roster
 
@@ -52,8 +52,8 @@ class Glob:
     """One glob of the graph: the tasks that it matches, and the tasks that use it.
 
     is_any: whether these wait only for the end of the tasks that it matches. outside: the number of its users that it
-    does not match. inside: the one user that it matches; two of these would wait for each other. join: the name of its
-    join; empty until there is one.
+    does not match. inside: the one user that it matches; two of these wait for each other (has_circle), which is an
+    error. join: the name of its join; empty until there is one.
     """
 
     text: str
@@ -61,6 +61,7 @@ class Glob:
     matches: list[int]
     outside: int = 0
     inside: int | None = None
+    has_circle: bool = False
     join: str = ""
 
     def has(self, i: int) -> bool:
@@ -82,22 +83,24 @@ class Globs:
         """Count the task at position i as a user of the glob."""
         glob = self.used.get((text, is_any))
         if glob is None:
-            glob = self.used[text, is_any] = self._matched(i, text, is_any)
+            try:
+                matches = self._all.matching(text)
+            except ValueError as error:
+                self._roster.report(i, f"{error}; correct the pattern")
+                self.used[text, is_any] = Glob(text, is_any, [])
+                return
+            glob = self.used[text, is_any] = Glob(text, is_any, matches)
         inside = glob.has(i)
         if len(glob.matches) <= inside:
-            raise self._roster.problem(i, f'"{shown(text)}" matches no other task; correct the pattern')
-        if not inside:
+            if not any(draft.lost for draft in self._roster.drafts):
+                self._roster.report(i, f'"{shown(text)}" matches no other task; correct the pattern')
+        elif not inside:
             glob.outside += 1
         elif glob.inside is None:
             glob.inside = i
-        elif glob.inside != i:
-            raise circle(self._roster, [self._roster.tasks[k].name for k in (glob.inside, i)])
-
-    def _matched(self, i: int, text: str, is_any: bool) -> Glob:
-        try:
-            return Glob(text, is_any, self._all.matching(text))
-        except ValueError as error:
-            raise self._roster.problem(i, f"{error}; correct the pattern") from None
+        elif glob.inside != i and not glob.has_circle:
+            report_circle(self._roster, [self._roster.tasks[k].name for k in (glob.inside, i)])
+            glob.has_circle = True
 
     def matches(self, i: int, glob: Glob) -> list[str] | None:
         """Return the names of the other tasks that the glob of task i matches; None when a join saves edges."""

@@ -9,6 +9,7 @@ import json
 from collections import Counter
 from typing import Any
 
+from dwork.core.errors import TaskFileError
 from dwork.core.shell import words_of
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
@@ -20,9 +21,9 @@ from dwork.taskfile.typed import arguments, string, variables
 _KEYS = ("command", *KEYS, "env")
 
 
-def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line and, if there is one, the key."""
-    draft = Draft(source, globs=True)
+def read(draft: Draft, text: str, pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line and, if there is one, the key."""
+    draft.globs = True
     for number, line in enumerate(text.split("\n"), 1):
         if line.strip(BLANKS):
             try:
@@ -31,9 +32,8 @@ def read(source: str, text: str, pool: Pool) -> Draft:
                     _choose_shell(draft, number, found)
                 else:
                     _add(draft, number, found, pool)
-            except ValueError as error:
-                raise draft.problem(number, str(error)) from None
-    return draft
+            except (ValueError, TaskFileError) as error:
+                draft.lose(number, error, line)
 
 
 def _object(line: str) -> dict[str, Any]:

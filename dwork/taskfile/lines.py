@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from dwork.core.errors import TaskFileError
 from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refuse_near_miss, words
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import FIRST, refuse, refuse_kind, remark_variables
@@ -22,9 +23,9 @@ from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit
 _COMMENT = re.compile(r"(?:^|[\s;&|()<>])#")
 
 
-def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source, globs=True)
+def read(draft: Draft, text: str, pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
+    draft.globs = True
     refuse_kind(draft, text)
     remark_variables(draft, text)
     defaults = Defaults(pool)
@@ -44,9 +45,8 @@ def read(source: str, text: str, pool: Pool) -> Draft:
                 _special(draft, defaults, number, trimmed(line), numbered)
             else:
                 draft.add(number, None, command, defaults.after, defaults.options, None, defaults.after_any)
-        except ValueError as error:
-            raise draft.problem(number, str(error)) from None
-    return draft
+        except (ValueError, TaskFileError) as error:
+            draft.lose(number, error, line)
 
 
 def _special(draft: Draft, defaults: Defaults, number: int, line: str, numbered: Iterator[tuple[int, str]]) -> None:
@@ -85,7 +85,10 @@ def _special(draft: Draft, defaults: Defaults, number: int, line: str, numbered:
 def _setup(draft: Draft, number: int, numbered: Iterator[tuple[int, str]]) -> None:
     if draft.tasks:
         raise ValueError("the setup block runs before every line; move it above the first command")
-    draft.shell.add(draft.source, number + 1, read_block(numbered))
+    draft.lost[number] = ""  # all lines below, unless the block has an end
+    block = read_block(numbered)
+    del draft.lost[number]
+    draft.shell.add(draft.source, number + 1, block)
 
 
 def _directive(draft: Draft, defaults: Defaults, number: int, text: str) -> None:

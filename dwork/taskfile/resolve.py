@@ -11,18 +11,21 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
 
-from dwork.core.errors import TaskFileError
 from dwork.core.glob import is_glob
 from dwork.core.task import Task
 from dwork.core.text import shown
-from dwork.taskfile.circle import refuse_circle
+from dwork.taskfile.circle import report_circles
 from dwork.taskfile.draft import Draft
 from dwork.taskfile.joins import Globs, Joins
 from dwork.taskfile.roster import Roster
 from dwork.taskfile.spans import connect
 
+#: Similar names are suggested for the first few unknown names, among no more than this, and no longer than this.
+_NEAR_MOST = 20
 _NEAR_AMONG = 10_000
 _NEAR_LENGTH = 200
+#: Other lines that the error for an unknown predecessor names.
+_USERS = 5
 
 
 def resolve(drafts: Sequence[Draft], known: Collection[str] | None) -> list[Task]:
@@ -41,13 +44,14 @@ def resolve(drafts: Sequence[Draft], known: Collection[str] | None) -> list[Task
                 gate = (joins.add(f"{shown(draft.source)}:{line}: barrier", [*gate, *needed], offset + start, ended),)
                 above = start
             resolver.segment(range(offset + start, offset + stop), gate, draft.globs)
+    resolver.report_unknown()
     resolver.with_globs()
     for draft, offset in zip(drafts, roster.starts, strict=False):
         if draft.spans:
             connect(draft, offset, roster, joins)
     tasks = joins.among(roster.tasks)
-    if resolver.forwards:
-        refuse_circle(tasks, roster)
+    if resolver.forwards and not roster.has_doubles and not resolver.has_circle:
+        report_circles(tasks, roster)
     return tasks
 
 
@@ -58,6 +62,12 @@ class _Resolver:
         self._known = known
         self._globs = Globs(roster, joins)
         self._waiting: list[tuple[int, tuple[str, ...]]] = []
+        self._unknown: dict[tuple[Draft, str], list[int]] = {}  # the tasks of a file that name a predecessor
+
+    @property
+    def has_circle(self) -> bool:
+        """Whether a cycle of globs was reported."""
+        return any(glob.has_circle for glob in self._globs.used.values())
 
     def segment(self, positions: range, gate: tuple[str, ...], globs: bool) -> None:
         """Look up the predecessors of the tasks between two barriers."""
@@ -73,7 +83,7 @@ class _Resolver:
                 plain = self._are_names(i, after_any, globs, is_any=True) and plain
                 if (twice := tasks[i].named_twice) is not None:
                     text = f'"{shown(twice)}" is both in after and in after-any; remove it from one'
-                    raise self._roster.problem(i, text)
+                    self._roster.report(i, text)
             if not plain:
                 self._waiting.append((i, gate))
             elif gate or len(after) > 1 or after_any:
@@ -101,14 +111,23 @@ class _Resolver:
             return False
         if self._known is None:
             return True
-        raise self._unknown(i, item)
+        draft, _ = self._roster.place(i)
+        self._unknown.setdefault((draft, item), []).append(i)
+        if not draft.problems.goes_on:
+            self.report_unknown()
+        return True
 
-    def _unknown(self, i: int, item: str) -> TaskFileError:
-        near: list[str] = []
-        if len(self._roster.tasks) <= _NEAR_AMONG and len(item) <= _NEAR_LENGTH:
-            near = get_close_matches(item, [name for name in self._roster.index if len(name) <= _NEAR_LENGTH], 1)
-        advice = f'did you mean "{shown(near[0])}"?' if near else "add a task with that name, or correct the name"
-        return self._roster.problem(i, f'unknown predecessor "{shown(item)}"; {advice}')
+    def report_unknown(self) -> None:
+        """Report each unknown predecessor once for each file, unless a line that could not be read may define it."""
+        for n, ((draft, item), users) in enumerate(self._unknown.items()):
+            if any(other.may_have_lost(item) for other in self._roster.drafts):
+                continue
+            near: list[str] = []
+            if n < _NEAR_MOST and len(self._roster.tasks) <= _NEAR_AMONG and len(item) <= _NEAR_LENGTH:
+                near = get_close_matches(item, [name for name in self._roster.index if len(name) <= _NEAR_LENGTH], 1)
+            advice = f'did you mean "{shown(near[0])}"?' if near else "add a task with that name, or correct the name"
+            lines = [self._roster.place(i)[1] for i in users[: _USERS + 1]]
+            draft.report(lines[0], f'unknown predecessor "{shown(item)}"; {advice}{_also(lines, len(users))}')
 
     def with_globs(self) -> None:
         """Replace the globs of the tasks that have some with names."""
@@ -131,9 +150,20 @@ class _Resolver:
         if glob is None:
             names[item] = None
             return
+        if not glob.matches:
+            return
         self.forwards = self.forwards or glob.matches[-1] > i
         found = self._globs.matches(i, glob)
         if found is None:
             joins[self._globs.join(i, glob)] = None
         else:
             names.update(dict.fromkeys(found))
+
+
+def _also(lines: Sequence[int], total: int) -> str:
+    """Return which other lines have the same mistake. lines: the first few, of `total`."""
+    if total == 1:
+        return ""
+    others = f"line {lines[1]}" if total == 2 else f"lines {', '.join(map(str, lines[1:]))}"
+    more = f" and {total - len(lines):,} more" if total > len(lines) else ""
+    return f" (also {others}{more})"

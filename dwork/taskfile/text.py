@@ -26,7 +26,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 def problem(source: str, line: int, text: str) -> TaskFileError:
     """Return the error for a line; text says what is wrong and, after a semicolon, what to do."""
-    return TaskFileError(f"{shown(source)}:{line}: {text}")
+    return TaskFileError(f"{shown(source)}:{line}: {text}", shown(source), line)
 
 
 def decoded(source: str, data: bytes) -> UserText:

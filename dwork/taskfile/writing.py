@@ -29,6 +29,7 @@ from dwork.taskfile.directive import MARK
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.flat import barriers, closed, flat
 from dwork.taskfile.options import created
+from dwork.taskfile.problems import Problems
 from dwork.taskfile.shell_choice import END, SETUP
 from dwork.taskfile.text import decoded, fit_name
 
@@ -225,7 +226,7 @@ def _written(
     task: Task,
     names: _Names,
     write: Callable[[Task, str | None], str],
-    read: Callable[[str, str, Pool], Draft],
+    read: Callable[[Draft, str, Pool], None],
 ) -> str:
     """Return the text of a task. Raise Unwritable when reading it back gives a different task."""
     name = names.of(task)
@@ -234,7 +235,8 @@ def _written(
     text = write(meant, name)
     reason = "reading it back would give a different task"
     try:
-        draft = read("", decoded("", user_bytes(f"{text}\n")), {})
+        draft = Draft("", Problems())
+        read(draft, decoded("", user_bytes(f"{text}\n")), {})
         if draft.tasks == [meant] and not draft.barriers:
             return text
     except TaskFileError as error:

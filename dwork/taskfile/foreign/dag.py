@@ -56,9 +56,8 @@ _UNSET = Unset(
 )
 
 
-def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, _pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
     known = _TaskOptions()
     edges: list[tuple[int, str, str]] = []
     for number, line in enumerate(text.split("\n"), 1):
@@ -74,9 +73,8 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
             else:
                 raise ValueError(f'unknown record "{shown(kind)}"; {_TASK}, or {_EDGE}')
         except ValueError as error:
-            raise draft.problem(number, str(error)) from None
+            draft.lose(number, error, line)
     _connect(draft, edges)
-    return draft
 
 
 def _edge(fields: list[str]) -> tuple[str, str]:
@@ -91,8 +89,8 @@ def _connect(draft: Draft, edges: list[tuple[int, str, str]]) -> None:
     parents: dict[str, list[str]] = {}
     for line, parent, child in edges:
         for name in (parent, child):
-            if name not in ids:
-                raise draft.problem(line, f'no TASK "{shown(name)}" in this file; add it, or correct the EDGE')
+            if name not in ids and not draft.may_have_lost(name):
+                draft.report(line, f'no TASK "{shown(name)}" in this file; add it, or correct the EDGE')
         parents.setdefault(child, []).append(parent)
     draft.tasks = [
         task._replace(after=tuple(parents[task.name])) if task.name in parents else task for task in draft.tasks

@@ -41,9 +41,8 @@ _UNSET: Final = Unset(
 )
 
 
-def read(source: str, text: str, _pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, _pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
     reader = _Reader(draft)
     for number, line in enumerate(text.split("\n"), 1):
         content = line.lstrip(_WHITE)
@@ -59,8 +58,7 @@ def read(source: str, text: str, _pool: Pool) -> Draft:
             else:
                 reader.ask(content)
         except ValueError as error:
-            raise draft.problem(number, str(error)) from None
-    return draft
+            draft.lose(number, error, line)
 
 
 class _Reader:

@@ -27,9 +27,8 @@ _LATE: Final = re.compile(r"(?<![A-Za-z0-9_])\[@[^][]*@\]")
 _FORM: Final = "write [# dependencies #] [@ directory @] command"
 
 
-def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
     values: dict[str, Any] = {}
     options = PLAIN
     for number, line in enumerate(text.split("\n"), 1):
@@ -53,8 +52,7 @@ def read(source: str, text: str, pool: Pool) -> Draft:
                 fit_command(command)
             draft.add(number, None, command, (), options, name)
         except ValueError as error:
-            raise draft.problem(number, str(error)) from None
-    return draft
+            draft.lose(number, error, line)
 
 
 def _marked(draft: Draft, number: int, line: str) -> tuple[str, str]:
@@ -107,7 +105,7 @@ def _span(draft: Draft, number: int, item: str) -> tuple[int, int]:
         wrong = last if last >= number else first
         raise ValueError(f"line {wrong} is not above this one; a task can only depend on tasks above it")
     start, stop = bisect_left(draft.lines, first), bisect_right(draft.lines, last)
-    if stop - start <= last - first:
+    if stop - start <= last - first and not any(first <= line <= last for line in draft.lost):
         wrong = next(n for k, n in enumerate(range(first, last + 1), start) if k == stop or draft.lines[k] != n)
         raise ValueError(f"line {wrong} has no task; correct the dependency")
     return start, stop

@@ -56,12 +56,11 @@ _ASKED: Final = re.compile(
 )
 
 
-def read(source: str, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
     lines = text.split("\n")
     values, of_all = _directory(draft, invocation)
-    variables = _Variables(source, len(lines) - lines.count(""), invocation, of_all)
+    variables = _Variables(draft.source, len(lines) - lines.count(""), invocation, of_all)
     job = 0
     for number, line in enumerate(lines, 1):
         job += line != ""
@@ -79,10 +78,9 @@ def read(source: str, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) 
                 fit_command(command)
             refuse_signs(command)
             env = variables.of(job, command)
+            draft.add(number, None, (BASH, "-c", command), (), Options(env=env, **values), command)
         except ValueError as error:
-            raise draft.problem(number, str(error)) from None
-        draft.add(number, None, (BASH, "-c", command), (), Options(env=env, **values), command)
-    return draft
+            draft.lose(number, error, line)
 
 
 def _directory(draft: Draft, invocation: Invocation) -> tuple[dict[str, Any], Env]:
@@ -93,7 +91,7 @@ def _directory(draft: Draft, invocation: Invocation) -> tuple[dict[str, Any], En
     if not here or wanted == here:
         return {}, ((_DIRECTORY, here),) if here else ()
     if not wanted.startswith("/"):
-        raise draft.problem(1, f'{name} is "{shown(wanted)}"; export an absolute path, or unset it')
+        draft.report(1, f'{name} is "{shown(wanted)}"; export an absolute path, or unset it')
     draft.remark(1, f"tasks start in {shown(wanted)}, since {name} is set")
     return {"cwd": wanted}, ((_DIRECTORY, wanted),)
 

@@ -30,9 +30,8 @@ def refuse_signs(command: str) -> None:
         raise ValueError(f'"{found[0]}" has no meaning here; if this is a pylauncher file, use --format pylauncher')
 
 
-def read(source: str, text: str, pool: Pool) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the line."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, pool: Pool) -> None:
+    """Read the text of a file into its draft; mistakes name the line."""
     values: dict[str, Any] = {}
     first: tuple[int, bool] | None = None  # the line of the first command, and whether it has a number of cores
     for number, line in enumerate(text.split("\n"), 1):
@@ -46,15 +45,15 @@ def read(source: str, text: str, pool: Pool) -> Draft:
             found = CORES.match(command)
             first = first or (number, found is not None)
             if first[1] != (found is not None):
+                other, first = first[0], (number, found is not None)  # those below are compared with this one
                 some = "has a number of cores" if found else "has no number of cores"
-                raise ValueError(f"this line {some}, unlike line {first[0]}; {_FORM}")
+                raise ValueError(f"this line {some}, unlike line {other}; {_FORM}")
             cores = {"cores": checked("cores", whole, "cores", int(found[1]))} if found else {}
             options = Options(**{**values, **cores})
             command = _command(command[found.end() :].lstrip() if found else command, len(draft.tasks))
             draft.add(number, None, (BASH, "-c", command), (), pool.setdefault(options, options), command)
         except ValueError as error:
-            raise draft.problem(number, str(error)) from None
-    return draft
+            draft.lose(number, error, line)
 
 
 def _command(command: str, index: int) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from dwork.core.task import Task
 from dwork.core.text import as_name, shown
 from dwork.taskfile.foreign.dag import FIELD
+from dwork.taskfile.problems import Problems
 from dwork.taskfile.text import decoded, problem
 
 
@@ -26,12 +27,14 @@ class Rescue:
                 raise problem(name, number, f'"{shown(record)}" is not "DONE id"; correct or delete this line')
             self.done.setdefault(as_name(ids[0]), number)
 
-    def check(self, tasks: Sequence[Task]) -> None:
-        """Raise TaskFileError for the first line that lists none of the tasks, as pegasus-mpi-cluster does."""
-        if not self.done.keys() <= (names := {task.name for task in tasks}):
-            id, number = next(item for item in self.done.items() if item[0] not in names)
-            text = f'no TASK "{shown(id)}" in the dag; delete this line, or the file if it belongs to another dag'
-            raise problem(self.name, number, text)
+    def check(self, tasks: Sequence[Task], problems: Problems) -> None:
+        """Report each line that lists none of the tasks, as pegasus-mpi-cluster does."""
+        if self.done.keys() <= (names := {task.name for task in tasks}):
+            return
+        for id, number in self.done.items():
+            if id not in names:
+                text = f'no TASK "{shown(id)}" in the dag; delete this line, or the file if it belongs to another dag'
+                problems.report(problem(self.name, number, text))
 
 
 def without(tasks: Sequence[Task], done: Collection[str]) -> list[Task]:

@@ -17,6 +17,7 @@ from google.protobuf.descriptor import Descriptor
 import dwork
 from dwork import dhub, kworker
 from dwork.dquery._group import group
+from dwork.pool import check_command
 from dwork.pool import command as pool_command
 from dwork.transport._pb import dwork_pb2
 from tests.conftest import ROOT
@@ -24,11 +25,17 @@ from tests.needs import missing
 
 PROGRAMS: dict[str, click.Command] = {
     "dwork-pool": pool_command.command,
+    "dwork-check": check_command.command,
     "dhub": dhub.command,
     "kworker": kworker.command,
     "dquery": group,
 }
 COMMANDS = PROGRAMS | {f"dquery-{name}": group.get_command(None, name) for name in group.list_commands(None)}
+
+
+def shown(parameters: list[click.Parameter]) -> list[click.Parameter]:
+    """Those that help shows: `dwork check` accepts all options of the pool, and shows those that matter for it."""
+    return [each for each in parameters if not getattr(each, "hidden", False)]
 
 
 def _built(builder: str, directory: Path) -> Path:
@@ -57,8 +64,7 @@ def test_every_program_and_command_has_a_page_with_its_options(site: Path) -> No
     for name, command in COMMANDS.items():
         page = (site / "reference" / "commands" / f"{name}.html").read_text()
         told = set(re.findall(r'<span class="sig-name descname"><span class="pre">(-[^<]*)</span>', page))
-        all_of_it = command.get_params(click.Context(command, **command.context_settings))
-        parameters = [parameter for parameter in all_of_it if not getattr(parameter, "hidden", False)]
+        parameters = shown(command.get_params(click.Context(command, **command.context_settings)))
         options = {option for parameter in parameters for option in parameter.opts + parameter.secondary_opts}
         assert told == {option for option in options if option.startswith("-")}, name
 
@@ -111,6 +117,6 @@ def test_man_has_a_page_for_each_of_them(manual: Path) -> None:
         text = re.sub(".\b", "", ran.stdout)
         assert re.search(rf"^NAME\n +{name} +- +\w", text, re.MULTILINE), name
         assert "<>" not in text and ".md" not in text, name
-        for parameter in COMMANDS[name].params if name in COMMANDS else ():
-            if isinstance(parameter, click.Option) and not parameter.hidden:
+        for parameter in shown(COMMANDS[name].params) if name in COMMANDS else ():
+            if isinstance(parameter, click.Option):
                 assert re.search(rf"^ +(.*, )?{parameter.opts[-1]}\b", text, re.MULTILINE), (name, parameter.opts)

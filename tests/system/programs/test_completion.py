@@ -151,6 +151,8 @@ def test_verbs_are_completed_and_what_comes_after_them(
     assert offered("dwork st") == ["status", "steal", "stop-worker"]
     assert offered("dwork help hu") == ["hub"]
     assert offered("dwork pool --format d") == ["dag", "disbatch"]
+    assert offered("dwork check --no-") == ["--no-record"]  # of the pool's options, those that matter for it
+    assert offered("dwork-pool --dry") == ["--dry-run"]
     assert offered("dwork hub -f ") == ["compopt -o default", ""]
     assert offered("dwork worker --idle") == ["--idle-timeout"]
     assert offered("dwork show solve") == [r"solve\*"]

@@ -57,7 +57,7 @@ def test_help_lists_the_verbs_in_lines_that_a_terminal_has_room_for(run: Callabl
     assert (alone := run(*DWORK)).code == 2 and alone.out == "" and alone.err == ran.out
 
 
-@pytest.mark.parametrize("verb", ["pool", "hub", "worker", "status", "stop-worker"])
+@pytest.mark.parametrize("verb", ["pool", "check", "hub", "worker", "status", "stop-worker"])
 def test_each_verb_has_help_of_its_own(run: Callable, verb: str) -> None:
     asked = run(*DWORK, verb, "--help")
     assert asked.code == 0 and asked.out.startswith(f"Usage: dwork {verb} [OPTIONS]")

@@ -6,7 +6,7 @@ import pytest
 
 from dwork.core.errors import TaskFileError
 from dwork.core.shell_syntax.features import Dialect
-from dwork.taskfile import Source, format_of, parse
+from dwork.taskfile import AllProblems, Source, format_of, parse
 
 
 def refusal(name: str, data: bytes, form: str) -> str:
@@ -15,6 +15,9 @@ def refusal(name: str, data: bytes, form: str) -> str:
     text = str(refused.value)
     assert text.isprintable()
     assert "; " in text, "it must say what to do"
+    problems = AllProblems([name])
+    assert parse([Source(name, data, form)], problems=problems) == []
+    assert text in [line[: len(text)] for line in problems.lines()], "a check reports it, too"
     return text
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from dwork.core.errors import TaskFileError
 from dwork.core.task import Options, Task
-from dwork.taskfile import Rescue, Source, parse, without
+from dwork.taskfile import Problems, Rescue, Source, parse, without
 from dwork.taskfile.foreign.dag import split
 
 
@@ -145,9 +145,9 @@ def test_a_rescue_file_says_what_is_done() -> None:
 
 def test_a_rescue_file_of_another_dag_is_refused() -> None:
     rescue = Rescue("r", b"DONE a\nDONE b\nDONE c\n")
-    rescue.check(dag_of("TASK a x\nTASK b x\nTASK c x\nTASK d x\n"))
+    rescue.check(dag_of("TASK a x\nTASK b x\nTASK c x\nTASK d x\n"), Problems())
     with pytest.raises(TaskFileError, match=r'^r:2: no TASK "b" in the dag; delete this line, or the file'):
-        rescue.check(dag_of("TASK a x\nTASK d x\n"))
+        rescue.check(dag_of("TASK a x\nTASK d x\n"), Problems())
 
 
 @pytest.mark.parametrize("line", ["DON", "DONE", "DONE a b", "done a", "DONEa"])

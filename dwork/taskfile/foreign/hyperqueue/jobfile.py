@@ -36,9 +36,8 @@ _FORM: Final = "write [[task]] above each task, or one [array]"
 _LIMIT: Final = "crash_limit is ignored; start the pool with --max-attempts-lost N, which applies to all tasks"
 
 
-def read(source: str, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) -> Draft:
-    """Return the tasks of a file. Raise TaskFileError, which names the first line of the task and the key."""
-    draft = Draft(source)
+def read(draft: Draft, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) -> None:
+    """Read the text of a file into its draft; mistakes name the first line of the task and the key."""
     of_job: Env = (("HQ_JOB_ID", JOB_ID),)
     if invocation.directory:
         of_job += (("HQ_SUBMIT_DIR", invocation.directory),)
@@ -47,23 +46,24 @@ def read(source: str, text: str, _pool: Pool, invocation: Invocation = UNKNOWN) 
     except NotToml as error:
         raise draft.problem(error.line, str(error)) from None
     name = _job(draft, found, text)
-    with _at(draft, 1):
+    try:
         key, tables = _tables(found)
+    except ValueError as error:
+        raise draft.problem(1, str(error)) from None
     lines = places(text, key)
     if len(lines) != len(tables):  # written in a form that a regular expression cannot tell from a string
         lines = [1] * len(tables)
     add = _add_tasks if key == "task" else _add_array
     add(draft, name, lines, tables, of_job)
-    return draft
 
 
 @contextmanager
 def _at(draft: Draft, line: int) -> Iterator[None]:
-    """Turn a ValueError into the error for a line."""
+    """Report a ValueError as the mistake of a line."""
     try:
         yield
     except ValueError as error:
-        raise draft.problem(line, str(error)) from None
+        draft.lose(line, error)
 
 
 def _job(draft: Draft, found: dict[str, Any], text: str) -> str:
@@ -107,12 +107,16 @@ def _tables(found: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
 def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str, Any]], of_job: Env) -> None:
     given: list[int | None] = []
     for line, table in zip(lines, tables, strict=True):
+        id = None
         with _at(draft, line):
-            given.append(checked("id", id_of, table["id"]) if "id" in table else None)
+            id = checked("id", id_of, table["id"]) if "id" in table else None
+        given.append(id)
     free = count(1 + max((id for id in given if id is not None), default=0))
     numbers = [next(free) if id is None else id for id in given]
-    known = frozenset(numbers)
+    known = None if draft.lost else frozenset(numbers)
     for line, table, id in zip(lines, tables, numbers, strict=True):
+        if line in draft.lost:
+            continue
         with _at(draft, line):
             _check_keys(table, _TASK)
             if table.get("data_deps"):
@@ -122,12 +126,13 @@ def _add_tasks(draft: Draft, name: str, lines: list[int], tables: list[dict[str,
             draft.add(line, f"{name}-{id}", *template.of(id, tuple(f"{name}-{n}" for n in after)))
 
 
-def _after(value: object, known: frozenset[int]) -> list[int]:
+def _after(value: object, known: Collection[int] | None) -> list[int]:
+    """Return the ids of the predecessors, which must be known; None: they may be any."""
     if not isinstance(value, list):
         raise ValueError("must be a list of numbers; write, for example, [1, 3]")
     found = list(map(id_of, value))
     for id in found:
-        if id not in known:
+        if known is not None and id not in known:
             raise ValueError(f"no task with the id {id} in this file; add it, or correct the id")
     return found
 
