@@ -147,13 +147,17 @@ class Processes {
         std::string script;
         for (const auto& command : shell.setup()) script += command + "\ncase $? in 0) ;; *) exit ;; esac\n";
         if (is_line) script += task.has_command() ? task.command() : task.name();
-        else script += "exec \"$@\"";
+        else script += "exec";
+        for (const auto& argument : task.argument()) script += " " + quoted(argument);
         words.insert(words.end(), {"-c", script});
-        if (!is_line) {
-            words.push_back("setup");
-            words.insert(words.end(), task.argument().begin(), task.argument().end());
-        }
         return words;
+    }
+
+    // A word for a shell. Arguments stand in the script, and not in "$@", which a setup block may shift or set.
+    static std::string quoted(const std::string& word) {
+        std::string text = "'";
+        for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        return text + "'";
     }
 
     static pid_t spawn(const Process& process, const Environment& environment) {

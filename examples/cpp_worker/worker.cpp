@@ -33,7 +33,6 @@ constexpr double hub_timeout = 60;  // seconds of silence after which the hub do
 constexpr double steal_wait = 20;   // seconds that the hub may keep a Steal until something is ready
 constexpr double longest_beat = 5;
 constexpr uint32_t not_created = 18;  // the cause of a failure: a file is missing
-constexpr uint32_t protocol = 2;  // version of the native dialect
 constexpr size_t short_output = 32 * 1024, piece = 256 * 1024;
 
 // Returns the first of the files that a task promises to create that does not exist.
