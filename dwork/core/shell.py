@@ -19,6 +19,8 @@ from typing import Final, NamedTuple
 SHELL: Final = "/bin/sh"
 #: The shell of systems that promise bash to their users.
 BASH: Final = "/bin/bash"
+#: What begins each line that a setup block printed, in the standard error of its task.
+MARK: Final = "[setup] "
 #: What begins a record that announces a command of a setup block, behind a NUL.
 RECORD: Final = "dwork-setup "
 #: Ends the shell with the exit status of the last command if that has failed.

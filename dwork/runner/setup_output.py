@@ -9,11 +9,10 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dwork.core.shell import RECORD
+from dwork.core.shell import MARK, RECORD
 from dwork.runner.stream import TaskStream
 
-#: What begins each line that a setup block printed.
-MARK: Final = b"[setup] "
+_MARK: Final = MARK.encode()
 _RECORD: Final = re.compile(rb"\0%b([0-9]*)\n" % RECORD.encode())
 #: What may be the beginning of a record.
 _OPEN: Final = re.compile(rb"\0[a-z0-9 -]{0,30}\Z")
@@ -48,5 +47,5 @@ class SetupOutput:
 
     def _print(self, text: bytes, limit: int) -> None:
         for line in text.splitlines(keepends=True):
-            self._err.add(line if self._is_in_line else MARK + line, limit)
+            self._err.add(line if self._is_in_line else _MARK + line, limit)
             self._is_in_line = not line.endswith(b"\n")
