@@ -36,6 +36,8 @@ _NO_SHELLS: Final = re.compile(
     r"t?csh|python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|[gmn]?awk|sed|Rscript|R|lua[0-9.]*|tclsh[0-9.]*|expect"
     r"|php[0-9.]*|julia|make|pwsh|nu|elvish|xonsh|ipython3?|cat|true|false|srun|mpirun|mpiexec"
 )
+#: Shells that are known to run -c LINE and to exit with its exit status.
+_KNOWN: Final = re.compile(r"(?:ba|da|a|po|ya|z|m?k|pdk|o)?sh[0-9.-]*|fish|busybox")
 #: Shells of which a setup block is not the language.
 _UNLIKE_SH: Final = frozenset(("fish", "rc", "es", "ion"))
 #: Flags with which a shell reads no -c LINE, waits for a terminal, or does not run all of the line but exits with 0.
@@ -72,6 +74,11 @@ class Shell:
     def is_like_sh(self) -> bool:
         """Whether it can run a setup block."""
         return self.name not in _UNLIKE_SH
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its name is that of a shell; else it may be a wrapper around one, or another program."""
+        return _KNOWN.fullmatch(self.name) is not None
 
     @property
     def is_bash(self) -> bool:
