@@ -305,5 +305,6 @@ def test_a_line_runs_in_its_shell_after_its_setup_block(dhub: Callable, client: 
     hub.create("list", ["printenv", "X"], after="line", shell=Shell(("bash",), ("export X='a b'",)))
     hub.create("odd", ["printf", "%s-", "it's", "$X"], after="list", shell=Shell(("sh",), ("set -- true",)))
     hub.create("fails", "echo not this", after="odd", shell=Shell(("bash",), ("false", "true")))
+    hub.create("ends", "echo not this", after="odd", shell=Shell(("bash",), ("exit 0",)))
     assert ending(worker())[1] == "seven\na b\nit's-$X-"
-    assert states(hub) == {"line": "done", "list": "done", "odd": "done", "fails": "failed"}
+    assert states(hub) == {"line": "done", "list": "done", "odd": "done", "fails": "failed", "ends": "failed"}
