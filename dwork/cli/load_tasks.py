@@ -69,11 +69,24 @@ def load(
             gc.enable()
     if reported.count:
         return []
+    _check_shells(tasks)
     for rescue in rescues:
         rescue.check(tasks, reported)
         tell(f"{shown(rescue.name)}: {counted(len(rescue.done), 'task')} already done")
     done = [name for rescue in rescues for name in rescue.done]
     return taskfile.without(tasks, done) if done else tasks
+
+
+def _check_shells(tasks: Sequence[Task]) -> None:
+    """Refuse what runs no line: under `#!/bin/echo` every task would be done."""
+    chosen = {id(task.options.shell): task.options.shell for task in tasks}  # most tasks share one object
+    for shell in chosen.values():
+        if shell is None or shell.is_known:
+            continue
+        status = shells.status_of_exit_7(shell.words)
+        if status != 7:
+            text = f"is not a shell: with -c 'exit 7' it exits with {status}; write a shell, such as /bin/bash"
+            raise TaskFileError(f"{shown(' '.join(shell.words))} {text}")
 
 
 def _invocation() -> taskfile.Invocation:

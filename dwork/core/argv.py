@@ -7,6 +7,7 @@ executed first. When in doubt, the line goes to the shell. The line `:`, with or
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Container
 from typing import Final
 
@@ -52,7 +53,8 @@ def arguments(
     if isinstance(command, tuple):
         if not shell.setup:
             return command
-        return (*shell.words, "-c", shell.script('exec "$@"', marked=marked), shell.name, *command)
+        # As text and not as "$@", which the block may change: a file that it reads with `.` may shift or set it.
+        return (*shell.words, "-c", shell.script(f"exec {shlex.join(command)}", marked=marked))
     if directly and _PLAIN.fullmatch(command) and shell.is_transparent:
         if command == ":" or command.startswith((": ", ":\t")):
             return ()

@@ -3,8 +3,9 @@
 Theory of operation. A line runs as `SHELL FLAGS -c LINE`. With a setup block, the script begins with its commands, so
 that functions, variables, the directory and the umask carry over to the line. Each command of the block must succeed:
 the first that does not ends the shell with its exit status. While the block runs, the shell prints to a third pipe (see
-`log`), where a record of a NUL, a number and a line end announces each command by its position, and the same without a
-number announces the line itself. So whoever reads the pipe knows whether the line was reached.
+`log`), where a record of a NUL, a word, a number and a line end announces each command by its position, and the same
+without a number announces the line itself. So whoever reads the pipe knows whether the line was reached. The word is
+what no command of the block prints by chance: `cat /proc/self/environ; echo` ends with a NUL and a line end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,10 @@ from typing import Final, NamedTuple
 SHELL: Final = "/bin/sh"
 #: The shell of systems that promise bash to their users.
 BASH: Final = "/bin/bash"
+#: What begins each line that a setup block printed, in the standard error of its task.
+MARK: Final = "[setup] "
+#: What begins a record that announces a command of a setup block, behind a NUL.
+RECORD: Final = "dwork-setup "
 #: Ends the shell with the exit status of the last command if that has failed.
 _CHECK: Final = "case $? in 0) ;; *) exit ;; esac"
 #: Descriptors that a setup block may not use itself: a shell need not know higher ones.
@@ -31,10 +36,14 @@ _NO_SHELLS: Final = re.compile(
     r"t?csh|python[0-9.]*|pypy[0-9.]*|perl[0-9.]*|ruby[0-9.]*|node|nodejs|[gmn]?awk|sed|Rscript|R|lua[0-9.]*|tclsh[0-9.]*|expect"
     r"|php[0-9.]*|julia|make|pwsh|nu|elvish|xonsh|ipython3?|cat|true|false|srun|mpirun|mpiexec"
 )
+#: Shells that are known to run -c LINE and to exit with its exit status.
+_KNOWN: Final = re.compile(r"(?:ba|da|a|po|ya|z|m?k|pdk|o)?sh[0-9.-]*|fish|busybox")
 #: Shells of which a setup block is not the language.
 _UNLIKE_SH: Final = frozenset(("fish", "rc", "es", "ion"))
-#: Flags with which a shell reads no -c LINE, or waits for a terminal.
-_UNFIT: Final = re.compile(r"-[A-Za-z]*[csi][A-Za-z]*")
+#: Flags with which a shell reads no -c LINE, waits for a terminal, or does not run all of the line but exits with 0.
+_UNFIT: Final = re.compile(r"-[A-Za-z]*[cDinst][A-Za-z]*|--?|--(?:version|help|dump-.*|rpm-requires|no-?exec(?:ute)?)")
+#: The same among the options that -o sets.
+_UNFIT_OPTIONS: Final = frozenset(("noexec", "onecmd"))
 
 
 class Descriptors(NamedTuple):
@@ -65,6 +74,11 @@ class Shell:
     def is_like_sh(self) -> bool:
         """Whether it can run a setup block."""
         return self.name not in _UNLIKE_SH
+
+    @property
+    def is_known(self) -> bool:
+        """Whether its name is that of a shell; else it may be a wrapper around one, or another program."""
+        return _KNOWN.fullmatch(self.name) is not None
 
     @property
     def is_bash(self) -> bool:
@@ -103,8 +117,8 @@ def _marked(setup: tuple[str, ...], line: str, used: Descriptors) -> str:
     out, err, log = used
     parts = [f"exec {out}>&1 {err}>&2 >&{log} 2>&1"]
     for i, command in enumerate(setup):
-        parts += [f"printf '\\000{i}\\n'", command, _CHECK]
-    parts += ["printf '\\000\\n'", f"exec >&{out} 2>&{err} {out}>&- {err}>&- {log}>&-", line]
+        parts += [f"printf '\\000{RECORD}{i}\\n'", command, _CHECK]
+    parts += [f"printf '\\000{RECORD}\\n'", f"exec >&{out} 2>&{err} {out}>&- {err}>&- {log}>&-", line]
     return "\n".join(parts)
 
 
@@ -135,11 +149,13 @@ def _check_flags(name: str, words: list[str]) -> None:
         del words[0]
     takes_value = False
     for word in words:
+        if word.lower().replace("_", "") in _UNFIT_OPTIONS or (not takes_value and _UNFIT.fullmatch(word)):
+            raise ValueError(f"{name} with {word} would not run the lines; remove it")
         if takes_value:
             takes_value = False
         elif word[:1] not in ("-", "+"):
             raise ValueError(f'"{word}" is not a flag of {name}; write only the shell and its flags')
-        elif _UNFIT.fullmatch(word):
-            raise ValueError(f"the flag {word} of {name} does not work with -c LINE, which dwork adds; remove it")
         else:
             takes_value = word[1:2] != "-" and word[-1:] in "oO"
+    if takes_value:
+        raise ValueError(f"an option is missing behind {words[-1]}; write one, such as pipefail")

@@ -10,6 +10,7 @@ from typing import Final
 
 from dwork.core.shell import SHELL
 from dwork.core.shell_syntax.features import Dialect
+from dwork.core.text import user_bytes
 
 #: Seconds that a probe may take; it needs a millisecond.
 _PATIENCE = 10.0
@@ -40,6 +41,17 @@ def runs(script: str) -> bool:
     except (OSError, subprocess.SubprocessError):
         return True
     return ran.returncode == 0
+
+
+@cache
+def status_of_exit_7(words: tuple[str, ...]) -> int:
+    """Return the exit status of `exit 7` in a shell with these flags; 7 when that cannot be found out."""
+    try:
+        command = [user_bytes(word) for word in (*words, "-c", "exit 7")]
+        null = subprocess.DEVNULL
+        return subprocess.run(command, stdin=null, stdout=null, stderr=null, timeout=_PATIENCE).returncode
+    except (OSError, ValueError, subprocess.SubprocessError):
+        return 7
 
 
 def functions(variables: Iterable[str]) -> frozenset[str]:

@@ -1,4 +1,5 @@
-"""Groups the failed tasks of a run for its summary: by how they ended, and by the last line of their stderr.
+"""Groups the failed tasks of a run for its summary: by how they ended, and by the last line of their stderr. What
+a setup block printed before the task is only such a line when the block itself has failed.
 
 Lines that differ only in numbers, in paths or in the name of the task are the same for a group, which keeps the line
 of its first task.
@@ -13,7 +14,9 @@ from typing import Final
 
 from dwork.core import events
 from dwork.core.byte_tails import Tails
+from dwork.core.cause import Cause
 from dwork.core.events import Ended, Event, Named
+from dwork.core.shell import MARK
 from dwork.core.text import counted, label, output_lines, shown
 
 #: Groups that the summary has; and that are kept: what belongs to none of them is grouped by how it ended alone.
@@ -63,7 +66,7 @@ class Failures:
 
     def _failed(self, ended: Ended) -> None:
         id, name, result = ended
-        line = _last_line(self._tails.end(id, result.stderr))
+        line = _last_line(self._tails.end(id, result.stderr), "" if result.cause is Cause.SETUP else MARK)
         key = result.how, _VARIABLE.sub("*", line.replace(name, "*") if name else line)
         if key not in self._groups and len(self._groups) >= KEPT:
             line, key = "", (result.how, "")
@@ -104,6 +107,8 @@ def _text(group: _Group) -> str:
     return f"{who}: {group.how}" + (f": {shown(group.line, _WIDTH)}" if group.line else "")
 
 
-def _last_line(stderr: bytes) -> str:
+def _last_line(stderr: bytes, other: str) -> str:
+    """Return the last line that is not blank. other: the beginning of lines that do not count; empty: all do."""
     lines = output_lines(stderr.decode(errors="backslashreplace"))
-    return next((line.strip() for line in reversed(lines) if line.strip()), "")
+    own = [line.strip() for line in lines if not (other and line.startswith(other))]
+    return next(filter(None, reversed(own)), "")

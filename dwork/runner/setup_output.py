@@ -1,7 +1,7 @@
 """What a setup block prints: it goes to the task's standard error, where each line is marked.
 
-The shell announces each command of the block, and then the line, by a record of a NUL, its position and a line end (see
-core/shell.py). These records are removed, and tell how far the shell got.
+The shell announces each command of the block, and then the line, by a record of a NUL, a word, its position and a line
+end (see core/shell.py). These records are removed, and tell how far the shell got.
 """
 
 from __future__ import annotations
@@ -9,13 +9,13 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dwork.core.shell import MARK, RECORD
 from dwork.runner.stream import TaskStream
 
-#: What begins each line that a setup block printed.
-MARK: Final = b"[setup] "
-_RECORD: Final = re.compile(rb"\0([0-9]*)\n")
+_MARK: Final = MARK.encode()
+_RECORD: Final = re.compile(rb"\0%b([0-9]*)\n" % RECORD.encode())
 #: What may be the beginning of a record.
-_OPEN: Final = re.compile(rb"\0[0-9]*\Z")
+_OPEN: Final = re.compile(rb"\0[a-z0-9 -]{0,30}\Z")
 
 
 class SetupOutput:
@@ -47,5 +47,5 @@ class SetupOutput:
 
     def _print(self, text: bytes, limit: int) -> None:
         for line in text.splitlines(keepends=True):
-            self._err.add(line if self._is_in_line else MARK + line, limit)
+            self._err.add(line if self._is_in_line else _MARK + line, limit)
             self._is_in_line = not line.endswith(b"\n")

@@ -65,7 +65,7 @@ struct Process {
     double end_at = never;   // when its time is up
     double kill_at = never;  // when to stop being polite
     std::string reason;      // why it is ended
-    Output output, errors;
+    Output output, errors, mark;  // mark: something is in it when the setup block has succeeded
     int status = 0;  // when it has ended, with its usage, as wait4 tells it
     rusage usage{};
 };
@@ -146,14 +146,19 @@ class Processes {
         if (words.empty()) words = {"/bin/sh"};
         std::string script;
         for (const auto& command : shell.setup()) script += command + "\ncase $? in 0) ;; *) exit ;; esac\n";
+        if (!shell.setup().empty()) script += "echo >&9; exec 9>&-\n";
         if (is_line) script += task.has_command() ? task.command() : task.name();
-        else script += "exec \"$@\"";
+        else script += "exec";
+        for (const auto& argument : task.argument()) script += " " + quoted(argument);
         words.insert(words.end(), {"-c", script});
-        if (!is_line) {
-            words.push_back("setup");
-            words.insert(words.end(), task.argument().begin(), task.argument().end());
-        }
         return words;
+    }
+
+    // A word for a shell. Arguments stand in the script, and not in "$@", which a setup block may shift or set.
+    static std::string quoted(const std::string& word) {
+        std::string text = "'";
+        for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+        return text + "'";
     }
 
     static pid_t spawn(const Process& process, const Environment& environment) {
@@ -176,6 +181,7 @@ class Processes {
         dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
         dup2(process.output.fd, STDOUT_FILENO);
         dup2(process.errors.fd, STDERR_FILENO);
+        if (task.options().shell().setup_size() > 0) dup2(process.mark.fd, 9);
         if (getppid() == parent && (cwd.empty() || chdir(cwd.c_str()) == 0)) execvpe(argv[0], argv.data(), envp.data());
         const int status = errno == ENOENT && cwd.empty() ? 127 : 126;
         if (write(STDERR_FILENO, complaint.data(), complaint.size()) < 0) _exit(126);

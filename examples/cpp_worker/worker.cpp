@@ -31,8 +31,7 @@ constexpr double patience = 10;     // seconds after which an answer counts as l
 constexpr double hub_timeout = 60;  // seconds of silence after which the hub does
 constexpr double steal_wait = 20;   // seconds that the hub may keep a Steal until something is ready
 constexpr double longest_beat = 5;
-constexpr uint32_t not_created = 18;  // the cause of a failure: a file is missing
-constexpr uint32_t protocol = 2;  // version of the native dialect
+constexpr uint32_t no_setup = 16, not_created = 18;  // causes of failures: the setup block ended it; a file is missing
 constexpr size_t short_output = 32 * 1024, piece = 256 * 1024;
 
 // Returns the first of the files that a task promises to create that does not exist.
@@ -243,18 +242,21 @@ class Worker {
     void note(const Process& process) {
         const int signal = WIFSIGNALED(process.status) ? WTERMSIG(process.status) : 0;
         const int status = signal ? 128 + signal : WEXITSTATUS(process.status);
-        const std::string missing = status == 0 && process.reason == "" ? first_missing(process.task.options()) : "";
+        const bool is_good = status == 0 && process.reason == "";
+        const bool lacks_setup = is_good && process.task.options().shell().setup_size() > 0 && process.mark.size() == 0;
+        const std::string missing = is_good && !lacks_setup ? first_missing(process.task.options()) : "";
         const bool ran_out_of_time = process.reason != "" && process.reason != "cancelled";
         dwork::Results::Text text;
         text.set_row(results_.id_size());
         text.set_error(missing == "" ? process.reason : "it exited with 0, but did not create " + missing);
         if (missing != "") text.set_cause(not_created);
+        if (lacks_setup) text.set_cause(no_setup), text.set_error("its setup ended the shell, before the command");
         *text.mutable_stdout() = pass_on(process.task.id(), 1, process.output);
         *text.mutable_stderr() = pass_on(process.task.id(), 2, process.errors);
         results_.add_id(process.task.id());
         results_.add_attempt(process.task.attempt());
         // 73: EX_CANTCREAT of sysexits.h; 124: as timeout(1) has it
-        results_.add_exit_status(missing != "" ? 73 : status == 0 && ran_out_of_time ? 124 : status);
+        results_.add_exit_status(lacks_setup ? 1 : missing != "" ? 73 : status == 0 && ran_out_of_time ? 124 : status);
         results_.add_signal(signal);
         results_.add_started(process.started);
         results_.add_seconds(now() - process.started);

@@ -303,6 +303,8 @@ def test_a_line_runs_in_its_shell_after_its_setup_block(dhub: Callable, client: 
     hub = client()
     hub.create("line", "[[ -n $X ]] && echo $X", shell=Shell(("bash", "-u"), ("X=seven",)))
     hub.create("list", ["printenv", "X"], after="line", shell=Shell(("bash",), ("export X='a b'",)))
-    hub.create("fails", "echo not this", after="list", shell=Shell(("bash",), ("false", "true")))
-    assert ending(worker())[1] == "seven\na b\n"
-    assert states(hub) == {"line": "done", "list": "done", "fails": "failed"}
+    hub.create("odd", ["printf", "%s-", "it's", "$X"], after="list", shell=Shell(("sh",), ("set -- true",)))
+    hub.create("fails", "echo not this", after="odd", shell=Shell(("bash",), ("false", "true")))
+    hub.create("ends", "echo not this", after="odd", shell=Shell(("bash",), ("exit 0",)))
+    assert ending(worker())[1] == "seven\na b\nit's-$X-"
+    assert states(hub) == {"line": "done", "list": "done", "odd": "done", "fails": "failed", "ends": "failed"}

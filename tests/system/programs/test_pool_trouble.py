@@ -42,6 +42,18 @@ def test_habits_of_other_programs_are_answered(run: Callable, tmp_path: Path, wo
     assert (ran.code, len(ran.own_err)) == (2, 1) and re.fullmatch(f"dwork: {answer}", ran.own_err[0])
 
 
+@pytest.mark.parametrize("shell", ["echo", "./mute"])
+def test_a_program_that_is_not_a_shell_does_not_make_all_tasks_done(run: Callable, tmp_path: Path, shell: str) -> None:
+    for name, script in (("mute", "exit 0"), ("wrapper", 'exec sh "$@"')):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
+        (tmp_path / name).chmod(0o755)
+    (tmp_path / "tasks.txt").write_text("false\n")
+    refusal = f"dwork: {shell} is not a shell: with -c 'exit 7' it exits with 0; write a shell, such as /bin/bash"
+    ran = run(*POOL, "--no-record", "--shell", shell, "tasks.txt")
+    assert (ran.code, ran.own_err) == (2, [refusal])
+    assert run(*POOL, "--no-record", "--shell", "./wrapper", "tasks.txt").code == 1
+
+
 def test_what_failed_is_named_even_when_all_else_is_quiet(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("nosuchcmd a\ntrue\n")
     ran = run(*POOL, "-q", "--no-record", "tasks.txt")

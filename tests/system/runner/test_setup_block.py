@@ -84,6 +84,20 @@ def test_a_list_of_arguments_gets_what_the_setup_exports(bench: Bench, words: tu
     assert (ran.exit_status, ran.stdout) == (0, b"a b two words\n")
 
 
+@pytest.mark.parametrize("change", ["set -- true", "set --", ". {}"])
+def test_a_list_of_arguments_runs_whatever_the_setup_does_to_its_own(
+    bench: Bench, words: tuple[str, ...], change: str, tmp_path: Path
+) -> None:
+    (tmp_path / "env").write_text("while [ $# -gt 0 ]; do shift; done\n")
+    ran = bench.run(("sh", "-c", "exit $1", "sh", "5"), with_setup(words, change.format(tmp_path / "env")))
+    assert (ran.exit_status, ran.cause) == (5, Cause.ITSELF)
+
+
+def test_what_it_prints_cannot_pass_for_the_beginning_of_the_line(bench: Bench, words: tuple[str, ...]) -> None:
+    ran = bench.run("true", with_setup(words, "{ cat /proc/self/environ; echo; exit 0; }"))
+    assert (ran.exit_status, ran.cause) == (1, Cause.SETUP)
+
+
 def test_what_it_leaves_behind_neither_delays_the_task_nor_prints_into_it(bench: Bench) -> None:
     ran = bench.run("echo done", with_setup(("bash",), "sleep 1000 & disown"))
     assert (ran.exit_status, ran.stdout, ran.stderr) == (0, b"done\n", b"")

@@ -65,6 +65,15 @@ def test_the_last_line_is_that_of_all_stderr_without_blanks_and_harmless() -> No
     assert summary(*pieces, again, failed(0)) == ["failed: #0 task-0: exit status 1"], "that was another attempt"
 
 
+def test_what_a_setup_block_printed_explains_only_its_own_failure() -> None:
+    loading = "[setup] loading\n"
+    assert summary(failed(0, loading)) == ["failed: #0 task-0: exit status 1"]
+    assert summary(failed(0, f"no mesh\n{loading}")) == ["failed: #0 task-0: exit status 1: no mesh"]
+    assert summary(failed(0, loading, cause=Cause.SETUP, error="its setup failed")) == [
+        "failed: #0 task-0: its setup failed: [setup] loading"
+    ]
+
+
 def test_what_could_not_start_says_why() -> None:
     error = "cannot start x: No such file or directory (exit status 127)"
     assert summary(failed(0, status=127, cause=Cause.NOT_STARTED, error=error)) == [f"failed: #0 task-0: {error}"]
