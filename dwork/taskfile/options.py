@@ -124,6 +124,16 @@ def directory(text: str) -> str:
     return text
 
 
+def _typed_directory(text: str) -> str:
+    """Return the name of a directory. Raise ValueError for what only a shell would replace."""
+    if text.startswith("~") or "$" in text:
+        raise ValueError(
+            f'"{shown(text)}" is used as it is, without a shell; write the name of a directory, '
+            "or begin the command with cd DIRECTORY &&"
+        )
+    return directory(text)
+
+
 def created(text: str) -> tuple[str, ...]:
     """Return the names of the files that a task creates, which are separated by commas.
 
@@ -143,7 +153,7 @@ def value_of(key: str, text: str) -> Value:
     if key == "memory":
         return memory(text)
     if key == "cwd":
-        return directory(text)
+        return _typed_directory(text)
     if key == "shell":
         return Shell(words_of(text))
     if key == "creates":

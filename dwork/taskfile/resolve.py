@@ -106,7 +106,9 @@ class _Resolver:
     def _unknown(self, i: int, item: str) -> TaskFileError:
         near: list[str] = []
         if len(self._roster.tasks) <= _NEAR_AMONG and len(item) <= _NEAR_LENGTH:
-            near = get_close_matches(item, [name for name in self._roster.index if len(name) <= _NEAR_LENGTH], 1)
+            itself = self._roster.tasks[i].name
+            names = [name for name in self._roster.index if len(name) <= _NEAR_LENGTH and name != itself]
+            near = get_close_matches(item, names, 1)
         advice = f'did you mean "{shown(near[0])}"?' if near else "add a task with that name, or correct the name"
         return self._roster.problem(i, f'unknown predecessor "{shown(item)}"; {advice}')
 
