@@ -20,22 +20,28 @@ Pool = dict[Options, Options]
 #: The most tasks that a repeat count in a file may create: more is a typing error, and would exhaust memory.
 MOST: Final = 10_000_000
 
+_FORM: Final = "add a task with that name, or correct the name"
+
 
 class Draft:
     """The tasks of one file, in order; `after` of each holds names, and perhaps globs, as written in the file.
 
-    lines: the line of each task. given: 1 where the file names the task, 0 where its command is the name.
-    barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it. after_any: the lines
-    of the barriers that wait only for the end of these. globs: whether an item of `after` can be a glob. spans: for the
+    lines: the line of each task. given: 1 where the file names the task, 0 where its command is the name. barriers:
+    (position, line) pairs; the tasks from that position on wait for all tasks before it. after_any: the lines of the
+    barriers that wait only for the end of these. globs: whether an item of `after` can be a glob. spans: for the
     position of a task, the (start, stop) ranges of its predecessors, in formats that have ranges. remarks: notes for
-    the user, each with the first line it applies to. shell: what the file says about the shell of its lines.
+    the user, each with the first line it applies to. form: advice for a name that no task has. shell: what the file
+    says about the shell of its lines.
     Columns instead of one object per row halve the peak memory.
     """
 
-    __slots__ = ("after_any", "barriers", "given", "globs", "lines", "remarks", "shell", "source", "spans", "tasks")
+    __slots__ = (
+        "after_any", "barriers", "form", "given", "globs", "lines", "remarks", "shell", "source", "spans", "tasks"
+    )  # fmt: skip
 
-    def __init__(self, source: str, globs: bool = False) -> None:
+    def __init__(self, source: str, globs: bool = False, form: str = _FORM) -> None:
         self.source = source
+        self.form = form
         self.globs = globs
         self.tasks: list[Task] = []
         self.lines = array("L")

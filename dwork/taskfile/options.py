@@ -93,6 +93,16 @@ def memory(text: str) -> int:
     return memory_of(Fraction(match[1]) * _POWERS[(match[2] or "").upper()])
 
 
+def _typed_memory(text: str) -> int:
+    """Return bytes. Raise ValueError for a few bytes without a unit: 4 means gigabytes to its author, 4B does not."""
+    found = memory(text)
+    if 0 < found < _POWERS["M"] and text[-1:] in "0123456789.":
+        raise ValueError(
+            f'"{shown(text)}" is that number of bytes; write a unit, as in {shown(text)}G or {shown(text)}M'
+        )
+    return found
+
+
 def memory_of(value: int | float | Fraction) -> int:
     """Return a number of bytes as an integer, rounded up."""
     if not 0 <= value <= _MOST_MEMORY:
@@ -151,7 +161,7 @@ def created(text: str) -> tuple[str, ...]:
 def value_of(key: str, text: str) -> Value:
     """Return the value of an option that is written as text."""
     if key == "memory":
-        return memory(text)
+        return _typed_memory(text)
     if key == "cwd":
         return _typed_directory(text)
     if key == "shell":

@@ -109,7 +109,7 @@ class _Resolver:
             itself = self._roster.tasks[i].name
             names = [name for name in self._roster.index if len(name) <= _NEAR_LENGTH and name != itself]
             near = get_close_matches(item, names, 1)
-        advice = f'did you mean "{shown(near[0])}"?' if near else "add a task with that name, or correct the name"
+        advice = f'did you mean "{shown(near[0])}"?' if near else self._roster.place(i)[0].form
         return self._roster.problem(i, f'unknown predecessor "{shown(item)}"; {advice}')
 
     def with_globs(self) -> None:

@@ -53,6 +53,7 @@ _CLOSERS: Final = {
     "(": ")", "$(": ")", "<(": ")", ">(": ")", "[[": "]]", "((": "))", "$((": "))", "${": "}",
 }  # fmt: skip
 _QUOTES: Final = {"'": "single quote", '"': "double quote", "`": "backquote"}
+_EXITS: Final = frozenset(("exit", "exit 0"))
 _WHOLE: Final = "write a complete command on one line, with ; between its parts, or put it into a script"
 
 
@@ -65,6 +66,8 @@ def fault(command: Command, *, dialect: Dialect, runs: Runs = None) -> str:
     if (inner := _started(command)) and (wrong := fault(inner, dialect=dialect, runs=runs)):
         return wrong
     text, dialect, runs = _shell_text(command, dialect, runs)
+    if text.strip() in _EXITS:
+        return f'"{text.strip()}" ends only its own shell: the commands below run all the same; remove it, or them'
     if not text or is_ordinary(text):
         return ""
     if "\n" not in text and _passes(_VARYING.sub("0", text), dialect, runs):

@@ -43,6 +43,11 @@ LINES = [
     ("a #DWORK timeout=soon", 1, 'timeout: "soon" is not a duration', "write 90, 90s, 5m"),
     ("a #DWORK min-time=-1", 1, 'min-time: "-1" is not a duration', "write 90"),
     ("a #DWORK memory=lots", 1, 'memory: "lots" is not an amount', "write 512M, 2G"),
+    ("a #DWORK memory=4", 1, 'memory: "4" is that number of bytes', "write a unit, as in 4G or 4M"),
+    ("a #DWORK memory=128000", 1, 'memory: "128000" is that number of bytes', "as in 128000G or 128000M"),
+    ("a\n#!/bin/bash -e\nb", 2, '"#!/bin/bash -e" chooses the shell only at the very beginning', "move it there"),
+    ("#!/bin/sh\na\n#! /bin/bash", 3, '"#! /bin/bash" chooses the shell only', "or remove it"),
+    ("a\nexit 0\nb", 2, '"exit 0" ends only its own shell: the commands below run all the same', "remove it"),
     ("a #DWORK cwd=", 1, "cwd: must not be empty", "or remove cwd"),
     (
         "a #DWORK cwd=~/run",
@@ -78,6 +83,7 @@ LINES = [
     ("a1 #DWORK after=a*\na2 #DWORK after=a*", 1, "wait for one another: a1 -> a2 -> a1;", "remove one"),
 ]
 
+A_TABLE = "a table of parameters is no task file: write a command for each of its rows"
 CSV = [
     ('a\n"b', 2, "invalid CSV", 'quote a field as "..."'),
     ('\n"b"c\n', 2, "invalid CSV", 'quote a field as "..."'),
@@ -85,7 +91,8 @@ CSV = [
     (",a", 1, "the command (first field) is empty", "write command,predecessor"),
     ("a\nb,,a", 2, "empty predecessor", "remove the extra comma"),
     ("a\na", 2, 'the name "a" is already used by the task at t:1', "rename one"),
-    ('"a\nb"\nc,d', 3, 'unknown predecessor "d"', "correct the name"),
+    ('"a\nb"\nc,d', 3, 'unknown predecessor "d"', "a row is command,predecessor,..."),
+    ("name,nx,dt\na,10,0.1", 1, 'unknown predecessor "nx"', A_TABLE),
     ("a,b\nb,a", 1, "wait for one another: a -> b -> a;", "remove one"),
     ("x" * 131072, 1, "longer than Linux allows", "put it in a script"),
     ("x" * 131073, 1, "longer than Linux allows", "put it in a script"),
@@ -100,7 +107,8 @@ JSONL = [
     ('{"command": " "}', 1, "command: must not be empty", "write a command"),
     ('{"command": []}', 1, "command: the program is missing", 'write ["program"'),
     ('{"command": ["", "a"]}', 1, "command: the program is missing", 'write ["program"'),
-    ('{"command": ["a", 1]}', 1, "command: must be a string", "in double quotes"),
+    ('{"command": ["a", 1]}', 1, "command: must be a string, not the number 1", "in double quotes"),
+    ('{"command": "a", "env": {"N": 0.5}}', 1, "env: must be a string, not the number 0.5", "in double quotes"),
     ('{"command": 1}', 1, "command: must be a string for the shell, or a list", "in quotes"),
     ('{"command": "a\\u0000"}', 1, "command: contains a NUL", "remove it"),
     (
