@@ -9,11 +9,10 @@ from typing import Final
 from dwork.client.requests import Requests
 from dwork.core import messages
 from dwork.core.errors import GraphError, TransportError, UsageError
-from dwork.core.shell_syntax.fault import fault, left_behind
+from dwork.core.shell_syntax.fault import fault, language_of, left_behind
 from dwork.core.task import PLAIN, Task
 from dwork.core.toposort import topological
 from dwork.host import shell
-from dwork.taskfile.faults import language_of
 
 #: Maximum number of tasks in one message, and of characters in their names and commands.
 TASKS_AT_ONCE: Final = 10_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
@@ -28,6 +27,8 @@ def dialect() -> Dialect:
 @cache
 def runs(script: str) -> bool:
     """Return whether /bin/sh runs a short script successfully; True when that cannot be found out."""
+    import subprocess  # here, since every dquery imports this file
+
     try:
         ran = subprocess.run(
             (SHELL, "-c", script),

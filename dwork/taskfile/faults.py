@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dwork.core.errors import TaskFileError
-from dwork.core.shell import SHELL, Shell
-from dwork.core.shell_syntax.fault import fault, left_behind, lines_spanned, setup_fault
+from dwork.core.shell import Shell
+from dwork.core.shell_syntax.fault import Runs, fault, language_of, left_behind, lines_spanned, setup_fault
 from dwork.core.shell_syntax.features import Dialect
 from dwork.core.task import Command
 from dwork.taskfile.draft import Draft
-
-#: See fault().
-Runs = Callable[[str], bool] | None
 
 
 def refuse_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs, *, has_only_names: bool = False) -> None:
@@ -34,13 +29,6 @@ def refuse_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs, *, has_
         if wrong:
             line = draft.lines[i]
             raise draft.problem(line, _spread(text, line, task.command, language[0]) or wrong)
-
-
-def language_of(shell: Shell | None, dialect: Dialect, runs: Runs) -> tuple[Dialect, Runs]:
-    """Return the dialect of the shell of a task, and what asks it. dialect, runs: of /bin/sh."""
-    if shell is None or shell.words[0] == SHELL:
-        return dialect, runs
-    return (dialect if shell.name == "sh" else Dialect.of(shell.name)), None
 
 
 def _refuse_setup(shell: Shell | None, dialect: Dialect, runs: Runs) -> None:

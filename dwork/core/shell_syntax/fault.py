@@ -12,6 +12,7 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Final
 
+from dwork.core.shell import SHELL, Shell
 from dwork.core.shell_syntax import background, beyond_posix, own_state
 from dwork.core.shell_syntax.features import SHELLS, Dialect, Feature
 from dwork.core.shell_syntax.lists import Where
@@ -55,6 +56,13 @@ _CLOSERS: Final = {
 _QUOTES: Final = {"'": "single quote", '"': "double quote", "`": "backquote"}
 _EXITS: Final = frozenset(("exit", "exit 0"))
 _WHOLE: Final = "write a complete command on one line, with ; between its parts, or put it into a script"
+
+
+def language_of(shell: Shell | None, dialect: Dialect, runs: Runs) -> tuple[Dialect, Runs]:
+    """Return the dialect of the shell of a task, and what asks it. dialect, runs: of /bin/sh."""
+    if shell is None or shell.words[0] == SHELL:
+        return dialect, runs
+    return (dialect if shell.name == "sh" else Dialect.of(shell.name)), None
 
 
 def fault(command: Command, *, dialect: Dialect, runs: Runs = None) -> str:
