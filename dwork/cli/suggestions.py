@@ -22,6 +22,7 @@ _COMMANDS: Final = {
     "add": "create", "submit": "create", "kill": "cancel", "rm": "cancel", "delete": "cancel", "stop": "drain",
     "pause": "hold", "suspend": "hold", "resume": "release", "rerun": "retry", "resubmit": "retry", "tasks": "list",
     "jobs": "list", "queue": "list", "logs": "log", "output": "log", "info": "show", "top": "watch", "ps": "status",
+    "run": "pool", "start": "pool",
 }  # fmt: skip
 
 

@@ -27,9 +27,19 @@ _BEFORE = f"{__name__}.before"
 
 def take_record(ctx: click.Context, file: str | None, command: click.Command | None) -> None:
     """Keep the value of an -f before the name of a command for it; UsageError if that takes none."""
-    if file is not None and command is not None and all("-f" not in parameter.opts for parameter in command.params):
-        raise UsageError(f"{ctx.invoked_subcommand} needs a running hub, and takes no -f")
+    if file is not None and command is not None and not reads_records(command):
+        raise UsageError(no_record(ctx.invoked_subcommand))
     ctx.meta[_BEFORE] = file
+
+
+def reads_records(command: click.Command) -> bool:
+    """Whether a command takes an -f."""
+    return any("-f" in parameter.opts for parameter in command.params)
+
+
+def no_record(name: str | None) -> str:
+    """Return the error for an -f that a command does not take."""
+    return f"{name} needs a running hub, and takes no -f"
 
 
 def _required(ctx: click.Context, parameter: click.Parameter, file: str | None) -> str | None:

@@ -28,30 +28,25 @@ def dialect() -> Dialect:
 @cache
 def runs(script: str) -> bool:
     """Return whether /bin/sh runs a short script successfully; True when that cannot be found out."""
-    import subprocess  # which dquery needs for nothing else
-
-    try:
-        ran = subprocess.run(
-            (SHELL, "-c", script),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            timeout=_PATIENCE,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return True
-    return ran.returncode == 0
+    return _status((SHELL,), script) in (0, None)
 
 
-@cache
 def status_of_exit_7(words: tuple[str, ...]) -> int:
     """Return the exit status of `exit 7` in a shell with these flags; 7 when that cannot be found out."""
+    status = _status(words, "exit 7")
+    return 7 if status is None else status
+
+
+def _status(words: tuple[str, ...], script: str) -> int | None:
+    """Return the exit status of a short script in a shell; None when that cannot be found out."""
+    import subprocess  # here, since every dquery imports this file
+
+    null = subprocess.DEVNULL
     try:
-        command = [user_bytes(word) for word in (*words, "-c", "exit 7")]
-        null = subprocess.DEVNULL
+        command = [user_bytes(word) for word in (*words, "-c", script)]
         return subprocess.run(command, stdin=null, stdout=null, stderr=null, timeout=_PATIENCE).returncode
     except (OSError, ValueError, subprocess.SubprocessError):
-        return 7
+        return None
 
 
 def functions(variables: Iterable[str]) -> frozenset[str]:

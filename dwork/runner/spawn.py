@@ -14,6 +14,7 @@ import errno
 import os
 import shutil
 import signal
+import stat
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -68,6 +69,8 @@ def _start(
         return _spawn(program, words, environment, streams)
     except FileNotFoundError as error:
         raise _explained(error, program) from None
+    except PermissionError as error:
+        raise _not_permitted(error, program) from None
     except OSError as error:
         if error.errno != errno.ENOEXEC:
             raise
@@ -119,15 +122,36 @@ def _found(program: bytes, path: str | None) -> bytes:
     """Return the file of a program name without a slash; path: where to search, by default the PATH of the worker."""
     found = shutil.which(program, path=path)
     if found is None:
-        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), program)
+        raise _not_in_path(program)
     return _as_path(found)
+
+
+def _not_in_path(program: bytes) -> FileNotFoundError:
+    advice = "; the working directory has a file of that name: write ./ before it" if os.path.isfile(program) else ""
+    return FileNotFoundError(errno.ENOENT, f"not found in PATH{advice}", program)
+
+
+def _not_permitted(error: PermissionError, program: bytes) -> PermissionError:
+    """Return the error with the reason, if it is one that a chmod or another command mends."""
+    file = program if b"/" in program else shutil.which(program, os.F_OK) or b""
+    try:
+        mode = os.stat(file).st_mode
+    except OSError:
+        return error
+    if stat.S_ISDIR(mode):
+        return PermissionError(error.errno, "it is a directory", file)
+    if not mode & 0o111:
+        return PermissionError(error.errno, "it is not executable; chmod +x makes it so", file)
+    return error
 
 
 def _explained(error: FileNotFoundError, program: bytes) -> FileNotFoundError:
     """Return the error with what is really missing: Linux reports the same when a program's interpreter is missing."""
     file = program if b"/" in program else shutil.which(program)
+    if file is None:
+        return _not_in_path(program)
     try:
-        with open(file or b"", "rb") as script:
+        with open(file, "rb") as script:
             start = script.read(_FIRST_LINE)
     except OSError:
         return error

@@ -14,11 +14,13 @@ from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import refuse
 from dwork.taskfile.text import TOO_LONG, fit_command, trimmed
 
+_FORM = "a row is command,predecessor,...; a table of parameters is no task file: write a command for each of its rows"
 _SEPARATORS = {";": "a semicolon", "\t": "a tab"}
 
 
 def read(draft: Draft, text: str, _pool: Pool) -> None:
     """Read the text of a file into its draft; mistakes name the line."""
+    draft.form = _FORM
     # newline="\n": a bare carriage return is an error to report, not the end of a row.
     rows = csv.reader(io.StringIO(text, newline="\n"), strict=True, skipinitialspace=True)
     while True:

@@ -27,7 +27,7 @@ _REST: Final = rf"[\s:;,=>-]*(?:(?:barrier|setup|end)\s*$|(?:{_KEY})[ \t]*=)"
 _MISTYPED: Final = "(?-i:D[-_]?[WORK]{3,5}S?)"
 _LIKE_MARK: Final = re.compile(rf"(?<!#)#\s*(?:dwork|{_MISTYPED}){_REST}", re.IGNORECASE)
 
-_FORM = "write key=value, such as name=solve-1 after=mesh cores=4"
+_FORM = 'write key=value without spaces, such as after=mesh,grid cores=4, or quote the value: name="two words"'
 
 
 def alone(line: str) -> str | None:
@@ -70,6 +70,8 @@ def refuse_near_miss(line: str) -> None:
         missed = found[0] if found else ""
     else:
         missed = misses(line)
+    if missed.startswith(f"{MARK} ") and f" {MARK} " in line:
+        raise ValueError(f'"{shown(missed)}" would be ignored; write all options of a line after one {MARK}')
     if missed:
         advice = f"did you mean {MARK}, in capitals, with a space on each side?"
         raise ValueError(f'"{shown(missed)}" would be ignored; {advice}')
@@ -107,6 +109,8 @@ def _split(text: str) -> list[str]:
 def _not_a_pair(word: str) -> str:
     if word == "barrier":
         return '"barrier" is not an option; write "#DWORK barrier" on its own line'
+    if word.startswith("#"):
+        return f'"{shown(word)}" begins a comment after the options of {MARK}; move it to its own line'
     return f'option "{shown(word)}" after #DWORK has no "="; {_FORM}'
 
 

@@ -26,27 +26,31 @@ _MANY: Final = 1000
 #: What follows the command in the name of a repeated line.
 _REPEAT: Final = re.compile(r" #[0-9]+\Z")
 
+_FORM: Final = "add a task with that name, or correct the name"
+
 
 class Draft:
     """The tasks of one file, in order; `after` of each holds names, and perhaps globs, as written in the file.
 
-    lines: the line of each task. given: 1 where the file names the task, 0 where its command is the name.
-    barriers: (position, line) pairs; the tasks from that position on wait for all tasks before it. after_any: the lines
-    of the barriers that wait only for the end of these. globs: whether an item of `after` can be a glob. spans: for the
+    lines: the line of each task. given: 1 where the file names the task, 0 where its command is the name. barriers:
+    (position, line) pairs; the tasks from that position on wait for all tasks before it. after_any: the lines of the
+    barriers that wait only for the end of these. globs: whether an item of `after` can be a glob. spans: for the
     position of a task, the (start, stop) ranges of its predecessors, in formats that have ranges. remarks: notes for
-    the user, each with the first line it applies to. shell: what the file says about the shell of its lines. problems:
-    where mistakes are reported. lost: by line, the text that could not be read; empty when even that is unknown.
+    the user, each with the first line it applies to. form: advice for a name that no task has. shell: what the file
+    says about the shell of its lines. problems: where mistakes are reported. lost: by line, the text that could not be
+    read; empty when even that is unknown.
     Columns instead of one object per row halve the peak memory.
     """
 
     __slots__ = (
-        "after_any", "barriers", "given", "globs", "lines", "lost", "problems", "remarks", "shell", "source", "spans",
-        "tasks",
+        "after_any", "barriers", "form", "given", "globs", "lines", "lost", "problems", "remarks", "shell", "source",
+        "spans", "tasks",
     )  # fmt: skip
 
     def __init__(self, source: str, problems: Problems) -> None:
         self.source = source
         self.problems = problems
+        self.form = _FORM
         self.lost: dict[int, str] = {}
         self.globs = False
         self.tasks: list[Task] = []

@@ -14,7 +14,7 @@ from dwork.core.shell import words_of
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.options import BOUNDS, KEYS, checked, memory_of, seconds_of, unknown_key, value_of, whole
+from dwork.taskfile.options import BOUNDS, KEYS, checked, directory, memory_of, seconds_of, unknown_key, value_of, whole
 from dwork.taskfile.text import BLANKS, fit_command, fit_name
 from dwork.taskfile.typed import arguments, string, variables
 
@@ -142,7 +142,9 @@ def _option(key: str, value: object) -> Any:
         if type(value) is not int:
             raise ValueError(f'must be a whole number; write "{key}": 2')
         return whole(key, value)
-    if key == "cwd" or isinstance(value, str):
+    if key == "cwd":
+        return directory(string(value))
+    if isinstance(value, str):
         return value_of(key, string(value))
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError('must be a number or a string; write 7200, or a string with a unit such as "2h" or "2G"')

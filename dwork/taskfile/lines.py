@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 
 from dwork.core.errors import TaskFileError
+from dwork.core.text import shown
 from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refuse_near_miss, words
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import FIRST, refuse, refuse_kind, remark_variables
@@ -58,6 +59,8 @@ def _special(draft: Draft, defaults: Defaults, number: int, line: str, numbered:
             _setup(draft, number, numbered)
         elif directive is not None:
             _directive(draft, defaults, number, directive)
+        elif line.startswith(("#!/", "#! /")):
+            _refuse_late_shell(draft, line)
         else:
             refuse_near_miss(line)
         return
@@ -89,6 +92,14 @@ def _setup(draft: Draft, number: int, numbered: Iterator[tuple[int, str]]) -> No
     block = read_block(numbered)
     del draft.lost[number]
     draft.shell.add(draft.source, number + 1, block)
+
+
+def _refuse_late_shell(draft: Draft, line: str) -> None:
+    """Raise ValueError for a `#!` line that would have no effect, unless it repeats the first line."""
+    if read_first_line(line) != draft.shell.words:
+        raise ValueError(
+            f'"{shown(line, 40)}" chooses the shell only at the very beginning of the file; move it there, or remove it'
+        )
 
 
 def _directive(draft: Draft, defaults: Defaults, number: int, text: str) -> None:

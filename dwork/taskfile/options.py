@@ -93,6 +93,16 @@ def memory(text: str) -> int:
     return memory_of(Fraction(match[1]) * _POWERS[(match[2] or "").upper()])
 
 
+def _typed_memory(text: str) -> int:
+    """Return bytes. Raise ValueError for a few bytes without a unit: 4 means gigabytes to its author, 4B does not."""
+    found = memory(text)
+    if 0 < found < _POWERS["M"] and text[-1:] in "0123456789.":
+        raise ValueError(
+            f'"{shown(text)}" is that number of bytes; write a unit, as in {shown(text)}G or {shown(text)}M'
+        )
+    return found
+
+
 def memory_of(value: int | float | Fraction) -> int:
     """Return a number of bytes as an integer, rounded up."""
     if not 0 <= value <= _MOST_MEMORY:
@@ -124,6 +134,16 @@ def directory(text: str) -> str:
     return text
 
 
+def _typed_directory(text: str) -> str:
+    """Return the name of a directory. Raise ValueError for what only a shell would replace."""
+    if text.startswith("~") or "$" in text:
+        raise ValueError(
+            f'"{shown(text)}" is used as it is, without a shell; write the name of a directory, '
+            "or begin the command with cd DIRECTORY &&"
+        )
+    return directory(text)
+
+
 def created(text: str) -> tuple[str, ...]:
     """Return the names of the files that a task creates, which are separated by commas.
 
@@ -141,9 +161,9 @@ def created(text: str) -> tuple[str, ...]:
 def value_of(key: str, text: str) -> Value:
     """Return the value of an option that is written as text."""
     if key == "memory":
-        return memory(text)
+        return _typed_memory(text)
     if key == "cwd":
-        return directory(text)
+        return _typed_directory(text)
     if key == "shell":
         return Shell(words_of(text))
     if key == "creates":

@@ -124,8 +124,10 @@ class _Resolver:
                 continue
             near: list[str] = []
             if n < _NEAR_MOST and len(self._roster.tasks) <= _NEAR_AMONG and len(item) <= _NEAR_LENGTH:
-                near = get_close_matches(item, [name for name in self._roster.index if len(name) <= _NEAR_LENGTH], 1)
-            advice = f'did you mean "{shown(near[0])}"?' if near else "add a task with that name, or correct the name"
+                itself = {self._roster.tasks[i].name for i in users[:1]}
+                names = [name for name in self._roster.index if len(name) <= _NEAR_LENGTH and name not in itself]
+                near = get_close_matches(item, names, 1)
+            advice = f'did you mean "{shown(near[0])}"?' if near else draft.form
             lines = [self._roster.place(i)[1] for i in users[: _USERS + 1]]
             draft.report(lines[0], f'unknown predecessor "{shown(item)}"; {advice}{_also(lines, len(users))}')
 

@@ -12,7 +12,8 @@ from dwork.taskfile.text import fit_command, too_long
 def string(value: object) -> str:
     """Return the value, a string that can be passed to a program."""
     if not isinstance(value, str):
-        raise ValueError('must be a string; write it in double quotes, "..."')
+        number = f", not the number {value}" if isinstance(value, int | float) and not isinstance(value, bool) else ""
+        raise ValueError(f'must be a string{number}; write it in double quotes, "..."')
     if "\0" in value:
         raise ValueError("contains a NUL character, which an argument cannot contain; remove it")
     try:

@@ -173,6 +173,8 @@ def _line(task: Task, name: str | None) -> str:
     for key, value in _options(task.options):
         if key == "shell":
             pairs[key] = shlex.join(value.words)
+        elif key == "memory":
+            pairs[key] = f"{value}B"
         elif key != "env":
             pairs[key] = _text(value)
     words = " ".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items())

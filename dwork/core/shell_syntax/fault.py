@@ -54,7 +54,15 @@ _CLOSERS: Final = {
     "(": ")", "$(": ")", "<(": ")", ">(": ")", "[[": "]]", "((": "))", "$((": "))", "${": "}",
 }  # fmt: skip
 _QUOTES: Final = {"'": "single quote", '"': "double quote", "`": "backquote"}
+_EXITS: Final = frozenset(("exit", "exit 0"))
 _WHOLE: Final = "write a complete command on one line, with ; between its parts, or put it into a script"
+
+
+def language_of(shell: Shell | None, dialect: Dialect, runs: Runs) -> tuple[Dialect, Runs]:
+    """Return the dialect of the shell of a task, and what asks it. dialect, runs: of /bin/sh."""
+    if shell is None or shell.words[0] == SHELL:
+        return dialect, runs
+    return (dialect if shell.name == "sh" else Dialect.of(shell.name)), None
 
 
 def fault(command: Command, *, dialect: Dialect, runs: Runs = None) -> str:
@@ -66,6 +74,8 @@ def fault(command: Command, *, dialect: Dialect, runs: Runs = None) -> str:
     if (inner := _started(command)) and (wrong := fault(inner, dialect=dialect, runs=runs)):
         return wrong
     text, dialect, runs = _shell_text(command, dialect, runs)
+    if text.strip() in _EXITS:
+        return f'"{text.strip()}" ends only its own shell: the commands below run all the same; remove it, or them'
     if not text or is_ordinary(text):
         return ""
     if "\n" not in text and _passes(_VARYING.sub("0", text), dialect, runs):
@@ -127,13 +137,6 @@ def _fault(command: str, dialect: Dialect, runs: Runs) -> str:
     if background.is_left(parser.found):
         return background.LEFT
     return _state(command) if own_state.is_all(parser.found) else ""
-
-
-def language_of(shell: Shell | None, dialect: Dialect, runs: Runs) -> tuple[Dialect, Runs]:
-    """Return the dialect of the shell of a task, and what asks it. dialect, runs: of /bin/sh."""
-    if shell is None or shell.words[0] == SHELL:
-        return dialect, runs
-    return (dialect if shell.name == "sh" else Dialect.of(shell.name)), None
 
 
 def setup_fault(command: str, *, dialect: Dialect, runs: Runs = None) -> str:

@@ -91,6 +91,20 @@ def test_an_option_of_a_command_before_its_name_is_answered_with_its_place(dquer
 
 def test_a_command_that_needs_a_hub_takes_no_record(dquery: Any) -> None:
     assert dquery("-f", "x.db", "cancel", "a").err == "dquery: cancel needs a running hub, and takes no -f\n"
+    assert dquery("cancel", "a", "-f", "x.db").err == "dquery: cancel needs a running hub, and takes no -f\n"
+
+
+@pytest.mark.parametrize("word", ["my tasks.txt", "my tasks.txt.db"])
+def test_a_record_without_its_option_is_answered_with_it(
+    dquery: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, word: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert "-f" not in dquery("failed", word).err
+    (tmp_path / "my tasks.txt.db").touch()
+    advice = "to read a record, write -f 'my tasks.txt.db'"
+    assert dquery("failed", word).err == (
+        f"dquery: Got unexpected extra argument ({word}); {advice}; see dquery failed -h\n"
+    )
 
 
 def test_without_a_run_the_record_of_the_last_one_is_named(

@@ -69,6 +69,7 @@ def test_each_verb_has_help_of_its_own(run: Callable, verb: str) -> None:
     [
         (["staus"], "there is no verb 'staus'; did you mean `dwork status`?"),
         (["help", "pol"], "there is no verb 'pol'; did you mean `dwork pool`?"),
+        (["run"], "there is no verb 'run'; did you mean `dwork pool`?"),
         (["xyzzy\n"], "there is no verb 'xyzzy\\n'; `dwork --help` lists all"),
         (["tasks.txt"], "tasks.txt is a file; `dwork pool tasks.txt` runs the tasks in it"),
         (["pool"], "Missing argument 'FILE...'. (see dwork pool --help)"),

@@ -57,7 +57,7 @@ def test_a_program_that_is_not_a_shell_does_not_make_all_tasks_done(run: Callabl
 def test_what_failed_is_named_even_when_all_else_is_quiet(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("nosuchcmd a\ntrue\n")
     ran = run(*POOL, "-q", "--no-record", "tasks.txt")
-    why = "cannot start nosuchcmd: No such file or directory (exit status 127)"
+    why = "cannot start nosuchcmd: not found in PATH (exit status 127)"
     assert (ran.code, ran.own_err) == (1, [f"dwork: failed: #0 nosuchcmd a: {why}"])
 
 

@@ -346,6 +346,23 @@ def test_the_error_names_the_interpreter_that_is_missing(
         )
 
 
+@pytest.mark.parametrize("own_path", [False, True])
+def test_the_error_says_why_a_file_in_the_working_directory_cannot_be_started(
+    bench: Bench, tmp_path: Path, own_path: bool
+) -> None:
+    (tmp_path / "their-script").write_text("echo hi\n")
+    (tmp_path / "their-place").mkdir()
+    options = Options(cwd=str(tmp_path), env=(("PATH", "/bin"),) if own_path else ())
+    errors = {
+        "./their-script": "./their-script: it is not executable; chmod +x makes it so (exit status 126)",
+        "./their-place": "./their-place: it is a directory (exit status 126)",
+        "their-script": "their-script: not found in PATH; the working directory has a file of that name: ",
+        "their-place": "their-place: not found in PATH (exit status 127)",
+    }
+    for command, error in errors.items():
+        assert bench.run(command, options).error.startswith(f"cannot start {error}")
+
+
 def test_the_error_says_that_the_loader_of_a_program_is_missing(bench: Bench, tmp_path: Path) -> None:
     program = tmp_path / "program"
     data = Path("/bin/true").read_bytes()

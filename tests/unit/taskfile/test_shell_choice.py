@@ -30,8 +30,8 @@ def test_the_first_line_names_the_shell_of_all_lines() -> None:
     assert task.options is PLAIN, "the default costs nothing"
 
 
-def test_a_first_line_further_down_is_a_comment() -> None:
-    assert shells("a\n#!/bin/bash\nb\n") == [DEFAULT] * 2
+def test_the_first_line_may_be_repeated_further_down() -> None:
+    assert shells("#!/bin/bash\na\n#!/bin/bash\nb\n") == [Shell(("/bin/bash",))] * 2
 
 
 def test_the_setup_block_belongs_to_all_lines_and_names_its_places() -> None:

@@ -92,7 +92,7 @@ def test_a_name_in_both_is_refused() -> None:
 @pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("b #DWORK after-any=bb", 'unknown predecessor "bb"; did you mean "b"?'),
+        ("b #DWORK after-any=aa", 'unknown predecessor "aa"; did you mean "a"?'),
         ("b #DWORK after-any=z*", '"z*" matches no other task; correct the pattern'),
         ("b #DWORK after-any=", "after-any: empty name; write after-any=NAME or after-any=NAME,NAME without"),
         ("b #DWORK afterany=a", 'unknown key "afterany"; did you mean after-any?'),

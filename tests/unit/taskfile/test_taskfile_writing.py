@@ -160,11 +160,11 @@ def test_what_is_left_of_a_file_with_barriers_is_a_file_with_barriers(rows: list
 
 
 def test_a_plain_file_is_written_as_it_was() -> None:
-    text = "echo a\nmesh x #DWORK name=mesh cores=2 timeout=90\nsolve #DWORK after=mesh,'echo a' memory=1024\n"
+    text = "echo a\nmesh x #DWORK name=mesh cores=2 timeout=90\nsolve #DWORK after=mesh,'echo a' memory=1024B\n"
     assert written(text) == [
         "echo a",
         "mesh x #DWORK name=mesh cores=2 timeout=90",
-        "solve #DWORK after='mesh,echo a' memory=1024",
+        "solve #DWORK after='mesh,echo a' memory=1024B",
     ]
 
 
