@@ -17,7 +17,7 @@ from dwork.taskfile.directive import MARK, QUOTED, Defaults, alone, items, refus
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.signs import FIRST, refuse, refuse_kind, remark_variables
 from dwork.taskfile.options import checked
-from dwork.taskfile.shell_choice import END, SETUP, read_block, read_first_line
+from dwork.taskfile.shell_choice import END, SETUP, read_first_line
 from dwork.taskfile.text import BLANKS, LIMIT, SHORT, TOO_LONG, fit_command, fit_name, trimmed
 
 # Where a comment can start.
@@ -89,9 +89,28 @@ def _setup(draft: Draft, number: int, numbered: Iterator[tuple[int, str]]) -> No
     if draft.tasks:
         raise ValueError("the setup block runs before every line; move it above the first command")
     draft.lost[number] = ""  # all lines below, unless the block has an end
-    block = read_block(numbered)
+    block = _block(draft, numbered)
     del draft.lost[number]
     draft.shell.add(draft.source, number + 1, block)
+
+
+def _block(draft: Draft, numbered: Iterator[tuple[int, str]]) -> str:
+    """Return the text of a setup block, up to its end. Raise ValueError when that is missing."""
+    lines: list[str] = []
+    for number, line in numbered:
+        text = line.strip(BLANKS)
+        directive = alone(text)
+        if directive == END:
+            return "\n".join(lines)
+        if directive is not None:
+            draft.report(number, f'"{shown(text)}" has no effect in the setup block; write {MARK} {END} above it')
+        elif text[:1] == "#":
+            try:
+                refuse_near_miss(text)
+            except ValueError as error:
+                draft.report(number, str(error))
+        lines.append(line)
+    raise ValueError(f"the setup block has no end; write {MARK} {END} on a line of its own below it")
 
 
 def _refuse_late_shell(draft: Draft, line: str) -> None:

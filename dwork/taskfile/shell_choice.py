@@ -7,7 +7,6 @@ shell of its own runs the same block.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +43,10 @@ class ShellChoice:
         except ValueError as error:
             what, offset = error.args
             raise problem(source, first + offset, what) from None
+        for offset, command in found:
+            if (len(command) - len(command.rstrip("\\"))) % 2:
+                what = "the setup block ends in a backslash, which continues nothing; remove it"
+                raise problem(source, first + offset + command.count("\n"), what)
         self.setup += tuple(command for _, command in found)
         self.places += tuple(f"{shown(source)}:{first + offset}" for offset, _ in found)
 
@@ -51,16 +54,6 @@ class ShellChoice:
 def read_first_line(line: str) -> tuple[str, ...]:
     """Return the shell that `#!SHELL FLAGS` names."""
     return words_of(line[2:])
-
-
-def read_block(numbered: Iterator[tuple[int, str]]) -> str:
-    """Return the text of a setup block, up to its end. Raise ValueError when that is missing."""
-    lines: list[str] = []
-    for _, line in numbered:
-        if line.strip() == f"#DWORK {END}":
-            return "\n".join(lines)
-        lines.append(line)
-    raise ValueError(f"the setup block has no end; write #DWORK {END} on a line of its own below it")
 
 
 def shell_for(options: Options, own: ShellChoice, given: ShellChoice) -> Shell | None:
