@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from dwork.core.argv import arguments
 from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import as_name
@@ -83,8 +84,9 @@ class Draft:
                     shell = shell_for(task.options, self.shell, given)
                     options = replace(task.options, shell=shell)
                     options = known[id(task.options)] = pool.setdefault(options, options)
-                if options.shell and type(task.command) is str:
-                    fit_command(options.shell.script(task.command))
+                if options.shell and (options.shell.setup or type(task.command) is str):
+                    for word in arguments(task.command, options.shell, directly=False):
+                        fit_command(word)
             except ValueError as error:
                 raise self.problem(self.lines[i], str(error)) from None
             if options is not task.options:

@@ -72,6 +72,8 @@ def shell_for(options: Options, own: ShellChoice, given: ShellChoice) -> Shell |
     shell = Shell(words, given.setup + own.setup, given.places + own.places)
     if shell.setup:
         if not shell.is_like_sh:
-            raise ValueError(f"{shell.name} cannot run a setup block, which is written for sh; use another shell")
+            raise ValueError(
+                f"{shown(shell.name)} cannot run a setup block, which is written for sh; use another shell"
+            )
         _ = shell.descriptors
     return None if shell == DEFAULT else shell
