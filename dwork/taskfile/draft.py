@@ -13,7 +13,7 @@ from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import as_name
 from dwork.taskfile.shell_choice import ShellChoice, shell_for
-from dwork.taskfile.text import fit_command, problem, too_long
+from dwork.taskfile.text import TOO_LONG_WITH_SETUP, problem, too_long
 
 #: Interned Options: a million tasks use only a handful of different ones.
 Pool = dict[Options, Options]
@@ -84,9 +84,10 @@ class Draft:
                     shell = shell_for(task.options, self.shell, given)
                     options = replace(task.options, shell=shell)
                     options = known[id(task.options)] = pool.setdefault(options, options)
-                if options.shell and (options.shell.setup or type(task.command) is str):
-                    for word in arguments(task.command, options.shell, directly=False):
-                        fit_command(word)
+                if (shell := options.shell) and shell.setup:
+                    script = arguments(task.command, shell)[len(shell.words) + 1]
+                    if too_long(script):
+                        raise ValueError(TOO_LONG_WITH_SETUP)
             except ValueError as error:
                 raise self.problem(self.lines[i], str(error)) from None
             if options is not task.options:

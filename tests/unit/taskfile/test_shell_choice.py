@@ -83,7 +83,7 @@ def test_the_first_object_of_a_jsonl_file_may_hold_the_setup() -> None:
         ),
         (
             "#DWORK setup\n: " + "x" * 100_000 + "\n#DWORK end\na\nb " + "y" * 40_000,
-            "t:5: the command or an argument is",
+            "t:5: the command with its setup block is",
         ),
         ("#DWORK setup\na\nX=b\\\n#DWORK end\nc\n", "t:3: the backslash at the end of the script continues nothing"),
         ("#!/bin/bash 'a\x1b'\nb\n", 't:1: "a\\x1b" is not a flag of bash'),
@@ -101,7 +101,10 @@ def test_what_cannot_be_honoured_is_refused(text: str, problem: str) -> None:
         ('{"command": "a"}\n{"setup": "b"}\n', 't:2: "setup" applies to all tasks of the file; put it into the first'),
         ('{"setup": "b", "command": "a"}\n', 't:1: an object with "setup" is not a task'),
         ('{"setup": 7}\n', "t:1: "),
-        (f'{{"setup": ": {"x" * 131_000}"}}\n{{"command": ["a"]}}\n', "t:2: the command or an argument is longer than"),
+        (
+            f'{{"setup": ": {"x" * 131_000}"}}\n{{"command": ["a"]}}\n',
+            "t:2: the command with its setup block is longer than",
+        ),
         ('{"setup": "a \\\\"}\n', "t:1: the backslash at the end of the script continues nothing"),
         ('{"setup": "a", "shell": "csh"}\n', "t:1: shell: csh is not a shell like sh"),
     ],
