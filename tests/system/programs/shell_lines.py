@@ -30,6 +30,15 @@ _WORDS: Final = (
     "^", "/", "a#b", "\\#", "\\ ", "\\\\", "\\$", "\\'", '\\"', "\\n", "\\*", "''", '""', "$", "\xfc", "\udcff",
     "\udcc3\\ ", "\u2028", "\r", "\x7f", "\x1b", "\ufeff", "\xa0",
 )  # fmt: skip
+#: Of these are lines that are, or look as if they could be, started without a shell.
+_SIMPLE: Final = (
+    "/bin/echo", "ls -d", "expr", "basename", "timeout 9 echo", "seq", "nosuch", "./f1", "echo", "test", ":",
+    "A=1 /bin/echo",
+)  # fmt: skip
+_BARE: Final = (
+    "a", "-1", "2", "+", "f1", "./f2.txt", "x:y", "50%", "@", ",", "=", "a=b", "~", "*", "f?", "{a}", "[a]", "^", "!",
+    "#x", "\xfc",
+)  # fmt: skip
 _SINGLE: Final = (
     "", " ", "a  b", '"', "$A", "`", "\\", "#", " # x", "*", ";", "&", "&&", "|", "(", "\udcff", "\t", "{1,2}", "\r",
 )  # fmt: skip
@@ -48,7 +57,8 @@ _GLOBS: Final = (
 )  # fmt: skip
 _PROGRAMS: Final = (
     "echo", "/bin/echo", "printf '<%s>'", "printf %s", "ls -d", "cat", "expr", "basename", "dirname", "test", "[",
-    "wc -c", "sort", "head -n 1", "tr a b", "env echo", "sh -c 'echo $1; exit $N' x", "nosuch", "./nosuch", "./f1",
+    "wc -c", "sort", "head -n 1", "tr a b", "timeout 9 echo", "sh -c 'echo $1; exit $N' x", "nosuch", "./nosuch",
+    "./f1",
     "sub", ":", "true", "false", "seq 3",
 )  # fmt: skip
 _REDIRECTIONS: Final = (
@@ -71,6 +81,8 @@ class Lines:
 
     def __call__(self) -> str:
         chance = self._chance
+        if chance.random() < 0.25:
+            return " ".join([chance.choice(_SIMPLE), *chance.choices(_BARE, k=chance.randrange(4))])
         line = self._list(chance.choice((1, 1, 1, 2, 3)))
         if chance.random() < 0.05:
             at = chance.randrange(len(line) + 1)

@@ -28,6 +28,10 @@ LINES = 100
 SETUP = "export FROM_SETUP='set  up'\nsay() { printf '<%s>' \"$@\"; }\nX=unexported\n"
 #: A shell puts its name and the number of the line in front of what it has to say.
 NUMBER = re.compile(rb"(/bin/(?:ba)?sh: (?:-c: )?(?:line )?)[0-9]+(?=: )")
+#: The blanks around a line that bash quotes in an error; they are no part of a command in a task file.
+AROUND = re.compile(rb"(?<=: `)[ \t]+|[ \t]+(?='$)", re.MULTILINE)
+#: What `time` prints.
+TIME = re.compile(rb"[0-9]+m[0-9.]+s")
 #: What a shell prints when it cannot start a program.
 COULD_NOT_START = re.compile(rb"not found|No such file|ermission denied|s a directory")
 #: The commands of a pipeline run side by side: how often the shell may try to do what the pool has done.
@@ -84,12 +88,12 @@ def files_in(place: bytes) -> tuple[tuple[bytes, bytes], ...]:
     for folder, _, names in os.walk(place):
         for name in names:
             with open(os.path.join(folder, name), "rb") as file:
-                found.append((os.path.relpath(file.name, place), without_numbers(file.read())))
+                found.append((os.path.relpath(file.name, place), comparable(file.read())))
     return tuple(sorted(found))
 
 
-def without_numbers(text: bytes) -> bytes:
-    return NUMBER.sub(rb"\1N", text)
+def comparable(text: bytes) -> bytes:
+    return AROUND.sub(b"", TIME.sub(b"T", NUMBER.sub(rb"\1N", text)))
 
 
 def by_shell(shell: str, text: str, place: bytes, variables: dict[str, str]) -> Done:
@@ -102,7 +106,7 @@ def by_shell(shell: str, text: str, place: bytes, variables: dict[str, str]) -> 
         timeout=20,
     )
     status = ran.returncode if ran.returncode >= 0 else 128 - ran.returncode
-    return Done(status, ran.stdout, without_numbers(ran.stderr), files_in(place))
+    return Done(status, ran.stdout, comparable(ran.stderr), files_in(place))
 
 
 def refusal(shell: str, line: str) -> str:
@@ -171,7 +175,7 @@ def test_a_pool_does_what_the_shell_does_with_each_line(
                 printed[piece["stream"]] += archive.output(row, piece)
             line, expected = wanted[row["options"]["cwd"]]
             place = tmp_path / row["options"]["cwd"]
-            found = Done(attempt["exit_status"], printed[1], without_numbers(printed[2]), files_in(os.fsencode(place)))
+            found = Done(attempt["exit_status"], printed[1], comparable(printed[2]), files_in(os.fsencode(place)))
             if attempt["cause"] == Cause.NOT_STARTED.value:  # without a shell, which would print the reason
                 assert COULD_NOT_START.search(expected.err), line
                 expected = replace(expected, err=b"")
