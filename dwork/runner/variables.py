@@ -9,14 +9,14 @@ from typing import Final
 from dwork.core.messages import Execution
 from dwork.core.resources import ONE_CORE, Resources
 from dwork.core.task import Assigned
-from dwork.core.text import UserText, from_system, user_text
+from dwork.core.text import UserText, from_system, user_bytes, user_text
 from dwork.host import gpus
 from dwork.host.gpus import Gpus
 from dwork.runner.environment import of_tasks
 
 #: The variable that sets how many threads libraries start.
 THREADS: Final = "OMP_NUM_THREADS"
-#: A task name longer than this is not in the task's environment: one variable holds at most 128 KiB.
+#: A task name of more bytes is not in the task's environment: one variable holds at most 128 KiB.
 LONGEST_NAME: Final = 100_000
 
 
@@ -46,7 +46,7 @@ class Variables:
             "DWORK_TASK_ID": str(assigned.id),
             "DWORK_ATTEMPT": str(assigned.attempt),
             "DWORK_SLOT": str(slot),
-            "DWORK_TASK_NAME": assigned.name if len(assigned.name) <= LONGEST_NAME else "",
+            "DWORK_TASK_NAME": assigned.name if len(user_bytes(assigned.name)) <= LONGEST_NAME else "",
         }
         if asked is not ONE_CORE or assigned.options.env:
             variables.update(self._of_resources(asked, gpus_given))

@@ -6,10 +6,10 @@ In files of other systems it is a comment; there it sets the options of the line
 from __future__ import annotations
 
 import re
-import shlex
 from functools import lru_cache
 from typing import Any, Final
 
+from dwork.core.shell import split_words
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Pool
@@ -93,11 +93,10 @@ def words(text: str) -> dict[str, str]:
 
 
 def _split(text: str) -> list[str]:
-    # shlex takes about 50 us per line, and most lines have no quotes.
     if text.isascii() and not ("'" in text or '"' in text or "\\" in text):
         return text.split()
     try:
-        return shlex.split(text)
+        return split_words(text)
     except ValueError:
         if text.endswith("\\"):
             advice = "a backslash does not continue a comment, so put all options on the last line of the command"

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from dwork.core.argv import arguments
 from dwork.core.errors import TaskFileError
 from dwork.core.task import PLAIN, Command, Options, Task
 from dwork.core.text import as_name
 from dwork.taskfile.problems import Problems
 from dwork.taskfile.shell_choice import ShellChoice, shell_for
-from dwork.taskfile.text import fit_command, problem, too_long
+from dwork.taskfile.text import TOO_LONG_WITH_SETUP, problem, too_long
 
 #: Interned Options: a million tasks use only a handful of different ones.
 Pool = dict[Options, Options]
@@ -113,8 +114,10 @@ class Draft:
                     options = known[id(task.options)] = task.options  # what is wrong with its shell is reported once
                     options = replace(options, shell=shell_for(options, self.shell, given))
                     options = known[id(task.options)] = pool.setdefault(options, options)
-                if options.shell and type(task.command) is str:
-                    fit_command(options.shell.script(task.command))
+                if (shell := options.shell) and shell.setup:
+                    script = arguments(task.command, shell)[len(shell.words) + 1]
+                    if too_long(script):
+                        raise ValueError(TOO_LONG_WITH_SETUP)
             except ValueError as error:
                 self.report(self.lines[i], str(error))
                 continue

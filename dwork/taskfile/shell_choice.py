@@ -43,10 +43,6 @@ class ShellChoice:
         except ValueError as error:
             what, offset = error.args
             raise problem(source, first + offset, what) from None
-        for offset, command in found:
-            if (len(command) - len(command.rstrip("\\"))) % 2:
-                what = "the setup block ends in a backslash, which continues nothing; remove it"
-                raise problem(source, first + offset + command.count("\n"), what)
         self.setup += tuple(command for _, command in found)
         self.places += tuple(f"{shown(source)}:{first + offset}" for offset, _ in found)
 
@@ -65,6 +61,8 @@ def shell_for(options: Options, own: ShellChoice, given: ShellChoice) -> Shell |
     shell = Shell(words, given.setup + own.setup, given.places + own.places)
     if shell.setup:
         if not shell.is_like_sh:
-            raise ValueError(f"{shell.name} cannot run a setup block, which is written for sh; use another shell")
+            raise ValueError(
+                f"{shown(shell.name)} cannot run a setup block, which is written for sh; use another shell"
+            )
         _ = shell.descriptors
     return None if shell == DEFAULT else shell

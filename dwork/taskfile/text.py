@@ -20,6 +20,10 @@ LIMIT = 131071
 SHORT = LIMIT // 4
 
 TOO_LONG = f"the command or an argument is longer than Linux allows ({LIMIT} bytes); put it in a script"
+TOO_LONG_WITH_SETUP = (
+    f"the command with its setup block is longer than Linux allows ({LIMIT} bytes); "
+    "put the commands of the block into a file, and write there: . FILE"
+)
 
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 

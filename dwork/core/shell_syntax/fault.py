@@ -174,6 +174,8 @@ def commands(text: str, dialect: Dialect) -> list[tuple[int, str]]:
         raise ValueError(_malformed(error, "the script"), text.count("\n", 0, error.at)) from None
     except RecursionError:
         raise ValueError("commands are nested too deeply; put them into a script", 0) from None
+    if parser.ends_with_backslash:
+        raise ValueError("the backslash at the end of the script continues nothing; remove it", text.count("\n"))
     return found
 
 

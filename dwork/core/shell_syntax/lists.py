@@ -47,6 +47,10 @@ END: Final = r"(?=[\s;&|()<>]|\\\n|$)"
 _CLOSER: Final = re.compile(rf"\)|;;&|;;|;&|(?:then|do|done|fi|elif|else|esac|\}}){END}")
 _OPENER: Final = re.compile(rf"\(|(?:\{{|if|while|until|for|select|case|\[\[|function|coproc){END}")
 _PREFIX: Final = re.compile(rf"(?P<not>!(?=[\s(]|\\\n|$))|time{END}(?![ \t]+-(?!p[ \t]))(?:[ \t]+-p{END})?")
+#: Before these `time` is a command of its own (a program, where the shell has no such word), and `!` in some shells.
+_PIPELINE_END: Final = re.compile(r"[;&|\n)]|$")
+_LIST_END: Final = re.compile(r";|\n|$")
+_NEGATE_NOTHING: Final = frozenset((Dialect.BASH, Dialect.KSH))
 _SEPARATOR: Final = re.compile(r";(?![;&])|&(?![&>])")
 _AND_OR: Final = re.compile(r"&&|\|\|")
 _PIPE: Final = re.compile(r"\|&|\|(?!\|)")
@@ -175,16 +179,19 @@ class Lists(Words):
             raise Malformed(at, opened=operator)
 
     def _pipeline(self) -> None:
+        is_whole = False
         while prefix := _PREFIX.match(self.text, self.at):
             self.at = prefix.end()
             self.blanks()
-            if prefix["not"] is None:
-                if self.at >= len(self.text) or self.text[self.at] in ";\n&":
-                    return
-                if _OPENER.match(self.text, self.at):
-                    self.use(Feature.TIME_COMPOUND, f"time {self.here()}")
+            if prefix["not"] is not None:
+                is_whole = self.dialect in _NEGATE_NOTHING and _LIST_END.match(self.text, self.at) is not None
+            elif _OPENER.match(self.text, self.at):
+                self.use(Feature.TIME_COMPOUND, f"time {self.here()}")
+            else:
+                is_whole = _PIPELINE_END.match(self.text, self.at) is not None
         first = len(self.found)
-        self.command()
+        if not is_whole:
+            self.command()
         self.blanks()
         is_piped = False
         while operator := _PIPE.match(self.text, self.at):

@@ -61,6 +61,8 @@ class Words:
         self.at = 0
         self.dialect = dialect
         self.uses: list[Use] = []
+        #: Whether a backslash that quotes nothing ends the text.
+        self.ends_with_backslash = False
 
     def substituted(self, opened: str, at: int) -> None:
         """Parse the commands of a substitution, up to and with its `)`."""
@@ -102,6 +104,7 @@ class Words:
         text, at = self.text, self.at
         character = text[at]
         if character == "\\":
+            self.ends_with_backslash = at + 1 == len(text)
             self.at = min(at + 2, len(text))
         elif character == "'":
             self._quoted(_SINGLE, at)

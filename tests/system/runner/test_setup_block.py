@@ -21,6 +21,9 @@ SHELLS = [
     ("bash", "-euo", "pipefail"),
     ("bash", "-l"),
     ("dash", "-e"),
+    ("ksh",),
+    ("mksh",),
+    ("yash",),
     ("zsh",),
     ("busybox", "sh"),
 ]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dwork.core.argv import arguments
-from dwork.core.shell import Shell, words_of
+from dwork.core.shell import Shell, split_words, words_of
 
 
 @pytest.mark.parametrize(
@@ -23,6 +28,32 @@ from dwork.core.shell import Shell, words_of
 )
 def test_a_shell_is_its_program_and_its_flags(text: str, words: tuple[str, ...]) -> None:
     assert words_of(text) == words
+
+
+def split_or_refused(split: Callable[[str], list[str]], text: str) -> list[str] | None:
+    try:
+        return split(text)
+    except ValueError:
+        return None
+
+
+@given(st.text("ab=#\"'\\ \t\r\n\v\u2028\udcff"))
+def test_words_are_split_as_by_the_standard_library(text: str) -> None:
+    assert split_or_refused(split_words, text) == split_or_refused(shlex.split, text)
+
+
+@pytest.mark.parametrize("text", ["'{}'", '"{}"', "{}\\ ", "'{}", '"{}'])
+def test_a_word_of_megabytes_is_split_at_once(text: str) -> None:
+    word = "x" * 3_000_000
+    assert split_or_refused(split_words, text.format(word)) in ([word], [f"{word} "], None)
+
+
+@pytest.mark.parametrize("word", ["a\x1b[2Jb", "x" * 200_000, "\udcff"])
+@pytest.mark.parametrize("text", ["bash {}", "{} script", "env {}=1 bash"])
+def test_what_is_wrong_with_a_shell_is_one_short_printable_line(text: str, word: str) -> None:
+    with pytest.raises(ValueError) as refused:
+        words_of(text.format(f"'{word}'" if " {}" in text else word))
+    assert len(str(refused.value)) < 300 and str(refused.value).isprintable()
 
 
 @pytest.mark.parametrize(

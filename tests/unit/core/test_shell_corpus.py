@@ -45,6 +45,17 @@ def test_what_only_bash_understands_passes_where_the_shell_has_turned_out_to_run
     assert [command for command in BASH if fault(command, dialect=Dialect.POSIX, runs=lambda script: True)] == []
 
 
+@pytest.mark.parametrize("command", ["!", "! ", "! ; prog", "prog || !", "if ! ; then prog; fi", "! !"])
+def test_a_negation_of_nothing_passes_in_bash_alone(command: str) -> None:
+    assert (fault(command, dialect=Dialect.BASH), fault(command, dialect=Dialect.KSH)) == ("", "")
+    assert "makes no sense here" in fault(command, dialect=Dialect.POSIX)
+
+
+@pytest.mark.parametrize("command", ["time", "time || prog", "time && prog", "time | wc", "(time)", "time; prog"])
+def test_time_without_a_command_is_a_program_where_the_shell_has_no_such_word(command: str) -> None:
+    assert fault(command, dialect=Dialect.POSIX) == ""
+
+
 def test_each_feature_is_in_the_corpus_and_in_bash() -> None:
     used = set()
     for command in BASH:

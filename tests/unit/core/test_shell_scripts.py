@@ -44,6 +44,11 @@ def test_a_script_is_split_into_commands_with_their_first_lines() -> None:
     assert found[4][1].endswith("\tdone\n\tB")
 
 
+@pytest.mark.parametrize("text", ["a # b \\", "a \\\\", "a \\\n", "a '\\'", 'a "\\\\"'])
+def test_a_backslash_that_continues_nothing_is_only_one_that_ends_the_script(text: str) -> None:
+    assert len(commands(text, Dialect.BASH)) == 1
+
+
 @pytest.mark.parametrize("text", ["", "\n \n\t\n", "# only a comment", "#a\n\n  # b \\\n"])
 def test_blank_lines_and_comments_are_no_commands(text: str) -> None:
     assert commands(text, Dialect.POSIX) == []
@@ -62,6 +67,8 @@ def test_blank_lines_and_comments_are_no_commands(text: str) -> None:
         ("a |\n\n", 0, 'nothing follows "|"'),
         ("a\nb &&", 1, 'nothing follows "&&"'),
         ("a\nb; ; c", 1, '";" makes no sense here'),
+        ("a\nb \\", 1, "the backslash at the end of the script continues nothing"),
+        ("a\nexport B=c\\", 1, "the backslash at the end of the script continues nothing"),
         ("( " * 10000, 0, "commands are nested too deeply"),
     ],
 )

@@ -69,5 +69,7 @@ def test_what_is_not_found_or_not_allowed_has_a_status_of_its_own() -> None:
     assert missing.error == "cannot start prog: No such file or directory (exit status 127)"
     refused = not_started(TASK, "prog", PermissionError(13, "Permission denied", "./prog"), 100.0)
     assert (refused.exit_status, refused.error) == (126, "cannot start ./prog: Permission denied (exit status 126)")
+    endless = not_started(TASK, "x" * 100_000, OSError(36, "File name too long"), 100.0)
+    assert endless.error.endswith("xxx: File name too long (exit status 126)") and len(endless.error) < 5000
     odd = not_started(TASK, "prog", ValueError("embedded null \x00byte"), 100.0)
     assert (odd.exit_status, odd.error) == (126, "cannot be started: embedded null \\x00byte (exit status 126)")

@@ -76,7 +76,7 @@ def test_the_first_object_of_a_jsonl_file_may_hold_the_setup() -> None:
         ("#DWORK setup\na\n#DWORK END\nb\n", 't:3: "#DWORK END" has no effect in the setup block; write #DWORK end'),
         ("#DWORK setup\n# DWORK end\nb\n", 't:2: "# DWORK end" would be ignored; did you mean #DWORK'),
         ("#DWORK setup\n#DWORK timeout=2h\n#DWORK end\nb\n", 't:2: "#DWORK timeout=2h" has no effect in the setup'),
-        ("#DWORK setup\na\nb \\\n#DWORK end\nc\n", "t:3: the setup block ends in a backslash, which continues"),
+        ("#DWORK setup\na\nb \\\n#DWORK end\nc\n", "t:3: the backslash at the end of the script continues nothing"),
         ("a\n#DWORK end\n", "t:2: no setup block ends here; write #DWORK setup above its first line"),
         (f"{SETUP}a\nb #DWORK shell=fish\n", "t:6: fish cannot run a setup block, which is written for sh"),
         ("a #DWORK shell=perl\n", "t:1: shell: perl is not a shell like sh"),
@@ -87,8 +87,10 @@ def test_the_first_object_of_a_jsonl_file_may_hold_the_setup() -> None:
         ),
         (
             "#DWORK setup\n: " + "x" * 100_000 + "\n#DWORK end\na\nb " + "y" * 40_000,
-            "t:5: the command or an argument is",
+            "t:5: the command with its setup block is",
         ),
+        ("#DWORK setup\na\nX=b\\\n#DWORK end\nc\n", "t:3: the backslash at the end of the script continues nothing"),
+        ("#!/bin/bash 'a\x1b'\nb\n", 't:1: "a\\x1b" is not a flag of bash'),
     ],
 )
 def test_what_cannot_be_honoured_is_refused(text: str, problem: str) -> None:
@@ -103,6 +105,11 @@ def test_what_cannot_be_honoured_is_refused(text: str, problem: str) -> None:
         ('{"command": "a"}\n{"setup": "b"}\n', 't:2: "setup" applies to all tasks of the file; put it into the first'),
         ('{"setup": "b", "command": "a"}\n', 't:1: an object with "setup" is not a task'),
         ('{"setup": 7}\n', "t:1: "),
+        (
+            f'{{"setup": ": {"x" * 131_000}"}}\n{{"command": ["a"]}}\n',
+            "t:2: the command with its setup block is longer than",
+        ),
+        ('{"setup": "a \\\\"}\n', "t:1: the backslash at the end of the script continues nothing"),
         ('{"setup": "a", "shell": "csh"}\n', "t:1: shell: csh is not a shell like sh"),
     ],
 )
