@@ -22,7 +22,7 @@ test-unit: $(VENV)/ready
 
 # Prints for each folder of dwork/ how much of it the tests run that need no other process; HTML=1 writes htmlcov/, too.
 coverage: $(VENV)/ready
-	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/unit tests/simulation --cov --cov-report=json:.coverage.json $(if $(HTML),--cov-report=html)
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/unit tests/simulation $(PYTEST) --cov --cov-report=json:.coverage.json $(if $(HTML),--cov-report=html)
 	$(BIN)/python -m tests.coverage_by_folder .coverage.json
 
 # PYTEST='-m "not slurm"' leaves out what needs Slurm; JOBS=0 runs one test after the other, auto one more than cores at

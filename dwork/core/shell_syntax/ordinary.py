@@ -19,8 +19,8 @@ _SPECIAL: Final = """
 """.split()
 _WORD: Final = r"\-\w@%+=:,./~^*?\[\]"
 _NOT_SPECIAL: Final = rf"(?!(?:{'|'.join(map(re.escape, _SPECIAL))}|echo[ \t]+-[neE]+)(?![{_WORD}]))"
-#: The first word of a command; `=` in it would be an assignment.
-_FIRST: Final = rf"{_NOT_SPECIAL}[\w@%+:,./~-]+(?![{_WORD}({{])"
+#: The first word of a command; `=` in it would be an assignment, and digits before `>` a descriptor.
+_FIRST: Final = rf"(?![0-9]+[<>]){_NOT_SPECIAL}[\w@%+:,./~-]+(?![{_WORD}({{])"
 _OWN: Final = r"(?!(?:RANDOM|BASH|EPOCH|FUNCNAME|PIPESTATUS|SRANDOM))[A-Za-z_]\w*"
 _VARIABLE: Final = rf"\$(?:{_OWN}|[0-9?$#]|\{{{_OWN}(?:[%#]{{1,2}}[\w.*?/-]+|:?-[\w./]*)?\}})"
 _TEXT: Final = rf"[{_WORD} \t]*"

@@ -89,6 +89,8 @@ def test_a_command_that_is_recognized_at_once_is_never_one_that_the_parser_refus
 @settings(max_examples=600, deadline=None)
 @example("cd x && true")
 @example("A=1 ")
+@example("2>&1 a=b ")
+@example("2>&1'a b' ")
 @example("cd x && export A=1")
 @example("a $(cd x")
 @example("a b=`c` 2> d_1/e")
