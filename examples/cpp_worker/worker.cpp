@@ -27,6 +27,7 @@ using dwork::TaskMsg;
 
 namespace {
 
+constexpr uint32_t protocol = 2;     // version of the native dialect
 constexpr double patience = 10;     // seconds after which an answer counts as lost
 constexpr double hub_timeout = 60;  // seconds of silence after which the hub does
 constexpr double steal_wait = 20;   // seconds that the hub may keep a Steal until something is ready

@@ -45,8 +45,8 @@ def test_a_daemon_that_a_task_leaves_behind_does_not_speak_in_the_output_of_othe
 
 
 def test_large_output_of_a_task_is_in_the_memory_of_no_process(run: Callable, tmp_path: Path) -> None:
-    """Linux reports the most memory that a process or any of its children had."""
-    size = 100_000_000
+    """Linux reports the most memory that a process or any of its children had. Some output waits in sockets."""
+    size = 250_000_000
     (tmp_path / "tasks.txt").write_text(f"head -c {size} /dev/zero\n")
     peak = (
         "import os, resource, subprocess, sys\nprint(subprocess.run(sys.argv[1:], stdout=open('out', 'wb')).returncode)"
@@ -55,7 +55,7 @@ def test_large_output_of_a_task_is_in_the_memory_of_no_process(run: Callable, tm
     ran = run(sys.executable, "-c", peak, *POOL, "-q", "--max-output", "0", "tasks.txt")
     code, kib = map(int, ran.out.split())
     assert (code, (tmp_path / "out").stat().st_size) == (0, size)
-    assert kib < 80_000
+    assert kib < 150_000
 
 
 def test_it_names_tasks_that_leave_processes_behind_and_ends_these(run: Callable, tmp_path: Path) -> None:
