@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from dwork.core.text import shown
@@ -99,11 +100,7 @@ class Shell:
     @property
     def descriptors(self) -> Descriptors:
         """The descriptors that the script uses; ValueError when the block leaves too few."""
-        text = "\n".join(self.setup)
-        free = [int(digit) for digit in _DIGITS if not re.search(rf"{digit}[<>]|[<>]&{digit}", text)]
-        if len(free) < len(Descriptors._fields):
-            raise ValueError("the setup block uses too many descriptors from 3 to 9; leave three of them unused")
-        return Descriptors(free[2], free[1], free[0])
+        return _descriptors(self.setup)
 
     def script(self, line: str, *, marked: bool = True) -> str:
         """Return the text for -c that runs the setup block and then a line.
@@ -111,7 +108,7 @@ class Shell:
         marked: whether the output of the block is read, from the descriptor `log`; else it goes where the line's does.
         """
         if marked and self.setup:
-            return _marked(self.setup, line, self.descriptors)
+            return _head(self.setup) + line
         return "\n".join([*(part for command in self.setup for part in (command, _CHECK)), line])
 
 
@@ -119,12 +116,26 @@ class Shell:
 DEFAULT: Final = Shell()
 
 
-def _marked(setup: tuple[str, ...], line: str, used: Descriptors) -> str:
-    out, err, log = used
+# Every start of a task needs these two, and most tasks have the same block.
+
+
+@lru_cache
+def _descriptors(setup: tuple[str, ...]) -> Descriptors:
+    text = "\n".join(setup)
+    free = [int(digit) for digit in _DIGITS if not re.search(rf"{digit}[<>]|[<>]&{digit}", text)]
+    if len(free) < len(Descriptors._fields):
+        raise ValueError("the setup block uses too many descriptors from 3 to 9; leave three of them unused")
+    return Descriptors(free[2], free[1], free[0])
+
+
+@lru_cache
+def _head(setup: tuple[str, ...]) -> str:
+    """Return the script up to the line."""
+    out, err, log = _descriptors(setup)
     parts = [f"exec {out}>&1 {err}>&2 >&{log} 2>&1"]
     for i, command in enumerate(setup):
         parts += [f"printf '\\000{RECORD}{i}\\n'", command, _CHECK]
-    parts += [f"printf '\\000{RECORD}\\n'", f"exec >&{out} 2>&{err} {out}>&- {err}>&- {log}>&-", line]
+    parts += [f"printf '\\000{RECORD}\\n'", f"exec >&{out} 2>&{err} {out}>&- {err}>&- {log}>&-", ""]
     return "\n".join(parts)
 
 
