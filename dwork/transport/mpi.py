@@ -144,7 +144,7 @@ class Mpi:
         self._crowd = 1 if self._is_hub else max(1, place(os.environ).ranks // (os.cpu_count() or 1))
         self.size: int = comm.size
         self._ranks = range(1, comm.size) if self._is_hub else (0,)
-        self._source: int = MPI.ANY_SOURCE if self._is_hub else 0
+        self._sources: deque[int] = deque([MPI.ANY_SOURCE if self._is_hub else 0])
         self._dead: set[int] = set()
         self._silent: set[int] = set()
         self._had_silent = False  # some rank was silent at some time
@@ -189,13 +189,13 @@ class Mpi:
 
     def receive(self) -> list[tuple[Peer, bytes]]:
         frames: list[tuple[Peer, bytes]] = []
-        comm, status, byte = self._comm, self._status, self._mpi.BYTE
+        comm, byte = self._comm, self._mpi.BYTE
         try:
             while self._leaving and self._leaving[0][0].Test():
                 self._leaving.popleft()
-            while len(frames) < AT_ONCE and comm.Iprobe(self._source, TAG, status):
-                rank = status.Get_source()
-                frame = bytearray(status.Get_count(byte))
+            while len(frames) < AT_ONCE and self._probe(TAG):
+                rank = self._status.Get_source()
+                frame = bytearray(self._status.Get_count(byte))
                 comm.Recv([frame, byte], rank, TAG)
                 if rank in self._silent:
                     self._hear(rank)
@@ -206,6 +206,14 @@ class Mpi:
         if frames:
             self._awake()
         return frames
+
+    def _probe(self, tag: int) -> bool:
+        """Whether a message with this tag has arrived: `_status` describes it. The ranks take turns."""
+        for _ in range(len(self._sources)):
+            self._sources.rotate(-1)
+            if self._comm.Iprobe(self._sources[-1], tag, self._status):
+                return True
+        return False
 
     def _awake(self) -> None:
         self._naps = 0
@@ -220,6 +228,9 @@ class Mpi:
             ranks = failed.Translate_ranks(range(failed.size), self._comm.Get_group())
         except (self._mpi.Exception, NotImplementedError, AttributeError):
             raise TransportError(f"MPI is broken: {error.Get_error_string()}") from None
+        if self._dead.issuperset(ranks):
+            # A message of a dead rank that MPI can no longer receive stays the first that it finds from any rank.
+            self._sources = deque(rank for rank in self._ranks if rank not in self._dead)
         for rank in ranks:
             if rank not in self._dead:
                 self.bury(rank)
@@ -245,6 +256,8 @@ class Mpi:
         self.drop(rank)
         self._silent.discard(rank)
         self._dead.add(rank)
+        if rank in self._sources:
+            self._sources.remove(rank)
         self.is_whole = False
 
     def lost(self) -> list[Peer]:
@@ -254,7 +267,7 @@ class Mpi:
     def nap(self, hurry: bool = True) -> float:
         try:
             # Twice: one probe makes MPI process what has arrived, and only the next one finds it.
-            if self._comm.Iprobe(self._source, TAG) or self._comm.Iprobe(self._source, TAG):
+            if self._probe(TAG) or self._probe(TAG):
                 return 0.0
         except self._mpi.Exception as error:
             self._fails(error)
@@ -317,7 +330,7 @@ class Mpi:
             for rank in silent - self._silent - self._dead:
                 self.send(rank, farewell)
             try:
-                while self._comm.Iprobe(self._source, tag, self._status):
+                while self._probe(tag):
                     n, rank = self._status.Get_count(self._mpi.BYTE), self._status.Get_source()
                     self._comm.Recv([bytearray(n), self._mpi.BYTE], rank, tag)
                     parted.add(rank)

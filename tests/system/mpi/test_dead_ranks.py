@@ -116,10 +116,11 @@ def test_a_rank_that_is_killed_while_the_run_ends_does_not_keep_the_others(local
     assert ran.totals.startswith("dwork: 1 done, 0 failed, 0 skipped in "), ran.err
 
 
+@pytest.mark.parametrize("moment", ["at once", "while their output is on its way"])
 def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(
-    mpirun: list[str], start: Callable, wait_until: Callable, tmp_path: Path
+    mpirun: list[str], start: Callable, wait_until: Callable, tmp_path: Path, moment: str
 ) -> None:
-    """Two ranks end a task while the hub stands still, and die: their output may be on its way still, or lost."""
+    """Two ranks end a task while the hub stands still, and die; the third goes on."""
     names = ("a", "b")
     waits = "while [ ! -e %s ]; do sleep 0.02; done"
     lines = [
@@ -127,7 +128,15 @@ def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(
         for name in names
     ]
     (tmp_path / "tasks.txt").write_text("".join([*lines, f"touch at-c; {waits % 'end'}\n"]))
-    tells_where_it_is(tmp_path, "")
+    tells_where_it_is(
+        tmp_path,
+        "send = mpi.Mpi.send\n"
+        "def send_and_say_so(self, peer, frame):\n"
+        "    send(self, peer, frame)\n"
+        "    if len(frame) > 40000:\n"
+        "        open(f'sent-{mpi.rank_hint()}', 'w').close()\n"
+        "mpi.Mpi.send = send_and_say_so\n",
+    )
     pool = start("sh", ROOT / "jobscripts" / "local.sh", 4, "--worker-timeout", "30s", "--slots", 1, "tasks.txt",
                  PATH=path_of(mpirun, tmp_path))  # fmt: skip
     files = [tmp_path / f"at-{name}" for name in (*names, "c")]
@@ -137,6 +146,8 @@ def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(
     tasks = [[int(word) for word in file.read_text().split()] for file in files[:2]]
     (tmp_path / "go").touch()
     wait_until(lambda: all(is_gone(pid) for pid, _ in tasks))
+    if moment != "at once":
+        wait_until(lambda: all((tmp_path / f"sent-{rank}").exists() for _, rank in tasks))
     for _, rank in tasks:
         os.kill(workers[rank - 1], signal.SIGKILL)
     wait_until(lambda: all(is_gone(workers[rank - 1]) for _, rank in tasks))
