@@ -9,9 +9,12 @@ from collections.abc import Callable, Collection, Sequence
 
 from dwork import taskfile
 from dwork.core.errors import TaskFileError
-from dwork.core.task import Task
+from dwork.core.messages import DEFAULT_EXECUTION, Execution
+from dwork.core.shell import Shell
+from dwork.core.task import Options, Task
 from dwork.core.text import NO_TEXT, UserText, counted, from_system, shown, user_text
 from dwork.host import shell as shells
+from dwork.runner.environment import of_tasks
 from dwork.taskfile import Problems, ShellChoice
 
 
@@ -23,14 +26,15 @@ def load(
     tell: Callable[[str], None] = lambda text: None,
     shell: tuple[str, ...] = (),
     setup: str | None = None,
+    execution: Execution = DEFAULT_EXECUTION,
     problems: Problems | None = None,
 ) -> list[Task]:
     """Return the tasks of all files as one graph, without those that the `.rescue` file of a dag lists as done.
 
     `-` is standard input. format: one of taskfile.FORMATS, or None to choose by each file's extension. known: as for
     taskfile.parse. tell(text) prints a notice for the user. shell: the words of the shell that runs all lines; setup: a
-    file with commands that it runs before each. problems: where mistakes are reported; by default, TaskFileError is
-    raised for the first. After any mistake, no tasks are returned.
+    file with commands that it runs before each. execution: how the tasks will be run. problems: where mistakes are
+    reported; by default, TaskFileError is raised for the first. After any mistake, no tasks are returned.
     """
     reported = problems or Problems()
     sources = []
@@ -60,6 +64,7 @@ def load(
             tell=tell,
             dialect=shells.dialect(),
             runs=shells.runs,
+            unfit=_unfit(of_tasks(where.environ, execution).get("PATH")),
             shell=choice,
             invocation=where,
             problems=reported,
@@ -69,7 +74,6 @@ def load(
             gc.enable()
     if reported.count:
         return []
-    _check_shells(tasks)
     for rescue in rescues:
         rescue.check(tasks, reported)
         tell(f"{shown(rescue.name)}: {counted(len(rescue.done), 'task')} already done")
@@ -77,16 +81,27 @@ def load(
     return taskfile.without(tasks, done) if done else tasks
 
 
-def _check_shells(tasks: Sequence[Task]) -> None:
-    """Refuse what runs no line: under `#!/bin/echo` every task would be done."""
-    chosen = {id(task.options.shell): task.options.shell for task in tasks}  # most tasks share one object
-    for shell in chosen.values():
-        if shell is None or shell.is_known:
-            continue
-        status = shells.status_of_exit_7(shell.words)
-        if status != 7:
-            text = f"is not a shell: with -c 'exit 7' it exits with {status}; write a shell, such as /bin/bash"
-            raise TaskFileError(f"{shown(' '.join(shell.words))} {text}")
+def _unfit(path: str | None) -> Callable[[Options], str]:
+    """Return what finds out why a shell can run no line here. path: the PATH of tasks that do not set it."""
+    found: dict[tuple[str, ...], str] = {}
+
+    def unfit(options: Options) -> str:
+        shell = options.shell
+        if shell is None or not _is_here(shell, options):
+            return ""
+        if shell.words not in found:
+            found[shell.words] = shells.unfit(shell, path)
+        return found[shell.words]
+
+    return unfit
+
+
+def _is_here(shell: Shell, options: Options) -> bool:
+    """Return whether the file of a shell can be known: its task may set another PATH, or start elsewhere."""
+    name = shell.words[0]
+    if "/" in name:
+        return name[0] == "/" or options.cwd is None
+    return all(variable != "PATH" for variable, _ in options.env)
 
 
 def _invocation() -> taskfile.Invocation:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
-from dwork.core.shell import SHELL
+from dwork.core.shell import SHELL, Shell
 from dwork.core.shell_syntax.features import Dialect
-from dwork.core.text import user_bytes
+from dwork.core.text import shown, user_bytes
 
 #: Seconds that a probe may take; it needs a millisecond.
 _PATIENCE = 10.0
+
+_MEND: Final = "correct the name or, if only the workers have it, begin each line with it: SHELL -c 'LINE'"
 
 #: The variable in which bash exports a function.
 _FUNCTION: Final = re.compile(r"BASH_FUNC_(.+)%%", re.DOTALL)
@@ -31,10 +34,23 @@ def runs(script: str) -> bool:
     return _status((SHELL,), script) in (0, None)
 
 
-def status_of_exit_7(words: tuple[str, ...]) -> int:
-    """Return the exit status of `exit 7` in a shell with these flags; 7 when that cannot be found out."""
-    status = _status(words, "exit 7")
-    return 7 if status is None else status
+def unfit(shell: Shell, path: str | None) -> str:
+    """Return why a shell can run no line on this machine; empty when it can. path: the PATH of its tasks."""
+    program = user_bytes(shell.words[0])
+    name = shown(shell.words[0])
+    if shutil.which(program, path=os.defpath if path is None else path) is None:
+        if b"/" not in program:
+            return f"{name} is not found in PATH on this machine; {_MEND}"
+        if os.path.isdir(program):
+            return f"{name} is a directory; write a shell, such as /bin/bash"
+        if os.path.exists(program):
+            return f"{name} is not executable; correct the name, or chmod +x it"
+        return f"{name} does not exist on this machine; {_MEND}"
+    # Under `#!/bin/echo` every task would be done.
+    if not shell.is_known and (status := _status(shell.words, "exit 7")) not in (7, None):
+        words = shown(" ".join(shell.words))
+        return f"{words} is not a shell: with -c 'exit 7' it exits with {status}; write a shell, such as /bin/bash"
+    return ""
 
 
 def _status(words: tuple[str, ...], script: str) -> int | None:

@@ -40,7 +40,16 @@ def check(
     problems = AllProblems([shown(from_system(path)) for path in files])
     known = None if settings.policy.unknown_is_done else ()
     gc.disable()  # it would scan a million tasks again and again, none of which is garbage
-    tasks = load(files, form, known=known, tell=remarks.append, shell=shell, setup=setup, problems=problems)
+    tasks = load(
+        files,
+        form,
+        known=known,
+        tell=remarks.append,
+        shell=shell,
+        setup=setup,
+        execution=settings.execution,
+        problems=problems,
+    )
     if problems.count:
         for line in problems.lines():
             print(printable(line), file=sys.stderr)

@@ -220,7 +220,7 @@ def command(
 
         return check(files, form, shell, setup, settings)
     known = None if settings.policy.unknown_is_done else ()
-    tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup)
+    tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup, execution=settings.execution)
     if given.trouble is not None:
         raise given.trouble
     if not tasks:

@@ -20,7 +20,7 @@ from dwork.core.text import UserText
 from dwork.taskfile import csv_rows, jsonl, lines
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.endings import format_of
-from dwork.taskfile.faults import report_faults
+from dwork.taskfile.faults import ShellCheck, Unfit, report_faults
 from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher, pylauncher
 from dwork.taskfile.foreign.invocation import UNKNOWN, Invocation
 from dwork.taskfile.foreign.rescue import Rescue, without
@@ -87,6 +87,7 @@ def parse(
     tell: Callable[[str], None] = lambda text: None,
     dialect: Dialect = Dialect.POSIX,
     runs: Callable[[str], bool] | None = None,
+    unfit: Unfit = lambda options: "",
     shell: ShellChoice | None = None,
     invocation: Invocation = UNKNOWN,
     problems: Problems | None = None,
@@ -96,12 +97,13 @@ def parse(
     known: names of tasks outside these files that may be predecessors; None accepts any unknown name. Predecessors may
     follow their task in the list. tell(text) is called with one line for everything that dwork handles differently
     from what the file asks for. dialect, runs: of the /bin/sh that will run the commands, as for fault() in
-    core/shell_syntax. shell: the shell and the setup block that the command line gives. invocation: of the pool that
-    will run the tasks. problems: where mistakes are reported; by default, TaskFileError is raised for the first. After
-    any mistake, no tasks are returned.
+    core/shell_syntax. unfit(options): why their shell can run no line there. shell: the shell and the setup block that
+    the command line gives. invocation: of the pool that will run the tasks. problems: where mistakes are reported; by
+    default, TaskFileError is raised for the first. After any mistake, no tasks are returned.
     """
     reported = problems or Problems()
     given = shell or ShellChoice()
+    shells = ShellCheck(dialect, runs, unfit, given.words)
     pool: dict[Options, Options] = {PLAIN: PLAIN}
     drafts = []
     for source in sources:
@@ -118,7 +120,7 @@ def parse(
             draft.report(1, wrong)
         elif given or draft.shell or any(options.shell is not None for options in pool):
             draft.set_shell(given, pool)
-        report_faults(draft, text, dialect, runs, has_only_names=source.format == "csv")
+        report_faults(draft, text, shells, has_only_names=source.format == "csv")
     tasks = resolve(drafts, known)
     if reported.count:
         return []

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from dwork.core.errors import TaskFileError
 from dwork.core.shell import Shell
 from dwork.core.shell_syntax.fault import Runs, fault, language_of, left_behind, lines_spanned, setup_fault
 from dwork.core.shell_syntax.features import Dialect
-from dwork.core.task import Command
+from dwork.core.task import Command, Options
 from dwork.taskfile.draft import Draft
+
+#: Returns why the shell of some options can run no line on this machine; empty when it can.
+Unfit = Callable[[Options], str]
 
 _SPREAD: Final = (
     "lines {} to {} are one command of a shell, but each line is a task of its own; "
@@ -20,23 +24,61 @@ _SEARCHES: Final = 100
 _SEARCHED: Final = 1000
 
 
-def report_faults(draft: Draft, text: str, dialect: Dialect, runs: Runs, *, has_only_names: bool = False) -> None:
-    """Report each command with a fault. text: of the file; dialect, runs: of /bin/sh.
+class ShellCheck:
+    """Judges the shells of all tasks. dialect, runs: of /bin/sh; unfit: why the machine of the pool has no use for one.
+
+    given: the words of the shell that the command line gives.
+    """
+
+    def __init__(self, dialect: Dialect, runs: Runs, unfit: Unfit, given: tuple[str, ...]) -> None:
+        self._sh = dialect, runs
+        self._unfit = unfit
+        self._given = given
+        self._known: set[Shell] = set()
+        self._lost: set[tuple[str, tuple[str, ...]]] = set()
+
+    def language(self, draft: Draft, line: int, options: Options) -> tuple[Dialect, Runs] | tuple[()]:
+        """Return the dialect of the shell of a task and what asks it; () for a shell that cannot run the task.
+
+        What is wrong with a shell or its setup block is reported.
+        """
+        shell = options.shell
+        if shell is not None and (wrong := self._unfit(options)):
+            self._report(draft, line, shell.words, wrong)
+            return ()
+        language = language_of(shell, *self._sh)
+        if shell is not None and shell not in self._known:
+            self._known.add(shell)
+            _report_setup(draft, shell, *language)
+        return language
+
+    def _report(self, draft: Draft, line: int, words: tuple[str, ...], wrong: str) -> None:
+        """Report what is wrong with the shell of a task in a line: once for each choice of that shell."""
+        chosen = "" if words == self._given else draft.source
+        if (chosen, words) in self._lost:
+            return
+        self._lost.add((chosen, words))
+        if chosen:
+            draft.report(draft.shell.line if words == draft.shell.words else line, wrong)
+        else:
+            draft.problems.report(TaskFileError(f"--shell: {wrong}"))
+
+
+def report_faults(draft: Draft, text: str, shells: ShellCheck, *, has_only_names: bool = False) -> None:
+    """Report each command with a fault. text: of the file.
 
     has_only_names: workers of another kind may take a command for a name, and then it may be any text.
     """
-    known: dict[int, tuple[Dialect, Runs]] = {}
-    shells: set[Shell] = set()
+    known: dict[int, tuple[Dialect, Runs] | tuple[()]] = {}
     searches = 0
     below = 0  # the line behind the last command over several lines, whose parts have faults of their own
     for i, task in enumerate(draft.tasks):
         options = task.options
         language = known.get(id(options))
         if language is None:
-            language = known[id(options)] = language_of(options.shell, dialect, runs)
-            if options.shell is not None and options.shell not in shells:
-                shells.add(options.shell)
-                _report_setup(draft, options.shell, *language)
+            language = known[id(options)] = shells.language(draft, draft.lines[i], options)
+        if not language:
+            continue
         if has_only_names:
             wrong = left_behind(task.command, dialect=language[0])
         else:

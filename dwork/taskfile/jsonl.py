@@ -79,7 +79,7 @@ def _choose_shell(draft: Draft, line: int, found: dict[str, Any]) -> None:
             raise ValueError('an object with "setup" is not a task; it has no other key than "shell"')
         text = string(value)
         if key == "shell":
-            draft.shell.words = checked(key, words_of, text)
+            draft.shell.words, draft.shell.line = checked(key, words_of, text), line
         else:
             draft.shell.add(draft.source, line, text)
 

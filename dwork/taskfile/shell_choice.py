@@ -24,11 +24,15 @@ END: Final = "end"
 
 @dataclass(slots=True)
 class ShellChoice:
-    """words: of the shell; empty: none was chosen. setup: the commands of the block; places: where each stands."""
+    """words: of the shell; empty: none was chosen. setup: the commands of the block; places: where each stands.
+
+    line: the one that chooses the shell.
+    """
 
     words: tuple[str, ...] = ()
     setup: tuple[str, ...] = ()
     places: tuple[str, ...] = ()
+    line: int = 1
 
     def __bool__(self) -> bool:
         return bool(self.words or self.setup)

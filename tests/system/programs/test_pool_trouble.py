@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -48,10 +49,43 @@ def test_a_program_that_is_not_a_shell_does_not_make_all_tasks_done(run: Callabl
         (tmp_path / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / name).chmod(0o755)
     (tmp_path / "tasks.txt").write_text("false\n")
-    refusal = f"dwork: {shell} is not a shell: with -c 'exit 7' it exits with 0; write a shell, such as /bin/bash"
+    why = "is not a shell: with -c 'exit 7' it exits with 0; write a shell, such as /bin/bash"
     ran = run(*POOL, "--no-record", "--shell", shell, "tasks.txt")
-    assert (ran.code, ran.own_err) == (2, [refusal])
+    assert (ran.code, ran.own_err) == (2, [f"dwork: --shell: {shell} {why}"])
     assert run(*POOL, "--no-record", "--shell", "./wrapper", "tasks.txt").code == 1
+
+
+def test_a_shell_that_this_machine_lacks_is_refused_where_it_is_chosen(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "first.txt").write_text("#!/no/sh -e\nfalse\ntrue\n")
+    (tmp_path / "later.txt").write_text("#!/bin/sh\ntrue\nfalse #DWORK shell=./plain\n")
+    (tmp_path / "plain").write_text("")
+    mend = "correct the name or, if only the workers have it, begin each line with it: SHELL -c 'LINE'"
+    for words, answer in (
+        (["--shell", "nosuch"], f"--shell: nosuch is not found in PATH on this machine; {mend}"),
+        (["--shell", "/tmp"], "--shell: /tmp is a directory; write a shell, such as /bin/bash"),
+        (["--shell", "sh", "--env", "PATH=/no"], f"--shell: sh is not found in PATH on this machine; {mend}"),
+        ([], f"first.txt:1: /no/sh does not exist on this machine; {mend}"),
+    ):
+        ran = run(*POOL, *words, "first.txt", "later.txt")
+        assert (ran.code, ran.own_err) == (2, [f"dwork: {answer}"])
+    ran = run(*POOL, "later.txt")
+    why = "later.txt:3: ./plain is not executable; correct the name, or chmod +x it"
+    assert (ran.code, ran.own_err) == (2, [f"dwork: {why}"])
+    assert not list(tmp_path.glob("*.db"))
+
+
+def test_a_shell_that_only_its_task_may_find_is_left_to_the_task(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "mysh").write_text('#!/bin/sh\nexec sh "$@"\n')
+    (tmp_path / "bin" / "mysh").chmod(0o755)
+    path = f"{tmp_path}/bin:{os.environ['PATH']}"
+    rows = [
+        {"command": "touch a; true", "shell": "mysh", "env": {"PATH": path}},
+        {"command": "touch ../b; true", "shell": "./mysh", "cwd": "bin"},
+    ]
+    (tmp_path / "tasks.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run(*POOL, "tasks.jsonl").code == 0
+    assert (tmp_path / "a").exists() and (tmp_path / "b").exists()
 
 
 def test_what_failed_is_named_even_when_all_else_is_quiet(run: Callable, tmp_path: Path) -> None:

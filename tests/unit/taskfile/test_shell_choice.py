@@ -7,7 +7,7 @@ import pytest
 from dwork.core.errors import TaskFileError
 from dwork.core.shell import DEFAULT, Shell
 from dwork.core.task import PLAIN, Task
-from dwork.taskfile import ShellChoice, Source, parse
+from dwork.taskfile import AllProblems, ShellChoice, Source, parse
 from dwork.taskfile.writing import Unwritable, as_lines, as_objects
 
 
@@ -61,6 +61,20 @@ def test_the_command_line_wins_over_the_first_line_and_its_setup_comes_first() -
 def test_the_first_object_of_a_jsonl_file_may_hold_the_setup() -> None:
     text = '{"setup": "module load x\\nexport A=1", "shell": "bash -e"}\n{"command": ["a", "b"]}\n{"command": "c"}\n'
     assert shells(text, "jsonl") == [Shell(("bash", "-e"), BLOCK)] * 2
+
+
+def test_a_shell_without_use_is_reported_once_where_it_is_chosen_and_its_lines_are_not_judged() -> None:
+    given = ShellChoice(("gsh",))
+    for text, format, shell, place in (
+        ("#!/own/xsh\n\na ;; b\nc\n", "lines", None, "t:1: "),
+        ("a\n\nb ;; #DWORK shell=xsh\nc #DWORK shell=xsh\n", "lines", None, "t:3: "),
+        ('\n{"setup": "x=1", "shell": "xsh"}\n{"command": ["a"]}\n', "jsonl", None, "t:2: "),
+        ("a ;; b\n", "csv", given, "--shell: "),
+    ):
+        problems = AllProblems(["t"])
+        sources = [Source("t", text.encode(), format), Source("u", b"d ;;\n", "csv")]
+        parse(sources, shell=shell, problems=problems, unfit=lambda o: f"no {o.shell.name}" if o.shell else "")
+        assert problems.lines() == [f"{place}no {'gsh' if shell else 'xsh'}"]
 
 
 @pytest.mark.parametrize(
