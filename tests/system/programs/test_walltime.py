@@ -68,6 +68,27 @@ def test_slurm_is_asked_when_the_job_ends(run: Callable, tmp_path: Path, preferr
     assert 1700 < time.mktime(time.strptime(told, "%Y-%m-%d %H:%M:%S")) - time.time() <= 1800
 
 
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            ["--walltime", "12"],
+            "12 would be minutes in Slurm and seconds here; write 12m for minutes or 12s for seconds",
+        ),
+        (["--walltime", "1m"], "--walltime 60s is not longer than --drain-before (60 s), so no task would start; "),
+        (["--walltime", "10s", "--drain-before", "10"], "is not longer than --drain-before (10 s)"),
+    ],
+)
+@pytest.mark.parametrize("program", ["dwork.pool", "dwork.kworker"])
+def test_a_walltime_in_which_no_task_would_start_is_refused(
+    run: Callable, tmp_path: Path, words: list[str], complaint: str, program: str
+) -> None:
+    (tmp_path / "tasks.txt").write_text("touch ran\n")
+    ran = run(sys.executable, "-m", program, *words, *(["tasks.txt"] if program == "dwork.pool" else []))
+    assert ran.code == 2 and complaint in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "ran").exists()
+
+
 def test_drain_lets_running_tasks_end(start: Callable, run: Callable, wait_until: Callable, tmp_path: Path) -> None:
     first = "touch begun; while [ ! -e go ]; do sleep 0.02; done"
     (tmp_path / "tasks.txt").write_text(f"{first}   #DWORK name=one\ntrue   #DWORK name=two after=one\n")
