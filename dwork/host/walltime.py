@@ -15,6 +15,8 @@ from typing import IO, Final, NamedTuple
 #: Seconds between two queries, and how long one may take.
 AGAIN: Final = 300.0
 PATIENCE: Final = 30.0
+#: Seconds between two queries at least, however often the process stands still.
+SOON: Final = 10.0
 
 
 class Walltime:
@@ -26,15 +28,16 @@ class Walltime:
 
     def __init__(self, given: float | None, started: float, before: float = 0.0) -> None:
         self.end = math.inf if given is None else started + given
+        self._known = self.end  # the end without what `stood_still` assumes
         self._before = before
         self.next = math.inf  # when to call `poll`
         self._source: _Source | None = None
         self._query: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # the process and its output
-        self._queried_at = 0.0
+        self._queried_at = -math.inf
         if given is None:
             stated = os.environ.get("SLURM_JOB_END_TIME", "")
             if stated.isdecimal():
-                self.end = float(stated)
+                self.end = self._known = float(stated)
             self._source = _source(os.environ, started)
             if self._source is not None:
                 self.next = started
@@ -43,6 +46,11 @@ class Walltime:
     def last_call(self) -> float:
         """The time to leave, in seconds since the epoch."""
         return self.end - self._before
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the end is that of the batch system or the user, and not assumed meanwhile."""
+        return self.end == self._known
 
     @property
     def is_asking(self) -> bool:
@@ -58,19 +66,34 @@ class Walltime:
                 answer.seek(0)  # qstat prints the environment of the job, which may be large, and in any encoding
                 self._read(answer.read().decode(errors="replace"))
                 answer.close()
-                self._query, self.next = None, now + AGAIN
+                self._query = None
+                self._settle(now)
             elif now >= self._queried_at + PATIENCE:
                 self.close()
-                self.next = now + AGAIN
+                self._settle(now)
         elif now >= self.next:
             self._ask(now)
         return self.end != before
+
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Query the end again, since batch systems move it by the time for which a job was suspended.
+
+        Until the answer arrives, assume that the end has moved by the `seconds` for which this process stood still. An
+        end that cannot be queried stays as it is: a pool that leaves too early costs less than one that is killed.
+        """
+        if self.next < math.inf:
+            self.close()  # its answer may be an old one
+            self.end += seconds
+            self.next = max(now, self._queried_at + SOON)
 
     def _read(self, answer: str) -> None:
         assert self._source is not None
         end = self._source.end_by(answer)
         if end is not None:
-            self.end = end
+            self._known = end
+
+    def _settle(self, now: float) -> None:
+        self.end, self.next = self._known, now + AGAIN
 
     def _ask(self, now: float) -> None:
         assert self._source is not None
@@ -86,7 +109,7 @@ class Walltime:
             self._query = process, answer
             self._queried_at, self.next = now, now + PATIENCE
         except OSError:  # the program is not installed here
-            self.next = math.inf
+            self.end, self.next = self._known, math.inf
 
     def close(self) -> None:
         if self._query is not None:

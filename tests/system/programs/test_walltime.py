@@ -16,7 +16,7 @@ import pytest
 
 from dwork.host.signals import ENDS
 from dwork.host.walltime import Walltime
-from tests.leftovers import is_gone
+from tests.leftovers import is_gone, processes
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
 
@@ -208,3 +208,26 @@ def test_however_much_qstat_tells_and_in_whatever_encoding_the_end_is_found(
     wait_until(lambda: walltime.poll(0.0))
     assert walltime.end == started + 3600
     assert not walltime.is_asking
+
+
+def test_a_job_that_is_suspended_for_longer_than_a_timeout_loses_no_task(
+    start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    loop = "touch begun; while [ ! -e go ]; do sleep 0.05; done"
+    (tmp_path / "tasks.txt").write_text(f"{loop}   #DWORK name=long timeout=5\n")
+    mark = {"DWORK_TEST_SUSPENDED": str(tmp_path)}
+    pool = start(*POOL, "tasks.txt", **mark)
+    wait_until((tmp_path / "begun").exists)
+    until = time.monotonic() + 6.0
+    stopped: set[int] = set()
+    while fresh := set(processes(**mark)) - stopped:
+        for pid in fresh:
+            os.kill(pid, signal.SIGSTOP)
+        stopped |= fresh
+    wait_until(lambda: time.monotonic() >= until)
+    (tmp_path / "go").touch()
+    for pid in sorted(stopped):
+        os.kill(pid, signal.SIGCONT)
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 0, err
+    assert attempts(tmp_path) == [("long", "done")]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from dwork.host.walltime import by_pbs, by_slurm
+from dwork.host.walltime import AGAIN, SOON, Walltime, by_pbs, by_slurm
+from tests.waiting import wait_until
 
 #: The first moment of the hour that Berlin had twice, on 29 October 2023 from 02:00; an hour later it began again.
 TWICE = 1_698_537_600.0
@@ -68,3 +72,62 @@ def test_in_the_repeated_hour_a_job_has_started_at_the_last_such_time_before_now
     started: float, asked: float, expected: float
 ) -> None:
     assert by_pbs(qstat(time.ctime(started)), asked) == expected + 26 * 3600 + 5
+
+
+class Squeue:
+    """A stand-in for squeue in PATH, which prints what the file `answer` has. asked: how often it was started."""
+
+    def __init__(self, directory: Path) -> None:
+        self._answer, self._log = directory / "answer", directory / "log"
+        program = directory / "squeue"
+        program.write_text(f"#!/bin/sh\necho asked >> {self._log}\ncat {self._answer}\n")
+        program.chmod(0o755)
+
+    @property
+    def asked(self) -> int:
+        return len(self._log.read_text().splitlines()) if self._log.exists() else 0
+
+    def answer(self, walltime: Walltime, now: float, end: str) -> None:
+        self._answer.write_text(f"4711 4711 {end}\n")
+        walltime.poll(now)
+        wait_until(lambda: walltime.poll(now) or not walltime.is_asking)
+
+
+@pytest.fixture
+def squeue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Squeue:
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("SLURM_JOB_ID", "4711")
+    monkeypatch.delenv("SLURM_JOB_END_TIME", raising=False)
+    return Squeue(tmp_path)
+
+
+def test_after_a_standstill_the_end_is_asked_for_again_and_meanwhile_assumed_to_have_moved(squeue: Squeue) -> None:
+    walltime = Walltime(None, 1000.0, 60.0)
+    squeue.answer(walltime, 1000.0, "2000")
+    assert walltime.end == 2000.0 and walltime.is_known and walltime.next == 1000.0 + AGAIN
+    walltime.stood_still(900.0, 1950.0)
+    assert walltime.last_call == 2840.0 and not walltime.is_known and walltime.next == 1950.0
+    squeue.answer(walltime, 1950.0, "2895")
+    assert walltime.end == 2895.0 and walltime.is_known and squeue.asked == 2
+
+
+def test_when_the_end_cannot_be_asked_for_again_it_is_the_one_that_was_known(squeue: Squeue) -> None:
+    walltime = Walltime(None, 1000.0)
+    squeue.answer(walltime, 1000.0, "2000")
+    walltime.stood_still(900.0, 1950.0)
+    squeue.answer(walltime, 1950.0, "N/A")
+    assert walltime.end == 2000.0
+
+
+def test_a_process_that_often_stands_still_does_not_ask_each_time(squeue: Squeue) -> None:
+    walltime = Walltime(None, 1000.0)
+    squeue.answer(walltime, 1000.0, "2000")
+    walltime.stood_still(1.5, 1003.0)
+    walltime.poll(1003.0)
+    assert walltime.next == 1000.0 + SOON and not walltime.is_asking and squeue.asked == 1
+
+
+def test_an_end_that_the_user_has_given_stays(squeue: Squeue) -> None:
+    walltime = Walltime(100.0, 1000.0)
+    walltime.stood_still(900.0, 1950.0)
+    assert walltime.end == 1100.0 and walltime.next == math.inf
