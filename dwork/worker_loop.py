@@ -29,7 +29,7 @@ from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.outgoing import Outgoing
 from dwork.runner.runner import Runner
 from dwork.transport import HUB, Transport, wire
-from dwork.transport.waiting import SYSTEM, Clock
+from dwork.transport.waiting import SYSTEM, Clock, Standstill
 from dwork.worker.silence import HubSilence
 from dwork.worker.stay import Stay
 from dwork.worker.suspects import Suspects
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 #: How long a worker whose slots are all busy sleeps without reading messages: the least and most seconds, and the
 #: fraction of the time since its last task start. A child that ends wakes it immediately.
 BUSY_POLL: Final = (0.002, 0.02, 0.01)
+#: The longest sleep in seconds while tasks run or the job has an end: a standstill within it is not noticed.
+LONGEST_SLEEP: Final = 1.0
 
 
 def work(
@@ -114,6 +116,7 @@ class TaskRunner(Protocol):
     def start(self, assigned: Assigned, now: float) -> Result | None: ...
     def poll(self, now: float) -> list[tuple[Assigned, Result]]: ...
     def kill(self, task: int, now: float, cause: Cause, reason: str) -> None: ...
+    def postpone(self, seconds: float) -> None: ...
     def rewind(self) -> None: ...
     def close(self) -> None: ...
 
@@ -151,6 +154,7 @@ class WorkerLoop:
         self._clock = clock
         self._runner = runner(self._take_output)
         self._outgoing = Outgoing(self._runner.capture)
+        self._standstill = Standstill(now)
         self._silence = HubSilence(worker, now, hub_timeout, is_rank=is_rank)
         self._stay = Stay(worker, now, idle_timeout)
         self._suspects = Suspects()
@@ -161,7 +165,7 @@ class WorkerLoop:
     def turn(self) -> bool:
         """Do all that can be done now; return whether there will be more to do."""
         now = self._clock.now()
-        self._silence.wake(now)
+        self._make_up_for_standstill(now)
         # Before anything else: a child that ends after its runner was polled must still wake the sleep.
         numbers = self._outside.take()
         if numbers.intersection(ENDS) and not self._is_rank:
@@ -177,10 +181,21 @@ class WorkerLoop:
         self._send_due()
         if self._worker.over:
             return False
-        if self._silence.is_over(self._clock.now()):
+        now = self._clock.now()
+        self._make_up_for_standstill(now)
+        if self._silence.is_over(now):
             limit = self._silence.limit
             raise TransportError(f"the hub has not answered for {limit:g} s; running tasks were terminated")
         return True
+
+    def _make_up_for_standstill(self, now: float) -> None:
+        """Move what is due when this process stood still, since tasks and hub probably did, too."""
+        if gap := self._standstill.check(now):
+            self._silence.begin_again(now)
+            self._stay.postpone(gap)
+            self._runner.postpone(gap)
+            if self._job is not None:
+                self._job.stood_still(gap, now)
 
     def _leave_on_signal(self, now: float) -> None:
         if within_a_job():
@@ -258,10 +273,13 @@ class WorkerLoop:
         until = min(self._silence.deadline, self._stay.deadline(job.last_call if job is not None else math.inf))
         if job is not None:
             until = min(until, job.next)
-        self._silence.sleep(until)
         if worker.can_start and not self._outgoing.is_full:
             return
         until = min(until, worker.deadline(now), self._runner.deadline, self._suspects.deadline)
+        if worker.running or job is not None:
+            until = self._standstill.sleep(now, until, LONGEST_SLEEP)
+        else:
+            self._standstill.sleep(now, until)
         descriptors = self._outside.descriptors
         capture = self._runner.capture
         if capture.rests(now):

@@ -58,6 +58,16 @@ def _positive(text: str) -> float:
     return seconds
 
 
+def _with_unit(text: str) -> float:
+    """Return seconds. Raise ValueError for a number without a unit: batch systems differ in what they take it for."""
+    seconds = _positive(text)
+    if text.replace(".", "").isdecimal():
+        raise ValueError(
+            f"{text} would be minutes in Slurm and seconds here; write {text}m for minutes or {text}s for seconds"
+        )
+    return seconds
+
+
 def _min_time(text: str) -> MinTime:
     number = text.removesuffix("%")
     if number != text and number.isdecimal() and int(number):
@@ -74,6 +84,8 @@ def _gpus(text: str) -> str:
 
 #: Seconds, greater than 0, from `90s`, `2h` or `1:30:00`.
 DURATION = _Parsed("duration", _positive)
+#: The same, but not `90`.
+WALLTIME = _Parsed("duration", _with_unit)
 #: A MinTime.
 MIN_TIME = _Parsed("min-time", _min_time)
 #: Bytes, from `2G`.
@@ -193,9 +205,9 @@ def endpoint_options(command: Callable[..., Any]) -> Callable[..., Any]:
 _JOB_END = (
     click.option(
         "--walltime",
-        type=DURATION,
+        type=WALLTIME,
         metavar="TIME",
-        help="Assume the job ends in TIME.  [default: the time left that Slurm or PBS reports]",
+        help="Assume the job ends in TIME, such as 90m or 12h.  [default: the time left that Slurm or PBS reports]",
     ),
     click.option(
         "--drain-before",
@@ -210,7 +222,17 @@ _JOB_END = (
 
 def job_end_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options for the end of the batch job, `walltime` and `drain_before`, to a command."""
-    return _decorated(command, _JOB_END)
+
+    @wraps(command)
+    def with_job_end(*arguments: Any, walltime: float | None, drain_before: float, **others: Any) -> Any:
+        if walltime is not None and walltime <= drain_before:
+            raise UsageError(
+                f"--walltime {walltime:g}s is not longer than --drain-before ({drain_before:g} s), so no task would "
+                f"start; give the time until the end of the job, or a shorter --drain-before"
+            )
+        return command(*arguments, walltime=walltime, drain_before=drain_before, **others)
+
+    return _decorated(with_job_end, _JOB_END)
 
 
 _POLICY = (

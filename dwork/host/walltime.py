@@ -8,11 +8,15 @@ import re
 import subprocess
 import tempfile
 import time
-from typing import IO, Final
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import IO, Final, NamedTuple
 
 #: Seconds between two queries, and how long one may take.
 AGAIN: Final = 300.0
 PATIENCE: Final = 30.0
+#: Seconds between two queries at least, however often the process stands still.
+SOON: Final = 10.0
 
 
 class Walltime:
@@ -24,23 +28,29 @@ class Walltime:
 
     def __init__(self, given: float | None, started: float, before: float = 0.0) -> None:
         self.end = math.inf if given is None else started + given
+        self._known = self.end  # the end without what `stood_still` assumes
         self._before = before
         self.next = math.inf  # when to call `poll`
-        self._command: list[str] = []
+        self._source: _Source | None = None
         self._query: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # the process and its output
-        self._queried_at = 0.0
+        self._queried_at = -math.inf
         if given is None:
             stated = os.environ.get("SLURM_JOB_END_TIME", "")
             if stated.isdecimal():
-                self.end = float(stated)
-            self._command = _command()
-            if self._command:
+                self.end = self._known = float(stated)
+            self._source = _source(os.environ, started)
+            if self._source is not None:
                 self.next = started
 
     @property
     def last_call(self) -> float:
         """The time to leave, in seconds since the epoch."""
         return self.end - self._before
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the end is that of the batch system or the user, and not assumed meanwhile."""
+        return self.end == self._known
 
     @property
     def is_asking(self) -> bool:
@@ -54,23 +64,52 @@ class Walltime:
             process, answer = self._query
             if process.poll() is not None:
                 answer.seek(0)  # qstat prints the environment of the job, which may be large, and in any encoding
-                self.end = _parsed(self._command[0], answer.read().decode(errors="replace"), self.end)
+                self._read(answer.read().decode(errors="replace"))
                 answer.close()
-                self._query, self.next = None, now + AGAIN
+                self._query = None
+                self._settle(now)
             elif now >= self._queried_at + PATIENCE:
                 self.close()
-                self.next = now + AGAIN
+                self._settle(now)
         elif now >= self.next:
-            try:
-                answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the query has ended
-                process = subprocess.Popen(
-                    self._command, stdin=subprocess.DEVNULL, stdout=answer, stderr=subprocess.DEVNULL
-                )
-                self._query = process, answer
-                self._queried_at, self.next = now, now + PATIENCE
-            except OSError:  # the program is not installed here
-                self.next = math.inf
+            self._ask(now)
         return self.end != before
+
+    def stood_still(self, seconds: float, now: float) -> None:
+        """Query the end again, since batch systems move it by the time for which a job was suspended.
+
+        Until the answer arrives, assume that the end has moved by the `seconds` for which this process stood still. An
+        end that cannot be queried stays as it is: a pool that leaves too early costs less than one that is killed.
+        """
+        if self.next < math.inf:
+            self.close()  # its answer may be an old one
+            self.end += seconds
+            self.next = max(now, self._queried_at + SOON)
+
+    def _read(self, answer: str) -> None:
+        assert self._source is not None
+        end = self._source.end_by(answer)
+        if end is not None:
+            self._known = end
+
+    def _settle(self, now: float) -> None:
+        self.end, self.next = self._known, now + AGAIN
+
+    def _ask(self, now: float) -> None:
+        assert self._source is not None
+        try:
+            answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the query has ended
+            process = subprocess.Popen(
+                self._source.command,
+                stdin=subprocess.DEVNULL,
+                stdout=answer,
+                stderr=subprocess.DEVNULL,
+                env=_environment(os.environ),
+            )
+            self._query = process, answer
+            self._queried_at, self.next = now, now + PATIENCE
+        except OSError:  # the program is not installed here
+            self.end, self.next = self._known, math.inf
 
     def close(self) -> None:
         if self._query is not None:
@@ -81,28 +120,63 @@ class Walltime:
             self._query = None
 
 
-def _command() -> list[str]:
-    if job := os.environ.get("SLURM_JOB_ID"):
-        return ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
-    if job := os.environ.get("PBS_JOBID"):
-        return ["qstat", "-f", job]
-    return []
+class _Source(NamedTuple):
+    """A command that prints the end of the job, and how to read its answer: None when the end is not in it."""
+
+    command: list[str]
+    end_by: Callable[[str], float | None]
 
 
-def _parsed(program: str, answer: str, otherwise: float) -> float:
-    """Return the end of the job by a batch system's answer; `otherwise` when the answer does not contain it."""
-    if program == "squeue":
-        try:
-            return time.mktime(time.strptime(answer.strip(), "%Y-%m-%dT%H:%M:%S"))
-        except ValueError:  # NONE, UNLIMITED, or nothing
-            return otherwise
+def _source(environ: Mapping[str, str], now: float) -> _Source | None:
+    if job := environ.get("SLURM_JOB_ID"):
+        return _Source(["squeue", "--noheader", "--jobs", job, "--format", "%A %i %e"], partial(by_slurm, job=job))
+    if job := environ.get("PBS_JOBID"):
+        return _Source(["qstat", "-f", job], partial(by_pbs, now=now))
+    return None
+
+
+def _environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment of a query, without what may hide the job from squeue; Slurm prints times as seconds."""
+    kept = {name: value for name, value in environ.items() if not name.startswith("SQUEUE_")}
+    return {**kept, "SLURM_TIME_FORMAT": "%s"}
+
+
+def by_slurm(answer: str, job: str) -> float | None:
+    """Return the end of a job by squeue's answer.
+
+    It has a line for each element of an array whose number is that of the job, and for each component of a
+    heterogeneous job (4711+0, 4711+1), of which the first to end ends the job.
+    """
+    rows = [fields for line in answer.splitlines() if len(fields := line.split()) == 3]
+    return min(
+        [
+            float(end)
+            for number, name, end in rows
+            if end.isdecimal() and (number == job or name.startswith(f"{job}+"))  # it may be N/A
+        ],
+        default=None,
+    )
+
+
+def by_pbs(answer: str, now: float) -> float | None:
+    """Return the end of a job that has begun before `now`, by qstat's answer."""
     limit = re.search(r"Resource_List\.walltime = (\d+):(\d\d):(\d\d)", answer)
     begin = re.search(r"^\s*(?:stime|start_time) = (\w.*)", answer, re.MULTILINE)  # PBS, Torque
     if limit is None or begin is None:
-        return otherwise
+        return None
     try:
-        started = time.mktime(time.strptime(begin[1].strip()))
+        started = _moment(time.strptime(begin[1].strip()), now)
     except ValueError:
-        return otherwise
+        return None
     hours, minutes, seconds = map(int, limit.groups())
     return started + 3600 * hours + 60 * minutes + seconds
+
+
+def _moment(local: time.struct_time, now: float) -> float:
+    """Return the moment of a local time. In the repeated hour of autumn it has two: the later one, if before `now`."""
+    winter, summer = (time.mktime((*local[:8], is_summer)) for is_summer in (0, 1))
+    if time.localtime(summer)[:6] != local[:6]:
+        return winter
+    if time.localtime(winter)[:6] != local[:6]:
+        return summer
+    return max(winter, summer) if max(winter, summer) <= now else min(winter, summer)

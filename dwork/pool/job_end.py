@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import Final
 
 from dwork.host.walltime import Walltime
 from dwork.pool.settings import PoolSettings
 from dwork.server.hub_loop import HubLoop
-from dwork.transport.waiting import clock
+from dwork.transport.waiting import Standstill, clock
+
+#: The longest sleep in seconds of a pool whose end is known: a standstill within it is not noticed.
+LONGEST_SLEEP: Final = 1.0
 
 
 class JobEnd:
@@ -21,22 +25,31 @@ class JobEnd:
         self._tell = tell
         self._walltime = Walltime(settings.walltime, clock())
         self.close = self._walltime.close
+        self._standstill = Standstill(clock())
+        self._expected = self._printed = math.inf
         self._expect()
 
-    @property
-    def next(self) -> float:
-        """When to check again, even if nothing happens until then."""
-        return self._walltime.next
+    def sleep(self, until: float) -> float:
+        """Return until when the pool may sleep, at most `until`; to be called right before it does."""
+        longest = LONGEST_SLEEP if self._expected < math.inf else math.inf
+        return self._standstill.sleep(clock(), min(until, self._walltime.next), longest)
 
     def check(self) -> None:
-        """Check whether the end of the job has changed."""
-        is_time = clock() >= self._walltime.next or self._walltime.is_asking
-        if is_time and self._walltime.poll(clock()):
+        """Check whether the end of the job has changed; after a sleep, before the hub acts on the old one."""
+        now = clock()
+        if gap := self._standstill.check(now):
+            self._walltime.stood_still(gap, now)
+        if now >= self._walltime.next or self._walltime.is_asking:
+            self._walltime.poll(now)
+        if self._walltime.end != self._expected:
             self._expect()
 
     def _expect(self) -> None:
         end, before = self._walltime.end, self._settings.drain_before
         if end < math.inf:
+            self._expected = end
             self._loop.carry_out(self._loop.hub.expect_end(end, before, self._settings.min_time, clock()))
-            at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end))
-            self._tell(f"the job ends at {at}; running tasks are ended {before:g} s before")
+            if self._walltime.is_known and end != self._printed:
+                self._printed = end
+                at = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(end))
+                self._tell(f"the job ends at {at}; running tasks are ended {before:g} s before")

@@ -143,15 +143,16 @@ class _Run:
         """Run the hub until all tasks have ended; UsageError when no worker can ever run some task."""
         progress = self.server.progress
         while not self.hub.over:
+            self._job_end.check()
             self._loop.turn()
             missing.check_feasibility()
             self._handle_signals()
-            self._job_end.check()
             missing.check()
             progress.look(clock())
             self._console.restore()
             if not self.hub.over:
-                self._loop.sleep(self._signals.descriptor, min(self._job_end.next, missing.next, progress.next))
+                until = self._job_end.sleep(min(missing.next, progress.next))
+                self._loop.sleep(self._signals.descriptor, until)
 
     def _handle_signals(self) -> None:
         """Act on signals and on failures since the last call."""

@@ -63,6 +63,11 @@ class Created:
                     wait.look_at = min(now + wait.pause, wait.until)
         return final
 
+    def postpone(self, seconds: float) -> None:
+        """Wait longer, since this process stood still for some seconds."""
+        for wait in self._waits.values():
+            wait.until += seconds
+
     def hurry(self, task: int) -> None:
         """Let the result of a task wait no longer."""
         if task in self._waits:

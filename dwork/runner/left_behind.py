@@ -97,6 +97,12 @@ class LeftBehind:
         self.deadline = min(self.deadline, now + self._grace)
         _signal(self._pids(owner), signal.SIGTERM)
 
+    def postpone(self, seconds: float) -> None:
+        """Send KILL later, since this process stood still for some seconds."""
+        for owner in self._ending:
+            self._ending[owner] += seconds
+        self.deadline += seconds
+
     def close(self) -> None:
         if self._list >= 0:
             os.close(self._list)

@@ -4,6 +4,7 @@ This is the whole interface, so that all this may move to a process of its own:
 
 - `configure(environment, ...)`, before the first task and whenever the hub changes how tasks run;
 - `start(Start, now)`, `kill(task, now, cause, reason)`, and `rewind()`, after which all output is sent again;
+- `postpone(seconds)` when this process stood still;
 - `poll(now)` returns an `Exited` for each process that has ended. Call it when SIGCHLD arrives, when
   `capture.descriptor` is readable (unless `capture.rests`), and at `deadline`;
 - the sink (see `capture`) takes output that is too long for Exited, or that is passed on while its task runs; `long`
@@ -343,6 +344,15 @@ class Processes:
                     _signal_group(pid, signal.SIGKILL)
                     process.deadline = None
         self._end_at = min((p.deadline for p in self._running.values() if p.deadline is not None), default=float("inf"))
+
+    def postpone(self, seconds: float) -> None:
+        """End processes later, since this process and they stood still for some seconds."""
+        for process in self._running.values():
+            if process.deadline is not None:
+                process.deadline += seconds
+        self._end_at += seconds
+        self._left.postpone(seconds)
+        self._set_deadline()
 
     def _end_too_big(self, now: float) -> None:
         """End tasks that use more memory than they requested: at once, since they may continue to take more."""

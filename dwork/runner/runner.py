@@ -136,6 +136,11 @@ class Runner:
         self._processes.kill(task, now, cause, reason)
         self._created.hurry(task)
 
+    def postpone(self, seconds: float) -> None:
+        """Let tasks run longer than their timeouts, since this process and they stood still for some seconds."""
+        self._processes.postpone(seconds)
+        self._created.postpone(seconds)
+
     def rewind(self) -> None:
         """Send all output of running tasks through the sink again."""
         self._processes.rewind()

@@ -1,4 +1,4 @@
-"""The clock of every loop, and how a loop sleeps until a frame comes."""
+"""The clock of every loop, how a loop sleeps until a frame comes, and how it notices that it stood still."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import Final, Protocol
 
+from dwork.core.messages import STANDSTILL
 from dwork.transport import Transport
 
 #: The longest sleep in seconds: the system limits what it accepts, and peers may request more.
@@ -64,3 +65,23 @@ class _SystemClock:
 
 
 SYSTEM: Final[Clock] = _SystemClock()
+
+
+class Standstill:
+    """Notices that a loop stood still: its process was suspended, usually with its whole job, or its file system hung.
+
+    A loop that is late by STANDSTILL stood still. Time that passes within its sleep is not noticed.
+    """
+
+    def __init__(self, now: float) -> None:
+        self._awake_by = now
+
+    def sleep(self, now: float, until: float, longest: float = math.inf) -> float:
+        """Note a sleep until then, of at most `longest` seconds, and return when it ends."""
+        self._awake_by = max(now, min(until, now + longest))
+        return self._awake_by
+
+    def check(self, now: float) -> float:
+        """Return for how many seconds the loop stood still since the last check; 0.0 when it did not."""
+        late, self._awake_by = now - self._awake_by, now
+        return late if late >= STANDSTILL else 0.0

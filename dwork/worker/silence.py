@@ -1,19 +1,15 @@
 """How long a worker waits for its hub.
 
 The hub is silent while an answer of it is missing and no message arrives. After `limit` seconds of that the worker
-gives up. Two things are not silence of the hub:
-
-- before its first message, a rank waits without limit: the launcher starts all ranks, and the hub may first have to
-  wait for its record;
-- when this process was suspended, the hub may have been, too, and what it has sent is still unread.
+gives up. Before its first message, a rank waits without limit: the launcher starts all ranks, and the hub may first
+have to wait for its record. When this process stood still, the wait begins again: the hub may have stood still, too,
+and what it has sent is still unread.
 """
 
 from __future__ import annotations
 
-import math
 from typing import Final
 
-from dwork.core.messages import STANDSTILL
 from dwork.worker.worker import Worker
 
 #: How long a rank waits for its silent hub: in beats (the hub waits eight for a worker), and at least in seconds.
@@ -30,8 +26,6 @@ class HubSilence:
         self._hub_timeout = hub_timeout
         self._is_rank = is_rank
         self._since = now  # since when an answer is missing
-        self._awake = now  # since when this process does not sleep
-        self._sleeps_until = math.inf
 
     def expect(self, beat: float) -> None:
         """Set the limit of a rank whose hub asks for a beat: it waits twice as long as the hub waits for it."""
@@ -43,15 +37,9 @@ class HubSilence:
         """When to give up if no message arrives."""
         return self._since + self.limit
 
-    def sleep(self, until: float) -> None:
-        """Note that this process is about to sleep, at most until then."""
-        self._sleeps_until = until
-
-    def wake(self, now: float) -> None:
-        """Note that this process has woken up."""
-        if now >= self._sleeps_until + STANDSTILL:
-            self._since = now
-        self._awake = now
+    def begin_again(self, now: float) -> None:
+        """Begin the wait again, since this process stood still."""
+        self._since = now
 
     def listen(self, now: float, *, has_heard: bool) -> None:
         """Note that all messages were read; has_heard: there were some. Requests are sent only after that."""
@@ -61,7 +49,5 @@ class HubSilence:
     def is_over(self, now: float) -> bool:
         """Whether to give up; to be called at the end of a turn."""
         if self._is_rank and self._worker.welcome is None:
-            self._since = now
-        if now >= self._awake + STANDSTILL:  # no turn is that long
             self._since = now
         return now >= self.deadline

@@ -25,6 +25,10 @@ class Stay:
         idle_until = math.inf if self._worker.leaving else self._idle_from + self._idle_timeout
         return min(idle_until, math.inf if self._is_late else last_call)
 
+    def postpone(self, seconds: float) -> None:
+        """Do not count some seconds in which this process stood still."""
+        self._idle_from += seconds
+
     def check(self, now: float, last_call: float) -> bool:
         """Let the worker leave when it must; return whether that is because its job ends. Once for each reason."""
         worker = self._worker

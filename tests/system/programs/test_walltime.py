@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import os
+import re
 import signal
 import sqlite3
 import sys
@@ -15,8 +15,8 @@ from pathlib import Path
 import pytest
 
 from dwork.host.signals import ENDS
-from dwork.host.walltime import Walltime, _parsed
-from tests.leftovers import is_gone
+from dwork.host.walltime import Walltime
+from tests.leftovers import is_gone, processes
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
 
@@ -49,16 +49,44 @@ def test_a_task_that_does_not_fit_is_left_for_the_next_run(run: Callable, tmp_pa
     assert attempts(tmp_path) == [("short", "done")]
 
 
-def test_slurm_is_asked_when_the_job_ends(run: Callable, tmp_path: Path) -> None:
-    """By a stand-in for squeue that answers as it does."""
+@pytest.mark.parametrize("preferred", ["", "relative", "%d.%m. %H:%M"])
+def test_slurm_is_asked_when_the_job_ends(run: Callable, tmp_path: Path, preferred: str) -> None:
+    """By a stand-in for squeue that answers as it does when this is the last element of an array."""
     squeue = tmp_path / "squeue"
-    squeue.write_text("#!/bin/sh\necho \"$@\" > asked\ndate -d '+30 minutes' +%Y-%m-%dT%H:%M:%S\n")
+    squeue.write_text(
+        '#!/bin/sh\necho "$@" > asked; env | grep -c SQUEUE_ >> asked\n'
+        "echo 4712 4711_1 $(date -d '+10 minutes' \"+$SLURM_TIME_FORMAT\")\n"
+        "echo 4711 4711_2 $(date -d '+30 minutes' \"+$SLURM_TIME_FORMAT\")\n"
+    )
     squeue.chmod(0o755)
     (tmp_path / "tasks.txt").write_text("sleep 0.5\ntrue   #DWORK min-time=2h\n")
     path = f"{tmp_path}:{os.environ['PATH']}"
-    ran = run(*POOL, "tasks.txt", PATH=path, SLURM_JOB_ID="4711")
-    assert (tmp_path / "asked").read_text() == "--noheader --jobs 4711 --format %e\n"
-    assert "the job ends at " in ran.err
+    mine = {"SLURM_TIME_FORMAT": preferred, "SQUEUE_STATES": "PENDING"}
+    ran = run(*POOL, "tasks.txt", PATH=path, SLURM_JOB_ID="4711", **mine)
+    assert (tmp_path / "asked").read_text() == "--noheader --jobs 4711 --format %A %i %e\n0\n"
+    [told] = re.findall("the job ends at (.*);", ran.err)
+    assert 1700 < time.mktime(time.strptime(told, "%Y-%m-%d %H:%M:%S")) - time.time() <= 1800
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (
+            ["--walltime", "12"],
+            "12 would be minutes in Slurm and seconds here; write 12m for minutes or 12s for seconds",
+        ),
+        (["--walltime", "1m"], "--walltime 60s is not longer than --drain-before (60 s), so no task would start; "),
+        (["--walltime", "10s", "--drain-before", "10"], "is not longer than --drain-before (10 s)"),
+    ],
+)
+@pytest.mark.parametrize("program", ["dwork.pool", "dwork.kworker"])
+def test_a_walltime_in_which_no_task_would_start_is_refused(
+    run: Callable, tmp_path: Path, words: list[str], complaint: str, program: str
+) -> None:
+    (tmp_path / "tasks.txt").write_text("touch ran\n")
+    ran = run(sys.executable, "-m", program, *words, *(["tasks.txt"] if program == "dwork.pool" else []))
+    assert ran.code == 2 and complaint in ran.err and ran.err.count("\n") == 1
+    assert not (tmp_path / "ran").exists()
 
 
 def test_drain_lets_running_tasks_end(start: Callable, run: Callable, wait_until: Callable, tmp_path: Path) -> None:
@@ -182,12 +210,24 @@ def test_however_much_qstat_tells_and_in_whatever_encoding_the_end_is_found(
     assert not walltime.is_asking
 
 
-@pytest.mark.parametrize("begin", ["stime", "start_time"])
-def test_pbs_and_torque_tell_when_the_job_has_started_and_how_long_it_may_run(begin: str) -> None:
-    started = 1_700_000_000.0
-    answer = (
-        "Job Id: 4711.cluster\n    Job_Name = dwork\n    estimated.start_time = Thu Jan  1 00:00:00 1970\n"
-        f"    Resource_List.walltime = 26:00:05\n    {begin} = {time.ctime(started)}\n"
-    )
-    assert _parsed("qstat", answer, math.inf) == started + 26 * 3600 + 5
-    assert _parsed("qstat", "qstat: Unknown Job Id 4711\n", math.inf) == math.inf
+def test_a_job_that_is_suspended_for_longer_than_a_timeout_loses_no_task(
+    start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    loop = "touch begun; while [ ! -e go ]; do sleep 0.05; done"
+    (tmp_path / "tasks.txt").write_text(f"{loop}   #DWORK name=long timeout=5\n")
+    mark = {"DWORK_TEST_SUSPENDED": str(tmp_path)}
+    pool = start(*POOL, "tasks.txt", **mark)
+    wait_until((tmp_path / "begun").exists)
+    until = time.monotonic() + 6.0
+    stopped: set[int] = set()
+    while fresh := set(processes(**mark)) - stopped:
+        for pid in fresh:
+            os.kill(pid, signal.SIGSTOP)
+        stopped |= fresh
+    wait_until(lambda: time.monotonic() >= until)
+    (tmp_path / "go").touch()
+    for pid in sorted(stopped):
+        os.kill(pid, signal.SIGCONT)
+    _, err = pool.communicate(timeout=30)
+    assert pool.returncode == 0, err
+    assert attempts(tmp_path) == [("long", "done")]

@@ -565,3 +565,13 @@ def test_nothing_outlives_a_runner_that_was_killed(tmp_path: Path) -> None:
 
 def _assert_gone(pid: int) -> None:
     wait_until(lambda: is_gone(pid))
+
+
+def test_after_a_standstill_a_task_has_as_much_time_as_before_it() -> None:
+    with bench_of() as bench:
+        bench.start("exec sleep 1000", Options(timeout=10.0))
+        due = bench.runner.deadline
+        bench.runner.postpone(3600.0)
+        assert bench.runner.poll(due + 3599.0) == [] and bench.runner.deadline >= due + 3599.0
+        bench.runner.poll(due + 3600.0)  # it gets TERM
+        assert bench.wait()[0].error == "timed out after 10 s"

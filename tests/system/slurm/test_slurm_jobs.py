@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -74,6 +75,22 @@ def test_what_the_time_limit_interrupts_is_run_after_a_requeue(
     job.start()
     assert ends(job) == "COMPLETED", job.output
     assert sorted(outcomes(tmp_path)) == sorted([*interrupted, *((f"task-{i}", "done") for i in range(3))])
+
+
+def test_a_job_that_was_suspended_ends_later_by_that_time(
+    batch: Batch, ends: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    waiting(tmp_path, 3)
+    job = batch("--nodes=2", "--time=2", "--exclusive", options=("--drain-before", "80s"))  # that is after 40 seconds
+    wait_until(lambda: len(ran(tmp_path)) == 3)
+    batch.cluster.command("scontrol", "suspend", job.id)
+    begin = time.monotonic()
+    wait_until(lambda: time.monotonic() >= begin + 42.0)
+    batch.cluster.command("scontrol", "resume", job.id)
+    (tmp_path / "go").touch()
+    assert ends(job) == "COMPLETED", job.output
+    assert job.output.count("the job ends at") == 2
+    assert {outcome for _, outcome in outcomes(tmp_path)} == {"done"}
 
 
 def test_scancel_ends_all_and_the_next_job_goes_on(

@@ -71,3 +71,12 @@ def test_a_task_that_is_to_end_waits_no_longer(task: Assigned) -> None:
 def test_what_has_failed_by_itself_stays_as_it_is(task: Assigned) -> None:
     failed = WELL._replace(exit_status=3)
     assert judged(task, failed) is failed
+
+
+def test_the_time_in_which_this_process_stood_still_does_not_count(task: Assigned, tmp_path: Path) -> None:
+    created = Created()
+    created.sift([(task, WELL)], 100.0)
+    created.postpone(1000.0)
+    assert created.sift([], 1000.0 + LATENCY) == []
+    (tmp_path / "out").touch()
+    assert created.sift([], 1100.0) == [(task, WELL)]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from dwork.core.messages import STANDSTILL, Transfer
+from dwork.core.messages import Transfer
 from dwork.worker.silence import LEAST_PATIENCE, PATIENCE, HubSilence
 from tests.unit.worker.bench import waiting
 
 
 def test_a_hub_is_gone_when_an_answer_is_missing_for_hub_timeout() -> None:
     silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
-    silence.wake(59.9)
     assert not silence.is_over(59.9) and silence.deadline == 60.0
-    silence.wake(60.0)
     assert silence.is_over(60.0)
 
 
@@ -32,24 +30,15 @@ def test_a_hub_that_owes_no_answer_is_not_silent() -> None:
         assert silence.deadline == deadline
 
 
-@pytest.mark.parametrize(("late", "since"), [(STANDSTILL, 61.0), (STANDSTILL / 2, 0.0)])
-def test_a_sleep_that_ends_far_too_late_was_a_standstill_and_begins_the_wait_again(late: float, since: float) -> None:
+def test_after_a_standstill_the_wait_begins_again() -> None:
     silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
-    silence.sleep(60.0)
-    silence.wake(60.0 + late)
-    assert silence.deadline == since + 60.0
-
-
-def test_a_turn_that_takes_a_second_was_a_standstill() -> None:
-    silence = HubSilence(waiting(), 0.0, 60.0, is_rank=False)
-    silence.wake(59.0)
-    assert not silence.is_over(59.0 + STANDSTILL) and silence.deadline == 120.0
+    silence.begin_again(1000.0)
+    assert not silence.is_over(1059.9) and silence.is_over(1060.0)
 
 
 @pytest.mark.parametrize(("is_rank", "deadline"), [(True, 160.0), (False, 60.0)])
 def test_only_a_rank_waits_for_the_first_message_without_limit(is_rank: bool, deadline: float) -> None:
     silence = HubSilence(waiting(is_known=False), 0.0, 60.0, is_rank=is_rank)
-    silence.wake(100.0)
     assert silence.is_over(100.0) is not is_rank and silence.deadline == deadline
 
 

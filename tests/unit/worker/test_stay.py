@@ -38,3 +38,13 @@ def test_a_worker_that_leaves_already_still_kills_its_tasks_at_the_last_call() -
     worker = busy(waiting())
     worker.leave()
     assert Stay(worker, 0.0).check(100.0, 100.0) and worker.kills() == [1]
+
+
+def test_the_time_in_which_this_process_stood_still_is_no_idleness() -> None:
+    worker = Worker("w:1")
+    stay = Stay(worker, 0.0, 10.0)
+    stay.postpone(100.0)
+    stay.check(109.9, math.inf)
+    assert not worker.leaving
+    stay.check(110.0, math.inf)
+    assert worker.leaving

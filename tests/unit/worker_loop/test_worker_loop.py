@@ -321,6 +321,22 @@ def test_the_end_of_its_job_is_asked_for_when_that_is_due() -> None:
     assert at.loop.has_left
 
 
+def test_after_a_standstill_tasks_have_as_much_time_as_before_and_the_end_of_the_job_is_asked_for() -> None:
+    gaps: list[float] = []
+
+    class Noted(Walltime):
+        def stood_still(self, seconds: float, now: float) -> None:
+            gaps.append(seconds)
+
+    at = Scene(job=Noted(5000.0, 1000.0), slots=2)
+    at.give("hour")
+    at.world.wait(10.5)
+    at.loop.seat.suspend(1000.0)
+    at.world.wait(1500.0)
+    assert at.loop.runner.postponed == pytest.approx(999.5, abs=0.51)
+    assert gaps == [at.loop.runner.postponed]
+
+
 @pytest.mark.parametrize("ends", ["well", "badly"])
 def test_nobody_asks_for_the_end_of_its_job_any_more_when_it_has_left(ends: str) -> None:
     closed: list[float] = []
