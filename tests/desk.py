@@ -6,7 +6,8 @@ import os
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +42,13 @@ def given(id: int, attempt: int = 1) -> Assigned:
 class Desk:
     """A store that hears what it is told. `numbers` are the ids that the hub gives to names."""
 
-    def __init__(self, path: Path | str, *, logs: Path | None = None) -> None:
+    def __init__(
+        self, path: Path | str, *, logs: Path | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self.path = str(path)
         self.numbers: dict[str, int] = {}
-        self.store = Store(self.path, RUN, self.numbers.get, Logs(str(logs), self.path) if logs else None)
+        files = Logs(str(logs), self.path) if logs else None
+        self.store = Store(self.path, RUN, self.numbers.get, files, clock=clock)
         self._later: list[Desk] = []
         self._is_closed = False
 

@@ -496,7 +496,9 @@ class Graph:
         if not node.is_join:
             self.counts[node.state] -= 1
             self.counts[state] += 1
-        node.state = state
+        was, node.state = node.state, state
+        if was is READY:
+            self._ready.leave(self.counts[READY])
 
 
 def lost_predecessors(node: Node) -> int:

@@ -19,6 +19,8 @@ from dwork.core.task import PLAIN, State
 from dwork.hub.node import Node
 
 READY = State.READY
+#: Entries of nodes that have left the queue that may stay in it, however short it is.
+STALE = 1000
 #: The priority of the first of the tasks that go last, below any priority that a task can set.
 LAST = -(1 << 40)
 
@@ -37,12 +39,14 @@ class ReadyQueue:
     """See the module docstring.
 
     An entry counts only while its node is ready: a task that is cancelled or gets a new predecessor stays where it is
-    and is ignored when its turn comes, so leaving the middle of a queue costs nothing.
+    and is ignored when its turn comes, so leaving the middle of a queue costs nothing. When more such entries may be
+    there than ready nodes, all are removed.
     """
 
-    __slots__ = ("_kinds", "_plain", "last")
+    __slots__ = ("_kinds", "_plain", "_stale", "last")
 
     def __init__(self) -> None:
+        self._stale = 0  # at most how many entries there are besides the first one of each ready node
         self.last: dict[Node, int] = {}  # the nodes that go last, and how far behind LAST
         self._plain = _Queue()
         self._kinds: dict[Resources, _Queue] = {ONE_CORE: self._plain}  # this one is permanent, others come and go
@@ -66,6 +70,14 @@ class ReadyQueue:
                 plain.appendleft(node)
             else:
                 self._place(node).appendleft(node)
+
+    def leave(self, ready: int) -> None:
+        """Note that a node has stopped being ready without being taken. ready: how many others are."""
+        self._stale += 1
+        if self._stale > STALE and self._stale > ready:
+            self._stale = 0
+            for queue in self._kinds.values():
+                queue.compact()
 
     def _place(self, node: Node) -> deque[Node]:
         options = node.task.options
@@ -170,6 +182,13 @@ class _Queue:
             if not queue:
                 del self._queues[-self._order.pop(0)]
         return taken
+
+    def compact(self) -> None:
+        """Drop all entries but the first one of each ready node."""
+        for queue in self._queues.values():
+            nodes = dict.fromkeys(node for node in queue if node.state is READY)
+            queue.clear()
+            queue += nodes
 
     def runs(self) -> Iterator[tuple[int, deque[Node]]]:
         for key in self._order:

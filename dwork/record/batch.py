@@ -67,38 +67,42 @@ def unpack(batch: bytes) -> Iterable[tuple[Any, ...]]:
     return zip(*columns, strict=True)
 
 
-def enter(connection: sqlite3.Connection, n: int) -> bool:
-    """Enter up to n batches, oldest first; return whether there may be more."""
+def enter(connection: sqlite3.Connection, most: int) -> int:
+    """Enter the oldest batches, until at least `most` tasks are entered; return how many are, 0 when none are left."""
     with transaction(connection):
-        return enter_within(connection, n)
+        return enter_within(connection, most)
 
 
-def enter_within(connection: sqlite3.Connection, n: int) -> bool:
+def enter_within(connection: sqlite3.Connection, most: int) -> int:
     """Do the same as `enter`, within a transaction that has begun."""
-    found = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id LIMIT ?", (n,)).fetchall()
-    for _, time, worker, columns in found:
-        _enter(connection, time, worker, columns)
-    if found:
-        connection.execute("DELETE FROM finished WHERE id <= ?", (found[-1][0],))
-    return len(found) == n
-
-
-def _enter(connection: sqlite3.Connection, time: float, worker: str, batch: bytes) -> None:
-    host = host_of(worker)
     ids: list[int] = []
     values: list[Any] = []
-    for id, started, waited, seconds, user, system, rss, attempt in unpack(batch):
-        begin, stolen, end = (started, started - waited, started + seconds) if started else (None, None, time)
-        values += (id, attempt or 1, worker, host, stolen, begin, end, user, system, (rss << 10) or None)
-        ids.append(id)
+    last = 0
+    cursor = connection.execute("SELECT id, time, worker, columns FROM finished ORDER BY id")
+    for number, time, worker, columns in cursor:
+        _append(ids, values, time, worker, columns)
+        last = number
+        if len(ids) >= most:
+            break
+    cursor.close()
     step = 10 * _ROWS
     for start in range(0, len(values), step):
         part = values[start : start + step]
         connection.execute(_INSERTS[len(part) // 10], part)
-    for first, last in ranges(ids):
-        connection.execute(
-            "UPDATE tasks SET state = 'done', reason = NULL, culprit = NULL WHERE id BETWEEN ? AND ?", (first, last)
-        )
+    connection.executemany(
+        "UPDATE tasks SET state = 'done', reason = NULL, culprit = NULL WHERE id BETWEEN ? AND ?", ranges(ids)
+    )
+    connection.execute("DELETE FROM finished WHERE id <= ?", (last,))
+    return len(ids)
+
+
+def _append(ids: list[int], values: list[Any], time: float, worker: str, batch: bytes) -> None:
+    """Append the ids of a batch, and the values of its rows in `attempts`."""
+    host = host_of(worker)
+    for id, started, waited, seconds, user, system, rss, attempt in unpack(batch):
+        begin, stolen, end = (started, started - waited, started + seconds) if started else (None, None, time)
+        values += (id, attempt or 1, worker, host, stolen, begin, end, user, system, (rss << 10) or None)
+        ids.append(id)
 
 
 def ranges(ids: Iterable[int]) -> Iterable[tuple[int, int]]:

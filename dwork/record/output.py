@@ -45,7 +45,7 @@ class OutputRecorder:
             return
         file, offset = self._logs.append(location, id, attempt, stream, data)
         self._connection.execute(
-            "INSERT INTO output SELECT ?1, ?2, ?3, count(*), ?4, ?5, ?6 FROM output "
+            "INSERT INTO output SELECT ?1, ?2, ?3, ifnull(max(position) + 1, 0), ?4, ?5, ?6 FROM output "
             "WHERE task = ?1 AND attempt = ?2 AND stream = ?3",
             (id, attempt, stream, text(file), offset, len(data)),
         )

@@ -8,6 +8,7 @@ not changed.
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import sqlite3
 from collections.abc import Callable
@@ -21,8 +22,13 @@ from dwork.record.trouble import opening
 
 #: Seconds that one reader waits for another.
 _PATIENCE: Final = 1.0
-#: A checkpoint blocks on the disk, so the log may grow to 80 MB before one; the cache takes 16 MB.
-_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "wal_autocheckpoint=20000", "cache_size=-16384")
+#: The cache takes 16 MB.
+_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=NORMAL", "cache_size=-16384")
+#: Pages of the write-ahead log above which a commit merges it into the file, which waits for the disk: at least, and at
+#: most (80 MB). Where little is free, the log may take up that part of it.
+_FEWEST: Final = 50
+_MOST: Final = 20_000
+_PART: Final = 1 / 8
 
 
 class Place:
@@ -35,6 +41,7 @@ class Place:
     def __init__(self, path: str, tell: Callable[[str], None], known_as: str = "", *, shared: bool = False) -> None:
         self._lock = ""
         self._shared = shared
+        self._path = path
         if path == ":memory:":
             self.connection = sqlite3.connect(path, isolation_level=None)
             return
@@ -64,6 +71,24 @@ class Place:
         except BaseException:
             self._unlock()
             raise
+
+    def keep_log_short(self) -> None:
+        """Let commits merge the write-ahead log into the file before it takes up much of the free space."""
+        (size,) = self.connection.execute("PRAGMA page_size").fetchone()
+        pages = int(max(_FEWEST, min(_MOST, _PART * self._free() / size)))
+        self.connection.execute(f"PRAGMA wal_autocheckpoint={pages}").fetchall()
+
+    def _free(self) -> float:
+        """Return the free bytes of the file system, as far as they are known."""
+        try:
+            found = os.statvfs(user_bytes(self._path))
+        except OSError:
+            return math.inf
+        return found.f_bavail * found.f_frsize
+
+    def merge_log(self) -> None:
+        """Merge the write-ahead log into the file, so that a copy of the file alone has nearly everything."""
+        self.connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
     def close(self) -> None:
         """Merge the write-ahead log into the file, and release it."""

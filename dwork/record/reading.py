@@ -297,7 +297,7 @@ class Archive:
                     prepare(place.connection, self.path)
                 elif version < VERSION:
                     raise _Older
-                while enter(place.connection, 100):
+                while enter(place.connection, 20_000):
                     pass
         except BaseException:
             place.close()

@@ -6,11 +6,11 @@ informed of that. SQLite need not wait for the disk at each commit, since a cras
 ends of tasks, which then run again; it does wait before a request is confirmed that adds or changes tasks.
 
 A successful end of a task must be cheap, since a pool has hundreds of thousands per second: a batch of them is stored
-as one row in `finished`, and entered in the tables that people read when there is nothing else to do (`idle`), or when
-the record is opened.
+as one row in `finished`, and entered in the tables that people read when there is nothing else to do (`idle`), when
+the record is opened, and with each turn while more than BACKLOG tasks wait for it.
 
 Running tasks are not recorded one by one: a row in `hands` for each batch that is assigned or given back is enough to
-find them, and costs a twentieth.
+find them, and costs a twentieth. When most of these rows are out of date, all are replaced.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from time import monotonic
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -42,8 +43,14 @@ from dwork.record.transaction import transaction
 from dwork.record.trouble import damaged, opening, reading, writing
 
 _MOST: Final = 2**63 - 1
-#: Rows of `hands` above which they are deleted as soon as no worker holds a task.
+#: Rows of `hands` that may be out of date, in addition to twice those that are not.
 FORGET: Final = 1000
+#: Tasks that are entered at a time, so that no turn takes long; and that may wait to be entered.
+AT_ONCE: Final = 2000
+BACKLOG: Final = 250_000
+#: Seconds after which the free space is looked at again, and after which the write-ahead log is merged into the file.
+LOOK: Final = 5.0
+MERGE: Final = 60.0
 _PROMISES: Final = (events.Added, events.Extended, events.Cancelled, events.Held, events.Released, events.Revived)
 _INSERT_ATTEMPT: Final = (
     "INSERT OR REPLACE INTO attempts(task, attempt, worker, host, stolen, started, ended, user, system, max_rss, "
@@ -64,8 +71,8 @@ _UNKNOWN_ORIGIN: Final = "?"
 class Store:
     """A listener that records all events. A path of `:memory:` is a record that is not kept.
 
-    number(name): returns the hub's id of a task. tell(text): prints a line for people. UsageError when the file cannot
-    be used; StoreError when it cannot be written, and then nothing may be sent.
+    number(name): returns the hub's id of a task. tell(text): prints a line for people. clock(): returns seconds.
+    UsageError when the file cannot be used; StoreError when it cannot be written, and then nothing may be sent.
     """
 
     def __init__(
@@ -75,6 +82,7 @@ class Store:
         number: Callable[[str], int | None],
         logs: Logs | None = None,
         tell: Callable[[str], None] = lambda text: None,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.path = path
         self._number = number
@@ -84,8 +92,13 @@ class Store:
         self._hands: dict[int, tuple[int, str, float]] = {}  # tasks that workers hold: attempt, location, since when
         self._lost: set[tuple[int, int]] = set()  # attempts that were lost in this run, and may reappear
         self._handed = 0  # rows of `hands`
-        self._backlog = True  # whether `finished` may have rows to enter
+        self._forget_above = FORGET  # rows of `hands`
+        self._finished_tasks = 0  # in all batches of this run
+        self._backlog = 0  # tasks in `finished`, which are still to be entered
         self._is_safe = False  # whether each commit waits for the disk
+        self._clock = clock
+        self._look_at = self._merge_at = 0.0
+        self._merged = 0  # the changes of the database that were in the file at the last merge
         self._handlers: dict[type, Callable[[Any], None]] = {
             events.Added: self._added,
             events.Extended: self._extended,
@@ -116,8 +129,10 @@ class Store:
                 ).lastrowid
                 (self._earlier_workers,) = self.connection.execute("SELECT ifnull(max(id), 0) FROM workers").fetchone()
             with reading(path):
-                while enter(self.connection, 100):
+                while enter(self.connection, 10 * AT_ONCE):
                     pass
+            self._tend()
+            self._merge_at = clock() + MERGE
         except BaseException:
             self._place.close()
             raise
@@ -214,6 +229,7 @@ class Store:
 
     def hear(self, happened: Sequence[Event]) -> None:
         """Record events; they are durable when this returns."""
+        before = self._finished_tasks
         with writing(self.path):
             self._be_safe(any(isinstance(event, _PROMISES) for event in happened))
             with transaction(self.connection):
@@ -221,6 +237,11 @@ class Store:
                     handler = self._handlers.get(type(event))
                     if handler is not None:
                         handler(event)
+                if self._handed > self._forget_above:
+                    self._forget_hands()
+                if self._backlog > BACKLOG:
+                    self._enter_within(max(AT_ONCE, 2 * (self._finished_tasks - before)))
+            self._tend()
 
     def hand(self, id: int) -> tuple[int, str, float] | None:
         """Return attempt, worker and time of a task's assignment; None when no worker holds it."""
@@ -232,22 +253,55 @@ class Store:
         return None if hand is None else hand[2]
 
     def idle(self) -> bool:
-        """Enter a batch of `finished` in the tables; return whether there may be more."""
+        """Enter some batches of `finished` in the tables; return whether more are left."""
         if self._backlog:
             with writing(self.path):
                 self._be_safe(False)
-                self._backlog = enter(self.connection, 1)
-        elif self._handed > FORGET and not self._hands:  # not needed any more, and a long run has millions
-            with writing(self.path):
-                self._be_safe(False)
-                self.connection.execute("DELETE FROM hands")
-            self._handed = 0
-        return self._backlog
+                with transaction(self.connection):
+                    self._enter_within(AT_ONCE)
+                self._tend()
+        return self._backlog > 0
+
+    def mark(self) -> int:
+        """Return a mark of all that is recorded now, for `has_entered`."""
+        return self._finished_tasks
+
+    def has_entered(self, mark: int) -> bool:
+        """Whether the tables have all that was recorded before the mark; else `idle` enters more."""
+        return self._finished_tasks - self._backlog >= mark
 
     def settle(self) -> None:
         """Enter all batches of `finished` in the tables."""
         while self.idle():
             pass
+
+    def _enter_within(self, most: int) -> None:
+        """Enter batches of at least `most` tasks, within a transaction."""
+        entered = enter_within(self.connection, most)
+        self._backlog = max(0, self._backlog - entered) if entered else 0
+
+    def _forget_hands(self) -> None:
+        """Replace the rows of `hands` by those of the tasks that workers hold."""
+        held: dict[tuple[str, float], list[tuple[int, int]]] = {}
+        for id, (attempt, location, since) in self._hands.items():
+            held.setdefault((location, since), []).append((id, attempt))
+        self.connection.execute("DELETE FROM hands")
+        self._handed = 0
+        for (location, since), tasks in held.items():
+            ids, attempts = zip(*tasks, strict=True)
+            self._hand(since, location, ids, attempts)
+        self._forget_above = FORGET + 2 * self._handed
+
+    def _tend(self) -> None:
+        """Keep the write-ahead log short where little is free, and merge it into the file now and then."""
+        now = self._clock()
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            self._place.keep_log_short()
+        if now >= self._merge_at and self.connection.total_changes != self._merged:
+            self._merge_at = now + MERGE
+            self._merged = self.connection.total_changes
+            self._place.merge_log()
 
     def _be_safe(self, wanted: bool) -> None:
         if wanted is not self._is_safe:
@@ -325,7 +379,8 @@ class Store:
             "INSERT INTO finished(time, worker, columns) VALUES (?, ?, ?)",
             (event.time, event.location, pack(ids, columns, hands)),
         )
-        self._backlog = True
+        self._finished_tasks += len(ids)
+        self._backlog += len(ids)
         if any(stdouts) or any(stderrs):
             for id, hand, result in zip(ids, hands, results, strict=True):
                 self._output.result(id, result.attempt or (hand[0] if hand else 1), event.location, result)
@@ -354,8 +409,8 @@ class Store:
         self._attempt(event.task, event.location, event.time, "interrupted")
 
     def _revoked(self, event: events.Revoked) -> None:
-        while enter_within(self.connection, 1000):
-            pass
+        while self._backlog:
+            self._enter_within(10 * AT_ONCE)
         self.connection.executemany(
             f"UPDATE attempts SET outcome = 'interrupted', cause = '{Cause.REVOKED.value}', reason = ? "
             "WHERE task = ? AND attempt = ?",

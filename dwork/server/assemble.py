@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from dwork.connection.endpoint import Endpoint
-from dwork.core.messages import DEFAULT_EXECUTION, Execution, Inquiry, Message, Welcome
+from dwork.core.messages import DEFAULT_EXECUTION, Execution, Inquiry, Welcome
 from dwork.host.signals import ENDS, Signals
 from dwork.hub.hub import Hub
 from dwork.hub.policy import Policy
@@ -25,7 +25,7 @@ from dwork.output.printer import Printer
 from dwork.output.totals import Totals
 from dwork.progress.listener import Face, Progress, Silence
 from dwork.progress.standing import standing
-from dwork.server.hub_loop import HubLoop, Listener
+from dwork.server.hub_loop import Found, HubLoop, Listener
 from dwork.server.overview import NoRecord, Overview
 from dwork.transport import Transport
 from dwork.transport.waiting import clock
@@ -117,7 +117,7 @@ class Server:
             execution=settings.execution,
         )
 
-    def _answer(self, overview: Overview) -> Callable[[Inquiry], Message]:
+    def _answer(self, overview: Overview) -> Callable[[Inquiry], Found]:
         if self.store is None:
             return NoRecord(overview).answer
         from dwork.server.queries import Inquiries

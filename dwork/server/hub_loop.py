@@ -20,6 +20,10 @@ from dwork.hub.step import Step
 from dwork.transport import Peer, Transport, wire
 from dwork.transport.waiting import SYSTEM, Clock
 
+Where = tuple[Transport, Peer]
+#: An answer; or a function that returns it when there is one, and None before.
+Found = Message | Callable[[], Message | None]
+
 #: Seconds without a frame after which deferred work begins.
 REST: Final = 0.05
 
@@ -39,13 +43,14 @@ class HubLoop:
         transports: Sequence[Transport],
         listeners: Iterable[Listener],
         tell: Callable[[str], None] = lambda text: None,
-        answer: Callable[[Inquiry], Message] = lambda inquiry: Error(printable("this hub keeps no record to query")),
+        answer: Callable[[Inquiry], Found] = lambda inquiry: Error(printable("this hub keeps no record to query")),
         idle: Callable[[], bool] | None = None,
         clock: Clock = SYSTEM,
     ) -> None:
         """Create the loop. tell(text): prints a line for people. answer(inquiry): answers a query.
 
-        idle(): does some deferred work of the record, and returns whether more is left.
+        idle(): does some deferred work of the record, and returns whether more is left. A query may have to wait for
+        that; see Found.
         """
         self.hub = hub
         self._tell = tell
@@ -55,6 +60,7 @@ class HubLoop:
         self._idle = idle
         self._clock = clock
         self._is_busy = False
+        self._unanswered: list[tuple[Where, str, Callable[[], Message | None]]] = []
 
     def listen(self, listener: Listener) -> None:
         """Add a listener, which gets all events from now on, after the others."""
@@ -71,6 +77,10 @@ class HubLoop:
         if now >= self.hub.deadline:
             total.add(self.hub.tick(now))
         self.carry_out(total)
+        if self._unanswered:
+            late = Step(now)
+            self._answer_late(late)
+            self.carry_out(late)
 
     def _take(self, transport: Transport, peer: Peer, frame: bytes, now: float, total: Step) -> None:
         where = (transport, peer)
@@ -90,12 +100,26 @@ class HubLoop:
         if total.events:  # the record does not have them yet
             self.carry_out(total)
             total.events, total.sends, total.dropped = [], [], []
+        self._try_to_answer(where, kind, lambda: self._answer(message), total)
+
+    def _answer_late(self, total: Step) -> None:
+        """Send the answers that have been waited for, and are there now."""
+        unanswered, self._unanswered = self._unanswered, []
+        for where, kind, later in unanswered:
+            self._try_to_answer(where, kind, lambda later=later: later() or later, total)  # type: ignore[misc]
+
+    def _try_to_answer(self, where: Where, kind: str, answer: Callable[[], Found], total: Step) -> None:
         try:
-            total.sends.append((where, self._answer(message)))
+            found = answer()
         except StoreError:
             raise
         except Exception as error:
             self._survive(where, kind, error, total)
+            return
+        if callable(found):
+            self._unanswered.append((where, kind, found))
+        else:
+            total.sends.append((where, found))
 
     def _survive(self, where: Hashable, kind: str, error: Exception, total: Step) -> None:
         """Handle a message that hit a bug in dwork: drop its peer and continue, unless the graph is inconsistent."""
@@ -151,6 +175,10 @@ class HubLoop:
 
     def sleep(self, descriptor: int, until: float = math.inf) -> None:
         """Sleep until there is something to do, descriptor is readable, or it is `until`."""
+        if self._unanswered and self._idle is not None:
+            self._is_busy = False
+            self._idle()
+            return
         if self._is_busy:  # check for frames again before doing deferred work
             self._is_busy = False
             if self._idle is not None:

@@ -1,6 +1,7 @@
 """Answers to inquiries about tasks at a running hub, from its graph and from its record.
 
-Each answer is short and cheap, however many tasks there are, since the hub does nothing else meanwhile.
+Each answer is short and cheap, however many tasks there are, since the hub does nothing else meanwhile. The record must
+first have entered all tasks that had ended before the inquiry: the hub enters some in each turn, and then answers.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from dwork.hub.select import find
 from dwork.record import reading, trouble
 from dwork.record.logs import read
 from dwork.record.store import Store
+from dwork.server.hub_loop import Found
 from dwork.server.overview import Overview
 
 #: The maximum number of rows in an answer, and of tasks inspected for it.
@@ -33,11 +35,16 @@ class Inquiries:
         self._store = store
         self._overview = overview
 
-    def answer(self, inquiry: Inquiry) -> Message:
-        """Return the answer; Error or NotFound when there is none."""
+    def answer(self, inquiry: Inquiry) -> Found:
+        """Return the answer, or how to get it later; Error or NotFound when there is none."""
         if isinstance(inquiry, Workers | Watch):
             return self._overview.answer(inquiry)
-        self._store.settle()
+        mark = self._store.mark()
+        if not self._store.idle():
+            return self._from_record(inquiry)
+        return lambda: self._from_record(inquiry) if self._store.has_entered(mark) else None
+
+    def _from_record(self, inquiry: List | Show | Read) -> Message:
         try:
             with trouble.reading(self._store.path):
                 match inquiry:
@@ -72,15 +79,22 @@ class Inquiries:
         rows = reading.rows(self._store.connection, chosen)
         for row in rows:
             self._update(row)
+        if states:
+            rows = [row for row in rows if State(row["state"]) in states]
         return Answer(pack(rows), stop if stop < len(nodes) else None)
 
     def _update(self, row: TaskRow) -> None:
-        """Update a row of the record with the newer facts of the graph."""
+        """Update a row of the record with the newer facts of the graph.
+
+        A task that has ended since the inquiry, and is not entered yet, appears as it was then.
+        """
         node = self._hub.graph.find(row["id"])
         if node is not None:
-            row["state"] = node.state.value
+            is_entered = node.state is not State.DONE or row["state"] == State.DONE.value
+            state = node.state if is_entered else State.ASSIGNED
+            row["state"] = state.value
             row["culprit"] = node.culprit.name if node.culprit else None
-            if node.state is State.ASSIGNED:
+            if state is State.ASSIGNED:
                 row["attempt"], row["worker"] = node.attempt, node.holder
                 row["since"] = self._store.since(node.id)
                 row["started"] = row["ended"] = row["exit_status"] = row["signal"] = row["cause"] = None

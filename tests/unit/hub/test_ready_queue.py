@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dwork.core.task import Task
 from dwork.hub.graph import Graph, Restored
+from dwork.hub.ready_queue import STALE
 from tests.stage import task
 from tests.unit.hub.graphs import end, graph_of, held, order, take
 
@@ -72,3 +75,14 @@ def test_a_released_task_goes_behind_the_others() -> None:
     graph.suspend(nodes)
     graph.release(nodes)
     assert order(graph) == ["b", "a"]
+
+
+@pytest.mark.parametrize("options", [{}, {"cores": 2}, {"priority": 3}])
+def test_tasks_that_are_held_and_released_all_the_time_leave_few_entries_behind(graph: Graph, options: dict) -> None:
+    graph.add([task(f"t{i}", **options) for i in range(9)])
+    nodes = list(graph.names.values())
+    for _ in range(STALE):
+        graph.suspend(nodes[2:5])
+        graph.release(nodes[2:5])
+    assert len(list(graph._ready._entries())) <= STALE + 2 * len(nodes)
+    assert sorted(order(graph)) == sorted(take(graph, 99)) == sorted(graph.names)

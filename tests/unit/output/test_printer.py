@@ -36,7 +36,7 @@ class Screen:
 
     def waiting(self) -> int:
         """Bytes that are kept on disk."""
-        return self.printer._spool._waiting
+        return self.printer._spool.waiting
 
 
 def ended(id: int, out: str = "", err: str = "", status: int = 0, **more: Any) -> Ended:

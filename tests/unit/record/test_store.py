@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import shutil
+import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +17,7 @@ from dwork.core.cause import Cause
 from dwork.core.task import Options, State, Task
 from dwork.record import past
 from dwork.record.output import TAIL
-from dwork.record.store import FORGET
+from dwork.record.store import FORGET, LOOK, MERGE
 from tests.desk import Desk, ended, given, named, task
 
 STATE = "SELECT state FROM tasks ORDER BY id"
@@ -72,7 +77,7 @@ def test_a_good_end_waits_in_a_batch_and_is_entered_when_there_is_time(three: De
     connection = three.store.connection
     assert connection.execute("SELECT count(*) FROM finished").fetchone() == (1,)
     assert connection.execute("SELECT count(*) FROM attempts").fetchone() == (0,)
-    assert three.store.idle() and not three.store.idle()
+    assert not three.store.idle()
     assert connection.execute("SELECT count(*) FROM finished").fetchone() == (0,)
     assert three.ask("SELECT * FROM attempts") == [
         (0, 1, "done", "w:1", "w", 8.0, 9.0, 11.5, 0, 0, 1.5, 0.25, 5 << 20, None, None, None, None),
@@ -198,22 +203,30 @@ def test_a_killed_task_is_cancelled_with_what_is_known_of_its_attempt(three: Des
     ]
 
 
-def test_who_had_what_is_forgotten_when_nobody_holds_anything_any_more(three: Desk) -> None:
-    three.hear(e.Stolen(1.0, "w:1", [given(0)]))
-    for i in range(FORGET):
+def test_who_had_what_is_forgotten_except_for_what_workers_hold(three: Desk, tmp_path: Path) -> None:
+    three.hear(e.Stolen(1.0, "w:1", [given(0), given(2, 4)]))
+    for i in range(FORGET + 10):
         three.hear(
             e.Stolen(2.0 + i, "w:2", [given(1, i + 1)]),
-            e.Requeued(2.5 + i, "w:2", [named(1)], Cause.NEVER_ARRIVED, "back"),
+            e.Requeued(2.5 + i, "w:2", [named(1)], Cause.UNSTARTED, "back"),
         )
-    three.store.settle()
-    assert not three.store.idle()
-    assert three.ask("SELECT count(*) FROM hands WHERE worker = 'w:1'") == [1], "somebody holds it still"
-    three.hear(e.Finished(9.0, "w:1", [ended(0)]))
-    three.store.settle()
-    assert not three.store.idle()
-    assert three.ask("SELECT count(*) FROM hands") == [0]
-    three.hear(e.Stolen(10.0, "w:1", [given(2)]))
-    assert three.ask("SELECT count(*) FROM hands") == [1]
+    assert three.ask("SELECT count(*) FROM hands")[0] <= FORGET + 3
+    after = three.after_a_kill(tmp_path / "copy.db")
+    held = [(entry.id, entry.attempt, entry.holder) for entry in after.store.recover(20.0) if entry.holder]
+    assert held == [(0, 1, "w:1"), (2, 4, "w:1")]
+
+
+def test_tasks_that_end_all_the_time_are_entered_before_too_many_wait(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dwork.record.store.BACKLOG", 50)
+    monkeypatch.setattr("dwork.record.store.AT_ONCE", 7)
+    desk.resume(*(task(f"t{i}") for i in range(500)))
+    for i in range(0, 500, 5):
+        desk.hear(e.Stolen(1.0, "w:1", [given(i + j) for j in range(5)]))
+        desk.hear(e.Finished(2.0, "w:1", [ended(i + j, started=1.0) for j in range(5)]))
+        assert desk.store.connection.execute("SELECT count(*) FROM finished").fetchone()[0] <= 11
+    assert desk.ask("SELECT state, count(*) FROM tasks GROUP BY state") == [("done", 500)]
 
 
 def test_what_was_given_back_is_in_nobody_s_hands_and_made_no_attempt(three: Desk) -> None:
@@ -436,3 +449,46 @@ def test_failures_of_an_earlier_run_are_not_counted_against_retries(three: Desk)
     again = three.reopened()
     again.resume(task("t0"), task("t1"), task("t2", "t1"))
     assert [entry.failures for entry in past.recorded(again.store.connection)] == [0, 0, 0]
+
+
+# -- the write-ahead log ----------------------------------------------------------------------------------------------
+
+
+def alone(path: str, copy: Path) -> list[str]:
+    """The states of the tasks in the file without its companions."""
+    shutil.copyfile(path, copy)
+    with contextlib.closing(sqlite3.connect(copy)) as connection:
+        return [state for (state,) in connection.execute(STATE)]
+
+
+def test_the_file_alone_has_nearly_everything_after_a_while(tmp_path: Path) -> None:
+    now = 0.0
+    desk = Desk(tmp_path / "t.db", clock=lambda: now)
+    desk.resume(task("t0"))
+    desk.hear(e.Failed(1.0, "w:1", ended(0, exit_status=1)))
+    now = MERGE + 1
+    desk.hear(e.Left(1.0, "w:1", "bye"))
+    assert alone(desk.path, tmp_path / "copy.db") == ["failed"]
+    desk.close()
+
+
+def test_where_little_is_free_the_write_ahead_log_stays_short(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+    desk = Desk(tmp_path / "t.db", clock=lambda: now)
+    desk.resume(task("t0"))
+
+    def pages() -> int:
+        return Path(f"{desk.path}-wal").stat().st_size // 4096
+
+    for _ in range(500):
+        desk.hear(e.Held(1.0, [named(0)]))
+        desk.hear(e.Released(1.0, [named(0)]))
+    assert pages() > 500
+    monkeypatch.setattr(os, "statvfs", lambda path: SimpleNamespace(f_bavail=8 * 60, f_frsize=4096))
+    now += LOOK
+    before = pages()
+    for _ in range(1000):
+        desk.hear(e.Held(1.0, [named(0)]))
+        desk.hear(e.Released(1.0, [named(0)]))
+    assert pages() < before + 100
+    desk.close()

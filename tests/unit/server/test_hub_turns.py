@@ -239,6 +239,27 @@ def test_an_inquiry_after_nothing_new_is_answered_with_the_rest() -> None:
     assert kinds(hall.turn()) == [m.OK, m.Answer, m.Answer] and seen == [0, 0]
 
 
+def test_an_inquiry_that_needs_deferred_work_is_answered_after_it_while_the_hub_goes_on() -> None:
+    hall, done = deferring(3, lambda inquiry: lambda: m.Answer(b"[]") if len(done) == 2 else None)
+    hall.gets("boss", m.List())
+    hall.gets("other", m.OK())
+    assert kinds(hall.turn()) == [m.OK]
+    assert hall.rests() is None and len(done) == 1, "at once"
+    hall.gets("other", m.OK())
+    assert kinds(hall.turn()) == [m.OK]
+    assert hall.rests() is None and len(done) == 2
+    assert hall.turn() == [("boss", m.Answer(b"[]"))]
+    assert hall.rests() == (math.inf, False) and len(done) == 3
+
+
+def test_a_bug_in_a_late_answer_costs_its_peer_alone() -> None:
+    hall, _ = deferring(3, lambda inquiry: lambda: 1 / 0)
+    hall.gets("boss", m.List())
+    [(peer, error)] = hall.turn()
+    assert peer == "boss" and isinstance(error, m.Error) and "List" in error.text and "bug" in error.text
+    assert hall.turn() == []
+
+
 def test_a_hub_without_a_record_says_so() -> None:
     hall = Hall()
     hall.gets("boss", m.List())
@@ -268,7 +289,7 @@ def test_it_hurries_while_a_worker_waits_for_work() -> None:
     assert hall.rests() == (math.inf, False)
 
 
-def deferring(n: int) -> tuple[Hall, list[float]]:
+def deferring(n: int, answer: Any = None) -> tuple[Hall, list[float]]:
     """A hall with so many pieces of deferred work, and when each was done."""
     done: list[float] = []
 
@@ -277,7 +298,7 @@ def deferring(n: int) -> tuple[Hall, list[float]]:
             done.append(hall.world.now)
         return len(done) < n
 
-    hall = Hall(idle=idle)
+    hall = Hall(idle=idle, **({"answer": answer} if answer else {}))
     return hall, done
 
 
