@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HubOption:
-    """The hub that the command line names; the fields are the arguments of `connection.file.choose`."""
+    """The hub that the command line names; the fields are the arguments of `connection.choice.choose`."""
 
     server: str | None = None
     file: str | Connection | None = None
@@ -36,7 +36,7 @@ class HubOption:
 
     def connection(self) -> Connection:
         """Return the connection of the hub; UsageError when there is none, or more than one to choose from."""
-        from dwork.connection.file import choose
+        from dwork.connection.choice import choose
 
         return choose(self.server, self.file, self.job, insecure=self.insecure)
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dwork.client.client import Client
-from dwork.connection.file import Connection, publish, withdraw
+from dwork.connection.directory import publish, withdraw
+from dwork.connection.file import Connection
 
 
 @pytest.fixture(autouse=True)
