@@ -50,9 +50,16 @@ def beside(file: str) -> str:
 
 def is_withdrawn(connection: Connection) -> bool:
     """Whether a published run has removed its connection file, as it does at its end."""
-    record = to_system(connection.record)
-    places = [_path(directory(), connection), *([beside(record)] if record else [])]
-    return bool(connection.pid) and not any(map(os.path.exists, places))
+    return bool(connection.pid) and not os.path.exists(path_of(connection))
+
+
+def path_of(connection: Connection) -> str:
+    """Return the path of the connection file of a run; if it is nowhere, the one where it should be."""
+    path = _path(directory(), connection)
+    if connection.record and not os.path.exists(path):
+        file = beside(to_system(connection.record))
+        return file if os.path.exists(file) else path
+    return path
 
 
 def _path(place: str, connection: Connection) -> str:
