@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class HubOption:
-    """The hub that the command line names; the fields are the arguments of `connection.file.choose`."""
+    """The hub that the command line names; the fields are the arguments of `connection.choice.choose`."""
 
     server: str | None = None
     file: str | Connection | None = None
@@ -34,12 +35,20 @@ class HubOption:
         """Whether the command line names a hub; `insecure` alone does not."""
         return any(value is not None for value in (self.server, self.file, self.job))
 
+    @property
+    def is_named(self) -> bool:
+        """Whether the user, or the environment of a task, names a hub; otherwise the only known one is meant."""
+        return self.is_said or self.insecure or any(map(os.environ.get, _VARIABLES))
+
     def connection(self) -> Connection:
         """Return the connection of the hub; UsageError when there is none, or more than one to choose from."""
-        from dwork.connection.file import choose
+        from dwork.connection.choice import choose
 
         return choose(self.server, self.file, self.job, insecure=self.insecure)
 
+
+#: The variables that name a hub.
+_VARIABLES = ("DWORK_CONNECTION", "DWORK_SERVER", "DWORK_INSECURE")
 
 #: The options that choose a hub: the field of HubOption, the names of the option, and its other attributes.
 _CHOICES: Sequence[tuple[str, tuple[str, ...], dict[str, Any]]] = (

@@ -33,7 +33,8 @@ def directories(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[C
 
 def jobs(_ctx: Context, _parameter: Parameter, incomplete: str) -> list[CompletionItem]:
     """Return the batch jobs whose runs are known, with their task files."""
-    from dwork.connection.file import Connection, known
+    from dwork.connection.choice import known
+    from dwork.connection.file import Connection
 
     try:
         runs = [run for run in known().values() if isinstance(run, Connection) and run.job]

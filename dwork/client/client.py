@@ -28,7 +28,8 @@ from typing import TYPE_CHECKING
 from dwork.client import adding, control, queries, stealing
 from dwork.client.requests import Requests
 from dwork.client.status import End, Found, Status
-from dwork.connection.file import Connection, choose
+from dwork.connection.choice import choose
+from dwork.connection.file import Connection
 from dwork.core.cause import Cause
 from dwork.core.errors import UsageError
 from dwork.core.messages import Verb

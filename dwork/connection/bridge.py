@@ -6,6 +6,7 @@ contains, and listens on all interfaces; without keys it listens on loopback, un
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import resource
@@ -14,14 +15,16 @@ from collections.abc import Callable
 from typing import Any
 
 from dwork.connection.address import DEFAULT_PORT
+from dwork.connection.directory import beside, directory, publish, secret, store_secret, withdraw
 from dwork.connection.endpoint import Endpoint
-from dwork.connection.file import Connection, directory, publish, read_private, withdraw, write_private
+from dwork.connection.file import Connection, NotWritten, write
 from dwork.core.errors import UsageError
 from dwork.core.messages import Welcome
-from dwork.core.text import shown
+from dwork.core.text import NO_TEXT, UserText, from_system, shown, to_system
 from dwork.core.version import __version__
 from dwork.host.batch_job import element, job
 from dwork.host.interfaces import addresses
+from dwork.host.pid_space import pid_space
 from dwork.transport.curve_keys import HubKeys, PeerKeys
 from dwork.transport.zmq import Router, make_keys
 
@@ -30,14 +33,18 @@ _LOOPBACK = ("127.", "localhost", "::1", "[::1]")
 
 
 class Bridge:
-    """A listening hub. router: its transport. connection: what clients need to reach it. path: its connection file."""
+    """A listening hub. router: its transport. connection: what clients need to reach it.
+
+    path: its connection file; empty when it has none.
+    """
 
     def __init__(self, endpoint: Endpoint, started: float, tell: Callable[[str], None]) -> None:
         host = endpoint.bind or ("127.0.0.1" if endpoint.insecure else "0.0.0.0")
         if endpoint.insecure and endpoint.public and not host.startswith(_LOOPBACK):
             tell(f"anyone who can reach {host} can run commands as you: --insecure disables authentication")
-        ours, theirs = (None, PeerKeys("", "", "")) if endpoint.insecure else _keys(endpoint.keep)
+        ours, theirs = (None, PeerKeys("", "", "")) if endpoint.insecure else _keys(endpoint.keep, tell)
         self.path = ""
+        self._is_public = endpoint.public
         _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a descriptor
         self.router = _listen(endpoint, host, ours, tell)
@@ -58,10 +65,12 @@ class Bridge:
             __version__,
             element=element(),
             record=endpoint.record,
+            directory=_directory(),
+            pid_space=pid_space(),
         )
         if endpoint.public:
             try:
-                self.path = publish(self.connection)
+                self.path = _publish(self.connection, tell)
             except UsageError:
                 self.router.close()
                 raise
@@ -73,7 +82,7 @@ class Bridge:
 
     def welcome(self, **more: Any) -> Welcome:
         """Return a Welcome with what tasks need to reach this hub; without it when the bridge is not public."""
-        if not self.path:
+        if not self._is_public:
             return Welcome(**more)
         if self.connection.keys is None:
             return Welcome(self.server, **more)
@@ -85,14 +94,48 @@ class Bridge:
         self.router.close()
 
 
-def _keys(name: str) -> tuple[HubKeys, PeerKeys]:
+def _directory() -> UserText:
+    """Return the working directory; empty when it has been removed."""
+    try:
+        return from_system(os.getcwd())
+    except FileNotFoundError:
+        return NO_TEXT
+
+
+def _publish(connection: Connection, tell: Callable[[str], None]) -> str:
+    """Write the connection file, if need be beside the record, and return its path; empty when that fails, too.
+
+    A full or read-only home directory is no reason to run nothing.
+    """
+    try:
+        return publish(connection)
+    except NotWritten as error:
+        why = error
+    record = to_system(connection.record)
+    if record:
+        path = beside(record)
+        try:
+            write(path, connection)
+        except NotWritten:
+            pass
+        else:
+            tell(f"{why}; the connection file of this run is {shown(path)}; dquery finds it in that directory")
+            return path
+    tell(f"{why}; dquery and kworker cannot find this run")
+    return ""
+
+
+def _keys(name: UserText, tell: Callable[[str], None]) -> tuple[HubKeys, PeerKeys]:
     """Return new keys or, given the name of stored keys, those; store new ones under a new name."""
     if not name:
         return make_keys()
-    kept = read_private(name)
+    kept = secret(name)
     if kept is None:
         ours, theirs = make_keys()
-        write_private(name, json.dumps([ours, theirs]))
+        try:
+            store_secret(name, json.dumps([ours, theirs]))
+        except NotWritten as error:
+            tell(f"{error}; workers cannot reconnect when this hub is restarted")
         return ours, theirs
     try:
         ours, theirs = json.loads(kept)
@@ -122,17 +165,18 @@ def _listen(endpoint: Endpoint, host: str, keys: HubKeys | None, tell: Callable[
 
 def _kept_port(endpoint: Endpoint) -> int:
     """Return the port of the last run of this name, at which its workers may still try to reach it; 0: none."""
-    text = read_private(_port_of(endpoint)) if endpoint.keep else None
+    text = secret(_port_of(endpoint)) if endpoint.keep else None
     return int(text) if text is not None and text.isdecimal() else 0
 
 
 def _keep_port(endpoint: Endpoint, port: str) -> None:
     if endpoint.keep and endpoint.port is None:
-        write_private(_port_of(endpoint), port)
+        with contextlib.suppress(NotWritten):  # reported with the keys
+            store_secret(_port_of(endpoint), port)
 
 
-def _port_of(endpoint: Endpoint) -> str:
-    return f"{endpoint.keep}:port"
+def _port_of(endpoint: Endpoint) -> UserText:
+    return UserText(f"{endpoint.keep}:port")
 
 
 def _bracketed(host: str) -> str:

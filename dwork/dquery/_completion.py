@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from itertools import islice
 from typing import Final
 
@@ -96,7 +96,8 @@ def _quietly() -> Iterator[None]:
     before = signal.signal(signal.SIGALRM, give_up)
     signal.setitimer(signal.ITIMER_REAL, PATIENCE)
     try:
-        yield
+        with redirect_stderr(None):
+            yield
     except (_Late, DworkError, ImportError, OSError):  # ImportError: the limit came while a module was imported
         pass
     finally:

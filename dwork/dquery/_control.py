@@ -22,7 +22,7 @@ def control(verb: Verb, past: str, text: str, offered: Completer) -> click.Comma
     @json_option
     @click.pass_obj
     def command(session: HubChoice, tasks: tuple[str, ...], as_json: bool) -> None:
-        with session.client() as client:
+        with session.changing_client() as client:
             n = getattr(client, verb.value)(*tasks)
         if as_json:
             say_json({past: n})

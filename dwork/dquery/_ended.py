@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from dwork.cli.exit_code import verdict
 from dwork.cli.program import ExitCode
-from dwork.connection.file import Connection, is_withdrawn
+from dwork.connection.directory import is_withdrawn
+from dwork.connection.file import Connection
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.task import State
 from dwork.core.text import to_system

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,11 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dwork.core.text import as_name, from_system
+from dwork.core.errors import UsageError
+from dwork.core.text import as_name, from_system, printable
+from dwork.dquery._output import note
 
 if TYPE_CHECKING:
     from dwork.cli.hub_option import HubOption
     from dwork.client.client import Client
+    from dwork.connection.file import Connection
 
 
 @dataclass(slots=True)
@@ -43,14 +47,41 @@ class HubChoice:
         with self.timed(), self.connect(location) as client:
             yield client
 
-    def connect(self, location: str | None = None) -> Client:
-        """Return a client that the caller closes; as with the original dquery, its location is the bare host name."""
+    @contextmanager
+    def changing_client(self, location: str | None = None) -> Iterator[Client]:
+        """Yield a client for a command that changes the run; UsageError for a run elsewhere that was not named."""
+        with self.timed(), self.connect(location, changes=True) as client:
+            yield client
+
+    def connect(self, location: str | None = None, *, changes: bool = False) -> Client:
+        """Return a client that the caller closes; as with the original dquery, its location is the bare host name.
+
+        changes: refuse a run elsewhere that the user has not named; otherwise print which run it is.
+        """
         import socket
 
         from dwork.client.client import Client
 
         connection = self.which.connection()
+        if not self.which.is_named:
+            _check_place(connection, changes=changes)
         return Client(connection=connection, timeout=self.timeout, location=location or socket.gethostname())
+
+
+def _check_place(connection: Connection, *, changes: bool) -> None:
+    """Print or refuse a run of task files that are not of this directory: perhaps another run was meant."""
+    from dwork.connection.choice import described, is_here
+    from dwork.connection.directory import path_of
+
+    if not connection.tasks or is_here(connection):
+        return
+    if changes:
+        job = connection.element or connection.job
+        option = f"--job {shlex.quote(job)}" if job else f"--connection {shlex.quote(path_of(connection))}"
+        raise UsageError(
+            f"no run of this directory is known; to change the run of {described(connection)}, add {printable(option)}"
+        )
+    note(f"dquery: the run of {described(connection)}")
 
 
 def name(text: str) -> str:

@@ -55,7 +55,7 @@ def _at_its_hub(ctx: click.Context, _parameter: click.Parameter, file: str | Non
     file = file if file is not None else ctx.meta.get(_BEFORE)
     if file is None or ctx.resilient_parsing or ctx.obj.which.is_said:
         return file
-    from dwork.connection.file import of_file
+    from dwork.connection.choice import of_file
     from dwork.record.locks import InUse, refuse_if_in_use
 
     connection = of_file(file)
@@ -111,7 +111,8 @@ def source(session: HubChoice, file: str | None) -> Iterator[TaskSource]:
 @contextmanager
 def running_hub(session: HubChoice) -> Iterator[Client]:
     """Yield the client of the hub; when no run is known, the error names the record of the last one."""
-    from dwork.connection.file import NoRun, last_record
+    from dwork.connection.choice import NoRun
+    from dwork.connection.directory import last_record
 
     try:
         client = session.connect()

@@ -19,7 +19,8 @@ from typing import NamedTuple
 import click
 
 from dwork.cli.hub_option import HubOption
-from dwork.connection import file as connection_file
+from dwork.connection.choice import known
+from dwork.connection.directory import directory
 from dwork.core.errors import DworkError, UsageError
 from dwork.core.text import shown
 from dwork.dquery._output import say, say_json
@@ -45,9 +46,7 @@ def command(session: HubChoice, as_json: bool) -> int:
     with gather.record() as (record, _):
         report = examine([gather.facts()], gather.job(record))
     runs = list(_runs(session))
-    lines = [("run", f"{run.name}: {_answer(run)}") for run in runs] or [
-        ("run", f"none known in {shown(connection_file.directory())}")
-    ]
+    lines = [("run", f"{run.name}: {_answer(run)}") for run in runs] or [("run", f"none known in {shown(directory())}")]
     report = report._replace(
         lines=(*report.lines, *lines), advice=(*report.advice, *(run.advice for run in runs if run.advice))
     )
@@ -75,9 +74,9 @@ def _runs(session: HubChoice) -> Iterator[_HubAnswer]:
         yield _asked(session, "the hub")
         return
     try:
-        found = connection_file.known()
+        found = known()
     except UsageError as error:
-        yield _HubAnswer(shown(connection_file.directory()), advice=str(error))
+        yield _HubAnswer(shown(directory()), advice=str(error))
         return
     for path, run in found.items():
         if isinstance(run, UsageError):

@@ -31,7 +31,7 @@ PAUSE = 0.5
 @click.pass_obj
 def command(session: HubChoice, now: bool, wait: bool, as_json: bool) -> None:
     running = 0
-    with session.client() as client:
+    with session.changing_client() as client:
         client.drain(now=now)
         try:
             while running := client.status().counts.get("assigned", 0):

@@ -23,7 +23,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 @json_option
 @click.pass_obj
 def command(session: HubChoice, workers: tuple[str, ...], as_json: bool) -> None:
-    with session.client() as client:
+    with session.changing_client() as client:
         n = client.stop_workers(*workers)
     if as_json:
         say_json({"told": n})

@@ -55,7 +55,8 @@ def command(session: HubChoice, interval: float) -> None:
 
 def _first(session: HubChoice) -> Client:
     """Return a client of the run, and wait for one when none is known."""
-    from dwork.connection.file import NoRun, last_record
+    from dwork.connection.choice import NoRun
+    from dwork.connection.directory import last_record
 
     is_waiting = False
     while True:

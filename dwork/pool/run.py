@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from dwork.cli.program import ExitCode
-from dwork.connection.file import is_only
+from dwork.connection.choice import is_only
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.task import State, Task
 from dwork.core.text import counted, shown

@@ -14,6 +14,7 @@ from typing import Final
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.text import shown
 from dwork.host.ownership import NotMine, open_mine, refuse
+from dwork.host.pid_space import has_ended, pid_space
 
 #: Suffixes of the files that belong to a record besides the file itself.
 COMPANIONS: Final = ("-wal", "-shm", "-journal")
@@ -104,7 +105,7 @@ def _by_whom(path: str) -> str:
 
 
 def take_lock_file(path: str) -> str:
-    me = f"{socket.gethostname()} {os.getpid()}"
+    me = f"{socket.gethostname()} {os.getpid()} {pid_space()}"
     for _ in range(3):
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
@@ -127,7 +128,7 @@ def take_lock_file(path: str) -> str:
 
 
 def _owner(path: str) -> str | None:
-    """Return who created a lock file, as host and process; None when there is no lock file."""
+    """Return who created a lock file, as host, pid and pid space; None when there is no lock file."""
     try:  # O_NONBLOCK: a pipe in its place must not block us
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), errors="replace") as file:
             return file.read(1000).strip()
@@ -137,8 +138,14 @@ def _owner(path: str) -> str | None:
 
 def _is_gone(owner: str) -> bool:
     """Whether the owner was a process on this machine that has ended."""
-    host, _, pid = owner.partition(" ")
-    return host == socket.gethostname() and pid.isdecimal() and not os.path.exists(f"/proc/{pid}")
+    _, pid, space = _parts(owner)
+    return pid.isdecimal() and has_ended(int(pid), space)
+
+
+def _parts(owner: str) -> tuple[str, str, str]:
+    """Return host, pid and pid space of an owner; those that are missing are empty."""
+    host, pid, space = [*owner.split(" "), "", ""][:3]
+    return host, pid, space
 
 
 def _take_away(path: str, owner: str) -> bool:
@@ -154,6 +161,6 @@ def _take_away(path: str, owner: str) -> bool:
 
 
 def _locked_out(path: str, owner: str) -> InUse:
-    host, _, pid = owner.partition(" ")
+    host, pid, _ = _parts(owner)
     who = f"process {pid} on {host}" if pid else "another process"
     return InUse(f"{shown(path)} says that {who} has the record; if that process has ended, delete the lock file")

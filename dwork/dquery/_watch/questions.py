@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dwork.client.client import Client
-from dwork.connection.file import Connection, is_withdrawn, successor
+from dwork.connection.choice import successor
+from dwork.connection.directory import is_withdrawn
+from dwork.connection.file import Connection
 from dwork.core.errors import DworkError
 from dwork.core.rows import RunView
 from dwork.core.text import printable, to_system

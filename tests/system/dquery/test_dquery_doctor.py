@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from dwork.connection.file import Connection, publish
+from dwork.connection.directory import publish
+from dwork.connection.file import Connection
+from dwork.host.pid_space import pid_space
 
 WELL = "Nothing needs to be changed."
 
@@ -59,7 +61,7 @@ def test_a_run_that_does_not_answer_is_named_with_its_file(dquery: Any, hub: Any
 
 
 def test_runs_that_have_ended_are_not_told(dquery: Any, hub: Any) -> None:
-    known(hub, pid=2**22 + 1)
+    known(hub, pid=2**22 + 1, pid_space=pid_space())
     ran = dquery("doctor")
     assert ran.status == 0 and "none known" in ran.out
 

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from dwork.client.client import Client
-from dwork.connection.file import Connection, publish, withdraw
+from dwork.connection.directory import publish, withdraw
+from dwork.connection.file import Connection
 
 
 @pytest.fixture(autouse=True)
@@ -73,6 +74,51 @@ def test_of_two_runs_the_working_directory_chooses(
     assert names(dquery("list")) == ["other-0", "other-1"]
     monkeypatch.chdir(tmp_path)
     assert "there are several runs" in dquery("list").err
+
+
+@pytest.fixture
+def elsewhere(keep: Any, tmp_path: Path) -> Path:
+    """The directory of the only run, which is not the working directory."""
+    place = tmp_path / "elsewhere"
+    place.mkdir()
+    hub = keep()
+    published(hub, 1, tasks=str(place / "tasks.txt"))
+    with Client(connection=Connection((hub.address,))) as client:
+        client.create("a")
+    return place
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("cancel", "a"), ("hold", "*"), ("retry", "a"), ("drain",), ("stop-worker", "*"), ("create", "b"), ("steal",)],
+)
+def test_the_only_run_is_not_changed_from_another_directory(
+    dquery: Any, elsewhere: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    path = tmp_path / ".dwork" / "elsewhere-1.json"
+    ran = dquery(*words)
+    assert ran.status == 2
+    assert ran.err.startswith("dquery: no run of this directory is known; to change the run of ")
+    assert ran.err.endswith(f"{elsewhere.name}/tasks.txt on elsewhere, add --connection {path}\n")
+    assert "1 active tasks, 1 ready" in dquery("status").out
+    assert dquery("--connection", str(path), "hold", "a").out == "Held 1 task\n"
+
+
+def test_a_run_is_changed_from_its_directory(dquery: Any, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(elsewhere)
+    ran = dquery("hold", "a")
+    assert (ran.out, ran.err) == ("Held 1 task\n", "")
+
+
+def test_a_run_of_another_directory_is_shown_with_its_name(dquery: Any, elsewhere: Path) -> None:
+    err = dquery("list").err
+    assert err.startswith("dquery: the run of ") and err.endswith("elsewhere/tasks.txt on elsewhere\n")
+
+
+def test_a_dhub_belongs_to_no_directory(dquery: Any, keep: Any) -> None:
+    published(keep(), 1)
+    ran = dquery("create", "a")
+    assert (ran.status, ran.err) == (0, "")
 
 
 @pytest.mark.parametrize("words", [("list", "-f"), ("-f",)])

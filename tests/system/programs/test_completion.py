@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.connection import file as connection_file
+from dwork.connection.directory import publish
 from dwork.connection.file import Connection
 from dwork.dquery.completion import PROGRAMS
 from tests.conftest import environment
@@ -128,8 +128,8 @@ def test_jobs_are_those_of_the_runs_that_are_known(
 ) -> None:
     assert offered("dquery --job ") == [""]
     monkeypatch.setenv("DWORK_DIR", str(tmp_path / ".dwork"))
-    connection_file.publish(Connection(("tcp://node17:6125",), host="node17", pid=1, job="4711"))
-    connection_file.publish(Connection(("tcp://node18:6125",), host="node18", pid=1, job="4712", element="4700_12"))
+    publish(Connection(("tcp://node17:6125",), host="node17", pid=1, job="4711"))
+    publish(Connection(("tcp://node18:6125",), host="node18", pid=1, job="4712", element="4700_12"))
     assert offered("dquery --job 47") == ["4711", "4700_12"]
     assert offered("kworker --job 471") == ["4711"]
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from dwork.core.errors import StoreError
+from dwork.host.pid_space import pid_space
 from dwork.record.locks import InUse, refuse_if_in_use, take_lock_file
 from tests.desk import Desk, look, task
 from tests.needs import missing
@@ -118,16 +119,16 @@ def ended() -> int:
 def test_only_one_can_have_it(tmp_path: Path) -> None:
     lock = str(tmp_path / "x.lock")
     assert take_lock_file(lock) == lock
-    assert Path(lock).read_text() == f"{HERE} {os.getpid()}"
+    assert Path(lock).read_text() == f"{HERE} {os.getpid()} {pid_space()}"
     with pytest.raises(InUse, match=rf"x\.lock says that process {os.getpid()} on {HERE} has the record"):
         take_lock_file(lock)
 
 
 def test_that_of_a_process_of_this_machine_that_has_ended_is_taken_over(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
-    lock.write_text(f"{HERE} {ended()}")
+    lock.write_text(f"{HERE} {ended()} {pid_space()}")
     take_lock_file(str(lock))
-    assert lock.read_text() == f"{HERE} {os.getpid()}"
+    assert lock.read_text() == f"{HERE} {os.getpid()} {pid_space()}"
     assert os.listdir(tmp_path) == ["x.lock"]
 
 
@@ -135,7 +136,8 @@ def test_that_of_a_process_of_this_machine_that_has_ended_is_taken_over(tmp_path
     ("text", "who"),
     [
         ("elsewhere 1", "process 1 on elsewhere"),
-        (f"{HERE} 1", f"process 1 on {HERE}"),
+        (f"{HERE} 1 {pid_space()}", f"process 1 on {HERE}"),
+        (f"{HERE} {2**22 + 1} of-a-container", f"process {2**22 + 1} on {HERE}"),
         ("", "another process"),
         ("\0\xff junk\n\n", "process junk on"),
     ],
@@ -151,7 +153,7 @@ def test_that_of_whoever_may_live_is_left(tmp_path: Path, text: str, who: str) -
 
 def test_of_many_who_find_it_stale_one_gets_it(tmp_path: Path) -> None:
     lock = tmp_path / "x.lock"
-    lock.write_text(f"{HERE} {ended()}")
+    lock.write_text(f"{HERE} {ended()} {pid_space()}")
     take = (
         "import sys\nfrom dwork.record.locks import take_lock_file\nsys.stdin.read(1)\n"
         "try:\n    take_lock_file(sys.argv[1])\n    print('mine', flush=True)\nexcept Exception as error:\n"

@@ -10,8 +10,9 @@ import pytest
 
 from dwork.connection import bridge as module
 from dwork.connection.bridge import Bridge
+from dwork.connection.directory import is_withdrawn, store_secret
 from dwork.connection.endpoint import Endpoint
-from dwork.connection.file import Connection, read, write_private
+from dwork.connection.file import Connection, read
 from dwork.core.errors import UsageError
 from dwork.core.messages import Welcome
 
@@ -94,6 +95,32 @@ def test_its_welcome_has_the_connection_file_or_without_keys_the_address(listen:
     assert insecure.welcome() == Welcome(insecure.server)
 
 
+def test_without_a_writable_home_the_connection_file_is_beside_the_record(
+    listen: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DWORK_DIR", str(tmp_path / "file" / "place"))
+    bridge = listen(record=str(tmp_path / "tasks.txt.db"))
+    assert bridge.path == str(tmp_path / "tasks.txt.db.connection") and read(bridge.path) == bridge.connection
+    (warning,) = listen.warnings
+    assert "Not a directory; set $DWORK_DIR to another directory; the connection file of this run is" in warning
+    assert not is_withdrawn(bridge.connection)
+    bridge.close()
+    assert is_withdrawn(bridge.connection) and not Path(bridge.path).exists()
+
+
+def test_without_a_place_for_its_connection_file_a_hub_runs_without(
+    listen: Listening, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("DWORK_DIR", str(tmp_path / "file" / "place"))
+    bridge = listen(keep="run")
+    assert bridge.path == "" and bridge.welcome().connection
+    kept, found = listen.warnings
+    assert kept.endswith("; workers cannot reconnect when this hub is restarted")
+    assert found.endswith("; dquery and kworker cannot find this run")
+
+
 def test_a_hub_that_is_restarted_has_the_keys_that_it_had(listen: Listening) -> None:
     first = listen(keep="run")
     first.close()
@@ -102,6 +129,6 @@ def test_a_hub_that_is_restarted_has_the_keys_that_it_had(listen: Listening) -> 
 
 
 def test_stored_keys_that_are_damaged_are_refused(listen: Listening) -> None:
-    write_private("run", '[["a"], 3]')
+    store_secret("run", '[["a"], 3]')
     with pytest.raises(UsageError, match=r"the keys of run in .* are damaged; delete them"):
         listen(keep="run")

@@ -1,216 +1,34 @@
-"""Connection files: how a run is found, and that nobody else can use them."""
+"""The content of connection files."""
 
 from __future__ import annotations
 
 import json
 import os
-import socket
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dwork.connection.file import (
-    Connection,
-    choose,
-    find,
-    is_only,
-    is_withdrawn,
-    publish,
-    read,
-    successor,
-    withdraw,
-)
-from dwork.connection.reach import reach
-from dwork.core.errors import TransportError, UsageError
-from dwork.host.interfaces import addresses
-from tests.needs import missing
-
-ME = Connection(
-    ("tcp://10.0.0.1:6125", "tcp://127.0.0.1:6125"), "server", "public", "secret", socket.gethostname(), os.getpid(),
-    "4711.cluster", "/home/me/tasks.txt", 1e9, "1.0",
-)  # fmt: skip
-
-
-@pytest.fixture
-def open_umask() -> Iterator[None]:
-    before = os.umask(0)
-    yield
-    os.umask(before)
-
-
-def mode(path: Path) -> int:
-    return path.stat().st_mode & 0o777
-
-
-def test_what_is_published_is_found_and_then_gone(place: Path) -> None:
-    path = publish(ME)
-    assert read(path) == find() == find("4711") == find("4711.cluster") == ME
-    assert is_only(path)
-    withdraw(path)
-    assert list(place.iterdir()) == []
-
-
-def test_nobody_else_can_read_it_whatever_the_umask(place: Path, open_umask: None) -> None:
-    path = Path(publish(ME))
-    assert (mode(place), mode(path)) == (0o700, 0o600)
-
-
-def test_a_reader_never_sees_half_a_file(place: Path) -> None:
-    path = Path(publish(ME))
-    with open(path) as before:
-        publish(replace(ME, tasks="another"))
-        assert Connection.from_json(before.read()) == ME
-    assert read(str(path)).tasks == "another"
-    assert [entry.name for entry in place.iterdir()] == [path.name]
-
-
-@pytest.mark.parametrize("what", ["file", "directory"])
-def test_what_others_can_read_is_refused(place: Path, what: str) -> None:
-    path = Path(publish(ME))
-    (path if what == "file" else place).chmod(0o750 if what == "directory" else 0o640)
-    with pytest.raises(UsageError, match=r"other users can access .* chmod go="):
-        find()
-    if what == "directory":
-        with pytest.raises(UsageError, match="other users can access"):
-            publish(ME)
-
-
-def test_what_belongs_to_somebody_else_is_refused(place: Path) -> None:
-    if os.geteuid():
-        missing("root")
-    path = publish(ME)
-    os.chown(path, 65534, -1)
-    with pytest.raises(UsageError, match="belongs to another user"):
-        read(path)
-
-
-def test_a_run_that_has_ended_is_cleaned_up_and_said_so(place: Path) -> None:
-    publish(replace(ME, pid=2**22 + 1))
-    with pytest.raises(UsageError, match=r"no run is known in .*\(removed the files of 1 run that had ended\)"):
-        find()
-    assert list(place.iterdir()) == []
-
-
-def test_a_run_of_another_machine_is_not_called_ended(place: Path) -> None:
-    publish(replace(ME, host="elsewhere", pid=2**22 + 1))
-    assert find().host == "elsewhere"
-
-
-def test_the_run_that_goes_on_with_another_is_the_last_one_of_the_same_tasks_or_address(place: Path) -> None:
-    before = replace(ME, host="n1", started=5.0)
-    assert successor(before, 5.0) is None
-    publish(replace(before, started=6.0))
-    assert successor(before, 7.0) is None  # it was there all the time
-    publish(replace(ME, host="n2", tasks="/other.txt", addresses=("tcp://10.0.0.2:1",), started=9.0))
-    assert successor(before, 7.0) is None
-    same_tasks = publish(replace(ME, host="n3", addresses=("tcp://10.0.0.3:1",), started=8.0))
-    assert successor(before, 7.0) == same_tasks
-    same_address = publish(replace(ME, host="n4", tasks="", started=9.0))
-    assert successor(before, 7.0) == same_address
-
-
-def test_a_run_that_has_taken_its_file_away_has_ended_in_order(place: Path) -> None:
-    path = publish(ME)
-    assert not is_withdrawn(ME)
-    withdraw(path)
-    assert is_withdrawn(ME)
-    assert not is_withdrawn(Connection(("tcp://127.0.0.1:1",)))  # it never had one
-
-
-def test_several_runs_are_listed_and_one_is_to_be_chosen(place: Path) -> None:
-    path = publish(ME)
-    publish(replace(ME, host="node17", job="12", tasks="/other.txt"))
-    assert not is_only(path)
-    with pytest.raises(UsageError, match="there are several runs") as caught:
-        find()
-    for line in ("tasks.txt on ", ", job 4711", "other.txt on node17, job 12"):
-        assert line in str(caught.value)
-    assert path in str(caught.value) and "\n" not in str(caught.value)
-    assert find("12").host == "node17"
-    with pytest.raises(UsageError, match=r"no run of job 13 is known"):
-        find("13")
-
-
-def test_an_element_of_an_array_has_three_names(place: Path) -> None:
-    publish(replace(ME, host="node1", job="4713", element="4711_0"))
-    publish(replace(ME, host="node2", job="4712", element="4712_3", tasks="another"))
-    publish(replace(ME, host="node3", job="4714[8].cluster", tasks="a third"))
-    assert find("4711").host == find("4711_0").host == find("4713").host == "node1"
-    assert find("4714").host == find("4714[]").host == find("4714[8].cluster").host == "node3"
-    with pytest.raises(UsageError, match="no run of job 4711_1 is known"):
-        find("4711_1")
-
-
-def test_an_array_whose_elements_are_runs_of_their_own_is_listed(place: Path) -> None:
-    for i in range(2):
-        publish(replace(ME, host=f"node{i}", job=f"{4711 + i}", element=f"4712_{i}", tasks=f"tasks-{i}"))
-    assert (find("4711").host, find("4712_0").host, find("4712").host) == ("node0", "node0", "node1")
-    with pytest.raises(UsageError, match="there are several runs"):
-        find()
-
-
-def test_a_job_that_was_requeued_since_its_node_died_is_found_where_it_is_now(place: Path) -> None:
-    """What the dead node has published is still there, and nobody elsewhere can tell."""
-    for host, started in (("node1", 1e9), ("node2", 2e9), ("node3", 1.5e9)):
-        publish(replace(ME, host=host, started=started))
-    assert find("4711").host == find().host == "node2"
-    publish(replace(ME, host="node4", tasks="another"))
-    with pytest.raises(UsageError, match="there are several runs"):
-        find("4711")
-
-
-def test_there_is_an_order_in_what_tells_which_run_is_meant(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    publish(ME)
-    other = publish(replace(ME, host="node17", job="12", addresses=("tcp://10.0.0.2:7000",)))
-    assert choose(file=other).host == "node17"
-    assert choose(file=read(other)) == read(other)
-    assert choose("10.0.0.2:7000").host == "node17"
-    assert choose(job="12").host == "node17"
-    monkeypatch.setenv("DWORK_SERVER", "10.0.0.1")
-    assert choose() == ME
-    monkeypatch.setenv("DWORK_CONNECTION", other)
-    assert choose().host == "node17"
-    assert choose("tcp://10.0.0.1:6125") == ME
-    with pytest.raises(UsageError, match="-s and --job contradict"):
-        choose("x", job="1")
-    with pytest.raises(UsageError, match=r"no run is known at tcp://x:6125; .*--insecure"):
-        choose("x")
-
-
-def test_a_run_that_ends_while_files_are_read_is_passed_over(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = publish(ME)
-    monkeypatch.setattr("dwork.connection.file._paths", lambda place: [os.path.join(place, "ended.json"), path])
-    assert choose() == choose("10.0.0.1") == ME
-    assert is_only(path)
-
-
-def test_beside_a_file_that_cannot_be_used_no_run_is_the_only_one(place: Path) -> None:
-    path = publish(ME)
-    (place / "foreign.json").write_text("{}")
-    (place / "foreign.json").chmod(0o600)
-    assert not is_only(path)
-
-
-def test_a_hub_without_keys_must_be_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert choose("old:1234", insecure=True) == Connection(("tcp://old:1234",))
-    assert choose(insecure=True) == Connection(("tcp://localhost:6125",))
-    monkeypatch.setenv("DWORK_INSECURE", "1")
-    monkeypatch.setenv("DWORK_SERVER", "old")
-    assert choose() == Connection(("tcp://old:6125",))
+from dwork.connection.file import Connection, read
+from dwork.core.errors import UsageError
+from tests.unit.connection.me import ME
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 1, "addresses": []}', "\0", "nonsense"])
-def test_what_is_no_connection_file_is_refused_in_one_line(place: Path, tmp_path: Path, text: str) -> None:
+def test_what_is_no_connection_file_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
     path = tmp_path / "file.json"
     path.write_text(text)
     path.chmod(0o600)
     with pytest.raises(UsageError, match="cannot be used") as caught:
         read(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_what_is_not_a_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe", 0o600)
+    with pytest.raises(UsageError, match="pipe cannot be used: it is not a regular file"):
+        read(str(tmp_path / "pipe"))
 
 
 JSON = st.recursive(
@@ -227,20 +45,3 @@ def test_a_changed_file_is_a_connection_or_refused(changes: dict[str, object]) -
     except ValueError:
         return
     assert Connection.from_json(connection.to_json()) == connection
-
-
-def test_addresses_are_tried_in_turn(place: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as hub, socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
-        here = f"tcp://127.0.0.1:{hub.getsockname()[1]}"
-        nobody = f"tcp://127.0.0.1:{closed.getsockname()[1]}"
-        assert reach(replace(ME, addresses=(nobody, here)), 10.0) == here
-        with pytest.raises(TransportError, match=f"no address of the run answers: {nobody}: Connection refused"):
-            reach(replace(ME, addresses=(nobody,)), 0.1)
-
-
-def test_interfaces_have_addresses_and_loopback_is_last() -> None:
-    found = addresses()
-    assert found and found[-1].startswith("127.")
-    for address in found:
-        assert socket.inet_aton(address)
