@@ -195,7 +195,7 @@ _JOB_END = (
         "--walltime",
         type=DURATION,
         metavar="TIME",
-        help="Assume the job ends in TIME.  [default: the time left that Slurm or PBS reports]",
+        help="Assume the job ends in TIME.  [default: the time left that Slurm, PBS or Grid Engine reports]",
     ),
     click.option(
         "--drain-before",

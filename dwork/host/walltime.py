@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import subprocess
 import tempfile
-import time
 from typing import IO, Final
+
+from dwork.host import batch_system
 
 #: Seconds between two queries, and how long one may take.
 AGAIN: Final = 300.0
@@ -18,14 +18,15 @@ PATIENCE: Final = 30.0
 class Walltime:
     """The end of the job that a pool runs in, and when the pool has to leave.
 
-    given: seconds from `started` to the end, or None to query Slurm or PBS. before: seconds before the end to leave.
-    end: seconds since the epoch, or infinity.
+    given: seconds from `started` to the end, or None to query the batch system. before: seconds before the end to
+    leave. end: seconds since the epoch, or infinity.
     """
 
     def __init__(self, given: float | None, started: float, before: float = 0.0) -> None:
         self.end = math.inf if given is None else started + given
         self._before = before
         self.next = math.inf  # when to call `poll`
+        self._system = batch_system.of(os.environ)
         self._command: list[str] = []
         self._query: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # the process and its output
         self._queried_at = 0.0
@@ -33,7 +34,7 @@ class Walltime:
             stated = os.environ.get("SLURM_JOB_END_TIME", "")
             if stated.isdecimal():
                 self.end = float(stated)
-            self._command = _command()
+            self._command = self._system.limit(os.environ)
             if self._command:
                 self.next = started
 
@@ -54,7 +55,8 @@ class Walltime:
             process, answer = self._query
             if process.poll() is not None:
                 answer.seek(0)  # qstat prints the environment of the job, which may be large, and in any encoding
-                self.end = _parsed(self._command[0], answer.read().decode(errors="replace"), self.end)
+                end = self._system.end(answer.read().decode(errors="replace"))
+                self.end = self.end if end is None else end
                 answer.close()
                 self._query, self.next = None, now + AGAIN
             elif now >= self._queried_at + PATIENCE:
@@ -79,30 +81,3 @@ class Walltime:
             process.wait()
             answer.close()
             self._query = None
-
-
-def _command() -> list[str]:
-    if job := os.environ.get("SLURM_JOB_ID"):
-        return ["squeue", "--noheader", "--jobs", job, "--format", "%e"]
-    if job := os.environ.get("PBS_JOBID"):
-        return ["qstat", "-f", job]
-    return []
-
-
-def _parsed(program: str, answer: str, otherwise: float) -> float:
-    """Return the end of the job by a batch system's answer; `otherwise` when the answer does not contain it."""
-    if program == "squeue":
-        try:
-            return time.mktime(time.strptime(answer.strip(), "%Y-%m-%dT%H:%M:%S"))
-        except ValueError:  # NONE, UNLIMITED, or nothing
-            return otherwise
-    limit = re.search(r"Resource_List\.walltime = (\d+):(\d\d):(\d\d)", answer)
-    begin = re.search(r"^\s*(?:stime|start_time) = (\w.*)", answer, re.MULTILINE)  # PBS, Torque
-    if limit is None or begin is None:
-        return otherwise
-    try:
-        started = time.mktime(time.strptime(begin[1].strip()))
-    except ValueError:
-        return otherwise
-    hours, minutes, seconds = map(int, limit.groups())
-    return started + 3600 * hours + 60 * minutes + seconds

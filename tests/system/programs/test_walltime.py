@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import signal
 import sqlite3
@@ -15,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dwork.host.signals import ENDS
-from dwork.host.walltime import Walltime, _parsed
+from dwork.host.walltime import Walltime
 from tests.leftovers import is_gone
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
@@ -180,14 +179,3 @@ def test_however_much_qstat_tells_and_in_whatever_encoding_the_end_is_found(
     wait_until(lambda: walltime.poll(0.0))
     assert walltime.end == started + 3600
     assert not walltime.is_asking
-
-
-@pytest.mark.parametrize("begin", ["stime", "start_time"])
-def test_pbs_and_torque_tell_when_the_job_has_started_and_how_long_it_may_run(begin: str) -> None:
-    started = 1_700_000_000.0
-    answer = (
-        "Job Id: 4711.cluster\n    Job_Name = dwork\n    estimated.start_time = Thu Jan  1 00:00:00 1970\n"
-        f"    Resource_List.walltime = 26:00:05\n    {begin} = {time.ctime(started)}\n"
-    )
-    assert _parsed("qstat", answer, math.inf) == started + 26 * 3600 + 5
-    assert _parsed("qstat", "qstat: Unknown Job Id 4711\n", math.inf) == math.inf
