@@ -4,10 +4,10 @@
 #   bsub < jobscripts/lsf.sh                       edit the lines marked with <-- (and those below a mark) first
 #   dquery --job JOBID status                      on the login node; also: failed, why TASK, log TASK
 #
-# <-- the number of hosts, with one rank each; the time limit
-#BSUB -n 4
+# <-- the number of slots, and those of each host, which are the tasks that run there at a time; the time limit
+#BSUB -n 128
+#BSUB -R "span[ptile=32]"
 #BSUB -W 12:00
-#BSUB -R "span[ptile=1]"
 #BSUB -x
 #BSUB -Q "3"
 #BSUB -J dwork
@@ -21,9 +21,11 @@ WALLTIME=12h                                       # <-- as with -W above: the p
 # One unbound rank on each host; when a rank dies, only the tasks that it was running start over, and the others
 # continue. Open MPI 4 has --enable-recovery instead of --with-ft.
 # With jsrun: launch=(jsrun -n ALL_HOSTS -r 1 -a 1 -c ALL_CPUS -b none)
+read -ra hosts <<<"$LSB_MCPU_HOSTS"                # host, slots, host, slots ...
+n=$((${#hosts[@]} / 2))
 case $(mpirun --version 2>&1) in
-*"Open MPI"*) launch=(mpirun --with-ft ulfm --bind-to none) ;;
-*) launch=(mpirun -disable-auto-cleanup) ;;
+*"Open MPI"*) launch=(mpirun --with-ft ulfm --bind-to none -n "$n" --map-by ppr:1:node) ;;
+*) launch=(mpirun -disable-auto-cleanup -n "$n" -ppn 1) ;;
 esac
 "${launch[@]}" dwork-pool --slots auto --walltime "$WALLTIME" "$TASKS"
 code=$?

@@ -207,7 +207,7 @@ _JOB_END = (
         "--walltime",
         type=WALLTIME,
         metavar="TIME",
-        help="Assume the job ends in TIME, such as 90m or 12h.  [default: the time left that Slurm or PBS reports]",
+        help="Assume the job ends in TIME (90m).  [default: the time left that Slurm, PBS or Grid Engine reports]",
     ),
     click.option(
         "--drain-before",

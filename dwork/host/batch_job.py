@@ -5,45 +5,32 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from typing import Final
 
-#: The variables in which batch systems put the job's id.
-_JOBS: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
+from dwork.host import batch_system
 
 
 def job() -> str:
     """Return the id of the batch job that this process runs in; empty outside a job."""
-    return next((os.environ[name] for name in _JOBS if os.environ.get(name)), "")
+    return os.environ.get(batch_system.of(os.environ).job, "")
 
 
 def element() -> str:
     """Return the job array element that this process runs in, as the batch system prints it; empty outside an array.
 
-    PBS needs nothing here: its job id already contains the element, as in 4711[7].
+    For PBS it is empty, too: its job id already contains the element, as in 4711[7].
     """
-    environ = os.environ
-    if environ.get("SLURM_ARRAY_JOB_ID"):
-        return f"{environ['SLURM_ARRAY_JOB_ID']}_{environ.get('SLURM_ARRAY_TASK_ID', '')}"
-    if environ.get("LSB_JOBID") and environ.get("LSB_JOBINDEX", "0") != "0":
-        return f"{environ['LSB_JOBID']}[{environ['LSB_JOBINDEX']}]"
-    return ""
+    return batch_system.of(os.environ).element(os.environ)
 
 
 def is_restarted(environ: Mapping[str, str]) -> bool:
-    """Whether the batch system has started this job before; processes of that start may still be running.
-
-    PBS does not report restarts. Grid Engine's variable has a common name, so it counts only together with SGE_ROOT.
-    """
-    count = environ.get("SLURM_RESTART_COUNT", "")
-    return (
-        (count.isdecimal() and int(count) > 0)
-        or environ.get("LSB_RESTART") == "Y"
-        or ("SGE_ROOT" in environ and environ.get("RESTARTED") == "1")
-    )
+    """Whether the batch system has started this job before; processes of that start may still be running."""
+    return batch_system.of(environ).is_restarted(environ)
 
 
 def are_meant(text: str, job: str, element: str) -> tuple[bool, bool]:
     """Whether `text`, as given by a user, names this very job or element, and whether it may name the whole array."""
-    wanted, number = text.split(".")[0], job.split(".")[0]
+    # 4711.server is a job of PBS, and 4711.7 an element of Grid Engine.
+    wanted = text if re.fullmatch(r"\d+\.\d+", text) else text.split(".")[0]
+    number = job.split(".")[0]
     array = re.match(r"\d+", element or number)
     return wanted in (number, element), array is not None and wanted.removesuffix("[]") == array[0]

@@ -11,7 +11,7 @@ import math
 import os
 from collections.abc import Collection, Iterable, Mapping
 
-from dwork.host import cgroups, launcher
+from dwork.host import batch_system, cgroups, launcher
 from dwork.host.local_ranks import LocalRank, place
 
 
@@ -91,12 +91,11 @@ def _of_mpirun() -> set[int]:
 
 
 def _allocated(environ: Mapping[str, str]) -> int:
-    """Return how many CPUs of this node Slurm has allocated to the step or job; 0 when unknown.
+    """Return how many CPUs of this node the batch system has granted to the step or job; 0 when unknown.
 
-    Slurm may still let it run on all CPUs of the node.
+    It may still let the job run on all CPUs of the node.
     """
-    stated = environ.get("SLURM_CPUS_ON_NODE", "")
-    return int(stated) if stated.isdecimal() else 0
+    return batch_system.of(environ).cpus(environ)
 
 
 def _bindable() -> set[int]:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import IO, Final, NamedTuple
+from collections.abc import Mapping
+from typing import IO, Final
+
+from dwork.host import batch_system
 
 #: Seconds between two queries, and how long one may take.
 AGAIN: Final = 300.0
@@ -22,8 +21,8 @@ SOON: Final = 10.0
 class Walltime:
     """The end of the job that a pool runs in, and when the pool has to leave.
 
-    given: seconds from `started` to the end, or None to query Slurm or PBS. before: seconds before the end to leave.
-    end: seconds since the epoch, or infinity.
+    given: seconds from `started` to the end, or None to query the batch system. before: seconds before the end to
+    leave. end: seconds since the epoch, or infinity.
     """
 
     def __init__(self, given: float | None, started: float, before: float = 0.0) -> None:
@@ -31,15 +30,17 @@ class Walltime:
         self._known = self.end  # the end without what `stood_still` assumes
         self._before = before
         self.next = math.inf  # when to call `poll`
-        self._source: _Source | None = None
+        self._system = batch_system.of(os.environ)
+        self._started = started
+        self._command: list[str] = []  # prints the job's limit
         self._query: tuple[subprocess.Popen[bytes], IO[bytes]] | None = None  # the process and its output
         self._queried_at = -math.inf
         if given is None:
             stated = os.environ.get("SLURM_JOB_END_TIME", "")
             if stated.isdecimal():
                 self.end = self._known = float(stated)
-            self._source = _source(os.environ, started)
-            if self._source is not None:
+            self._command = self._system.limit(os.environ)
+            if self._command:
                 self.next = started
 
     @property
@@ -87,8 +88,7 @@ class Walltime:
             self.next = max(now, self._queried_at + SOON)
 
     def _read(self, answer: str) -> None:
-        assert self._source is not None
-        end = self._source.end_by(answer)
+        end = self._system.end(answer, os.environ, self._started)
         if end is not None:
             self._known = end
 
@@ -96,11 +96,10 @@ class Walltime:
         self.end, self.next = self._known, now + AGAIN
 
     def _ask(self, now: float) -> None:
-        assert self._source is not None
         try:
             answer = tempfile.TemporaryFile()  # noqa: SIM115 - open until the query has ended
             process = subprocess.Popen(
-                self._source.command,
+                self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=answer,
                 stderr=subprocess.DEVNULL,
@@ -120,63 +119,7 @@ class Walltime:
             self._query = None
 
 
-class _Source(NamedTuple):
-    """A command that prints the end of the job, and how to read its answer: None when the end is not in it."""
-
-    command: list[str]
-    end_by: Callable[[str], float | None]
-
-
-def _source(environ: Mapping[str, str], now: float) -> _Source | None:
-    if job := environ.get("SLURM_JOB_ID"):
-        return _Source(["squeue", "--noheader", "--jobs", job, "--format", "%A %i %e"], partial(by_slurm, job=job))
-    if job := environ.get("PBS_JOBID"):
-        return _Source(["qstat", "-f", job], partial(by_pbs, now=now))
-    return None
-
-
 def _environment(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a query, without what may hide the job from squeue; Slurm prints times as seconds."""
     kept = {name: value for name, value in environ.items() if not name.startswith("SQUEUE_")}
     return {**kept, "SLURM_TIME_FORMAT": "%s"}
-
-
-def by_slurm(answer: str, job: str) -> float | None:
-    """Return the end of a job by squeue's answer.
-
-    It has a line for each element of an array whose number is that of the job, and for each component of a
-    heterogeneous job (4711+0, 4711+1), of which the first to end ends the job.
-    """
-    rows = [fields for line in answer.splitlines() if len(fields := line.split()) == 3]
-    return min(
-        [
-            float(end)
-            for number, name, end in rows
-            if end.isdecimal() and (number == job or name.startswith(f"{job}+"))  # it may be N/A
-        ],
-        default=None,
-    )
-
-
-def by_pbs(answer: str, now: float) -> float | None:
-    """Return the end of a job that has begun before `now`, by qstat's answer."""
-    limit = re.search(r"Resource_List\.walltime = (\d+):(\d\d):(\d\d)", answer)
-    begin = re.search(r"^\s*(?:stime|start_time) = (\w.*)", answer, re.MULTILINE)  # PBS, Torque
-    if limit is None or begin is None:
-        return None
-    try:
-        started = _moment(time.strptime(begin[1].strip()), now)
-    except ValueError:
-        return None
-    hours, minutes, seconds = map(int, limit.groups())
-    return started + 3600 * hours + 60 * minutes + seconds
-
-
-def _moment(local: time.struct_time, now: float) -> float:
-    """Return the moment of a local time. In the repeated hour of autumn it has two: the later one, if before `now`."""
-    winter, summer = (time.mktime((*local[:8], is_summer)) for is_summer in (0, 1))
-    if time.localtime(summer)[:6] != local[:6]:
-        return winter
-    if time.localtime(winter)[:6] != local[:6]:
-        return summer
-    return max(winter, summer) if max(winter, summer) <= now else min(winter, summer)

@@ -1,7 +1,8 @@
 """The environment of tasks: that of the worker, without the variables that its launcher has set for the worker alone.
 
 A program with the launcher's variables takes itself for a rank of our job: `mpirun` in a task hangs, and so does a
-program that calls MPI_Init. Variables that users set for their MPI (`OMPI_MCA_*`, `MPIR_CVAR_*`, `I_MPI_*`) stay.
+program that calls MPI_Init. With the batch system's list of hosts, `mpirun` in a task starts its ranks on the first
+host of the job, or fails. Variables that users set for their MPI (`OMPI_MCA_*`, `MPIR_CVAR_*`, `I_MPI_*`) stay.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Final
 
 from dwork.core.glob import matcher
 from dwork.core.messages import Execution
+from dwork.host import batch_system
 
 #: Variables that launchers and process managers set for a rank: Hydra, PMI, PMIx, PRRTE, Open MPI 4 and 5, Intel MPI,
 #: PALS, ALPS, MVAPICH, jsrun, Flux.
@@ -44,15 +46,17 @@ def of_tasks(environ: Mapping[str, str], execution: Execution | None = None) -> 
     execution = execution or Execution()
     kept, dropped = _any(execution.keep), _any(execution.drop)
     in_step = "SLURM_STEP_ID" in environ
+    system = batch_system.of(environ)
     clean = {}
     for name, value in environ.items():
-        is_launchers = _LAUNCHER.match(name) or (in_step and _STEP.match(name)) or _OWN.match(name)
+        is_launchers = (
+            _LAUNCHER.match(name) or (in_step and _STEP.match(name)) or _OWN.match(name) or name in system.hosts
+        )
         if kept(name) or not (is_launchers or dropped(name)):
             clean[name] = value
     _without_launchers_libraries(environ, clean, kept)
-    if in_step:
-        for name, value in _IN_SLURM.items():
-            clean.setdefault(name, value)
+    for name, value in (_IN_SLURM if in_step else system.local).items():
+        clean.setdefault(name, value)
     clean.update(execution.set)
     return clean
 

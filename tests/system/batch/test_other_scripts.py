@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -35,17 +36,22 @@ def path(mpirun: list[str], tmp_path: Path) -> str:
     return f"{tmp_path}:{Path(mpirun[0]).parent}:{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
+#: What LSF sets in a job of one slot on this host.
+LSF = {"LSB_JOBID": "4711", "LSB_MCPU_HOSTS": f"{socket.gethostname()} 1"}
+
+
 def test_an_lsf_job_tells_by_its_exit_status_how_it_went(run: Callable, tmp_path: Path, path: str) -> None:
     (tmp_path / "tasks.txt").write_text("true\n")
-    ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, LSB_JOBID="4711")
+    ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, **LSF)
     assert ran.code == 0, ran.err
+    assert "1 task on 1 core of this machine" in ran.err
     (tmp_path / "tasks.txt").write_text("false\n")
-    assert run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, LSB_JOBID="4711").code == 1
+    assert run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, **LSF).code == 1
 
 
 def test_an_lsf_job_that_has_stopped_at_once_does_not_come_back(run: Callable, tmp_path: Path, path: str) -> None:
     (tmp_path / "tasks.txt").write_text("true   #DWORK min-time=13h\n")
-    ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path)
+    ran = run("bash", ROOT / "jobscripts/lsf.sh", PATH=path, **LSF)
     assert ran.code == 1
     assert "the remaining tasks would not finish before the job ends" in ran.err
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,24 @@ def test_an_mpi_program_and_an_mpirun_work_in_a_task(
     )
     assert ran.code == 0, ran.err + ran.out
     assert ran.out.splitlines() == ["size 1", "size 2", "size 2"]
+
+
+@pytest.mark.parametrize("system", ["PBS", "LSF", "Grid Engine"])
+def test_an_mpirun_in_a_task_starts_its_ranks_on_the_host_of_the_task_not_on_the_first_of_the_job(
+    mpirun: list[str], run: Callable, tmp_path: Path, system: str
+) -> None:
+    """The first host of the job does not exist, so an mpirun that goes there fails."""
+    hosts = tmp_path / "hosts"
+    jobs = {
+        "PBS": {"PBS_ENVIRONMENT": "PBS_BATCH", "PBS_JOBID": "7", "PBS_NODEFILE": str(hosts)},
+        "LSF": {"LSB_JOBID": "7", "LSF_BINDIR": "/lsf/bin", "LSB_HOSTS": "nowhere", "LSB_MCPU_HOSTS": "nowhere 2"},
+        "Grid Engine": {"SGE_ROOT": "/sge", "ARC": "lx-amd64", "JOB_ID": "7", "PE_HOSTFILE": str(hosts)},
+    }
+    hosts.write_text("nowhere\n" if system == "PBS" else "nowhere 2 all.q@nowhere UNDEFINED\n")
+    (tmp_path / "tasks.txt").write_text(f"{mpirun[0]} -n 2 hostname   #DWORK timeout=40\n")
+    ran = run(sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1", "tasks.txt", limit=100, **jobs[system])
+    assert ran.code == 0, ran.err + ran.out
+    assert ran.out.split() == [socket.gethostname()] * 2
 
 
 def test_variables_are_kept_dropped_and_given_as_wished(mpirun: list[str], run: Callable, tmp_path: Path) -> None:

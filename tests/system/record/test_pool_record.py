@@ -18,7 +18,6 @@ import pytest
 from dwork.cli.program import click_main
 from dwork.core import events
 from dwork.core.errors import StoreError, UsageError
-from dwork.host.batch_job import is_restarted
 from dwork.output.joblog import HEADER
 from dwork.pool.command import Given, command
 from dwork.record.locks import InUse
@@ -345,7 +344,7 @@ def test_a_signal_ends_the_wait_for_a_record(
     kept.write("touch there; while [ ! -e go ]; do sleep 0.01; done\n")
     process = start(*POOL, "tasks.txt")
     wait_until((kept.path / "there").exists)
-    second = start(*POOL, "tasks.txt", SLURM_RESTART_COUNT="1")
+    second = start(*POOL, "tasks.txt", SLURM_JOB_ID="4711", SLURM_RESTART_COUNT="1")
     assert second.stderr is not None and "; waiting up to 300 s for it" in second.stderr.readline()
     second.send_signal(number)
     _, err = second.communicate(timeout=20)
@@ -390,22 +389,6 @@ def test_who_has_waited_in_vain_is_to_come_again_when_the_batch_system_has_resta
         while True:
             wait(InUse("x is in use; wait for it, or choose another file with -f"))
     assert (str(raised.value), said) == (says, []) and naps
-
-
-@pytest.mark.parametrize(
-    ("environ", "expected"),
-    [
-        ({}, False),
-        ({"SLURM_RESTART_COUNT": "0"}, False),
-        ({"SLURM_RESTART_COUNT": "2"}, True),
-        ({"LSB_RESTART": "Y"}, True),
-        ({"RESTARTED": "1"}, False),
-        ({"RESTARTED": "0", "SGE_ROOT": "/opt/sge"}, False),
-        ({"RESTARTED": "1", "SGE_ROOT": "/opt/sge"}, True),
-    ],
-)
-def test_batch_systems_tell_that_a_job_was_restarted(environ: dict[str, str], expected: bool) -> None:
-    assert is_restarted(environ) is expected
 
 
 def test_a_full_disk_stops_the_pool_in_one_line_and_later_it_goes_on(

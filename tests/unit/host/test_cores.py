@@ -86,7 +86,8 @@ def test_what_srun_has_bound_is_what_a_rank_has() -> None:
 def test_ranks_that_srun_has_not_bound_share_what_the_step_has_not_what_the_machine_has(
     node: pytest.MonkeyPatch,
 ) -> None:
-    step = {"STEP_ID": "0", "STEP_TASKS_PER_NODE": "4", "NODEID": "0", "LOCALID": "3", "CPUS_ON_NODE": "8"}
+    numbers = {"JOB_ID": "1", "STEP_ID": "0", "NODEID": "0", "LOCALID": "3"}
+    step = {**numbers, "STEP_TASKS_PER_NODE": "4", "CPUS_ON_NODE": "8"}
     for name, value in step.items():
         node.setenv(f"SLURM_{name}", value)
     node.setattr("os.sched_getaffinity", lambda _: set(range(8)))
@@ -123,6 +124,7 @@ def test_a_quota_is_shared_by_the_ranks_and_leaves_each_one_core(node: pytest.Mo
 
 
 def test_a_job_that_may_run_everywhere_has_no_more_cores_than_slurm_has_given_it(node: pytest.MonkeyPatch) -> None:
+    node.setenv("SLURM_JOB_ID", "4711")
     node.setenv("SLURM_CPUS_ON_NODE", "6")
     assert share() == 6
     assert len(allowed()) == 64

@@ -10,11 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from dwork.host.walltime import AGAIN, SOON, Walltime, by_pbs, by_slurm
+from dwork.host.batch_system import of
+from dwork.host.walltime import AGAIN, SOON, Walltime
 from tests.waiting import wait_until
 
 #: The first moment of the hour that Berlin had twice, on 29 October 2023 from 02:00; an hour later it began again.
 TWICE = 1_698_537_600.0
+
+
+def by_slurm(answer: str, job: str) -> float | None:
+    environ = {"SLURM_JOB_ID": job}
+    return of(environ).end(answer, environ, 0.0)
+
+
+def by_pbs(answer: str, now: float) -> float | None:
+    environ = {"PBS_JOBID": "4711.cluster"}
+    return of(environ).end(answer, environ, now)
 
 
 @pytest.fixture
