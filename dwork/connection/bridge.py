@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -20,6 +19,7 @@ from dwork.core.errors import UsageError
 from dwork.core.messages import Welcome
 from dwork.core.text import shown
 from dwork.core.version import __version__
+from dwork.host import descriptors
 from dwork.host.batch_job import element, job
 from dwork.host.interfaces import addresses
 from dwork.transport.curve_keys import HubKeys, PeerKeys
@@ -38,8 +38,7 @@ class Bridge:
             tell(f"anyone who can reach {host} can run commands as you: --insecure disables authentication")
         ours, theirs = (None, PeerKeys("", "", "")) if endpoint.insecure else _keys(endpoint.keep)
         self.path = ""
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a descriptor
+        descriptors.have()  # each connection needs one
         self.router = _listen(endpoint, host, ours, tell)
         reachable: tuple[str, ...] = (endpoint.local,)
         if endpoint.public:
