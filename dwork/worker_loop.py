@@ -20,16 +20,17 @@ from dwork.core.errors import TransportError, UsageError
 from dwork.core.messages import OURS, Complete, Execution, Exit, Message, Move, Output, Welcome
 from dwork.core.peer_version import mismatch
 from dwork.core.task import Assigned, Result
-from dwork.core.text import UserText, from_system, shown, size
+from dwork.core.text import UserText, counted, from_system, shown, size
 from dwork.host.capacity import Equipment
 from dwork.host.process_events import ProcessEvents
 from dwork.host.signals import ENDS, within_a_job
 from dwork.output.streams import Streams
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.outgoing import Outgoing
-from dwork.runner.runner import Runner
+from dwork.runner.runner import Refused, Runner
 from dwork.transport import HUB, Transport, wire
 from dwork.transport.waiting import SYSTEM, Clock, Standstill
+from dwork.worker.refusals import PATIENCE
 from dwork.worker.silence import HubSilence
 from dwork.worker.stay import Stay
 from dwork.worker.suspects import Suspects
@@ -160,6 +161,7 @@ class WorkerLoop:
         self._suspects = Suspects()
         self._streams = Streams(sys.stdout.buffer, sys.stderr.buffer)
         self._welcome: Welcome | None = None  # the last one that was applied
+        self._was_refused = False  # the system has refused to start a process
         self._keeps_output = True  # output is printed here, since the hub does not want it
 
     def turn(self) -> bool:
@@ -255,9 +257,28 @@ class WorkerLoop:
             next_one = None if self._outgoing.is_full else worker.next(now)
             if next_one is None:
                 break
-            started = runner.start(next_one, now)
+            try:
+                started = runner.start(next_one, now)
+            except Refused as refused:
+                self._refused(next_one, str(refused), now)
+                break
             if started is not None:
                 self._ended(next_one, started, now)
+
+    def _refused(self, assigned: Assigned, reason: str, now: float) -> None:
+        """Have a task run at another time or place, since the system refused to start it."""
+        worker = self._worker
+        worker.refused(assigned.id, now)
+        if worker.leaving:
+            text = f"leaving, since it could not start any process for {PATIENCE:g} s"
+        elif self._was_refused:
+            return
+        else:
+            running = counted(worker.slots, "task")
+            text = f"a task could not start and is given back; from now on {running} at a time start here"
+        self._was_refused = True
+        self._streams.begin(2)
+        self._tell(f"worker {worker.location}: {text} ({reason})")
 
     def _send_due(self) -> None:
         if self._outgoing:

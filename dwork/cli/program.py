@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NoReturn
 from dwork.core.errors import DworkError, InterruptError, StoreError, TaskFileError, TransportError, UsageError
 from dwork.core.text import printable
 from dwork.host import signals
+from dwork.host.refusals import explained, is_refusal
 
 if TYPE_CHECKING:
     from click import Command
@@ -72,6 +73,9 @@ def guarded(program: str, body: Callable[[], int]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return ExitCode.FAILED
     except Exception as error:
+        if isinstance(error, OSError) and is_refusal(error):
+            say(program, f"cannot continue: {explained(error)}; run the same command again")
+            return ExitCode.STOPPED
         if os.environ.get("DWORK_DEBUG"):
             traceback.print_exc()
         text = f"{type(error).__name__}: {error}"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import resource
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -22,6 +21,7 @@ from dwork.core.errors import UsageError
 from dwork.core.messages import Welcome
 from dwork.core.text import NO_TEXT, UserText, from_system, shown, to_system
 from dwork.core.version import __version__
+from dwork.host import descriptors
 from dwork.host.batch_job import element, job
 from dwork.host.interfaces import addresses
 from dwork.host.pid_space import pid_space
@@ -45,8 +45,7 @@ class Bridge:
         ours, theirs = (None, PeerKeys("", "", "")) if endpoint.insecure else _keys(endpoint.keep, tell)
         self.path = ""
         self._is_public = endpoint.public
-        _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each connection needs a descriptor
+        descriptors.have()  # each connection needs one
         self.router = _listen(endpoint, host, ours, tell)
         reachable: tuple[str, ...] = (endpoint.local,)
         if endpoint.public:

@@ -77,9 +77,10 @@ class Membership:
             worker.joined = step.now
             step.events.append(events.Joined(step.now, location, slots))
         has = native.has if native else None
+        if worker.peer != peer:
+            worker.sequence = 0
         if worker.peer != peer or worker.slots != slots or (has is not None and has != worker.has):
             workers.meet(worker, peer, slots, has)
-            worker.sequence = 0
         worker.heard = step.now
         if native:
             worker.beat = native.beat
@@ -88,6 +89,11 @@ class Membership:
             if native.hello:
                 step.answer(peer, self._state.welcome)
         return worker
+
+    def resize(self, worker: WorkerState, peer: Peer, native: Native) -> None:
+        """Note how many slots a worker offers, which are fewer when its system refuses to start more processes."""
+        if worker.peer == peer and worker.slots != native.slots:
+            self._state.workers.meet(worker, peer, native.slots, None)
 
     def ask_again(self, peer: Peer, step: Step) -> None:
         """Ask a worker to send everything again."""

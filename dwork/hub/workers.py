@@ -121,9 +121,10 @@ class WorkerTable(Mapping[str, WorkerState]):
     def meet(self, worker: WorkerState, peer: Peer, slots: int, has: Resources | None) -> None:
         """Set where a worker can be reached, its slots, and its resources when `has` is given.
 
-        Its Steal that waits, if there is one, is dropped: it came from an earlier process.
+        A Steal of another peer that waits is dropped: it came from an earlier process.
         """
-        self.unpark(worker)
+        if worker.peer != peer:
+            self.unpark(worker)
         self.slots += slots - worker.slots
         is_first = bool(slots and not worker.slots)
         worker.peer, worker.slots = peer, slots

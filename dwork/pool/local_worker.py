@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from dwork.connection.file import Connection
 from dwork.core.text import signal_name
+from dwork.host import descriptors
 from dwork.host.cores import share
 from dwork.host.slots import slots
 from dwork.pool.interrupts import Interrupts
@@ -109,7 +110,8 @@ def local_worker(connection: Connection, options: Sequence[str]) -> Iterator[sub
     """
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     command = [sys.executable, "-c", _KWORKER, root, "--connection", "-", "--until-eof", *options]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
+    with descriptors.given():
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert process.stdin is not None
     process.stdin.write(f"{connection.to_json()}\n".encode())
     process.stdin.flush()

@@ -23,6 +23,7 @@ A process inherits the CPUs and the directory of the thread that starts it, so t
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 import resource
@@ -37,7 +38,7 @@ from typing import Final, NamedTuple
 from dwork.core.cause import Cause
 from dwork.core.messages import Leftovers
 from dwork.core.text import from_system, user_bytes
-from dwork.host import cores
+from dwork.host import cores, descriptors
 from dwork.runner import reasons
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.guard import MARK, Guard, children, end
@@ -52,7 +53,9 @@ LOOK: Final = 1.0
 SETTLE: Final = 0.1
 _MARK: Final = user_bytes(MARK)
 #: Descriptors for everything but the output of tasks, and for that of one slot: three pipes, and two files.
-OTHERS, EACH = 128, 5
+OTHERS, FILES, EACH = 128, 2, 5
+#: Descriptors that another task must leave free, beside those of the files.
+RESERVE: Final = 16
 
 
 class Start(NamedTuple):
@@ -137,7 +140,8 @@ class Processes:
         self._grace = grace
         self._running: dict[int, _Process] = {}  # by pid
         self._pids: dict[int, int] = {}  # by task
-        _have_descriptors(OTHERS + EACH * slots)
+        descriptors.have(OTHERS + EACH * slots)
+        self._limit = descriptors.limit()
         self._null = os.open(os.devnull, os.O_RDONLY)
         self.directory = tempfile.mkdtemp(prefix="dwork-")  # for this worker's own files; private to this user
         self._guard = Guard(grace, self.directory)
@@ -172,12 +176,10 @@ class Processes:
 
     def start(self, what: Start, now: float) -> None:
         """Start a process; OSError or ValueError when that is not possible."""
-        try:
-            captured = self.capture.begin(has_setup=bool(what.log))
-        except OSError as error:
-            raise ValueError(f"no pipe for its output: {error.strerror}") from None
+        captured = self.capture.begin(has_setup=bool(what.log))
         group = self._memory.begin(what.task, what.memory)
         try:
+            self._keep_descriptors(max(*captured.fds, *captured.ends))
             environment = {**self._environment, **what.variables}
             pid = self._spawn(what, environment, captured.ends, group)
         except (OSError, ValueError):
@@ -194,6 +196,15 @@ class Processes:
             self._end_at = min(self._end_at, deadline)
         self._set_deadline()
 
+    def _keep_descriptors(self, newest: int) -> None:
+        """Raise OSError when a second task would leave too few descriptors; newest: the highest one of its pipes.
+
+        A new descriptor gets the lowest free number, so all below it are in use.
+        """
+        running = len(self._running)
+        if running and self._limit - 1 - newest < RESERVE + FILES * (running + 1):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
     def _spawn(self, what: Start, environment: Mapping[bytes, bytes], ends: Sequence[int], group: str) -> int:
         own_path = environment.get(b"PATH") != self._path
         in_group = user_bytes(from_system(group))
@@ -204,7 +215,8 @@ class Processes:
             streams = dict(enumerate((self._null, *ends[:2])))
             if what.log:
                 streams[what.log] = ends[2]
-            return spawn(what.words, environment, streams, what.cwd, in_group, own_path=own_path)
+            with descriptors.given():
+                return spawn(what.words, environment, streams, what.cwd, in_group, own_path=own_path)
         finally:
             if what.cpus:
                 os.sched_setaffinity(0, self._wide)
@@ -237,7 +249,7 @@ class Processes:
         """Note which processes have ended, and which they have left behind."""
         ended: list[int] = []
         is_any = now >= self._left.deadline
-        while self._running or self._left:
+        while True:  # also with no task: what tasks have left behind may end later
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
@@ -384,13 +396,6 @@ class Processes:
         for captured in (*[process.captured for process in self._all()], *self.long.values()):
             captured.close()
         os.close(self._null)
-
-
-def _have_descriptors(n: int) -> None:
-    """Raise the limit of open descriptors to n, as far as allowed."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < n:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (min(n, hard), hard))
 
 
 def _reap() -> None:

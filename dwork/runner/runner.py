@@ -18,12 +18,17 @@ from dwork.core.task import Assigned, Options, Result
 from dwork.core.text import UserText, user_bytes
 from dwork.host import shell
 from dwork.host.capacity import Equipment
+from dwork.host.refusals import explained, is_refusal
 from dwork.runner.allocation import Allocation, Share
 from dwork.runner.capture import Sink
 from dwork.runner.created import Created, judged
 from dwork.runner.processes import Processes, Start
 from dwork.runner.result import not_started, nothing_to_run, result_of
 from dwork.runner.variables import Variables
+
+
+class Refused(Exception):
+    """The system has run out of what a start needs, which is no fault of the task; the text says what it is."""
 
 
 class Runner:
@@ -78,7 +83,10 @@ class Runner:
         return min(self._processes.deadline, self._created.deadline)
 
     def start(self, assigned: Assigned, now: float) -> Result | None:
-        """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start."""
+        """Start a task. Return a result only if it has ended already: it has nothing to run, or cannot start.
+
+        Refused when it could start at another time or place.
+        """
         options = assigned.options
         chosen = options.shell or DEFAULT
         try:
@@ -103,6 +111,8 @@ class Runner:
             self._processes.start(what, now)
         except (OSError, ValueError) as error:
             self._give_back(assigned.id)
+            if isinstance(error, OSError) and is_refusal(error):
+                raise Refused(explained(error)) from None
             return not_started(assigned, encoded[0], error, now)
         self._running[assigned.id] = assigned
         return None

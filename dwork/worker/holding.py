@@ -22,7 +22,7 @@ WEIGHT = 0.1
 class Holding:
     """The tasks of one worker. has: the resources for all of them. lookahead, most, stale: see WorkerPolicy.
 
-    started: when the last task was started. returns: tasks to give back.
+    slots: how many may run at a time. started: when the last task was started. returns: tasks to give back.
     """
 
     def __init__(self, slots: int, has: Resources | None, lookahead: float, most: int, stale: float) -> None:
@@ -31,7 +31,7 @@ class Holding:
         self.returns: list[Returned] = []
         self.started = -math.inf
         self.mean = math.inf  # running mean of the run times
-        self._slots = slots
+        self.slots = slots
         self._has = has
         self._lookahead, self._most, self._stale = lookahead, most, stale
         self._most_wanted = slots  # the most tasks to ask for next time
@@ -74,7 +74,7 @@ class Holding:
     @property
     def can_start(self) -> bool:
         """Whether `next` has a task to start."""
-        return bool(self.queue) and len(self.running) < self._slots and self._fits(self.queue[0].options)
+        return bool(self.queue) and len(self.running) < self.slots and self._fits(self.queue[0].options)
 
     def _fits(self, options: Options) -> bool:
         """Whether there is room for a task: a hub that does not know our resources may send tasks that do not fit."""
@@ -109,8 +109,8 @@ class Holding:
     def _usable_slots(self) -> int:
         """How many tasks can run at a time now: one that takes several cores may leave slots unused."""
         if self._has is None or not self._heavy:
-            return self._slots
-        return min(self._slots, self._has.cores - sum([t.cores - 1 for t in self._heavy.values()]))
+            return self.slots
+        return min(self.slots, self._has.cores - sum([t.cores - 1 for t in self._heavy.values()]))
 
     # -- giving back -------------------------------------------------------------------------------------------
 

@@ -3,7 +3,7 @@
 Theory of operation. This module sends no messages and starts no processes: the caller reports what happened (`receive`,
 `ended`), asks what to do (`next` for the task to start, `kills` for those to kill), and sends what `outbox` returns.
 The rules are beside what they govern: prefetch in `holding`, reports and lost answers in `reports`, leaving in
-`departure`, the dialect of a C++ hub in `original`.
+`departure`, starts that the system refuses in `refusals`, the dialect of a C++ hub in `original`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from dwork.core.task import Assigned, Result, TaskKey
 from dwork.worker.departure import Departure
 from dwork.worker.holding import Holding
 from dwork.worker.original import PAUSE, OriginalDialect
+from dwork.worker.refusals import Refusals
 from dwork.worker.reports import Reports
 
 
@@ -66,7 +67,6 @@ class Worker:
         self, location: str, slots: int = 1, policy: WorkerPolicy | None = None, has: Resources | None = None
     ) -> None:
         self.location = location
-        self.slots = slots
         self.has = None if has is None else has._replace(cores=max(has.cores, slots))
         self.policy = policy = policy or WorkerPolicy()
         self.native = False
@@ -76,11 +76,13 @@ class Worker:
         self.reports = Reports(policy.wait, policy.patience)
         self.queue, self.running = self.holding.queue, self.holding.running
         self._departure = Departure()
+        self._refusals = Refusals(slots)
         self._original = OriginalDialect(policy.patience)
         self._kills: list[int] = []
         self._beat = policy.beat
         self._last_sent = 0.0  # when the last message was sent
         self._beat_unanswered = False  # a Beat is unanswered
+        self._rests = False  # it pauses, since the system refuses to start processes
 
     # -- what happened -----------------------------------------------------------------------------------------
 
@@ -137,6 +139,7 @@ class Worker:
     def ended(self, result: Result, now: float) -> None:
         """Process the result of a task that `next` returned."""
         assigned = self.holding.ended(int(result.task))
+        self._refusals.end()
         if self._departure.has_killed(assigned.id, result, now):
             return
         if result.attempt != assigned.attempt:
@@ -148,6 +151,18 @@ class Worker:
         self.reports.add(result, assigned.id, now)
         self.holding.learn(result.seconds)
 
+    def refused(self, task: int, now: float) -> None:
+        """Process that the system refused to start the process of a task that `next` returned."""
+        assigned = self.holding.ended(task)
+        self._refusals.add(len(self.running), now)
+        self.holding.slots = self._refusals.slots
+        if self.native:
+            self.holding.returns.append(Returned(assigned.id))
+        else:
+            self.queue.appendleft(assigned)
+        if self._refusals.is_hopeless(now):
+            self.leave()
+
     def end_of_job(self, now: float) -> None:
         """Discard recent results, since the batch system ends the job and may have signalled all its processes.
 
@@ -157,6 +172,11 @@ class Worker:
         doubtful = self._departure.doubt(now)
         unsent = self.reports.discard(doubtful)
         self.holding.returns += [Returned(id) for id in sorted(doubtful - unsent)]
+
+    @property
+    def slots(self) -> int:
+        """How many tasks it runs at a time: fewer than at first when the system refuses to start more."""
+        return self.holding.slots
 
     @property
     def leaving(self) -> bool:
@@ -176,12 +196,12 @@ class Worker:
 
     def next(self, now: float) -> Assigned | None:
         """Return the task to start now; None when there is none, or no room for it."""
-        return None if self.leaving else self.holding.next(now)
+        return None if self.leaving or now < self._refusals.rest_until else self.holding.next(now)
 
     @property
     def can_start(self) -> bool:
         """Whether `next` has a task to start."""
-        return not self.leaving and self.holding.can_start
+        return not self.leaving and not self._rests and self.holding.can_start
 
     @property
     def started(self) -> float:
@@ -195,6 +215,8 @@ class Worker:
 
     def outbox(self, now: float) -> list[Message]:
         """Return the messages to send now."""
+        self.holding.slots = self._refusals.offered(now)
+        self._rests = now < self._refusals.rest_until
         if not self.native:
             return self._outbox_in_original(now)
         if self._departure.is_dismissed:
@@ -208,7 +230,7 @@ class Worker:
         if holding.returns:
             out.append(GiveBack(self.location, tuple(holding.returns), self._numbered(now, ())))
             holding.returns.clear()
-        n = 0 if reports.steal or leaving else holding.wanted(now)
+        n = 0 if reports.steal or leaving or self._rests else holding.wanted(now)
         if reports.compare and not reports.results:
             n = max(1, n)  # the list of tasks held is sent with results or with a Steal
         if n or reports.compare or (reports.results and self._report_is_due(now)):
@@ -257,7 +279,7 @@ class Worker:
             self._departure.must_sign_off = False
             self.queue.clear()
             message = Exit(self.location)
-        elif not self.leaving and n > 0 and now >= self._original.pause_until:
+        elif not self.leaving and n > 0 and not self._rests and now >= self._original.pause_until:
             repeats = self.reports.sequence > 0  # the hub may have answered an earlier one, which is ignored
             message = Steal(self.location, n, self._numbered(now, None, steals=True, compare=repeats))
         self._original.asked(now, message is not None)
@@ -287,11 +309,12 @@ class Worker:
 
     def deadline(self, now: float) -> float:
         """Return when `outbox` will next have a message if nothing else happens; infinity when never."""
+        rest_until = self._refusals.rest_until if self._rests else math.inf
         if not self.native:
             if self._original.awaits:
                 return self._original.overdue_at
             is_full = len(self.queue) + len(self.running) >= self.slots
-            return math.inf if self.leaving or is_full else self._original.pause_until
+            return math.inf if self.leaving else rest_until if is_full or self._rests else self._original.pause_until
         beat_at = self._last_sent + self._beat if self._beat else math.inf
         stale_at = self.holding.stale_at if self.queue and not self.can_start else math.inf
-        return min(beat_at, stale_at, self.reports.deadline)
+        return min(beat_at, stale_at, rest_until, self.reports.deadline)

@@ -135,3 +135,18 @@ def test_a_standard_stream_that_is_closed_does_not_end_the_run(run: Callable, tm
     assert (ran.code, (tmp_path / "ran").read_text()) == (0, "out\n"), ran.err
     assert ran.out == ("" if stream == "1" else "out\n")
     assert ("err" in ran.err) == (stream != "2")
+
+
+def test_tasks_that_the_system_refuses_to_start_run_later(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("".join(f"sleep 0.1; echo {n}\n" for n in range(40)))
+    ran = run("sh", "-c", f"ulimit -n 64; exec {sys.executable} -m dwork.pool --slots 40 tasks.txt")
+    assert ran.code == 0 and sorted(map(int, ran.out.split())) == [*range(40)]
+    (line,) = [line for line in ran.err.splitlines() if "given back" in line]
+    assert "at a time start here (Too many open files: the limit of open files is reached (ulimit -n))" in line
+    assert "40 done, 0 failed" in ran.err and "this is a bug" not in ran.err
+
+
+def test_tasks_of_a_pool_have_the_limit_of_open_files_of_its_user(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("ulimit -n\n")
+    ran = run("sh", "-c", f"ulimit -S -n 200; exec {sys.executable} -m dwork.pool --slots 50 -q tasks.txt")
+    assert (ran.code, ran.out) == (0, "200\n")

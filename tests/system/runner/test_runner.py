@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import resource
@@ -17,10 +19,12 @@ from dwork.core.cause import Cause
 from dwork.core.messages import Execution
 from dwork.core.shell import Shell
 from dwork.core.task import PLAIN, Assigned, Command, Options
+from dwork.host import descriptors
+from dwork.host.processes import PARENT, STATE, stats
 from dwork.host.signals import Signals
 from dwork.runner.capture import PIECE
 from dwork.runner.guard import children
-from dwork.runner.runner import Runner
+from dwork.runner.runner import Refused, Runner
 from dwork.runner.stream import SHORT
 from tests.leftovers import is_gone
 from tests.needs import missing
@@ -57,18 +61,76 @@ def test_the_exit_status_is_what_a_shell_would_say(bench: Bench, command: Comman
     assert (result.task, result.attempt, result.exit_status, result.signal) == (1, 3, status, number)
 
 
-def test_a_task_for_whose_output_there_is_no_pipe_has_failed_and_others_run(bench: Bench) -> None:
+@contextlib.contextmanager
+def at_most_open(more: int) -> Iterator[None]:
+    """This process can open so many files more."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)
     os.close(lowest_free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + 3, hard))  # one pipe and a half
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + more, hard))
     try:
-        result = bench.start("true")
+        yield
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    assert result is not None and result.exit_status == 126
-    assert result.error == "cannot be started: no pipe for its output: Too many open files (exit status 126)"
+
+
+def test_a_start_for_whose_output_there_is_no_pipe_is_refused_and_others_run(bench: Bench) -> None:
+    with at_most_open(3), pytest.raises(Refused, match="Too many open files"):  # one pipe and a half
+        bench.start("true")
     assert bench.run("true").exit_status == 0
+
+
+@pytest.mark.parametrize("number", [errno.EAGAIN, errno.ENOMEM, errno.ENFILE, errno.EMFILE])
+def test_a_start_that_the_system_refuses_is_no_failure_and_leaves_nothing(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    opened = len(os.listdir("/proc/self/fd"))
+    with monkeypatch.context() as patch:
+
+        def refuse(*args: object, **more: object) -> int:
+            raise OSError(number, os.strerror(number))
+
+        patch.setattr("os.posix_spawnp", refuse)
+        with pytest.raises(Refused, match=os.strerror(number)):
+            bench.start("true")
+    assert len(os.listdir("/proc/self/fd")) == opened
+    assert bench.run("true").exit_status == 0
+
+
+def test_a_second_task_leaves_some_descriptors_free() -> None:
+    with bench_of(slots=2) as bench:
+        newest = os.dup(0)
+        os.close(newest)
+        bench.runner._processes._limit = newest + 40
+        started = 0
+        with pytest.raises(Refused):
+            for started in range(20):
+                assert bench.start("sleep 1000", id=started) is None
+        assert 1 <= started < 10
+
+
+def test_tasks_have_the_limit_of_open_files_that_the_user_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    monkeypatch.setattr(descriptors, "_given", [])
+    resource.setrlimit(resource.RLIMIT_NOFILE, (200, hard))
+    try:
+        with bench_of(slots=64) as bench:
+            assert descriptors.limit() > 200
+            assert bench.run("ulimit -n").stdout == b"200\n"
+            assert descriptors.limit() > 200
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_what_a_task_has_left_behind_is_reaped_when_no_task_runs(bench: Bench) -> None:
+    assert bench.run("setsid sh -c 'read line < /dev/null; exec sleep 0.3' > /dev/null 2>&1 &").exit_status == 0
+
+    def is_reaped() -> bool:
+        bench.runner.poll(time.time())
+        return not [pid for pid, fields in stats() if int(fields[PARENT]) == os.getpid() and fields[STATE] == b"Z"]
+
+    wait_until(lambda: len([*children()]) == 1)
+    wait_until(is_reaped)
 
 
 def test_a_process_that_may_not_be_signalled_keeps_no_worker_from_leaving(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -440,3 +440,17 @@ def test_a_hub_that_wants_a_task_ended_which_its_worker_lacks_is_set_right(stage
             stage.say("p", message)
     assert stage.hub.over and stage.state("a") is State.READY
     stage.take()
+
+
+def test_a_worker_that_offers_fewer_slots_keeps_its_waiting_steal(stage: Stage) -> None:
+    stage.create("a", "b", "c")
+    stage.say("p", steal("w", 1, 2, slots=2))
+    assert told(stage.take()[-1][1]) == ["a", "b"]
+    stage.say("p", steal("w", 2, 1, slots=2))
+    assert told(stage.take()[-1][1]) == ["c"]
+    stage.say("p", steal("w", 3, 1, slots=2))  # it waits
+    stage.say("p", m.GiveBack("w", (Returned(1), Returned(2)), Native(1, INF, 4)))  # its system refused to start them
+    (_, ok), (_, transfer) = stage.take()
+    assert ok == m.OK(answers=4) and isinstance(transfer, m.Transfer) and transfer.answers == 3
+    assert [(each.name, each.attempt) for each in transfer.tasks] == [("b", 1)]  # the first one does not count
+    assert stage.hub.workers.slots == 1 and stage.states() == "assigned assigned ready"

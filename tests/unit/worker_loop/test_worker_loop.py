@@ -22,7 +22,9 @@ from dwork.core.peer_version import Version
 from dwork.core.task import Assigned
 from dwork.host.walltime import Walltime
 from dwork.runner import outgoing
+from dwork.runner.runner import Refused
 from dwork.runner.stream import SHORT
+from dwork.worker.refusals import PATIENCE as REFUSED_FOR
 from dwork.worker.silence import PATIENCE
 from dwork.worker.suspects import SUSPICION
 from dwork.worker.worker import OVER_TCP
@@ -613,3 +615,46 @@ def test_with_the_output_of_too_many_results_unanswered_it_starts_nothing(monkey
     assert len(at.started) == 4
     assert len(at.answer()) == 4
     assert at.started[4:] == ["a"]
+
+
+# -- starts that the system refuses ------------------------------------------------------------------------------------
+
+
+def refuse(at: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From now on no process starts."""
+
+    def start(assigned: Assigned, now: float) -> None:
+        raise Refused("Resource temporarily unavailable")
+
+    monkeypatch.setattr(at.loop.runner, "start", start)
+
+
+def test_a_refused_start_is_reported_once_and_the_task_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = Scene(slots=2)
+    at.give("hour")
+    refuse(at, monkeypatch)
+    for n in range(3):
+        (task,) = at.give(f"a{n}")
+        (back,) = at.hears(m.GiveBack)
+        assert [returned.task for returned in back.tasks] == [task] and back.native.slots == 1
+        at.says(m.OK(answers=back.native.sequence))
+        at.loop.worker.holding.slots = 2  # the hub gives it more all the same
+        at.loop.worker._refusals.slots = 2
+        at.loop.seat.poke()
+        at.world.settle()
+    (line,) = at.loop.lines
+    assert "1 task at a time" in line and "Resource temporarily unavailable" in line
+
+
+def test_a_worker_that_can_start_nothing_leaves_with_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    at = Scene()
+    refuse(at, monkeypatch)
+    while not at.loop.has_left:
+        at.hears()
+        if at.loop.worker.reports.steal:
+            at.give("a")
+        at.answer()
+        at.world.wait(1.0)
+    assert REFUSED_FOR <= at.world.now - 1000.0 < 2 * REFUSED_FOR
+    assert len(at.loop.lines) == 2 and "leaving" in at.loop.lines[1]
+    assert at.hears(m.Exit) == [m.Exit("w:1")]
