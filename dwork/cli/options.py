@@ -9,6 +9,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from dwork.core.amounts import duration, memory
 from dwork.core.errors import UsageError
 from dwork.core.glob import matcher
 from dwork.core.halt import Halt
@@ -18,7 +19,6 @@ from dwork.core.text import UserText, from_system
 from dwork.host import gpus
 from dwork.host.slots import AUTO, slots
 from dwork.hub.policy import Policy
-from dwork.taskfile import duration, memory
 
 
 class _Parsed(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from dwork.client import adding, control, queries, stealing
+from dwork.client import control, queries, stealing
 from dwork.client.requests import Requests
 from dwork.client.status import End, Found, Status
 from dwork.connection.choice import choose
@@ -128,6 +128,8 @@ class Client:
         The error says how many had been added before; the same call may be repeated. A task without `command` is a
         join: it runs nothing, and is done when all tasks that it comes after are.
         """
+        from dwork.client import adding  # slow to import, since it reads commands as a shell does
+
         return adding.add(self._requests, tasks)
 
     def status(self) -> Status:

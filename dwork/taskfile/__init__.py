@@ -24,7 +24,6 @@ from dwork.taskfile.faults import ShellCheck, Unfit, report_faults
 from dwork.taskfile.foreign import dag, disbatch, greasy, hyperqueue, launcher, pylauncher
 from dwork.taskfile.foreign.invocation import UNKNOWN, Invocation
 from dwork.taskfile.foreign.rescue import Rescue, without
-from dwork.taskfile.options import duration, memory
 from dwork.taskfile.problems import AllProblems, Problems
 from dwork.taskfile.resolve import resolve
 from dwork.taskfile.shell_choice import ShellChoice
@@ -39,9 +38,7 @@ __all__ = [
     "ShellChoice",
     "Source",
     "decoded",
-    "duration",
     "format_of",
-    "memory",
     "parse",
     "without",
 ]

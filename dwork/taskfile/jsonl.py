@@ -9,12 +9,13 @@ import json
 from collections import Counter
 from typing import Any
 
+from dwork.core.amounts import memory_of
 from dwork.core.errors import TaskFileError
 from dwork.core.shell import words_of
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.options import BOUNDS, KEYS, checked, directory, memory_of, seconds_of, unknown_key, value_of, whole
+from dwork.taskfile.options import BOUNDS, KEYS, checked, directory, seconds_of, unknown_key, value_of, whole
 from dwork.taskfile.text import BLANKS, fit_command, fit_name
 from dwork.taskfile.typed import arguments, string, variables
 

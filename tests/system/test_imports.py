@@ -33,6 +33,11 @@ def test_a_pool_brings_a_bar_a_bridge_and_a_record_only_when_it_needs_them() -> 
     assert not arrived & {"rich", "zmq", "sqlite3", "mpi4py"}
 
 
+def test_only_a_program_that_reads_commands_can_read_them() -> None:
+    arrived = arrives("dwork.kworker", "dwork.dhub", "dwork.client.client")
+    assert not {name for name in arrived if name.startswith(("dwork.taskfile", "dwork.core.shell_syntax.fault"))}
+
+
 def test_dquery_does_without_mpi() -> None:
     assert not arrives("dwork.dquery") & {"mpi4py", "sqlite3", "dwork.hub"}
 

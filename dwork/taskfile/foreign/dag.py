@@ -12,11 +12,12 @@ import math
 import re
 from itertools import zip_longest
 
+from dwork.core.amounts import memory_of
 from dwork.core.task import Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
 from dwork.taskfile.foreign.unset import Unset
-from dwork.taskfile.options import checked, memory_of, whole
+from dwork.taskfile.options import checked, whole
 from dwork.taskfile.text import fit_command, fit_id
 
 _BLANKS = " \t\r"

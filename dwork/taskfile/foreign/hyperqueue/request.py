@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from dwork.core.amounts import memory_of
 from dwork.core.text import shown
 from dwork.taskfile.draft import MOST
-from dwork.taskfile.options import checked, memory_of, seconds_of, unknown_key, whole
+from dwork.taskfile.options import checked, seconds_of, unknown_key, whole
 from dwork.taskfile.typed import string
 
 _KEYS: Final = ("resources", "time_request", "n_nodes", "weight")

@@ -1,10 +1,10 @@
-"""Durations, amounts of memory, and formats by ending."""
+"""Durations and amounts of memory, as users write them."""
 
 from __future__ import annotations
 
 import pytest
 
-from dwork.taskfile import Source, duration, format_of, memory
+from dwork.core.amounts import duration, memory
 
 
 @pytest.mark.parametrize(
@@ -93,25 +93,3 @@ def test_anything_else_is_no_memory(text: str) -> None:
 def test_no_machine_has_more_memory_than_fits_the_wire() -> None:
     with pytest.raises(ValueError, match="out of range"):
         memory("8388608T")
-
-
-@pytest.mark.parametrize(
-    ("path", "name"),
-    [
-        ("tasks.txt", "lines"),
-        ("a.b/t.CSV", "csv"),
-        ("t.jsonl", "jsonl"),
-        ("t.dag", "dag"),
-        ("t.sh", "csv"),
-        ("dir.dag/tasks", "csv"),
-        ("-", "csv"),
-        ("", "csv"),
-    ],
-)
-def test_the_ending_tells_the_format(path: str, name: str) -> None:
-    assert format_of(path, "csv") == name
-
-
-def test_a_source_has_a_format_that_exists() -> None:
-    with pytest.raises(ValueError, match="the formats are lines, csv, jsonl, dag"):
-        Source("t.txt", b"", "yaml")
