@@ -613,3 +613,19 @@ def test_with_the_output_of_too_many_results_unanswered_it_starts_nothing(monkey
     assert len(at.started) == 4
     assert len(at.answer()) == 4
     assert at.started[4:] == ["a"]
+
+
+# -- tasks that cannot be killed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("slots", "rest", "leaves"), [(2, "runs up to 1 at a time from now on", False), (1, "leaves", True)]
+)
+def test_a_task_that_cannot_be_killed_costs_a_slot(slots: int, rest: str, leaves: bool) -> None:
+    at = Scene(slots=slots)
+    at.give("hour")
+    at.loop.runner.stuck.append(at.loop.worker.running[1])
+    at.loop.seat.poke()
+    at.world.settle()
+    assert at.loop.lines == [f"hour cannot be killed; worker w:1 {rest}"]
+    assert at.loop.worker.leaving is leaves and at.loop.runner.stuck == []
