@@ -7,13 +7,21 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-#: The variables in which batch systems put the job's id.
-_JOBS: Final = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID")
+#: The variables in which batch systems put the job's id: Slurm, PBS, LSF, Flux, Cobalt, Fujitsu's Technical Computing
+#: Suite, OAR.
+_JOBS: Final = (
+    "SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "COBALT_JOBID", "PJM_JOBID", "OAR_JOB_ID",
+)  # fmt: skip
 
 
 def job() -> str:
-    """Return the id of the batch job that this process runs in; empty outside a job."""
-    return next((os.environ[name] for name in _JOBS if os.environ.get(name)), "")
+    """Return the id of the batch job that this process runs in; empty outside a job.
+
+    Grid Engine's variable has a common name, so it counts only together with SGE_ROOT.
+    """
+    environ = os.environ
+    grid_engine = environ.get("JOB_ID", "") if "SGE_ROOT" in environ else ""
+    return next((environ[name] for name in _JOBS if environ.get(name)), grid_engine)
 
 
 def element() -> str:
@@ -32,7 +40,7 @@ def element() -> str:
 def is_restarted(environ: Mapping[str, str]) -> bool:
     """Whether the batch system has started this job before; processes of that start may still be running.
 
-    PBS does not report restarts. Grid Engine's variable has a common name, so it counts only together with SGE_ROOT.
+    PBS does not report restarts. For Grid Engine see `job`.
     """
     count = environ.get("SLURM_RESTART_COUNT", "")
     return (
