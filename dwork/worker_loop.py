@@ -109,6 +109,7 @@ class TaskRunner(Protocol):
 
     capture: Capture
     long: dict[int, Captured]
+    stuck: list[Assigned]
     directory: str
 
     @property
@@ -251,6 +252,8 @@ class WorkerLoop:
         if ended or now >= self._suspects.deadline:
             for assigned, result in self._suspects.sift(ended, now):
                 self._ended(assigned, result, now)
+        if runner.stuck:
+            self._lose_slots()
         # Tasks that need no process end immediately. Not the whole queue at once: the next Steal should be on its way
         # while the rest runs.
         for _ in range(1 + len(worker.queue) // 2):
@@ -279,6 +282,16 @@ class WorkerLoop:
         self._was_refused = True
         self._streams.begin(2)
         self._tell(f"worker {worker.location}: {text} ({reason})")
+
+    def _lose_slots(self) -> None:
+        """Offer less to the hub, since processes of tasks cannot be killed."""
+        worker, stuck = self._worker, self._runner.stuck
+        for assigned in stuck:
+            worker.lose_slot(assigned.options.asks)
+            rest = "leaves" if worker.leaving else f"runs up to {worker.slots} at a time from now on"
+            self._streams.begin(2)
+            self._tell(f"{shown(assigned.name)} cannot be killed; worker {worker.location} {rest}")
+        stuck.clear()
 
     def _send_due(self) -> None:
         if self._outgoing:

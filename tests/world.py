@@ -166,6 +166,7 @@ class Runner:
     def __init__(self, sink: Sink, goes: Callable[[str], Ends], directory: str = "") -> None:
         self.capture = Capture(sink)
         self.long: dict[int, Captured] = {}
+        self.stuck: list[Assigned] = []
         self.directory = directory
         self.started: list[str] = []
         self.cut_short: list[str] = []  # by the close

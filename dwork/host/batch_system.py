@@ -193,6 +193,9 @@ SYSTEMS: Final = (
         local={f"{name}_MCA_{part}": "^lsf" for name in ("OMPI", "PRTE") for part in ("ras", "plm")},
     ),
     BatchSystem("Flux", "FLUX_JOB_ID"),
+    BatchSystem("Cobalt", "COBALT_JOBID"),
+    BatchSystem("OAR", "OAR_JOB_ID"),
+    BatchSystem("Technical Computing Suite", "PJM_JOBID"),
     BatchSystem(
         "Grid Engine",
         "JOB_ID",

@@ -18,6 +18,9 @@ Each task has its own session, so that ending it ends its children too, and sign
 a `tee` at the end of a script needs a moment; what is still there is reported, and ended (`left_behind`) then or when
 the worker leaves.
 
+A process that waits in the kernel, as for a file system that does not answer, cannot be killed. Some seconds after KILL
+it is returned as if it had ended, and nothing waits for it any more.
+
 A process inherits the CPUs and the directory of the thread that starts it, so this thread has them meanwhile (`spawn`).
 """
 
@@ -39,6 +42,7 @@ from dwork.core.cause import Cause
 from dwork.core.messages import Leftovers
 from dwork.core.text import from_system, user_bytes
 from dwork.host import cores, descriptors
+from dwork.host.processes import UNKILLABLE, cannot_be_killed
 from dwork.runner import reasons
 from dwork.runner.capture import Capture, Captured, Sink
 from dwork.runner.guard import MARK, Guard, children, end
@@ -81,7 +85,8 @@ class Exited(NamedTuple):
     code: its exit status, or minus the signal that ended it. user, system: seconds. max_rss: bytes; 0: unknown. cause:
     why dwork ended it, or that it was killed for memory; reason: the same in words. sent: as in Captured. trouble: why
     not all output could be stored. left: number of processes that it has left behind. setup: the position of the
-    command of its setup block at which it ended; None: it got past the block, or has none.
+    command of its setup block at which it ended; None: it got past the block, or has none. is_stuck: it has not ended,
+    but cannot be killed.
     """
 
     task: int
@@ -99,6 +104,7 @@ class Exited(NamedTuple):
     trouble: str
     left: int
     setup: int | None = None
+    is_stuck: bool = False
 
 
 @dataclass(slots=True)
@@ -112,7 +118,8 @@ class _Process:
     deadline: float | None  # when to end it
     cause: Cause = Cause.ITSELF  # why dwork ended it
     reason: str = ""  # the same in words
-    kill_at: float | None = None  # when to send KILL after TERM
+    kill_at: float | None = None  # when to send KILL, or when it was sent
+    is_killed: bool = False  # KILL was sent
 
 
 class _Ended(NamedTuple):
@@ -148,6 +155,7 @@ class Processes:
         self._spared = {self._guard.pid, spared}
         self._memory = Memory()
         self._settling: list[_Ended] = []
+        self._stuck: list[Exited] = []  # processes that cannot be killed, until `poll` returns them
         self._left = LeftBehind(grace, self._spared)
         self._leftovers = Leftovers.KEEP
         self._peaks = Peaks()
@@ -243,6 +251,9 @@ class Processes:
             if now >= self._memory.next_check:
                 self._end_too_big(now)
             self._set_deadline()
+        if self._stuck:
+            ended += self._stuck
+            self._stuck = []
         return ended
 
     def _reap(self, now: float) -> None:
@@ -260,6 +271,7 @@ class Processes:
             process = self._running.pop(pid, None)
             if process is None:
                 self._left.gone(pid)
+                self._spared.discard(pid)  # it was stuck
                 continue
             ended.append(pid)
             del self._pids[process.task]
@@ -290,7 +302,7 @@ class Processes:
             self._set_deadline()
         return settled
 
-    def _exited(self, ended: _Ended, left: int) -> Exited:
+    def _exited(self, ended: _Ended, left: int, *, is_stuck: bool = False) -> Exited:
         process, usage = ended.process, ended.usage
         task, captured = process.task, process.captured
         self._memory.end(task)
@@ -302,7 +314,7 @@ class Processes:
         return Exited(
             task, ended.code, process.started, ended.at, usage.ru_utime, usage.ru_stime, max_rss, process.cause,
             process.reason, stdout, stderr, sent, captured.trouble, left,
-            None if captured.setup is None else captured.setup.position,
+            None if captured.setup is None else captured.setup.position, is_stuck,
         )  # fmt: skip
 
     def _pass_on(self, now: float) -> None:
@@ -348,13 +360,17 @@ class Processes:
         _signal_group(pid, signal.SIGCONT)
 
     def _end_overdue(self, now: float) -> None:
-        for pid, process in self._running.items():
-            if process.deadline is not None and now >= process.deadline:
-                if process.kill_at is None:
-                    self.kill(process.task, now, Cause.TIMEOUT, reasons.out_of_time(process.timeout or 0.0))
-                else:
-                    _signal_group(pid, signal.SIGKILL)
-                    process.deadline = None
+        for pid, process in list(self._running.items()):
+            if process.deadline is None or now < process.deadline:
+                continue
+            if process.kill_at is None:
+                self.kill(process.task, now, Cause.TIMEOUT, reasons.out_of_time(process.timeout or 0.0))
+            elif not process.is_killed:
+                self._kill_for_good(pid, process, now)
+            elif cannot_be_killed(pid, now - process.kill_at):
+                self._give_up(pid, process, now)
+            else:
+                process.deadline = now + 1.0
         self._end_at = min((p.deadline for p in self._running.values() if p.deadline is not None), default=float("inf"))
 
     def postpone(self, seconds: float) -> None:
@@ -362,9 +378,26 @@ class Processes:
         for process in self._running.values():
             if process.deadline is not None:
                 process.deadline += seconds
+            if process.kill_at is not None:
+                process.kill_at += seconds
         self._end_at += seconds
         self._left.postpone(seconds)
         self._set_deadline()
+
+    def _kill_for_good(self, pid: int, process: _Process, now: float) -> None:
+        """Send KILL, and check some seconds later whether it has ended."""
+        process.is_killed, process.kill_at, process.deadline = True, now, now + UNKILLABLE
+        if not _signal_group(pid, signal.SIGKILL):  # it runs as another user (sudo), and goes on
+            process.deadline = None
+
+    def _give_up(self, pid: int, process: _Process, now: float) -> None:
+        """Let `poll` return a process that cannot be killed as if it had ended."""
+        self._spared.add(pid)
+        del self._running[pid], self._pids[process.task]
+        self._left.keep(process.owner)
+        process.reason = reasons.cannot_be_killed(process.reason, pid)
+        unused = resource.struct_rusage([0] * 16)
+        self._stuck.append(self._exited(_Ended(process, -signal.SIGKILL, unused, now), 0, is_stuck=True))
 
     def _end_too_big(self, now: float) -> None:
         """End tasks that use more memory than they requested: at once, since they may continue to take more."""
@@ -373,16 +406,24 @@ class Processes:
             process = self._running[pid]
             if process.cause is Cause.ITSELF:
                 process.cause, process.reason = Cause.MEMORY, reason
-            _signal_group(pid, signal.SIGKILL)
+            if not process.is_killed:
+                self._kill_for_good(pid, process, now)
+                self._end_at = min(self._end_at, process.deadline or math.inf)
 
     def close(self) -> None:
-        """End all processes that still run, including those left behind by ended ones, and wait for their ends."""
-        give_up = time.monotonic() + self._grace
+        """End all processes that still run, including those left behind by ended ones, and wait for their ends.
+
+        Those that cannot be killed stay.
+        """
+        kill_at = time.monotonic() + self._grace
         number = signal.SIGTERM
         spared = set(self._spared)
         while left := [pid for pid in children() if pid not in spared]:
-            if time.monotonic() >= give_up:
+            killed_for = time.monotonic() - kill_at
+            if killed_for >= 0.0:
                 number = signal.SIGKILL
+            if all(cannot_be_killed(pid, killed_for) for pid in left):
+                break
             spared.update(end(left, number))
             end(left, signal.SIGCONT)
             time.sleep(0.01)
@@ -406,11 +447,13 @@ def _reap() -> None:
         pass
 
 
-def _signal_group(pid: int, number: signal.Signals) -> None:
+def _signal_group(pid: int, number: signal.Signals) -> bool:
+    """Signal a group of processes; return whether this was allowed for any of them."""
     try:
         os.killpg(pid, number)
-    except (ProcessLookupError, PermissionError):
-        pass
+    except (ProcessLookupError, PermissionError) as error:
+        return isinstance(error, ProcessLookupError)
+    return True
 
 
 def _close_on_exec() -> None:

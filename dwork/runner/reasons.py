@@ -15,6 +15,10 @@ def out_of_time(timeout: float) -> str:
     return f"timed out after {timeout:g} s"
 
 
+def cannot_be_killed(reason: str, pid: int) -> str:
+    return f"{reason}; its process {pid} cannot be killed"
+
+
 def over_its_memory(used: int, asked: int) -> str:
     return f"out of memory: it used {size(used)}, but requested {size(asked)}"
 

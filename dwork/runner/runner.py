@@ -52,6 +52,7 @@ class Runner:
         self._slots = slots
         self._equipment = equipment or Equipment()
         self._running: dict[int, Assigned] = {}
+        self.stuck: list[Assigned] = []  # tasks whose process cannot be killed, until somebody takes them
         self._free_slots: list[int] = []  # a heap of numbers that tasks had which have ended
         self._slot_of: dict[int, int] = {}  # by task
         self._variables = Variables(self._equipment.gpus, shares_cores=slots > 1 or self._equipment.shares_node)
@@ -129,11 +130,17 @@ class Runner:
         return not (self._has_bash_env or any(name == "BASH_ENV" for name, _ in options.env))
 
     def poll(self, now: float) -> list[tuple[Assigned, Result]]:
-        """Return the tasks that have ended. Also end tasks that ran out of time, read output, and look for files."""
+        """Return the tasks that have ended. Also end tasks that ran out of time, read output, and look for files.
+
+        A task whose process cannot be killed counts as ended, but keeps what it was given.
+        """
         results = []
         for end in self._processes.poll(now):
             assigned = self._running.pop(end.task)
-            self._give_back(end.task)
+            if end.is_stuck:
+                self.stuck.append(assigned)
+            else:
+                self._give_back(end.task)
             results.append((assigned, result_of(assigned, end, self._leftovers)))
         return self._created.sift(results, now)
 

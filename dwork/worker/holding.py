@@ -89,6 +89,10 @@ class Holding:
             )
         )
 
+    def resize(self, slots: int, has: Resources | None) -> None:
+        """Change the number of slots, and the resources for all of them."""
+        self.slots, self._has = slots, has
+
     # -- asking ------------------------------------------------------------------------------------------------
 
     def wanted(self, now: float) -> int:

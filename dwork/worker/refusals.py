@@ -20,12 +20,14 @@ PATIENCE: Final = 60.0
 
 
 class Refusals:
-    """The refused starts of one worker. slots: how many it offers now. rest_until: when its pause ends."""
+    """The refused starts of one worker.
+
+    all: its slots when nothing is refused. slots: how many it offers now. rest_until: when its pause ends.
+    """
 
     def __init__(self, slots: int) -> None:
-        self.slots = slots
+        self.all = self.slots = slots
         self.rest_until = -math.inf
-        self._all = slots
         self._more_at = math.inf  # when to offer one more slot
         self._since = math.inf  # since when nothing could be started
         self._pause = PAUSE[0]
@@ -39,6 +41,11 @@ class Refusals:
             self.rest_until = now + self._pause
             self._pause = min(2 * self._pause, PAUSE[1])
 
+    def lose_slot(self) -> None:
+        """Offer one slot less from now on."""
+        self.all -= 1
+        self.slots = min(self.slots, self.all)
+
     def end(self) -> None:
         """Note that a task has run."""
         if self._since < math.inf:
@@ -48,7 +55,7 @@ class Refusals:
         """Return how many slots to offer now."""
         if now >= self._more_at:
             self.slots += 1
-            self._more_at = now + RECOVERY if self.slots < self._all else math.inf
+            self._more_at = now + RECOVERY if self.slots < self.all else math.inf
         return self.slots
 
     def is_hopeless(self, now: float) -> bool:

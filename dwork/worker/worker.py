@@ -173,9 +173,27 @@ class Worker:
         unsent = self.reports.discard(doubtful)
         self.holding.returns += [Returned(id) for id in sorted(doubtful - unsent)]
 
+    def lose_slot(self, asked: Resources) -> None:
+        """Offer one slot less, and less resources: a task that asked for these has a process that cannot be killed.
+
+        Leave when no slot remains. Otherwise the hub gets the list of tasks held: it drops a Steal that waits, since
+        that was for more slots.
+        """
+        if self._refusals.all == 1:
+            self.leave()
+            return
+        self._refusals.lose_slot()
+        if (has := self.has) is not None:
+            memory = max(has.memory - asked.memory, 1) if has.memory else 0
+            self.has = Resources(
+                max(has.cores - asked.cores, self._refusals.all), memory, max(has.gpus - asked.gpus, 0)
+            )
+        self.holding.resize(self._refusals.slots, self.has)
+        self.reports.repeat()
+
     @property
     def slots(self) -> int:
-        """How many tasks it runs at a time: fewer than at first when the system refuses to start more."""
+        """How many tasks it runs at a time: fewer than at first after refused starts, or by `lose_slot`."""
         return self.holding.slots
 
     @property

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from dwork.host.processes import STATE, stat
 from dwork.host.signals import ENDS
 from dwork.host.walltime import Walltime
+from tests.frozen import frozen
 from tests.leftovers import is_gone, processes
 
 POOL = [sys.executable, "-m", "dwork.pool", "--bind", "127.0.0.1"]
@@ -231,3 +233,43 @@ def test_a_job_that_is_suspended_for_longer_than_a_timeout_loses_no_task(
     _, err = pool.communicate(timeout=30)
     assert pool.returncode == 0, err
     assert attempts(tmp_path) == [("long", "done")]
+
+
+STUCK = "exec touch frozen/x   #DWORK name=stuck"
+
+
+def is_stuck(pid: int) -> bool:
+    return Path(f"/proc/{pid}/comm").read_text() == "touch\n" and stat(pid)[STATE] == b"D"
+
+
+def test_a_task_that_cannot_be_killed_fails_and_the_others_are_done(run: Callable, tmp_path: Path) -> None:
+    others = "".join(f"true   #DWORK name=other-{i} cores=2\n" if i == 2 else "true\n" for i in range(4))
+    (tmp_path / "tasks.txt").write_text(f"{STUCK} timeout=1\n{others}")
+    with frozen(tmp_path):
+        ran = run(*POOL, "--slots", "2", "tasks.txt")
+    assert ran.code in (1, 3), ran.err
+    assert "#0 stuck failed: timed out after 1 s; its process " in ran.err and " cannot be killed" in ran.err
+    assert "stuck cannot be killed; worker " in ran.err and "runs up to 1 at a time from now on" in ran.err
+    assert [outcome for _, outcome in attempts(tmp_path)].count("done") >= 3
+
+
+def test_a_worker_whose_only_slot_is_lost_leaves_and_the_pool_stops(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text(f"{STUCK} timeout=1\ntrue   #DWORK name=next after-any=stuck\n")
+    with frozen(tmp_path):
+        ran = run(*POOL, "--slots", "1", "tasks.txt")
+    assert ran.code == 3, ran.err
+    assert attempts(tmp_path) == [("stuck", "timeout")]
+
+
+def test_a_pool_ends_in_time_though_a_task_cannot_be_killed(
+    start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    (tmp_path / "tasks.txt").write_text(f"{STUCK}\ntrue   #DWORK after=stuck\n")
+    with frozen(tmp_path):
+        mark = {"DWORK_TEST_STUCK": str(tmp_path)}
+        pool = start(*POOL, "tasks.txt", LSB_JOBID="4711", **mark)
+        wait_until(lambda: any(map(is_stuck, processes(DWORK_TASK_ID="0", **mark))))
+        pool.send_signal(signal.SIGTERM)
+        _, err = pool.communicate(timeout=60)
+    assert pool.returncode == 3, err
+    assert attempts(tmp_path) == [("stuck", "interrupted")]

@@ -26,6 +26,7 @@ from dwork.runner.capture import PIECE
 from dwork.runner.guard import children
 from dwork.runner.runner import Refused, Runner
 from dwork.runner.stream import SHORT
+from tests.frozen import frozen
 from tests.leftovers import is_gone
 from tests.needs import missing
 from tests.system.runner.bench import Bench, bench_of
@@ -637,3 +638,26 @@ def test_after_a_standstill_a_task_has_as_much_time_as_before_it() -> None:
         assert bench.runner.poll(due + 3599.0) == [] and bench.runner.deadline >= due + 3599.0
         bench.runner.poll(due + 3600.0)  # it gets TERM
         assert bench.wait()[0].error == "timed out after 10 s"
+
+
+def test_a_task_that_cannot_be_killed_fails_loses_its_slot_and_is_waited_for_no_longer(tmp_path: Path) -> None:
+    with frozen(tmp_path) as path, bench_of(2) as bench:
+        bench.start(("touch", f"{path}/x"), Options(timeout=0.1))
+        assert bench.runner.deadline < float("inf")
+        [stuck] = bench.wait()
+        assert stuck.cause is Cause.TIMEOUT and not stuck.ok
+        assert re.fullmatch(r"timed out after 0.1 s; its process \d+ cannot be killed", stuck.error)
+        assert [assigned.id for assigned in bench.runner.stuck] == [1]
+        bench.start("echo $DWORK_SLOT", id=2)
+        assert bench.wait()[0].stdout == b"1\n", "the slot 0 is lost"
+        begin = time.monotonic()
+        bench.runner.kill(1, time.time(), Cause.CANCELLED, "cancelled")
+        assert bench.runner.poll(time.time()) == [], "it has ended once"
+    assert time.monotonic() - begin < 30.0
+
+
+def test_what_a_task_leaves_behind_and_cannot_be_killed_does_not_keep_the_worker(tmp_path: Path) -> None:
+    with frozen(tmp_path) as path, bench_of() as bench:
+        assert bench.run(f"setsid touch {path}/x & sleep 0.1").ok
+        bench.runner.close()
+        bench.runner.close = lambda: None  # type: ignore[method-assign]

@@ -14,6 +14,9 @@ ENVIRONS = {
     "PBS": {"PBS_JOBID": "4711[3].cluster"},
     "LSF": {"LSB_JOBID": "4711", "LSB_JOBINDEX": "3"},
     "Flux": {"FLUX_JOB_ID": "f3X"},
+    "Cobalt": {"COBALT_JOBID": "4711"},
+    "OAR": {"OAR_JOB_ID": "4711"},
+    "Technical Computing Suite": {"PJM_JOBID": "4711"},
     "Grid Engine": {"JOB_ID": "4711", "SGE_ROOT": "/opt/sge", "SGE_TASK_ID": "3"},
 }
 STARTED = 1_796_080_535

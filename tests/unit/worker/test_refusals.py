@@ -102,3 +102,13 @@ def test_a_worker_of_the_original_hub_keeps_the_task_and_tries_it_again() -> Non
     assert worker.deadline(0.0) == PAUSE[0]
     worker.outbox(PAUSE[0])
     assert worker.can_start and worker.next(PAUSE[0]) == assigned
+
+
+def test_a_lost_slot_is_not_offered_again_after_a_refusal() -> None:
+    refusals = Refusals(3)
+    refusals.add(1, 0.0)
+    refusals.lose_slot()
+    assert refusals.slots == 1 and refusals.all == 2
+    assert [refusals.offered(RECOVERY * n) for n in (1, 2, 3)] == [2, 2, 2]
+    refusals.lose_slot()
+    assert refusals.slots == refusals.all == 1

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from dwork.core import messages as m
 from dwork.core.peer_version import Version
+from dwork.core.resources import Resources
 from dwork.core.task import Assigned
-from dwork.worker.worker import WorkerPolicy
+from dwork.worker.worker import Worker, WorkerPolicy
 from tests.unit.worker.bench import CAREFUL, INF, Bench
 
 # -- what holds whatever happens --------------------------------------------------------------------------------------
@@ -107,3 +108,41 @@ def test_another_dwork_of_the_same_protocol_is_as_good_as_ours() -> None:
     bench.says()
     bench.hears(m.Welcome(version=Version(m.PROTOCOL, "9.9")))
     assert bench.worker.other is None and bench.worker.welcome is not None
+
+
+# -- tasks that cannot be killed --------------------------------------------------------------------------------------
+
+
+def test_a_lost_slot_is_reported_and_no_longer_filled() -> None:
+    bench = Bench(3)
+    bench.given(3)
+    bench.starts()
+    bench.says()
+    bench.worker.lose_slot(Resources())
+    bench.runs(0, status=137)
+    [report] = bench.says()
+    assert report.native.slots == 2 and report.native.held == ((1, 1), (2, 1))
+    assert report.steal == 0, "the two others fill it"
+    bench.runs(1)
+    [report] = bench.says()
+    assert report.steal == 1
+
+
+def test_what_a_task_that_cannot_be_killed_asked_for_is_lost_with_its_slot() -> None:
+    worker = Worker("w", 2, has=Resources(8, 100, 2))
+    worker.receive(m.Welcome(), 0.0)
+    worker.lose_slot(Resources(4, 100, 1))
+    assert (worker.slots, worker.has) == (1, Resources(4, 1, 1)), "0 bytes of memory would mean that any task fits"
+
+
+def test_a_worker_without_a_slot_leaves() -> None:
+    bench = Bench(1)
+    bench.given(1)
+    bench.starts()
+    bench.says()
+    bench.worker.lose_slot(Resources())
+    bench.runs(0, status=137)
+    [report] = bench.says()
+    assert (report.native.slots, report.steal) == (1, 0), "0 slots are those of a C++ worker"
+    bench.answers(report)
+    assert bench.says() == [m.Exit("w")]

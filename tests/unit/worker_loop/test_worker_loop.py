@@ -658,3 +658,19 @@ def test_a_worker_that_can_start_nothing_leaves_with_its_reason(monkeypatch: pyt
     assert REFUSED_FOR <= at.world.now - 1000.0 < 2 * REFUSED_FOR
     assert len(at.loop.lines) == 2 and "leaving" in at.loop.lines[1]
     assert at.hears(m.Exit) == [m.Exit("w:1")]
+
+
+# -- tasks that cannot be killed --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("slots", "rest", "leaves"), [(2, "runs up to 1 at a time from now on", False), (1, "leaves", True)]
+)
+def test_a_task_that_cannot_be_killed_costs_a_slot(slots: int, rest: str, leaves: bool) -> None:
+    at = Scene(slots=slots)
+    at.give("hour")
+    at.loop.runner.stuck.append(at.loop.worker.running[1])
+    at.loop.seat.poke()
+    at.world.settle()
+    assert at.loop.lines == [f"hour cannot be killed; worker w:1 {rest}"]
+    assert at.loop.worker.leaving is leaves and at.loop.runner.stuck == []
