@@ -11,6 +11,8 @@ ranks=$1
 shift
 
 case $(mpirun --version 2>&1) in
+*"Open MPI) "[1-4].*)
+    exec mpirun --enable-recovery -n "$ranks" dwork-pool "$@" ;;
 *"Open MPI"*)
     exec mpirun --with-ft ulfm -n "$ranks" dwork-pool "$@" ;;
 *)

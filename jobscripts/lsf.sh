@@ -19,15 +19,15 @@ WALLTIME=12h                                       # <-- as with -W above: the p
 # source venv/bin/activate
 
 # One unbound rank on each host; when a rank dies, only the tasks that it was running start over, and the others
-# continue. Open MPI 4 has --enable-recovery instead of --with-ft.
-# With jsrun: launch=(jsrun -n ALL_HOSTS -r 1 -a 1 -c ALL_CPUS -b none)
+# continue. With jsrun: launch=(jsrun -n ALL_HOSTS -r 1 -a 1 -c ALL_CPUS -b none)
 read -ra hosts <<<"$LSB_MCPU_HOSTS"                # host, slots, host, slots ...
 n=$((${#hosts[@]} / 2))
 case $(mpirun --version 2>&1) in
-*"Open MPI"*) launch=(mpirun --with-ft ulfm --bind-to none -n "$n" --map-by ppr:1:node) ;;
-*) launch=(mpirun -disable-auto-cleanup -n "$n" -ppn 1) ;;
+*"Open MPI) "[1-4].*) launch=(mpirun --enable-recovery --map-by ppr:1:node --bind-to none) ;;
+*"Open MPI"*) launch=(mpirun --with-ft ulfm --map-by ppr:1:node --bind-to none) ;;
+*) launch=(mpirun -disable-auto-cleanup -ppn 1) ;;
 esac
-"${launch[@]}" dwork-pool --slots auto --walltime "$WALLTIME" "$TASKS"
+"${launch[@]}" -n "$n" dwork-pool --slots auto --walltime "$WALLTIME" "$TASKS"
 code=$?
 
 # A launcher's exit code is no guide when a rank was killed; the record has the unfinished and the failed tasks.

@@ -20,9 +20,9 @@ AGAIN=20                                           # <-- the most times it submi
 # source venv/bin/activate
 
 # One unbound rank on each node; when a rank dies, only the tasks that it was running start over, and the others
-# continue. The pool knows when the job ends, and interrupts running tasks a minute before. Open MPI 4 has
-# --enable-recovery instead of --with-ft.
+# continue. The pool knows when the job ends, and interrupts running tasks a minute before.
 case $(mpirun --version 2>&1) in
+*"Open MPI) "[1-4].*) launch=(mpirun --enable-recovery --bind-to none) ;;
 *"Open MPI"*) launch=(mpirun --with-ft ulfm --bind-to none) ;;
 *) launch=(mpirun -disable-auto-cleanup) ;;
 esac

@@ -12,7 +12,9 @@ from dwork.host.processes import PARENT, PROC, stat
 
 #: Options and variables of launchers that let a job continue after one of its ranks has died.
 _FLAGS: Final = {"-disable-auto-cleanup", "--disable-auto-cleanup", "--enable-recovery", "--continuous", "--with-ft"}
-_VARIABLES: Final = {"OMPI_MCA_mpi_ft_enable": "1", "PRTE_MCA_prte_rtos": "continuous"}
+_VARIABLES: Final = {
+    "OMPI_MCA_mpi_ft_enable": "1", "PRTE_MCA_prte_rtos": "continuous", "OMPI_MCA_orte_enable_recovery": "1",
+}  # fmt: skip
 #: How many processes above a rank are inspected for its launcher: a shell or a proxy may be between them.
 _GENERATIONS: Final = 6
 #: The names of mpirun, and of its daemons that start the ranks on each node.
@@ -25,14 +27,20 @@ _SHELLS: Final = {"sh", "bash", "dash", "ksh", "zsh", "csh", "tcsh", "busybox", 
 
 
 class Launcher(NamedTuple):
-    """A launcher. unbound: the command that starts ranks which may use all cores; empty when unknown."""
+    """A launcher. unbound: the command that starts ranks which may use all cores; empty when unknown.
+
+    surviving: the command with which the other ranks continue when one dies; empty when there is none or it is unknown.
+    """
 
     name: str = ""
     unbound: str = ""
+    surviving: str = ""
 
 
-OPEN_MPI: Final = Launcher("Open MPI's mpirun", "mpirun --bind-to none")
-MPICH: Final = Launcher("MPICH's mpirun", "mpirun -bind-to none")
+OPEN_MPI: Final = Launcher("Open MPI's mpirun", "mpirun --bind-to none", "mpirun --with-ft ulfm")
+#: Up to version 4: mpirun is another program there, with other options.
+OPEN_MPI_4: Final = Launcher("Open MPI 4's mpirun", "mpirun --bind-to none", "mpirun --enable-recovery")
+MPICH: Final = Launcher("MPICH's mpirun", "mpirun -bind-to none", "mpirun -disable-auto-cleanup")
 INTEL: Final = Launcher("Intel MPI's mpirun", "I_MPI_PIN=0 mpirun")
 MVAPICH: Final = Launcher("MVAPICH's mpirun", "MV2_ENABLE_AFFINITY=0 mpirun")
 PALS: Final = Launcher("the mpiexec of PALS", "mpiexec --cpu-bind none")
@@ -42,7 +50,7 @@ SRUN: Final = Launcher("srun", "srun --cpu-bind=none")
 def of(environ: Mapping[str, str]) -> Launcher:
     """Return the launcher of this rank, by the variables that it has set; one without a name when there is none."""
     if "OMPI_COMM_WORLD_SIZE" in environ:
-        return OPEN_MPI
+        return OPEN_MPI_4 if "OMPI_MCA_orte_launch" in environ else OPEN_MPI
     if "MPI_LOCALNRANKS" in environ:
         return INTEL if any(name.startswith(("HYDRA_BSTRAP_", "I_MPI_HYDRA_UUID")) for name in environ) else MPICH
     if "MV2_COMM_WORLD_SIZE" in environ:
@@ -64,11 +72,10 @@ def advice() -> str:
     """Return how to start this job so that it survives a dead rank; empty when it already does, or nothing is known."""
     if lives_on():
         return ""
-    if "PMIX_RANK" in os.environ and of(os.environ) == OPEN_MPI and not in_step(os.environ):
-        return "`mpirun --with-ft ulfm`"
-    if of(os.environ) == MPICH:
-        return "`mpirun -disable-auto-cleanup` with one rank per node"
-    return ""
+    by = of(os.environ)
+    if not by.surviving or (by != MPICH and in_step(os.environ)):
+        return ""
+    return f"`{by.surviving}`{' with one rank per node' if by == MPICH else ''}"
 
 
 def tells_deaths() -> bool:
@@ -78,7 +85,7 @@ def tells_deaths() -> bool:
 
 def ends_ranks_alone(environ: Mapping[str, str]) -> bool:
     """Whether the launcher may send SIGTERM to the ranks only, as Open MPI does when one of them dies."""
-    return of(environ) == OPEN_MPI
+    return of(environ) in (OPEN_MPI, OPEN_MPI_4)
 
 
 def starter(pid: int | None = None, proc: str = PROC) -> int | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from dwork.host.launcher import MPICH, OPEN_MPI, OPEN_MPI_4
 from tests.conftest import ROOT
 
 #: Tells what it was asked for, and runs what `flux run` is to run.
@@ -27,6 +28,34 @@ job) echo 3600 ;;
 run) while [ "$1" != dwork-pool ]; do shift; done; exec "$@" ;;
 esac
 """
+
+
+#: What `mpirun --version` prints, and what each of these is.
+VERSIONS = {
+    "mpirun (Open MPI) 3.1.6": OPEN_MPI_4,
+    "mpirun (Open MPI) 4.1.4": OPEN_MPI_4,
+    "mpirun (Open MPI) 5.0.11": OPEN_MPI,
+    "mpirun (Open MPI) 10.0.0": OPEN_MPI,
+    "HYDRA build details:": MPICH,
+    "Intel(R) MPI Library for Linux* OS, Version 2021.18": MPICH,
+}
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("script", ["local.sh", "pbs.sh", "lsf.sh"])
+def test_each_script_starts_the_ranks_so_that_the_others_survive_when_one_dies(
+    run: Callable, tmp_path: Path, script: str, version: str
+) -> None:
+    """With any version of mpirun, of which only a stand-in is here."""
+    (tmp_path / "mpirun").write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{version}' || echo mpirun $*\n")
+    (tmp_path / "mpirun").chmod(0o755)
+    job = {
+        "PBS_O_WORKDIR": str(tmp_path),
+        "LSB_MCPU_HOSTS": "node1 4",
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }
+    ran = run("bash", ROOT / "jobscripts" / script, *(["3", "tasks.txt"] if script == "local.sh" else []), **job)
+    assert ran.out.startswith(f"{VERSIONS[version].surviving} "), ran.err
 
 
 @pytest.fixture

@@ -41,6 +41,7 @@ def test_the_mpirun_of_a_rank_is_right_above_it_but_for_shells(
     ("names", "found"),
     [
         (["OMPI_COMM_WORLD_SIZE", "SLURM_STEP_ID"], launcher.OPEN_MPI),
+        (["OMPI_COMM_WORLD_SIZE", "OMPI_MCA_orte_launch", "PMIX_RANK"], launcher.OPEN_MPI_4),
         (["MPI_LOCALNRANKS", "PMI_RANK"], launcher.MPICH),
         (["MPI_LOCALNRANKS", "I_MPI_HYDRA_UUID"], launcher.INTEL),
         (["MV2_COMM_WORLD_SIZE"], launcher.MVAPICH),
@@ -53,3 +54,21 @@ def test_each_launcher_is_known_by_what_it_puts_into_the_environment(
     names: list[str], found: launcher.Launcher
 ) -> None:
     assert launcher.of(dict.fromkeys(names, "1")) == found
+
+
+@pytest.mark.parametrize(
+    ("names", "advice"),
+    [
+        (["OMPI_COMM_WORLD_SIZE"], "`mpirun --with-ft ulfm`"),
+        (["OMPI_COMM_WORLD_SIZE", "OMPI_MCA_orte_launch"], "`mpirun --enable-recovery`"),
+        (["MPI_LOCALNRANKS"], "`mpirun -disable-auto-cleanup` with one rank per node"),
+        (["OMPI_COMM_WORLD_SIZE", "OMPI_MCA_orte_launch", "OMPI_MCA_orte_enable_recovery"], ""),
+        (["SLURM_STEP_ID"], ""),
+    ],
+)
+def test_the_version_of_a_launcher_decides_how_the_other_ranks_survive(
+    monkeypatch: pytest.MonkeyPatch, names: list[str], advice: str
+) -> None:
+    monkeypatch.setattr("os.environ", dict.fromkeys(names, "1"))
+    monkeypatch.setattr("dwork.host.launcher._ancestors", lambda _: [])
+    assert launcher.advice() == advice
