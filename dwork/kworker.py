@@ -6,15 +6,20 @@ import math
 import os
 import socket
 import sys
-from dataclasses import dataclass
-from typing import Any
+import time
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import click
 
+from dwork.cli.ending import ending
 from dwork.cli.hub_option import HubOption, hub_option
 from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
 from dwork.cli.program import ExitCode, click_main, leave, say
+from dwork.connection.choice import NoRun, last_ended
+from dwork.connection.file import Connection
 from dwork.connection.reach import reach
+from dwork.core.errors import TransportError
 from dwork.core.version import __version__
 from dwork.host.capacity import found
 from dwork.host.slots import AUTO
@@ -24,6 +29,10 @@ from dwork.transport.waiting import clock
 from dwork.transport.zmq import Dealer
 from dwork.worker.worker import OVER_TCP, Worker
 from dwork.worker_loop import work
+
+#: Seconds to try the addresses of a hub before it is searched for again, and between two searches.
+_ATTEMPT: Final = 2.0
+_LOOK: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +86,7 @@ class WorkerSettings:
     default=60.0,
     show_default=True,
     metavar="SECONDS",
-    help="Give up when the hub has not answered for SECONDS.",
+    help="Give up when the hub cannot be found, or has not answered, for SECONDS.",
 )
 @click.option("--idle-timeout", type=DURATION, metavar="TIME", help="Leave after TIME without work, such as 10m.")
 @job_end_options
@@ -90,8 +99,9 @@ def command(**options: Any) -> int:
     the running tasks. The output of tasks goes to a hub that stores or prints it (a pool, or dhub with -f); otherwise
     kworker prints it.
 
-    Exit code: 0 when the hub has no more tasks, or the worker was idle or asked to leave; 3 when its own job ends
-    first; 2 when the hub speaks another protocol; 1 when the hub is gone.
+    Exit code: 0 when the hub has no more tasks, also if its run ended before the worker started, or when the worker was
+    idle or asked to leave; 3 when its own job ends first; 2 when there is no such run, or the hub speaks another
+    protocol; 1 when the hub is gone.
 
     \b
     Examples:
@@ -104,10 +114,12 @@ def command(**options: Any) -> int:
 
 def run(settings: WorkerSettings) -> int:
     """Run the worker and return its exit code."""
+    found_hub = _find(settings)
+    if found_hub is None:
+        return ExitCode.DONE
+    connection, address = found_hub
     equipment = found(settings.cores, settings.memory, settings.gpus)
     n = equipment.cores if settings.slots == AUTO else int(settings.slots)
-    connection = settings.which.connection()
-    address = reach(connection, settings.hub_timeout)
     transport = Dealer(address, keys=connection.keys, patience=settings.hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)
     # With --until-eof a pool has started this worker: that pool watches the end of the job and relays the output.
@@ -120,7 +132,7 @@ def run(settings: WorkerSettings) -> int:
         work(
             worker,
             transport,
-            lambda text: say("kworker", text),
+            _tell,
             equipment,
             hub_timeout=settings.hub_timeout,
             idle_timeout=math.inf if settings.idle_timeout is None else settings.idle_timeout,
@@ -129,10 +141,58 @@ def run(settings: WorkerSettings) -> int:
             spared=relay.pid,
             hub=f"the hub at {address}",
         )
+    except TransportError:
+        if not _is_over(connection):
+            raise
+        return ExitCode.DONE
     finally:
         transport.close()
         relay.close()
     return ExitCode.STOPPED if job is not None and clock() >= job.last_call else ExitCode.DONE
+
+
+def _tell(text: str) -> None:
+    say("kworker", text)
+
+
+def _find(settings: WorkerSettings) -> tuple[Connection, str] | None:
+    """Return the connection of the hub and the address that answers; None when its run is over, which is printed.
+
+    The hub may not have started yet, or start again: wait for it. A run that was named (its job, its file) and is over
+    does not come back; another run of this directory might.
+    """
+    which = settings.which
+    if which.file == "-":  # readable once
+        which = replace(which, file=which.connection())
+    give_up = clock() + settings.hub_timeout
+    judged = None  # the last run that has ended so far, which is not over
+    is_waiting = False
+    while True:
+        try:
+            connection = which.connection()
+            return connection, reach(connection, min(_ATTEMPT, settings.hub_timeout))
+        except (NoRun, TransportError) as error:
+            is_last = clock() >= give_up
+            ended = last_ended(which.server, which.file if isinstance(which.file, str) else None, which.job)
+            if ended is not None and (is_last or (which.is_named and ended != judged)):
+                if _is_over(ended):
+                    return None
+                judged = ended
+            if is_last:
+                raise
+            if not is_waiting:
+                _tell(f"{error}; waiting up to {settings.hub_timeout:g} s for the hub")
+            is_waiting = True
+            time.sleep(_LOOK)
+
+
+def _is_over(connection: Connection) -> bool:
+    """Whether that run has ended and left nothing to do; if so, print it."""
+    end = ending(connection)
+    if end is None or not end.leaves_nothing:
+        return False
+    _tell(f"{end.text}: nothing is left to do")
+    return True
 
 
 def main(typed: str = "kworker") -> None:

@@ -6,7 +6,7 @@ import os
 import time
 
 from dwork.connection.address import server_address
-from dwork.connection.directory import all_files, beside, directory, withdraw
+from dwork.connection.directory import all_files, beside, directory, ended, withdraw
 from dwork.connection.file import Connection, read
 from dwork.connection.reach import refuses
 from dwork.core.errors import UsageError
@@ -41,7 +41,7 @@ def choose(
         file = os.environ.get("DWORK_CONNECTION") or None
         server = None if file else os.environ.get("DWORK_SERVER") or None
     if file is not None:
-        return file if isinstance(file, Connection) else read(file)
+        return file if isinstance(file, Connection) else _of_path(file)
     if insecure:
         return Connection((server_address(server),))
     if server is None:
@@ -54,6 +54,35 @@ def choose(
             "or add --insecure if the hub has no keys"
         )
     return found
+
+
+def _of_path(file: str) -> Connection:
+    try:
+        return read(file)
+    except UsageError as error:
+        if file == "-" or os.path.lexists(file):
+            raise
+        raise _no_run(str(error), os.path.dirname(file)) from None
+
+
+def _no_run(text: str, place: str) -> NoRun:
+    error = NoRun(text)
+    error.place = place
+    return error
+
+
+def last_ended(server: str | None = None, file: str | None = None, job: str | None = None) -> Connection | None:
+    """Return the last run that has ended among those so named, without a name among those of this directory."""
+    file = file or os.environ.get("DWORK_CONNECTION") or ""
+    if file:
+        fits = ended(file)
+    elif job is not None:
+        fits = [run for run in ended() if any(are_meant(job, run.job, run.element))]
+    elif server is not None:
+        fits = [run for run in ended() if server_address(server) in run.addresses]
+    else:
+        fits = list(filter(is_here, ended()))
+    return fits[0] if fits else None
 
 
 def find(job: str | None = None) -> Connection:
@@ -85,12 +114,11 @@ def _none(job: str | None, found: list[_Run], gone: int) -> NoRun:
     what = f"no run of job {shown(job)}" if job is not None else "no run"
     also = f" (removed the files of {counted(gone, 'run')} that had ended)" if gone else ""
     others = f"; known runs: {'; '.join(map(_line, found))}" if found else ""
-    error = NoRun(
+    return _no_run(
         f"{what} is known in {shown(directory())}{also}{others}; specify its connection file with --connection FILE, "
-        "or the address of a hub without keys with -s ADDRESS --insecure"
+        "or the address of a hub without keys with -s ADDRESS --insecure",
+        directory(),
     )
-    error.place = directory()
-    return error
 
 
 def _is_any(_connection: Connection) -> bool:

@@ -34,7 +34,7 @@ from dwork.dquery._source import file_option, running_hub, source
 @click.pass_obj
 def command(session: HubChoice, wait: bool, file: str | None, as_json: bool) -> int:
     if file is not None:
-        from dwork.dquery._ended import of_record
+        from dwork.cli.ending import of_record
 
         with source(session, file) as record:
             counts = record.counts()
@@ -54,7 +54,7 @@ def _wait(session: HubChoice, as_json: bool) -> int:
         try:
             end = client.wait()
         except TransportError as error:
-            from dwork.dquery._ended import Ending, ending
+            from dwork.cli.ending import Ending, ending
 
             found = ending(client.connection) or Ending(ExitCode.STOPPED, str(error), {})
             note(f"dquery: {printable(found.text)}")

@@ -19,10 +19,12 @@ import time
 import warnings
 from collections import deque
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from dwork.core.errors import TransportError, UsageError
 from dwork.host.local_ranks import place
+from dwork.host.start_watchdog import limited
 from dwork.transport import HUB, Peer
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 #: (n, seconds): the nap from the n-th after a frame on; HURRIED when the next frame is waited for, RELAXED when not.
 HURRIED = ((0, 0.00005), (12, 0.00025), (400, 0.0005), (1500, 0.001), (4500, 0.01))
 RELAXED = ((0, 0.00005), (12, 0.001), (3500, 0.01))
+#: Seconds that MPI_Init may take unless $DWORK_START_TIMEOUT is set: thousands of ranks may start minutes apart.
+START_TIMEOUT = 600.0
 #: The nap while the ranks part at the end.
 PARTING = 0.001
 #: The longest nap of ranks that crowd their node.
@@ -101,7 +105,8 @@ def start() -> MPI.Intracomm:
             raise UsageError(f"{n} processes ({evidence}) were started through PMIx, which {library()} lacks: {_USE}")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # mpi4py's own check, which misses srun; ours is below
-            MPI.Init_thread(MPI.THREAD_MULTIPLE)
+            with _limit():
+                MPI.Init_thread(MPI.THREAD_MULTIPLE)
     except (ImportError, RuntimeError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UsageError(f"no MPI library: {reason}; pip install mpich, or load your site's MPI module") from None
@@ -111,6 +116,18 @@ def start() -> MPI.Intracomm:
             f"{_USE}"
         )
     return MPI.COMM_WORLD
+
+
+def _limit() -> AbstractContextManager[None]:
+    """Return the time limit for MPI_Init. The first two ranks report it, since one of them may be dead."""
+    given = os.environ.get("DWORK_START_TIMEOUT", "")
+    seconds = float(given) if given.isdecimal() else START_TIMEOUT
+    rank = rank_hint() or 0
+    line = (
+        f"dwork: rank {rank}: MPI_Init has not returned within {seconds:g} s: a rank may have died while it started, "
+        "or cannot be reached; nothing was run; run the same command again ($DWORK_START_TIMEOUT sets the limit)"
+    )
+    return limited(seconds + 2.0 if seconds and rank else seconds, line if rank < 2 else "")
 
 
 def _lacks_pmix(version: str, environ: Mapping[str, str]) -> bool:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
+from dwork.cli.ending import ending
 from dwork.client.client import Client
 from dwork.connection.choice import successor
 from dwork.connection.directory import is_withdrawn
@@ -20,7 +21,6 @@ from dwork.connection.file import Connection
 from dwork.core.errors import DworkError
 from dwork.core.rows import RunView
 from dwork.core.text import printable, to_system
-from dwork.dquery._ended import ending
 from dwork.dquery._source import TaskSource
 
 #: Seconds between two searches for another run.

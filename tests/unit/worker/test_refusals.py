@@ -5,7 +5,7 @@ from __future__ import annotations
 from dwork.core import messages as m
 from dwork.core.messages import Returned
 from dwork.core.task import Assigned
-from dwork.worker.refusals import PATIENCE, PAUSE, RECOVERY
+from dwork.worker.refusals import PATIENCE, PAUSE, RECOVERY, Refusals
 from dwork.worker.worker import Worker
 from tests.unit.worker.bench import Bench
 

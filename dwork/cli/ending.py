@@ -22,6 +22,11 @@ class Ending(NamedTuple):
     text: str
     counts: Mapping[str, int]
 
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether no task is left to be done."""
+        return self.code != ExitCode.STOPPED
+
 
 def ending(connection: Connection) -> Ending | None:
     """Return how that run ended; None when that is unknown, or it may still be running."""
