@@ -31,6 +31,7 @@ def written(text: str) -> list[str]:
 
 #: What must be done, and what must have ended, as positions of tasks; and what must have happened to joins that must.
 Condition = tuple[frozenset[int], frozenset[int], "frozenset[Condition]"]
+_MET: Condition = frozenset(), frozenset(), frozenset()
 
 
 def before(tasks: Sequence[Task], nothing: frozenset[str] = frozenset()) -> list[Condition]:
@@ -51,10 +52,23 @@ def before(tasks: Sequence[Task], nothing: frozenset[str] = frozenset()) -> list
                     needed |= more_needed
                     ended |= more_ended
                     joins |= more_joins
-            known[task.name] = frozenset(needed), frozenset(ended - needed), frozenset(joins)
+            known[task.name] = shortest(needed, ended, joins)
         return known[task.name]
 
     return [condition(task) for task in real]
+
+
+def shortest(needed: set[int], ended: set[int], joins: set[Condition]) -> Condition:
+    """The condition without what the rest of it implies: who needs a join done need not wait for its end as well."""
+
+    def rest(join: Condition) -> Condition:
+        return join[0] - needed, join[1] - needed - ended, frozenset(map(rest, join[2])) - {_MET}
+
+    def without(join: Condition) -> Condition:
+        return join[0], join[1], frozenset(map(without, join[2] - left)) - {_MET}
+
+    left = {rest(join) for join in joins}
+    return frozenset(needed), frozenset(ended - needed), frozenset(map(without, left)) - {_MET}
 
 
 def assert_same(tasks: Sequence[Task], again: Sequence[Task], *, is_lines: bool) -> None:
@@ -73,6 +87,14 @@ def assert_same(tasks: Sequence[Task], again: Sequence[Task], *, is_lines: bool)
         assert dict(copy.options.env) == dict(task.options.env)
         if task.name.isprintable() and "," not in task.name:
             assert copy.name == task.name
+
+
+def test_an_end_is_not_waited_for_when_the_same_must_be_done() -> None:
+    """J must be done for T, by way of K; so its end need not be awaited as well."""
+    a, j, k = Task("a", "a"), Task("J", None, ("a",)), Task("K", None, ("J",))
+    tasks = [a, j, k, Task("T", "t", ("K",), after_any=("J",))]
+    assert_same(tasks, read(as_objects(tasks), "jsonl"), is_lines=False)
+    assert before(tasks) == before([a, Task("T", "t", ("a",))])
 
 
 # -- any graph ------------------------------------------------------------------------------------------------------
