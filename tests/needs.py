@@ -23,6 +23,7 @@ HOW: Final = {
     "dot": "apt install graphviz",
     "environment-modules": "apt install environment-modules, or beside lmod what .ci/run does",
     "fish": "apt install fish",
+    "gridengine": "apt install gridengine-master gridengine-exec gridengine-client, or what .ci/run does",
     "hatchling": "make .venv/ready",
     "kernel": ".ci/run, which unpacks one and sets DWORK_TEST_KERNEL",
     "ksh": "apt install ksh",

@@ -26,7 +26,7 @@ class BatchSystem(NamedTuple):
     it prints, these variables, and a time after the job's start.
 
     hosts: the variables through which `mpirun` finds the hosts of the job. local: those that make it start its ranks on
-    its own host, where a library of the system lists the hosts, too.
+    its own host, where it would look for the hosts elsewhere or insist on them.
     """
 
     name: str = ""
@@ -190,7 +190,10 @@ SYSTEMS: Final = (
         cpus=_lsf_cpus,
         is_restarted=lambda environ: environ.get("LSB_RESTART") == "Y",
         hosts=("LSB_MCPU_HOSTS", "LSB_HOSTS", "LSB_DJOB_HOSTFILE", "LSB_DJOB_RANKFILE", "LSB_AFFINITY_HOSTFILE"),
-        local={f"{name}_MCA_{part}": "^lsf" for name in ("OMPI", "PRTE") for part in ("ras", "plm")},
+        local={
+            "I_MPI_HYDRA_RMK": "user",
+            **{f"{name}_MCA_{part}": "^lsf" for name in ("OMPI", "PRTE") for part in ("ras", "plm")},
+        },
     ),
     BatchSystem("Flux", "FLUX_JOB_ID"),
     BatchSystem("Cobalt", "COBALT_JOBID"),

@@ -42,18 +42,18 @@ VERSIONS = {
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("script", ["local.sh", "pbs.sh", "lsf.sh"])
+@pytest.mark.parametrize("script", ["local.sh", "pbs.sh", "lsf.sh", "sge.sh"])
 def test_each_script_starts_the_ranks_so_that_the_others_survive_when_one_dies(
     run: Callable, tmp_path: Path, script: str, version: str
 ) -> None:
     """With any version of mpirun, of which only a stand-in is here."""
     (tmp_path / "mpirun").write_text(f"#!/bin/sh\n[ $1 = --version ] && echo '{version}' || echo mpirun $*\n")
     (tmp_path / "mpirun").chmod(0o755)
+    (tmp_path / "hosts").write_text("node1 4 all.q@node1 UNDEFINED\n")
     job = {
-        "PBS_O_WORKDIR": str(tmp_path),
-        "LSB_MCPU_HOSTS": "node1 4",
-        "PATH": f"{tmp_path}:{os.environ['PATH']}",
-    }
+        "PBS_O_WORKDIR": str(tmp_path), "LSB_MCPU_HOSTS": "node1 4", "TMPDIR": str(tmp_path), "NHOSTS": "1",
+        "PE_HOSTFILE": str(tmp_path / "hosts"), "PATH": f"{tmp_path}:{os.environ['PATH']}",
+    }  # fmt: skip
     ran = run("bash", ROOT / "jobscripts" / script, *(["3", "tasks.txt"] if script == "local.sh" else []), **job)
     assert ran.out.startswith(f"{VERSIONS[version].surviving} "), ran.err
 

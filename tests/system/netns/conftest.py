@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -63,11 +63,12 @@ class Host:
 
 
 class Network:
-    """Some hosts at a switch."""
+    """Some hosts at a switch. mark: a letter that tells apart the networks of one process."""
 
-    def __init__(self, hosts: int) -> None:
-        self.name = f"dw{os.getpid()}x"
+    def __init__(self, hosts: int, mark: str = "x") -> None:
+        self.name = f"dw{os.getpid()}{mark}"
         self.switch = f"{self.name}s"
+        Path("/run/netns").mkdir(exist_ok=True)
         ip("netns", "add", self.switch)
         ip("-n", self.switch, "link", "add", "br0", "type", "bridge")
         ip("-n", self.switch, "link", "set", "br0", "up")
@@ -79,13 +80,51 @@ class Network:
         ip("netns", "del", self.switch)
 
 
+#: What mpirun calls instead of ssh, with a host's address and a command line. On hosts that are to have a directory of
+#: their own something else is mounted there first.
+AGENT = """\
+#!/bin/sh
+while :; do case "$1" in -*) shift ;; *) break ;; esac; done
+host=$1; shift
+case "$host" in
+{cases}
+esac
+"""
+ENTER = '{address}) exec {prefix} sh -c "{before}$*" ;;'
+#: For MPICH: the hosts share their memory, as real ones do not.
+OVER_TCP = {"UCX_TLS": "tcp,self", "UCX_NET_DEVICES": "eth0"}
+
+
+def spanning(
+    mpirun: list[str], hosts: list[Host], agent: Path, before: Callable[[Host], str] = lambda _: ""
+) -> list[object]:
+    """The mpirun that starts its ranks on these hosts, through the program `agent` that is written for it.
+
+    before: what a host does first, in a mount namespace of its own.
+    """
+    cases = []
+    for host in hosts:
+        first = before(host)
+        prefix = ["unshare", "-m", *host.prefix] if first else host.prefix
+        words = " ".join(f"'{word}'" for word in prefix)
+        cases.append(ENTER.format(address=host.address, prefix=words, before=first))
+    agent.write_text(AGENT.format(cases="\n".join(cases)))
+    agent.chmod(0o755)
+    names = ",".join(host.address for host in hosts)
+    if "Open MPI" in subprocess.run([*mpirun, "--version"], capture_output=True, text=True).stdout:
+        return [*mpirun, "--mca", "plm_ssh_agent", agent, "--bind-to", "none", "--host", names]
+    return [*mpirun, "-launcher", "ssh", "-launcher-exec", agent, "-iface", "eth0", "-hosts", names]
+
+
+def is_possible() -> bool:
+    return os.geteuid() == 0 and all(shutil.which(name) for name in ("ip", "nsenter", "unshare"))
+
+
 @pytest.fixture
 def hosts() -> Iterator[list[Host]]:
     """Three hosts; needs root and iproute2."""
-    if os.geteuid() != 0 or not all(shutil.which(name) for name in ("ip", "nsenter", "unshare")):
+    if not is_possible():
         missing("netns")
-    if not Path("/run/netns").exists():
-        Path("/run/netns").mkdir()
     network = Network(3)
     yield network.hosts
     network.remove()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,17 +9,7 @@ from typing import Any
 
 import pytest
 
-#: What mpirun calls instead of ssh, with a host's address and a command line. On hosts that are to have a directory of
-#: their own something else is mounted there first.
-AGENT = """\
-#!/bin/sh
-while :; do case "$1" in -*) shift ;; *) break ;; esac; done
-host=$1; shift
-case "$host" in
-{cases}
-esac
-"""
-ENTER = '{address}) exec {prefix} sh -c "{before}$*" ;;'
+from tests.system.netns.conftest import OVER_TCP, Host, spanning
 
 
 @pytest.fixture
@@ -28,27 +17,14 @@ def doctor(hosts: list[Any], mpirun: list[str], run: Callable, tmp_path: Path) -
     """Run it with a rank on each host; `apart`: hosts where the directory is another one."""
 
     def ask(*apart: Any) -> Any:
-        cases = [
-            ENTER.format(
-                address=host.address,
-                prefix=" ".join(f"'{word}'" for word in host.prefix),
-                before=f"mount -t tmpfs none {tmp_path / 'here'} && cd . && " if host in apart else "",
-            ).replace("unshare' '-u", "unshare' '-um")
-            for host in hosts
-        ]
-        agent = tmp_path / "agent"
-        agent.write_text(AGENT.format(cases="\n".join(cases)))
-        agent.chmod(0o755)
+        def before(host: Host) -> str:
+            return f"mount -t tmpfs none {tmp_path / 'here'} && cd . && " if host in apart else ""
+
         (tmp_path / "here").mkdir()
-        names = ",".join(host.address for host in hosts)
-        version = subprocess.run([*mpirun, "--version"], capture_output=True, text=True).stdout
-        words = ["-launcher", "ssh", "-launcher-exec", agent, "-iface", "eth0", "-hosts", names]
-        if "Open MPI" in version:
-            words = ["--mca", "plm_ssh_agent", agent, "--bind-to", "none", "--host", names]
         script = 'cd here && exec "$@"'
         return run(
-            *hosts[0].prefix, "sh", "-c", script, "sh", *mpirun, *words, "-n", len(hosts),
-            sys.executable, "-m", "dwork.pool", "--doctor", UCX_TLS="tcp,self", UCX_NET_DEVICES="eth0",
+            *hosts[0].prefix, "sh", "-c", script, "sh", *spanning(mpirun, hosts, tmp_path / "agent", before),
+            "-n", len(hosts), sys.executable, "-m", "dwork.pool", "--doctor", **OVER_TCP,
         )  # fmt: skip
 
     return ask

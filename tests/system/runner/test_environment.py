@@ -52,7 +52,8 @@ def test_in_other_systems_the_hosts_of_the_job_are_not_a_task_s_and_its_number_i
     assert of_tasks(job, Execution(keep=("*",))).items() >= job.items()
 
 
-def test_under_lsf_open_mpi_does_not_ask_its_library_for_the_hosts_unless_a_user_wants_it() -> None:
-    local = {"OMPI_MCA_ras": "^lsf", "OMPI_MCA_plm": "^lsf", "PRTE_MCA_ras": "^lsf", "PRTE_MCA_plm": "^lsf"}
+def test_under_lsf_open_mpi_and_intel_mpi_do_not_look_for_the_hosts_unless_a_user_wants_it() -> None:
+    names = ("OMPI_MCA_ras", "OMPI_MCA_plm", "PRTE_MCA_ras", "PRTE_MCA_plm")
+    local = {"I_MPI_HYDRA_RMK": "user", **dict.fromkeys(names, "^lsf")}
     assert of_tasks({"LSB_JOBID": "7"}) == {"LSB_JOBID": "7", **local}
     assert of_tasks({"LSB_JOBID": "7", "OMPI_MCA_plm": "ssh"})["OMPI_MCA_plm"] == "ssh"
