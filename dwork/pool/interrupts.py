@@ -37,6 +37,9 @@ class Interrupts:
         self._loop = loop
         self._hub = loop.hub
         self._signals = signals
+        self._sequel = "repeat to end running tasks"
+        if has_ranks and launcher.kills_on_second_interrupt(os.environ):
+            self._sequel = "`dquery drain --now` ends running tasks; at a second Ctrl-C mpirun kills this run"
         self._count = 0  # 1: running tasks may finish; 2: they are ended
         #: A signal that usually reports the death of a rank, not the end of the job.
         self._death_signals = {signal.SIGUSR1} if has_ranks and launcher.tells_deaths() else set()
@@ -69,7 +72,7 @@ class Interrupts:
             self._count += 1
             reason = "SIGHUP" if signal.SIGHUP in fresh else "interrupted"
             if self._count < 2:
-                self._stop(f"{reason} (repeat to end running tasks)", running=False)
+                self._stop(f"{reason} ({self._sequel})", running=False)
             elif not self._hub.stop.kills:
                 self._stop(reason, running=True)
 

@@ -38,7 +38,7 @@ class Interrupted:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Interrupted:
-    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "HYDI_CONTROL_FD"):
+    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "HYDI_CONTROL_FD", "MPI_LOCALNRANKS"):
         monkeypatch.delenv(name, raising=False)
     return Interrupted(monkeypatch)
 
@@ -54,6 +54,15 @@ def test_a_second_ctrl_c_ends_running_tasks_and_a_third_changes_nothing(run: Int
     run.get(signal.SIGINT)
     assert run.stops == [SOFT, ("interrupted", True)] and run.interrupts.is_urgent
     assert run.interrupts.verdict is ExitCode.STOPPED
+
+
+def test_where_the_launcher_would_kill_the_run_a_second_ctrl_c_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPI_LOCALNRANKS", "3")
+    monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    run = Interrupted(monkeypatch, has_ranks=True)
+    run.get(signal.SIGINT)
+    ((reason, _),) = run.stops
+    assert reason == "interrupted (`dquery drain --now` ends running tasks; at a second Ctrl-C mpirun kills this run)"
 
 
 def test_one_ctrl_c_that_two_deliver_counts_once(run: Interrupted) -> None:
