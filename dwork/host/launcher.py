@@ -83,6 +83,11 @@ def tells_deaths() -> bool:
     return "HYDI_CONTROL_FD" in os.environ
 
 
+def kills_on_second_interrupt(environ: Mapping[str, str]) -> bool:
+    """Whether the launcher kills all ranks at a second Ctrl-C, and exits at once, as Hydra does."""
+    return of(environ) in (MPICH, INTEL)
+
+
 def ends_ranks_alone(environ: Mapping[str, str]) -> bool:
     """Whether the launcher may send SIGTERM to the ranks only, as Open MPI does when one of them dies."""
     return of(environ) in (OPEN_MPI, OPEN_MPI_4)

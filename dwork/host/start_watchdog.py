@@ -12,7 +12,6 @@ then exits with 0.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import select
 import signal
@@ -29,6 +28,8 @@ def limited(seconds: float, text: str) -> Iterator[None]:
     if seconds <= 0:
         yield
         return
+    import ctypes  # costs milliseconds
+
     library = ctypes.CDLL(None)
     library.signal.argtypes, library.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
     before = library.signal(signal.SIGQUIT, ctypes.cast(library._exit, ctypes.c_void_p))

@@ -37,9 +37,14 @@ class Interrupts:
         self._loop = loop
         self._hub = loop.hub
         self._signals = signals
+        self._sequel = "repeat to end running tasks"
+        if has_ranks and launcher.kills_on_second_interrupt(os.environ):
+            self._sequel = "`dquery drain --now` ends running tasks; at a second Ctrl-C mpirun kills this run"
         self._count = 0  # 1: running tasks may finish; 2: they are ended
         #: A signal that usually reports the death of a rank, not the end of the job.
         self._death_signals = {signal.SIGUSR1} if has_ranks and launcher.tells_deaths() else set()
+        self._has_death = False  # one of these has arrived
+        self._unhandled: set[int] = set()  # signals that were taken only to look for these
         self._last: dict[int, float] = {}  # when each signal came last
 
     @property
@@ -56,6 +61,7 @@ class Interrupts:
         """Act on these signals."""
         now = clock()
         if numbers & self._death_signals:
+            self._has_death = True
             self._hub.suspect_deaths(now)
         numbers = numbers - self._death_signals
         fresh = {n for n in numbers & _INTERRUPTS if now - self._last.get(n, -1.0) > _ONE_SIGNAL}
@@ -66,9 +72,15 @@ class Interrupts:
             self._count += 1
             reason = "SIGHUP" if signal.SIGHUP in fresh else "interrupted"
             if self._count < 2:
-                self._stop(f"{reason} (repeat to end running tasks)", running=False)
+                self._stop(f"{reason} ({self._sequel})", running=False)
             elif not self._hub.stop.kills:
                 self._stop(reason, running=True)
+
+    def is_death_reported(self) -> bool:
+        """Whether the launcher seems to have reported the death of a rank, up to now."""
+        self._unhandled |= self._signals.take()
+        self._has_death = self._has_death or bool(self._unhandled & self._death_signals)
+        return self._has_death
 
     def _end_of_job(self, number: int) -> None:
         """Handle a signal that ends the job. Recent ends of tasks are in doubt only if tasks may have received it."""
@@ -94,7 +106,7 @@ class Interrupts:
         Outside a job hardly anything signals tasks before the pool, so a short wait is enough.
         """
         until = self._hub.last_end + (DOUBT if job() else _SIGNAL_DELAY)
-        while not (number := end_of_job(self._signals.take() - self._death_signals)):
+        while not (number := end_of_job((self._unhandled | self._signals.take()) - self._death_signals)):
             if (left := until - clock()) <= 0:
                 return False
             select.select([self._signals.descriptor], (), (), left)

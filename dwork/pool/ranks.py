@@ -67,14 +67,14 @@ class Ranks:
             if str(rank) not in there:
                 self._mpi.bury(rank)  # it does not use MPI, so it cannot come back there
 
-    def send_home(self) -> None:
+    def send_home(self, is_death_reported: Callable[[], bool]) -> None:
         if self._mpi is not None:
-            send_home(self._mpi)
+            send_home(self._mpi, is_death_reported)
 
 
-def send_home(ranks: Mpi) -> None:
+def send_home(ranks: Mpi, is_death_reported: Callable[[], bool] = lambda: False) -> None:
     """Dismiss all ranks and disconnect from them; a second dismissal does no harm."""
     farewell = encode(Exit())
     for rank in ranks.peers:
         ranks.send(rank, farewell)
-    ranks.part(farewell)
+    ranks.part(farewell, is_death_reported)

@@ -213,7 +213,7 @@ class _Run:
 
     def leave_ranks(self, code: int) -> int:
         """Disconnect the ranks, and return the exit code, which changes if the batch system was ending the job."""
-        self._ranks.send_home()
+        self._ranks.send_home(self._interrupts.is_death_reported)
         if not self._interrupts.wait_for_end_of_job():
             return code
         self.server.outcome = self._interrupts.outcome

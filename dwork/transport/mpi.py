@@ -18,7 +18,7 @@ import os
 import time
 import warnings
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -39,8 +39,8 @@ START_TIMEOUT = 600.0
 PARTING = 0.001
 #: The longest nap of ranks that crowd their node.
 CROWDED = 0.05
-#: Seconds that a hub waits for ranks to part: when it has lost some, and when it knows of no death. A launcher that
-#: lets the other ranks continue may report no death, and the silence of a rank without work is not noticed.
+#: Seconds that a hub waits for ranks to part: when it has lost some or the launcher reports a death, and when it knows
+#: of none. Not all launchers report it, and the silence of a rank without work is not noticed.
 PATIENCE = 10.0
 SILENCE = 60.0
 #: Seconds that a hub waits when only ranks that were silent before are missing.
@@ -167,6 +167,7 @@ class Mpi:
         self._had_silent = False  # some rank was silent at some time
         self._stalled: list[tuple[MPI.Request, bytes, int]] = []  # sends to silent ranks; MPI may still read the frames
         self._lost: list[Peer] = []
+        self._is_death_reported: Callable[[], bool] = lambda: False
         self._is_closed = False
         self.is_whole = True  # no rank has died; if False, the process must skip Python's clean-up, which finalizes MPI
 
@@ -295,8 +296,12 @@ class Mpi:
     def _stretched(self, nap: float) -> float:
         return nap if self._crowd == 1 else max(nap, min(nap * self._crowd, CROWDED))
 
-    def part(self, farewell: bytes = b"") -> None:
-        """Close; when MPI fails, set `is_whole` to False: the process must end without Python's clean-up."""
+    def part(self, farewell: bytes = b"", is_death_reported: Callable[[], bool] = lambda: False) -> None:
+        """Close; when MPI fails, set `is_whole` to False: the process must end without Python's clean-up.
+
+        is_death_reported(): whether the launcher has reported the death of some rank.
+        """
+        self._is_death_reported = is_death_reported
         try:
             self.close(farewell)
         except TransportError:
@@ -368,7 +373,7 @@ class Mpi:
         """Return the seconds that the hub waits for these ranks to part, and for its sends to leave."""
         if not self._leaving and awaited <= self._silent:
             return LATE
-        return PATIENCE if self._dead or self._had_silent else SILENCE
+        return PATIENCE if self._dead or self._had_silent or self._is_death_reported() else SILENCE
 
     def abort(self, status: int) -> None:
         """End all ranks at once with this exit status, after an error that cannot be handled."""

@@ -20,13 +20,13 @@ from dwork.server.hub_loop import HubLoop
 class Interrupted:
     """A hub with a task. `stops`: why it stopped, and whether running tasks are ended, each time."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, has_ranks: bool = False) -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, has_ranks: bool = False, signals: object = None) -> None:
         self.now = 100.0
         self.stops: list[tuple[str, bool]] = []
         monkeypatch.setattr(interrupts, "clock", lambda: self.now)
         loop = HubLoop(Hub(), [], [self])
         loop.hub.receive("boss", m.Create((Task("a", "a"),)), self.now)
-        self.interrupts = Interrupts(loop, None, has_ranks=has_ranks)  # type: ignore[arg-type]
+        self.interrupts = Interrupts(loop, signals, has_ranks=has_ranks)  # type: ignore[arg-type]
 
     def hear(self, happened: Sequence[e.Event]) -> None:
         self.stops += [(event.reason, event.now) for event in happened if isinstance(event, e.Stopping)]
@@ -38,7 +38,7 @@ class Interrupted:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Interrupted:
-    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "HYDI_CONTROL_FD"):
+    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "HYDI_CONTROL_FD", "MPI_LOCALNRANKS"):
         monkeypatch.delenv(name, raising=False)
     return Interrupted(monkeypatch)
 
@@ -54,6 +54,15 @@ def test_a_second_ctrl_c_ends_running_tasks_and_a_third_changes_nothing(run: Int
     run.get(signal.SIGINT)
     assert run.stops == [SOFT, ("interrupted", True)] and run.interrupts.is_urgent
     assert run.interrupts.verdict is ExitCode.STOPPED
+
+
+def test_where_the_launcher_would_kill_the_run_a_second_ctrl_c_is_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MPI_LOCALNRANKS", "3")
+    monkeypatch.delenv("OMPI_COMM_WORLD_SIZE", raising=False)
+    run = Interrupted(monkeypatch, has_ranks=True)
+    run.get(signal.SIGINT)
+    ((reason, _),) = run.stops
+    assert reason == "interrupted (`dquery drain --now` ends running tasks; at a second Ctrl-C mpirun kills this run)"
 
 
 def test_one_ctrl_c_that_two_deliver_counts_once(run: Interrupted) -> None:
@@ -91,3 +100,38 @@ def test_the_outcome_is_the_first_reason_and_what_did_not_run_is_left_to_a_rerun
     run.interrupts.stop("no worker is left")
     run.get(signal.SIGINT)
     assert run.interrupts.outcome == "no worker is left" and run.interrupts.verdict is ExitCode.STOPPED
+
+
+class Arriving:
+    """Signals that a test lets arrive."""
+
+    descriptor = -1
+
+    def __init__(self) -> None:
+        self.numbers: set[int] = set()
+
+    def take(self) -> set[int]:
+        taken, self.numbers = self.numbers, set()
+        return taken
+
+
+def test_a_death_that_is_reported_at_the_end_is_known_and_loses_no_other_signal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HYDI_CONTROL_FD", "9")
+    signals = Arriving()
+    run = Interrupted(monkeypatch, has_ranks=True, signals=signals)
+    assert not run.interrupts.is_death_reported()
+    signals.numbers = {signal.SIGTERM}
+    assert not run.interrupts.is_death_reported()
+    signals.numbers = {signal.SIGUSR1}
+    assert run.interrupts.is_death_reported() and run.interrupts.is_death_reported()
+    assert run.interrupts.wait_for_end_of_job()
+    assert run.interrupts.outcome == "SIGTERM"
+
+
+def test_a_death_that_was_reported_earlier_is_known_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HYDI_CONTROL_FD", "9")
+    run = Interrupted(monkeypatch, has_ranks=True, signals=Arriving())
+    run.get(signal.SIGUSR1)
+    assert run.interrupts.is_death_reported()
