@@ -7,6 +7,9 @@ BIN = $(VENV)/bin
 N ?= 3
 JOBS ?= auto
 
+# With it, each of the thousands of processes that tests start would compile all of dwork.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: run test test-unit coverage lint layout docs man install-man proto bench clean
 
 # Runs examples/tasks.txt on three ranks: a hub and two workers. Open MPI refuses root unless told twice.

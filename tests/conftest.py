@@ -24,11 +24,7 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    """Put right what the programs that tests start would inherit.
-
-    A shell lets what it runs in its background ignore SIGINT.
-    """
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # each program that a test starts would compile all of dwork
+    """A shell lets what it runs in its background ignore SIGINT, which all that the tests start would inherit."""
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and the programs then ignore it as well
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
