@@ -34,9 +34,15 @@ def layout(layers: ModuleType) -> ModuleType:
     return importlib.import_module("layout")
 
 
-@pytest.fixture
-def texts(layers: ModuleType) -> dict[str, str]:
+@pytest.fixture(scope="module")
+def sources(layers: ModuleType) -> dict[str, str]:
     return layers.sources()
+
+
+@pytest.fixture
+def texts(sources: dict[str, str]) -> dict[str, str]:
+    """A copy for each test: some change it."""
+    return dict(sources)
 
 
 def test_every_file_imports_its_own_folder_or_lower_ones_and_pure_files_nothing_of_the_outside(

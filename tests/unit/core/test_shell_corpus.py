@@ -86,7 +86,7 @@ def test_a_command_that_is_recognized_at_once_is_never_one_that_the_parser_refus
 
 
 @given(LINES)
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=2 * settings().max_examples)
 @example("cd x && true")
 @example("A=1 ")
 @example("2>&1 a=b ")
@@ -101,7 +101,6 @@ def test_the_short_cuts_give_what_the_parser_gives(line: str) -> None:
 
 
 @given(st.sampled_from([*ANY_SHELL, *BASH]), st.integers(0, 80), st.sampled_from(list(Dialect)))
-@settings(max_examples=300, deadline=None)
 def test_a_command_that_is_cut_short_is_judged_without_trouble(command: str, end: int, dialect: Dialect) -> None:
     text = fault(command[:end], dialect=dialect)
     assert not text or "; " in text
@@ -116,7 +115,7 @@ def test_a_command_that_is_cut_short_is_judged_without_trouble(command: str, end
         '"$(' * 2000,
         "a " * 60000,
         "'a' " * 30000,
-        "a;" * 30000 + "'",
+        "a;" * 10000 + "'",
         "a" * 131000 + "'",
     ],
 )

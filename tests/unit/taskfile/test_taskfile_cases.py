@@ -8,6 +8,7 @@ options and variables that differ from the default.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,16 +23,14 @@ AT = Invocation(UserText("/start"), {"LAUNCHER_PPN": UserText("4")})
 FIELDS = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time")
 
 
-def cases() -> list[object]:
-    found_cases = []
-    for path in sorted(DATA.glob("*.txt")):
-        _, *found = path.read_text().split("\n== ")
-        assert len(found) >= 30
-        for case in found:
-            title, _, rest = case.partition("\n")
-            text, _, expected = rest.partition("\n--\n")
-            found_cases.append(pytest.param(path.stem, text, expected.rstrip("\n"), id=f"{path.stem}: {title}"))
-    return found_cases
+def cases(path: Path) -> Iterator[tuple[str, str, str]]:
+    """The title of each case, its file, and what becomes of it."""
+    _, *found = path.read_text().split("\n== ")
+    assert len(found) >= 30
+    for case in found:
+        title, _, rest = case.partition("\n")
+        text, _, expected = rest.partition("\n--\n")
+        yield title, text, expected.rstrip("\n")
 
 
 def expected_variables(form: str, task: Task) -> dict[str, str]:
@@ -82,6 +81,8 @@ def outcome(form: str, text: str) -> str:
     return "\n".join([*(f"~ {remark}" for remark in remarks), *(shown_task(form, task) for task in tasks)])
 
 
-@pytest.mark.parametrize(("form", "text", "expected"), cases())
-def test_a_file_of_another_system_becomes_its_tasks_or_is_refused(form: str, text: str, expected: str) -> None:
-    assert outcome(form, text) == expected
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.txt")), ids=lambda path: path.stem)
+def test_a_file_of_another_system_becomes_its_tasks_or_is_refused(path: Path, subtests: pytest.Subtests) -> None:
+    for title, text, expected in cases(path):
+        with subtests.test(title):
+            assert outcome(path.stem, text) == expected

@@ -489,23 +489,25 @@ BACKGROUND = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("form", "text", "line", "wrong", "advice"),
-    [pytest.param(form, *case, id=f"{form}-{k}") for form, cases in FORMATS.items() for k, case in enumerate(cases)]
-    + [pytest.param(*case, id=f"foreign-{k}") for k, case in enumerate(FOREIGN)]
-    + [pytest.param(*case, id=f"shell-{k}") for k, case in enumerate(SHELL)]
-    + [pytest.param(*case, id=f"kind-{k}") for k, case in enumerate(KINDS)]
-    + [pytest.param(*case, id=f"near-miss-{k}") for k, case in enumerate(NEAR_MISS)]
-    + [pytest.param(*case, id=f"background-{k}") for k, case in enumerate(BACKGROUND)],
-)
-def test_a_mistake_is_reported_with_its_place_and_what_to_do(
-    form: str, text: str, line: int, wrong: str, advice: str
-) -> None:
-    reported = refusal("t", text.encode(), form)
-    assert reported.startswith(f"t:{line}: ")
-    assert wrong in reported
-    assert advice in reported[reported.index(wrong) :]
-    assert len(reported) < 400
+TABLES = {
+    **{form: [(form, *case) for case in cases] for form, cases in FORMATS.items()},
+    "foreign": FOREIGN,
+    "shell": SHELL,
+    "kind": KINDS,
+    "near-miss": NEAR_MISS,
+    "background": BACKGROUND,
+}
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_mistake_is_reported_with_its_place_and_what_to_do(table: str, subtests: pytest.Subtests) -> None:
+    for form, text, line, wrong, advice in TABLES[table]:
+        with subtests.test(f"{form} {text!r}"):
+            reported = refusal("t", text.encode(), form)
+            assert reported.startswith(f"t:{line}: ")
+            assert wrong in reported
+            assert advice in reported[reported.index(wrong) :]
+            assert len(reported) < 400
 
 
 def test_a_name_in_two_files_is_reported_with_both_places() -> None:

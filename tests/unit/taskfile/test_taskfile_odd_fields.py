@@ -60,24 +60,18 @@ def refusal(form: str, field: str, content: bytes) -> str:
     return text
 
 
-def texts() -> list[object]:
-    return [pytest.param(form, text, id=f"{form} {text!r}") for form, all in TEXTS.items() for text in all]
+@pytest.mark.parametrize("form", TEXTS)
+def test_bytes_that_are_not_utf8_are_kept(form: str, subtests: pytest.Subtests) -> None:
+    for field in TEXTS[form]:
+        with subtests.test(repr(field)):
+            task = read(form, field, b"a\xffb")[-1]
+            task.name.encode()
+            words = (task.command,) if isinstance(task.command, str) else task.command or ()
+            texts = [*words, *(text for pair in task.options.env for text in pair)]
+            assert any(b"a\xffb" in user_bytes(text) for text in texts) or "a\\xffb" in task.name
 
 
-def values() -> list[object]:
-    return [pytest.param(form, text, id=f"{form} {text!r}") for form, all in VALUES.items() for text in all]
-
-
-@pytest.mark.parametrize(("form", "field"), texts())
-def test_bytes_that_are_not_utf8_are_kept(form: str, field: str) -> None:
-    task = read(form, field, b"a\xffb")[-1]
-    task.name.encode()
-    words = (task.command,) if isinstance(task.command, str) else task.command or ()
-    texts = [*words, *(text for pair in task.options.env for text in pair)]
-    assert any(b"a\xffb" in user_bytes(text) for text in texts) or "a\\xffb" in task.name
-
-
-@pytest.mark.parametrize(("form", "field"), values())
+@pytest.mark.parametrize("form", VALUES)
 @pytest.mark.parametrize(
     "content",
     [
@@ -87,34 +81,45 @@ def test_bytes_that_are_not_utf8_are_kept(form: str, field: str) -> None:
         pytest.param(b"1\x1b[2J", id="control"),
     ],
 )
-def test_a_value_that_is_none_is_refused(form: str, field: str, content: bytes) -> None:
-    refusal(form, field, content)
+def test_a_value_that_is_none_is_refused(form: str, content: bytes, subtests: pytest.Subtests) -> None:
+    for field in VALUES[form]:
+        with subtests.test(repr(field)):
+            refusal(form, field, content)
 
 
-@pytest.mark.parametrize(("form", "field"), [*texts(), *values()])
-def test_a_nul_is_refused_with_its_line(form: str, field: str) -> None:
-    line = field[: field.index("¤")].count("\n") + 1
-    assert refusal(form, field, b"a\0b").startswith(f"t:{line}: this line contains a NUL byte")
+@pytest.mark.parametrize("form", TEXTS)
+def test_a_nul_is_refused_with_its_line(form: str, subtests: pytest.Subtests) -> None:
+    for field in (*TEXTS[form], *VALUES[form]):
+        with subtests.test(repr(field)):
+            line = field[: field.index("¤")].count("\n") + 1
+            assert refusal(form, field, b"a\0b").startswith(f"t:{line}: this line contains a NUL byte")
 
 
-@pytest.mark.parametrize(("form", "field"), texts())
-def test_more_than_a_program_can_get_is_refused(form: str, field: str) -> None:
-    assert "longer than" in refusal(form, field, b"x" * 131_073) or "too long" in refusal(form, field, b"x" * 131_073)
+@pytest.mark.parametrize("form", TEXTS)
+def test_more_than_a_program_can_get_is_refused(form: str, subtests: pytest.Subtests) -> None:
+    for field in TEXTS[form]:
+        with subtests.test(repr(field)):
+            refused = refusal(form, field, b"x" * 131_073)
+            assert "longer than" in refused or "too long" in refused
 
 
-@pytest.mark.parametrize(("form", "field"), texts())
-def test_line_ends_of_dos_change_nothing(form: str, field: str) -> None:
-    assert read(form, field.replace("\n", "\r\n"), b"v") == read(form, field, b"v")
+@pytest.mark.parametrize("form", TEXTS)
+def test_line_ends_of_dos_change_nothing(form: str, subtests: pytest.Subtests) -> None:
+    for field in TEXTS[form]:
+        with subtests.test(repr(field)):
+            assert read(form, field.replace("\n", "\r\n"), b"v") == read(form, field, b"v")
 
 
-@pytest.mark.parametrize(("form", "field"), texts())
-def test_a_carriage_return_within_a_line_is_part_of_the_text_or_refused(form: str, field: str) -> None:
-    if form == "dag" and "'" not in field:
-        return  # a blank there, between fields
-    if form in ("disbatch", "hyperqueue"):
-        refusal(form, field, b"a\rb")
-        return
-    assert "a\rb" in str(read(form, field, b"a\rb")[-1].command).replace("\\r", "\r")
+@pytest.mark.parametrize("form", TEXTS)
+def test_a_carriage_return_within_a_line_is_part_of_the_text_or_refused(form: str, subtests: pytest.Subtests) -> None:
+    for field in TEXTS[form]:
+        if form == "dag" and "'" not in field:
+            continue  # a blank there, between fields
+        with subtests.test(repr(field)):
+            if form in ("disbatch", "hyperqueue"):
+                refusal(form, field, b"a\rb")
+            else:
+                assert "a\rb" in str(read(form, field, b"a\rb")[-1].command).replace("\\r", "\r")
 
 
 NOTHING = [
