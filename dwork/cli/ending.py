@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from dwork.cli.exit_code import verdict
 from dwork.cli.program import ExitCode
@@ -13,6 +14,9 @@ from dwork.connection.file import Connection
 from dwork.core.errors import StoreError, UsageError
 from dwork.core.task import State
 from dwork.core.text import to_system
+
+if TYPE_CHECKING:
+    from dwork.record.reading import Archive
 
 
 class Ending(NamedTuple):
@@ -42,21 +46,36 @@ def of_record(counts: Mapping[str, int]) -> ExitCode:
     return verdict({State(state): n for state, n in counts.items()}, is_stopped=True)
 
 
-def _recorded(connection: Connection) -> Ending | None:
-    """Return how the run ended by its record, unless the record is in use, or another run has used it since."""
+def archive_of(connection: Connection) -> Archive | None:
+    """Return the record of that run; None while it is in use, or when another run has used it since."""
     record = to_system(connection.record)
     if not record or not os.path.exists(record):
         return None
     from dwork.record.reading import Archive
 
+    with contextlib.ExitStack() as stack:
+        try:
+            archive = stack.enter_context(Archive(record))
+            run = archive.last_run()
+        except (UsageError, StoreError, OSError):
+            return None
+        if run is not None and (run.host, run.pid) == (connection.host, connection.pid):
+            stack.pop_all()
+            return archive
+    return None
+
+
+def _recorded(connection: Connection) -> Ending | None:
+    """Return how the run ended by its record, if that can be read."""
+    archive = archive_of(connection)
+    if archive is None:
+        return None
     try:
-        with Archive(record) as archive:
+        with archive:
             run, counts = archive.last_run(), archive.counts()
-    except (UsageError, StoreError, OSError):
+    except (StoreError, OSError):
         return None
-    if run is None or (run.host, run.pid) != (connection.host, connection.pid):
-        return None
-    if run.ended is None:
+    if run is None or run.ended is None:
         return Ending(ExitCode.STOPPED, f"{_named(connection)} was killed", counts)
     return Ending(of_record(counts), f"{_named(connection)} has ended", counts)
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import sys
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -26,12 +27,19 @@ from dwork.core.text import counted, user_text
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import note, say_json
 from dwork.dquery._session import HubChoice, json_option, name
-from dwork.dquery._source import TaskSource, file_option, found, source
+from dwork.dquery._source import TaskSource, file_option, found, running_hub, source
 from dwork.dquery._words import named
+
+if TYPE_CHECKING:
+    from dwork.client.client import Client
+    from dwork.connection.file import Connection
+    from dwork.record.reading import Archive
 
 #: Seconds between two queries with --follow; more when the hub is slow to answer, so that it can do other work.
 LOOK = 0.05
 _PATIENCE = 20.0
+#: Seconds that a hub may need to close its record.
+_CLOSING = 5.0
 
 _ACTIVE = {state.value for state in ACTIVE}
 
@@ -57,11 +65,12 @@ def command(
     if follow and (file is not None or as_json):
         raise UsageError(f"--follow needs a running hub, and excludes {'--json' if file is None else '-f'}; drop one")
     wanted = (1, 2) if streams is None else (int(streams),)
+    if follow:
+        with running_hub(session) as client:
+            _follow(client, found(client, task), attempt, wanted)
+        return
     with source(session, file) as tasks:
         row = found(tasks, task)
-        if follow:
-            _follow(tasks, row, attempt, wanted)
-            return
         chosen = last_attempt(row) if attempt is None else attempt
         if chosen > last_attempt(row) or not chosen:
             so_far = f"it has had {counted(last_attempt(row), 'attempt')}" if last_attempt(row) else "it has not run"
@@ -117,29 +126,47 @@ def _as_data(
     return {"id": row["id"], "name": row["name"], "attempt": attempt, **decoded}
 
 
-def _follow(tasks: TaskSource, row: TaskDetails, attempt: int | None, wanted: tuple[int, ...]) -> None:
+def _follow(client: Client, row: TaskDetails, attempt: int | None, wanted: tuple[int, ...]) -> None:
     """Print existing and new output of that attempt, or of the last attempt and those after it."""
     first = attempt or last_attempt(row)
     printed: dict[tuple[int, int], int] = {}  # number of pieces by attempt and stream
-    while True:
+
+    def print_new(tasks: TaskSource) -> bool:
+        """Print what is new in the row; return whether more may come."""
         for piece in pieces_of(row, wanted):
             number, stream = piece["attempt"], piece["stream"]
             is_wanted = number >= first if attempt is None else number == attempt
             if is_wanted and piece["position"] >= printed.get((number, stream), 0):
                 _print(read_piece(tasks, row, piece), stream, wanted)
                 printed[number, stream] = piece["position"] + 1
-        if row["state"] not in _ACTIVE or any(each["attempt"] == attempt for each in row["attempts"]):
-            return
-        row = _look(tasks, row)
+        return row["state"] in _ACTIVE and not any(each["attempt"] == attempt for each in row["attempts"])
+
+    try:
+        while print_new(client):
+            row = _look(client, row)
+    except TransportError:  # the run may have ended with this task
+        with _recorded(client.connection) as archive:
+            row = found(archive, row["name"])
+            if print_new(archive):
+                raise TransportError(f"the run has ended, and {named(row)} has not; run it again") from None
+
+
+def _recorded(connection: Connection) -> Archive:
+    """Return the record of a run whose hub is gone, after a wait while the hub closes it."""
+    from dwork.dquery._ended import archive_of
+
+    until = time.monotonic() + _CLOSING
+    while (archive := archive_of(connection)) is None:
+        if not connection.record or time.monotonic() > until:
+            raise TransportError("the hub is gone; when its run has ended, read the rest from its record with -f")
+        time.sleep(LOOK)
+    return archive
 
 
 def _look(tasks: TaskSource, row: TaskDetails) -> TaskDetails:
     """Wait, and return the new state of the task."""
     begin = time.monotonic()
-    try:
-        time.sleep(LOOK)
-        later = tasks.task(row["name"])
-    except TransportError:
-        raise TransportError("the hub is gone; when its run has ended, read the rest from its record with -f") from None
+    time.sleep(LOOK)
+    later = tasks.task(row["name"])
     time.sleep(min(_PATIENCE * (time.monotonic() - begin - LOOK), 60.0))
     return later or row

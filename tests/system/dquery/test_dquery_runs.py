@@ -14,6 +14,7 @@ import pytest
 
 from dwork import taskfile
 from tests.ports import free_port
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[3]
 TASKS = """\
@@ -56,6 +57,18 @@ def begin(program: Any) -> tuple[subprocess.Popen[str], str]:
     first = process.stderr.readline()
     assert "listening on" in first, first
     return process, first.split("listening on ")[1].split()[0].rstrip(";")
+
+
+def test_log_follows_a_task_beyond_the_end_of_its_run(program: Any, tmp_path: Path) -> None:
+    (tmp_path / "tasks.txt").write_text("echo one; while [ ! -e go ]; do sleep 0.01; done; seq 1000 #DWORK name=slow\n")
+    pool = program("pool", "-q", "--slots", "1", "tasks.txt")
+    wait_until(lambda: any((tmp_path / "tasks.txt.logs").glob("*")), 60)
+    follow = program("dquery", "--timeout", "2", "log", "slow", "--follow", "-f", "tasks.txt.db")
+    assert follow.stdout.readline() == "one\n"
+    (tmp_path / "go").touch()
+    out, err = follow.communicate(timeout=60)
+    assert (out.split(), err, follow.returncode) == ([str(n) for n in range(1, 1001)], "", 0)
+    assert pool.wait(timeout=60) == 0
 
 
 def test_a_run_is_looked_at_while_it_goes_on_and_when_it_has_ended(program: Any, dquery: Any, tmp_path: Path) -> None:
