@@ -46,8 +46,7 @@ def of_tasks(environ: Mapping[str, str], execution: Execution | None = None) -> 
     in_step = "SLURM_STEP_ID" in environ
     clean = {}
     for name, value in environ.items():
-        is_launchers = _LAUNCHER.match(name) or (in_step and _STEP.match(name)) or _OWN.match(name)
-        if kept(name) or not (is_launchers or dropped(name)):
+        if kept(name) or not (is_of_launcher(name, in_step=in_step) or _OWN.match(name) or dropped(name)):
             clean[name] = value
     _without_launchers_libraries(environ, clean, kept)
     if in_step:
@@ -55,6 +54,11 @@ def of_tasks(environ: Mapping[str, str], execution: Execution | None = None) -> 
             clean.setdefault(name, value)
     clean.update(execution.set)
     return clean
+
+
+def is_of_launcher(name: str, *, in_step: bool) -> bool:
+    """Whether a launcher sets this variable for a rank alone. in_step: Slurm's srun is one of them."""
+    return bool(_LAUNCHER.match(name) or (in_step and _STEP.match(name)))
 
 
 def _any(globs: Sequence[str]) -> Callable[[str], bool]:

@@ -53,3 +53,10 @@ def test_each_launcher_is_known_by_what_it_puts_into_the_environment(
     names: list[str], found: launcher.Launcher
 ) -> None:
     assert launcher.of(dict.fromkeys(names, "1")) == found
+
+
+def test_open_mpi_forgets_the_environment_only_between_hosts() -> None:
+    world = {"OMPI_COMM_WORLD_SIZE": "4"}
+    assert launcher.forgets_environment({**world, "OMPI_COMM_WORLD_LOCAL_SIZE": "2"})
+    assert not launcher.forgets_environment({**world, "OMPI_COMM_WORLD_LOCAL_SIZE": "4"})
+    assert not launcher.forgets_environment({"PMI_SIZE": "4", "MPI_LOCALNRANKS": "2"})
