@@ -83,6 +83,15 @@ def tells_deaths() -> bool:
     return "HYDI_CONTROL_FD" in os.environ
 
 
+def forgets_environment(environ: Mapping[str, str]) -> bool:
+    """Whether ranks on other hosts lack the environment of the job script: Open MPI's mpirun passes on what -x names.
+
+    All ranks return the same: on several hosts none has all ranks.
+    """
+    size, here = (environ.get(f"OMPI_COMM_WORLD_{name}", "") for name in ("SIZE", "LOCAL_SIZE"))
+    return bool(size and here) and size != here
+
+
 def kills_on_second_interrupt(environ: Mapping[str, str]) -> bool:
     """Whether the launcher kills all ranks at a second Ctrl-C, and exits at once, as Hydra does."""
     return of(environ) in (MPICH, INTEL)

@@ -6,6 +6,7 @@ before anything can fail, so that rank 0 can dismiss the other ranks after any e
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import sys
@@ -64,12 +65,26 @@ def main(typed: str = "dwork-pool") -> None:
     command.main(world, trouble, typed)
 
 
+def _connected(world: MPI.Intracomm) -> mpi.Mpi:
+    """Return the transport of a worker rank, which then has the environment of the job script."""
+    transport = mpi.Mpi(world)
+    if launcher.forgets_environment(os.environ):
+        from dwork.runner.job_environment import adopt
+
+        try:
+            adopt(transport.shared())
+        except TransportError as error:
+            say(f"{PROGRAM}: rank {world.rank}", str(error))
+            leave(ExitCode.FAILED, at_once=True)
+    return transport
+
+
 def _be_worker(world: MPI.Intracomm) -> NoReturn:
     from dwork.host.capacity import of_rank
     from dwork.worker.worker import OVER_TCP, Worker, WorkerPolicy
     from dwork.worker_loop import work
 
-    transport = mpi.Mpi(world)
+    transport = _connected(world)
     location = f"{socket.gethostname()}:{world.rank}"
     slots, equipment = of_rank(sys.argv[1:])
 
@@ -97,7 +112,7 @@ def _be_worker(world: MPI.Intracomm) -> NoReturn:
 def _be_examined(world: MPI.Intracomm) -> NoReturn:
     from dwork.doctor.visit import be_examined
 
-    transport = mpi.Mpi(world)
+    transport = _connected(world)
     _end(
         transport,
         guarded(f"{PROGRAM}: rank {world.rank}", lambda: be_examined(transport, world.rank, HUB_TIMEOUT)),

@@ -31,7 +31,7 @@ from dwork.core.errors import UsageError
 from dwork.core.min_time import UNKNOWN
 from dwork.core.text import from_system
 from dwork.core.version import __version__
-from dwork.host import signals
+from dwork.host import launcher, signals
 from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
 from dwork.pool.next_steps import again
@@ -39,6 +39,7 @@ from dwork.pool.ranks import send_home
 from dwork.pool.run import run, unwritten
 from dwork.pool.settings import PoolSettings
 from dwork.progress.choice import WAYS
+from dwork.runner.job_environment import packed
 from dwork.transport import mpi
 
 if TYPE_CHECKING:
@@ -312,6 +313,8 @@ def _places(
 def main(world: MPI.Intracomm | None, trouble: UsageError | None, typed: str = "dwork-pool") -> None:
     """Run the command line. world: None without MPI. trouble: why MPI could not start, when it should have."""
     ranks = None if world is None else mpi.Mpi(world)
+    if ranks is not None and launcher.forgets_environment(os.environ):
+        ranks.share(packed(os.environb))
     given = Given(ranks, trouble, typed)
 
     def body() -> int:

@@ -49,16 +49,19 @@ def of_tasks(environ: Mapping[str, str], execution: Execution | None = None) -> 
     system = batch_system.of(environ)
     clean = {}
     for name, value in environ.items():
-        is_launchers = (
-            _LAUNCHER.match(name) or (in_step and _STEP.match(name)) or _OWN.match(name) or name in system.hosts
-        )
-        if kept(name) or not (is_launchers or dropped(name)):
+        is_set_for_us = is_of_launcher(name, in_step=in_step) or _OWN.match(name) or name in system.hosts
+        if kept(name) or not (is_set_for_us or dropped(name)):
             clean[name] = value
     _without_launchers_libraries(environ, clean, kept)
     for name, value in (_IN_SLURM if in_step else system.local).items():
         clean.setdefault(name, value)
     clean.update(execution.set)
     return clean
+
+
+def is_of_launcher(name: str, *, in_step: bool) -> bool:
+    """Whether a launcher sets this variable for a rank alone. in_step: Slurm's srun is one of them."""
+    return bool(_LAUNCHER.match(name) or (in_step and _STEP.match(name)))
 
 
 def _any(globs: Sequence[str]) -> Callable[[str], bool]:

@@ -50,8 +50,9 @@ LARGE = 64 * 1024
 #: The most frames that one `receive` returns, so that no peer keeps the others waiting.
 AT_ONCE = 256
 
-#: Tags: of frames, of the message with which an end parts, and of a worker's message that it has parted.
-TAG, LAST, GONE = 0, 1, 2
+#: Tags: of frames, of the message with which an end parts, of a worker's message that it has parted, and of what the
+#: hub shares with all ranks at the start.
+TAG, LAST, GONE, SHARED = 0, 1, 2, 3
 
 #: The variables in which launchers put the number of processes that they have started, and the rank of this one.
 SIZES = (
@@ -194,6 +195,28 @@ class Mpi:
         except self._mpi.Exception as error:
             self._fails(error)
         self._awake()
+
+    def share(self, frame: bytes) -> None:
+        """Send a frame to all ranks, which call `shared` before anything else."""
+        for rank in self._ranks:
+            try:
+                self._leaving.append((self._comm.Isend([frame, self._mpi.BYTE], rank, SHARED), frame, rank))
+            except self._mpi.Exception as error:
+                self._fails(error)
+
+    def shared(self) -> bytes:
+        """Return the frame that the hub shares. TransportError when the hub is gone, or does not send it in time."""
+        until = time.monotonic() + START_TIMEOUT
+        try:
+            while not self._comm.Iprobe(0, SHARED, self._status):
+                if time.monotonic() >= until:
+                    raise TransportError(f"the hub has sent nothing within {START_TIMEOUT:g} s")
+                time.sleep(self._stretched(PARTING))
+            frame = bytearray(self._status.Get_count(self._mpi.BYTE))
+            self._comm.Recv([frame, self._mpi.BYTE], 0, SHARED)
+        except self._mpi.Exception as error:
+            self._fails(error)
+        return bytes(frame)
 
     def flush(self, seconds: float) -> None:
         """Wait at most `seconds` until all sent frames have left: MPI makes progress only when it is called.

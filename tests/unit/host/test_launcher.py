@@ -72,3 +72,10 @@ def test_the_version_of_a_launcher_decides_how_the_other_ranks_survive(
     monkeypatch.setattr("os.environ", dict.fromkeys(names, "1"))
     monkeypatch.setattr("dwork.host.launcher._ancestors", lambda _: [])
     assert launcher.advice() == advice
+
+
+def test_open_mpi_forgets_the_environment_only_between_hosts() -> None:
+    world = {"OMPI_COMM_WORLD_SIZE": "4"}
+    assert launcher.forgets_environment({**world, "OMPI_COMM_WORLD_LOCAL_SIZE": "2"})
+    assert not launcher.forgets_environment({**world, "OMPI_COMM_WORLD_LOCAL_SIZE": "4"})
+    assert not launcher.forgets_environment({"PMI_SIZE": "4", "MPI_LOCALNRANKS": "2"})
