@@ -275,6 +275,13 @@ _POLICY = (
         help="End a task after TIME, such as 90s, 2h or 1:30:00, unless the task sets `timeout`.",
     ),
     click.option(
+        "--grace",
+        type=_Parsed("duration", duration),
+        metavar="TIME",
+        help="When a task must end (its timeout, a cancellation, the end of the job), send KILL TIME after TERM, "
+        "unless the task sets `grace`.  [default: 5s]",
+    ),
+    click.option(
         "--halt",
         type=HALT,
         metavar="WHEN",
@@ -304,6 +311,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         max_attempts_lost: int,
         worker_timeout: float,
         timeout: float | None,
+        grace: float | None,
         halt: Halt | None,
         unknown_pred: str,
         **others: Any,
@@ -314,6 +322,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
             losses=max_attempts_lost,
             silence=worker_timeout,
             timeout=timeout,
+            grace=grace,
             halt=halt,
             unknown_is_done=unknown_pred == "done",
         )

@@ -29,6 +29,8 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
         requests.need_protocol(2, "after_any")
     if any(task.options.creates for task in mine):
         requests.need_protocol(2, "creates")
+    if any(task.options.grace is not None for task in mine):
+        requests.need_protocol(2, "grace")
     sent = 0
     for batch in _batches(_in_order(mine)):
         try:

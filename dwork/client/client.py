@@ -105,10 +105,11 @@ class Client:
         """Add a task, which runs when the tasks in `after` are done and those in `after_any` have ended, well or not.
 
         command: a line for the shell, or a list of arguments to start without a shell; by default the name. options:
-        the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, retries, priority, cwd,
-        min_time in seconds, env as a dict or pairs, shell such as "bash -e", creates: files that must exist when it
-        has exited with 0). GraphError when the name is taken by another task, when one of `after` or `after_any` does
-        not exist, or when they form a cycle; adding the same task again is not an error.
+        the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, grace: seconds between TERM and KILL
+        when it has to end, retries, priority, cwd, min_time in seconds, env as a dict or pairs, shell such as
+        "bash -e", creates: files that must exist when it has exited with 0). GraphError when the name is taken by
+        another task, when one of `after` or `after_any` does not exist, or when they form a cycle; adding the same task
+        again is not an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)

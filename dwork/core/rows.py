@@ -149,6 +149,7 @@ class OptionsRow(TypedDict, total=False):
     shell: list[str]
     setup: list[str]
     creates: list[str]
+    grace: float | None
 
 
 class TaskDetails(TaskRow):

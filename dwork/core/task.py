@@ -63,7 +63,8 @@ ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})
 class Options:
     """What a task asks for. None means "not set": the pool's default applies.
 
-    cores and gpus are counts, memory is in bytes, timeout and min_time are in seconds. Higher priorities go first.
+    cores and gpus are counts, memory is in bytes, timeout, min_time and grace are in seconds. Higher priorities go
+    first. grace: the time between TERM and KILL when the task must end.
     env is a tuple of (name, value) pairs that are added to the task's environment. shell runs the line; None: /bin/sh.
     creates has the names of files that must exist when the task has succeeded; relative ones start in cwd.
     """
@@ -79,6 +80,7 @@ class Options:
     env: tuple[tuple[str, str], ...] = ()
     shell: Shell | None = None
     creates: tuple[str, ...] = ()
+    grace: float | None = None
 
     @property
     def asks(self) -> Resources:
@@ -102,6 +104,7 @@ class OptionValues(TypedDict, total=False):
     env: Mapping[str, str] | tuple[tuple[str, str], ...]
     shell: Shell | str | None
     creates: str | Iterable[str]
+    grace: float | None
 
 
 #: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.

@@ -108,6 +108,8 @@ def _options(options: OptionsRow) -> str:
         words["memory"] = size(options["memory"])
     if (timeout := options.get("timeout")) is not None:
         words["timeout"] = duration(timeout)
+    if (grace := options.get("grace")) is not None:
+        words["grace"] = duration(grace)
     if "min_time" in options:
         words["min_time"] = duration(options["min_time"])
     if "env" in options:

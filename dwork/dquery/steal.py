@@ -76,6 +76,7 @@ def _as_data(task: Assigned) -> dict[str, object]:
         "memory": options.memory,
         "gpus": options.gpus,
         "timeout": options.timeout,
+        "grace": options.grace,
         "cwd": options.cwd,
         "env": dict(options.env),
         "shell": None if options.shell is None else options.shell.words,

@@ -48,7 +48,7 @@ class Dispatch:
         self._graph = state.graph
         self._retries = state.retries
         self._workers = state.workers
-        self._timeout = state.policy.timeout
+        self._timeout, self._grace = state.policy.timeout, state.policy.grace
         self.waits = False  # no tasks are handed out yet
         self.job_end = math.inf  # when the batch job ends
         self.min_time = UNKNOWN
@@ -256,7 +256,7 @@ class Dispatch:
             nodes = self._drop_unfit(nodes, n, worker.location, room, step.now)
         if not nodes:
             return False
-        resolve = self._timeout is not None
+        resolve = self._timeout is not None or self._grace is not None
         tasks = []
         for node in nodes:
             name, command, _, options, origin, _ = node.task
@@ -309,9 +309,11 @@ class Dispatch:
         return fit
 
     def _resolve(self, options: Options) -> Options:
-        """Return options with the pool's default timeout filled in; cached, since most tasks share their options."""
+        """Return options with the pool's defaults filled in; cached, since most tasks share their options."""
         timeout = self._timeout if options.timeout is None else options.timeout
-        resolved = options if timeout == options.timeout else replace(options, timeout=timeout)
+        grace = self._grace if options.grace is None else options.grace
+        is_same = timeout == options.timeout and grace == options.grace
+        resolved = options if is_same else replace(options, timeout=timeout, grace=grace)
         self._resolved[options] = resolved
         return resolved
 

@@ -14,7 +14,7 @@ from dwork.hub.state import HubState
 from dwork.hub.step import Peer, Step
 from dwork.hub.stop import OPEN, Phase
 
-#: Seconds that a worker has to end its tasks after it was asked to; then they are taken back.
+#: Seconds that a worker has to end its tasks after it was asked to, beyond their grace; then they are taken back.
 ENDING = 30.0
 
 
@@ -28,6 +28,7 @@ class Shutdown:
         self._job_end = math.inf
         self._drain_at = math.inf
         self._end_by = math.inf  # when the tasks that are being killed must have ended
+        self._patience = ENDING  # how many seconds they have for that
         self.warned_until = -math.inf  # until then, tasks killed by SIGUSR1 mean that the job ends
 
     @property
@@ -46,7 +47,7 @@ class Shutdown:
             self.stop(f"the job ends in {left:.0f} s", step, running=True)
         if step.now >= self._end_by:
             self._end_by = math.inf
-            reason = f"it did not end within {ENDING:.0f} s"
+            reason = f"it did not end within {self._patience:.0f} s"
             for worker in self._state.workers.values():
                 if worker.held:
                     self._returns.take_back(worker, list(worker.held.values()), Cause.STOPPED, reason, step)
@@ -83,7 +84,14 @@ class Shutdown:
             elif worker.surplus > 0:
                 step.send(worker, messages.Recall(worker.surplus))
         if running and not was.kills:
-            self._end_by = step.now + ENDING
+            self._patience = self._longest_grace() + ENDING
+            self._end_by = step.now + self._patience
+
+    def _longest_grace(self) -> float:
+        """Return the longest time between TERM and KILL that is set for an assigned task; 0.0 when none is."""
+        default = self._state.policy.grace or 0.0
+        held = [node.task.options.grace for worker in self._state.workers.values() for node in worker.held.values()]
+        return max([default if grace is None else grace for grace in held], default=0.0)
 
     # -- the end of the job ------------------------------------------------------------------------------------
 

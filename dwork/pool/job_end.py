@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
+from dwork.core.errors import UsageError
+from dwork.core.task import Task
+from dwork.core.text import shown
+from dwork.host.signals import within_a_job
 from dwork.host.walltime import Walltime
 from dwork.pool.settings import PoolSettings
 from dwork.server.hub_loop import HubLoop
@@ -14,6 +18,21 @@ from dwork.transport.waiting import Standstill, clock
 
 #: The longest sleep in seconds of a pool whose end is known: a standstill within it is not noticed.
 LONGEST_SLEEP: Final = 1.0
+_TOO_LONG: Final = (
+    "is not shorter than --drain-before ({:g} s), so the job could end first; give a longer --drain-before"
+)
+
+
+def check_grace(tasks: Iterable[Task], settings: PoolSettings) -> None:
+    """Raise UsageError when a task may take longer to end than the rest of the job, which would be killed with it."""
+    if settings.walltime is None and not within_a_job():
+        return
+    before, default = settings.drain_before, settings.policy.grace
+    if default is not None and default >= before:
+        raise UsageError(f"--grace {default:g}s {_TOO_LONG.format(before)}")
+    for task in tasks:
+        if task.options.grace is not None and task.options.grace >= before:
+            raise UsageError(f"{shown(task.name)}: grace={task.options.grace:g}s {_TOO_LONG.format(before)}")
 
 
 class JobEnd:

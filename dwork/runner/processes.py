@@ -66,7 +66,8 @@ class Start(NamedTuple):
     """What to start for a task.
 
     variables: added to the environment of all. cpus: to bind it to; empty: all. timeout: seconds. memory: the bytes to
-    which it is held; 0: no limit. log: the descriptor to which its setup block prints; 0: it has none.
+    which it is held; 0: no limit. log: the descriptor to which its setup block prints; 0: it has none. grace: seconds
+    between TERM and KILL; None: as for all.
     """
 
     task: int
@@ -77,6 +78,7 @@ class Start(NamedTuple):
     timeout: float | None = None
     memory: int = 0
     log: int = 0
+    grace: float | None = None
 
 
 class Exited(NamedTuple):
@@ -115,6 +117,7 @@ class _Process:
     owner: Owner  # for what it leaves behind
     pass_on_at: float  # from when on more of its output may be passed on
     timeout: float | None
+    grace: float  # seconds between TERM and KILL
     deadline: float | None  # when to end it
     cause: Cause = Cause.ITSELF  # why dwork ended it
     reason: str = ""  # the same in words
@@ -198,7 +201,8 @@ class Processes:
         self._memory.started(what.task, pid, group, now)
         deadline = None if what.timeout is None else now + what.timeout
         owner = self._left.started(pid, environment)
-        self._running[pid] = _Process(what.task, now, captured, owner, now + LOOK, what.timeout, deadline)
+        grace = self._grace if what.grace is None else what.grace
+        self._running[pid] = _Process(what.task, now, captured, owner, now + LOOK, what.timeout, grace, deadline)
         self._pids[what.task] = pid
         if deadline is not None:
             self._end_at = min(self._end_at, deadline)
@@ -353,7 +357,7 @@ class Processes:
             return  # it has ended by itself, which `poll` will return
         process = self._running[pid]
         process.cause, process.reason = cause, reason
-        process.deadline = process.kill_at = now + self._grace
+        process.deadline = process.kill_at = now + process.grace
         self._end_at = min(self._end_at, process.kill_at)
         self._set_deadline()
         _signal_group(pid, signal.SIGTERM)

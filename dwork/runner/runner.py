@@ -107,7 +107,7 @@ class Runner:
         limit = asked.memory if self._enforces_memory else 0
         cwd = None if options.cwd is None else user_bytes(options.cwd)
         encoded = tuple(map(user_bytes, words))
-        what = Start(assigned.id, encoded, variables, cwd, share.cpus, options.timeout, limit, log)
+        what = Start(assigned.id, encoded, variables, cwd, share.cpus, options.timeout, limit, log, options.grace)
         try:
             self._processes.start(what, now)
         except (OSError, ValueError) as error:

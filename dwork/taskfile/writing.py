@@ -211,7 +211,7 @@ def _options(options: Options) -> Iterator[tuple[str, Any]]:
 def _for_lines(task: Task) -> Task:
     """Return the task as a line can express it: run by a shell, and with times rounded to _DIGITS decimals."""
     options = task.options
-    times = {key: value for key in ("timeout", "min_time") if (value := getattr(options, key))}
+    times = {key: value for key in ("timeout", "grace", "min_time") if (value := getattr(options, key))}
     if any(value != round(value, _DIGITS) for value in times.values()):
         options = replace(options, **{key: round(value, _DIGITS) for key, value in times.items()})
     command = shlex.join(task.command) if isinstance(task.command, tuple) else task.command

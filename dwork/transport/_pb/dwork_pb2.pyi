@@ -81,7 +81,7 @@ class Plain(_message.Message):
     def __init__(self, name: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ..., shared: _Optional[int] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell", "creates")
+    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell", "creates", "grace")
     CORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,7 @@ class Options(_message.Message):
     ENV_FIELD_NUMBER: _ClassVar[int]
     SHELL_FIELD_NUMBER: _ClassVar[int]
     CREATES_FIELD_NUMBER: _ClassVar[int]
+    GRACE_FIELD_NUMBER: _ClassVar[int]
     cores: int
     memory: int
     gpus: int
@@ -104,7 +105,8 @@ class Options(_message.Message):
     env: _containers.RepeatedCompositeFieldContainer[Variable]
     shell: Shell
     creates: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ..., creates: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    grace: float
+    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ..., creates: _Optional[_Iterable[bytes]] = ..., grace: _Optional[float] = ...) -> None: ...
 
 class Shell(_message.Message):
     __slots__ = ("word", "setup", "place")

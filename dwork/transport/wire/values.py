@@ -97,6 +97,8 @@ def put_options(options: Options, out: Any) -> None:
     out.min_time = options.min_time
     if options.timeout is not None:
         out.timeout = options.timeout
+    if options.grace is not None:
+        out.grace = options.grace
     if options.retries is not None:
         out.retries = options.retries
     if options.cwd is not None:
@@ -124,6 +126,7 @@ def _get_options(pb: Any) -> Options:
         env=tuple((user_text(v.name), user_text(v.value)) for v in pb.env),
         shell=_get_shell(pb.shell) if pb.HasField("shell") else None,
         creates=tuple(map(user_text, pb.creates)),
+        grace=pb.grace if pb.HasField("grace") else None,
     )
 
 

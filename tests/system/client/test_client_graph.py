@@ -51,6 +51,7 @@ def test_before_the_first_task_there_is_nothing_ready_and_it_is_not_all_done(cli
 
 def test_options_and_argument_lists_reach_the_worker(client: Client) -> None:
     options: dict[str, Any] = {"cores": 4, "memory": 2**30, "gpus": 1, "timeout": 60.0, "retries": 2, "priority": -3}
+    options["grace"] = 120.0
     client.create("x", ["prog", "a b"], cwd="/tmp", min_time=5.0, env={"K": "V", "E": ""}, **options)
     (task,) = client.steal()
     assert task.command == ("prog", "a b")

@@ -273,3 +273,31 @@ def test_a_pool_ends_in_time_though_a_task_cannot_be_killed(
         _, err = pool.communicate(timeout=60)
     assert pool.returncode == 3, err
     assert attempts(tmp_path) == [("stuck", "interrupted")]
+
+
+CHECKPOINT = "trap 'sleep 6; touch saved; exit 1' TERM; touch begun; sleep 1000 & wait"
+
+
+def test_a_task_has_time_to_write_a_checkpoint_when_the_job_ends(run: Callable, tmp_path: Path) -> None:
+    """Longer than the five seconds after which it would be killed."""
+    (tmp_path / "tasks.txt").write_text(f"{{ {CHECKPOINT}; }}   #DWORK name=long\n")
+    ran = run(*POOL, "--walltime", "30s", "--drain-before", "25s", "--grace", "24s", "tasks.txt")
+    assert ran.code == 3, ran.err
+    assert (tmp_path / "saved").exists()
+    assert attempts(tmp_path) == [("long", "interrupted")]
+
+
+@pytest.mark.parametrize(
+    ("words", "options", "complaint"),
+    [
+        (["--grace", "60"], "", "--grace 60s is not shorter than --drain-before (60 s)"),
+        ([], " grace=2m", "long: grace=120s is not shorter than --drain-before (60 s)"),
+    ],
+)
+@pytest.mark.parametrize("check", [[], ["--check"]])
+def test_a_grace_that_the_job_may_not_have_is_refused(
+    run: Callable, tmp_path: Path, words: list[str], options: str, complaint: str, check: list[str]
+) -> None:
+    (tmp_path / "tasks.txt").write_text(f"true   #DWORK name=long{options}\n")
+    ran = run(*POOL, "--walltime", "1h", *words, *check, "tasks.txt")
+    assert ran.code == 2 and complaint in ran.err and ran.err.count("\n") == 1

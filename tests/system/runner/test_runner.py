@@ -661,3 +661,14 @@ def test_what_a_task_leaves_behind_and_cannot_be_killed_does_not_keep_the_worker
         assert bench.run(f"setsid touch {path}/x & sleep 0.1").ok
         bench.runner.close()
         bench.runner.close = lambda: None  # type: ignore[method-assign]
+
+
+def test_a_task_has_its_own_grace_to_end_after_term() -> None:
+    with bench_of() as bench:
+        script = "trap 'sleep 1; echo saved; exit 3' TERM; sleep 1000 & wait"
+        bench.start(script, Options(grace=60.0, timeout=0.3))
+        [ended] = bench.wait()
+        assert (ended.stdout, ended.cause, ended.exit_status) == (b"saved\n", Cause.TIMEOUT, 3)
+        bench.start(("sh", "-c", "trap '' TERM; while :; do sleep 0.1; done"), Options(grace=0.0, timeout=0.3))
+        [ended] = bench.wait()
+        assert ended.signal == signal.SIGKILL

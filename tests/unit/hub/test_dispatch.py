@@ -162,6 +162,15 @@ def test_a_lost_worker_waits_no_longer(stage: Stage) -> None:
     stage.create("a")
 
 
+def test_a_task_without_a_grace_gets_that_of_the_pool() -> None:
+    stage = Stage(Policy(grace=9.0))
+    stage.create("a", task("b", grace=0.0))
+    reply = stage.ask("p", m.Steal("vm", 2))
+    assert isinstance(reply, m.Transfer)
+    assert [(t.name, t.options.grace) for t in reply.tasks] == [("a", 9.0), ("b", 0.0)]
+    finish(stage)
+
+
 def test_a_task_without_a_timeout_gets_that_of_the_pool() -> None:
     stage = Stage(Policy(timeout=9.0))
     stage.create("a", task("b", timeout=1.0), task("c", cores=2))

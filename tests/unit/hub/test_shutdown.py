@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from dwork.core import events as e
 from dwork.core import messages as m
 from dwork.core.cause import Cause
@@ -250,6 +252,19 @@ def test_another_stop_does_not_put_off_when_killed_tasks_must_have_ended(stage: 
     stage.wait(20.0)
     stage.took(stage.hub.drain(stage.now, "again", running=True))
     stage.wait(10.0)
+    assert stage.states() == "ready"
+    stage.take()
+
+
+@pytest.mark.parametrize(("default", "own"), [(None, 50.0), (50.0, None), (10.0, 50.0), (1000.0, 50.0)])
+def test_killed_tasks_must_have_ended_some_seconds_after_their_grace(default: float | None, own: float | None) -> None:
+    stage = Stage(Policy(grace=default))
+    stage.create(task("a", grace=own))
+    stage.say("p", steal("w", 1))
+    stage.took(stage.hub.drain(stage.now, "once", running=True))
+    stage.wait(79.0)
+    assert stage.states() == "assigned"
+    stage.wait(1.0)
     assert stage.states() == "ready"
     stage.take()
 

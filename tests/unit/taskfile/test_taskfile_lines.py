@@ -120,9 +120,9 @@ def test_defaults_end_with_their_file() -> None:
 def test_every_key_can_stand_in_quotes() -> None:
     (task,) = tasks_of(
         "a #DWORK name='my task' cores=2 memory=\"2 G\" gpus=1 timeout=1:30:00 retries=3 priority=-2 "
-        "cwd=my\\ dir min-time=90s\n"
+        "cwd=my\\ dir min-time=90s grace='2m'\n"
     )
-    options = Options(2, 2**31, 1, 5400.0, 3, -2, "my dir", 90.0)
+    options = Options(2, 2**31, 1, 5400.0, 3, -2, "my dir", 90.0, grace=120.0)
     assert task == Task("my task", "a", (), options)
 
 

@@ -179,6 +179,7 @@ OPTIONS = st.just(PLAIN) | st.builds(
     min_time=FLOATS,
     env=st.lists(st.tuples(RAW, RAW), max_size=2).map(tuple),
     creates=st.lists(RAW, max_size=2).map(tuple),
+    grace=st.none() | FLOATS,
 )
 COMMANDS = st.none() | RAW | st.lists(RAW, min_size=1, max_size=3).map(tuple)
 IDS = st.integers(0, UINT64)
