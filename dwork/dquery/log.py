@@ -153,7 +153,7 @@ def _follow(client: Client, row: TaskDetails, attempt: int | None, wanted: tuple
 
 def _recorded(connection: Connection) -> Archive:
     """Return the record of a run whose hub is gone, after a wait while the hub closes it."""
-    from dwork.dquery._ended import archive_of
+    from dwork.cli.ending import archive_of
 
     until = time.monotonic() + _CLOSING
     while (archive := archive_of(connection)) is None:

@@ -21,7 +21,7 @@ from dwork.transport.wire.table import HELD, REPLIES, REQUESTS
 from tests.conftest import ROOT
 
 SHELL = Shell(("bash", "-e"), ("module load x",), ("tasks.txt:2",))
-OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL, ("out",))
+OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL, ("out",), 9.0)
 VERSION = Version(3, "0.4")
 NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6), VERSION)
 RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b"out", b"err", (7, 8), 2)
