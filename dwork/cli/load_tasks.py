@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import stat
 import sys
 from collections.abc import Callable, Collection, Sequence
 
@@ -39,8 +40,10 @@ def load(
     reported = problems or Problems()
     sources = []
     rescues = []
+    seen: dict[object, str] = {}
     for path in paths:
         try:
+            _refuse_twice(path, seen)
             form = format or taskfile.format_of(path)
             sources.append(taskfile.Source(from_system(path), _read(path), form))
             if form == "dag" and os.path.exists(f"{path}.rescue"):
@@ -112,6 +115,23 @@ def _invocation() -> taskfile.Invocation:
         directory = NO_TEXT
     environ: dict[str, UserText] = {user_text(name): user_text(value) for name, value in os.environb.items()}
     return taskfile.Invocation(directory, environ)
+
+
+def _refuse_twice(path: str, seen: dict[object, str]) -> None:
+    """Raise TaskFileError for a file that was given before: each of its tasks would run twice. seen: all so far."""
+    key: object = path
+    if path != "-":
+        try:
+            found = os.stat(path)
+        except (OSError, ValueError):
+            return  # which is reported when it is read
+        if not stat.S_ISREG(found.st_mode):
+            return
+        key = found.st_dev, found.st_ino
+    if key in seen:
+        also = "" if seen[key] == path else f", also as {shown(from_system(seen[key]))}"
+        raise TaskFileError(f"{shown(from_system(path))}: is given twice{also}; give it once, or a copy of it")
+    seen[key] = path
 
 
 def _read(path: str) -> bytes:

@@ -111,6 +111,10 @@ def click_main(program: str, command: Command, given: object = None, *, typed: s
             text = suggestions.option(error.option_name, known)
             text = f"there is no option {error.option_name}; {text}" if text else error.format_message()
             raise UsageError(f"{text} (see {typed} --help)") from None
+        except click.MissingParameter as error:
+            takes_file = isinstance(error.param, click.Argument) and error.param.name in ("file", "files")
+            advice = "; give - to read standard input" if takes_file else ""
+            raise UsageError(f"{error.format_message().removesuffix('.')}{advice} (see {typed} --help)") from None
         except click.ClickException as error:
             raise UsageError(f"{error.format_message()} (see {typed} --help)") from None
         except click.Abort:

@@ -188,6 +188,8 @@ class Capture:
         for fd, stream in captured.readers:
             if self._streams.get(fd) is stream:  # else it was closed, and the number may be reused
                 self._drain(fd)
+            if isinstance(stream, SetupOutput):
+                stream.end(self.limit)
         out, err = captured.streams
         if not out.size and not err.size:
             return b"", b""

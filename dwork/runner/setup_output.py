@@ -45,6 +45,11 @@ class SetupOutput:
                 self._print(b"\n", limit)
             self._print(text, limit)
 
+    def end(self, limit: int) -> None:
+        """Store what might have been the beginning of a record, since no more comes."""
+        rest, self._rest = self._rest, b""
+        self._print(rest, limit)
+
     def _print(self, text: bytes, limit: int) -> None:
         for line in text.splitlines(keepends=True):
             self._err.add(line if self._is_in_line else _MARK + line, limit)

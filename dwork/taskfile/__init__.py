@@ -117,6 +117,8 @@ def parse(
             draft.report(1, wrong)
         elif given or draft.shell or any(options.shell is not None for options in pool):
             draft.set_shell(given, pool)
+        if not draft.tasks and not draft.lost:
+            draft.remark(1, "this file has no tasks: only blank lines, comments and directives")
         report_faults(draft, text, shells, has_only_names=source.format == "csv")
     tasks = resolve(drafts, known)
     if reported.count:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 
 from dwork.core.text import as_name
 from dwork.taskfile.directive import misses
@@ -15,6 +16,8 @@ from dwork.taskfile.foreign.signs import refuse
 from dwork.taskfile.text import TOO_LONG, fit_command, trimmed
 
 _FORM = "a row is command,predecessor,...; a table of parameters is no task file: write a command for each of its rows"
+#: A field of a table: a name or a number.
+_PLAIN = re.compile(r"[\w.+-]*")
 _SEPARATORS = {";": "a semicolon", "\t": "a tab"}
 
 
@@ -47,6 +50,8 @@ def _refuse_separator(draft: Draft) -> None:
         for line, (first, *others) in zip(draft.lines, rows, strict=True):
             if others and first not in others and names.issuperset(others):
                 raise draft.problem(line, f"{name} separates the fields of this row; separate them with commas")
+        if len(rows) > 1 and all(len(row) > 1 and all(map(_PLAIN.fullmatch, row)) for row in rows):
+            raise draft.problem(draft.lines[0], f"{name} separates the fields of all rows; separate them with commas")
 
 
 def _explained(text: str) -> str:

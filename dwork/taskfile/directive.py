@@ -27,6 +27,9 @@ _REST: Final = rf"[\s:;,=>-]*(?:(?:barrier|setup|end)\s*$|(?:{_KEY})[ \t]*=)"
 _MISTYPED: Final = "(?-i:D[-_]?[WORK]{3,5}S?)"
 _LIKE_MARK: Final = re.compile(rf"(?<!#)#\s*(?:dwork|{_MISTYPED}){_REST}", re.IGNORECASE)
 
+#: Quotes of word processors.
+_TYPOGRAPHIC: Final = frozenset("\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f")
+
 _FORM = 'write key=value without spaces, such as after=mesh,grid cores=4, or quote the value: name="two words"'
 
 
@@ -88,6 +91,8 @@ def words(text: str) -> dict[str, str]:
             raise ValueError(f"{shown(key)}= is given twice; keep one")
         if key not in KEYS:
             raise unknown_key(key, KEYS)
+        if value[:1] in _TYPOGRAPHIC:
+            raise ValueError(f"{key}={shown(value)} begins with {value[0]}, which is not a quote here; write ' or \"")
         found[key] = value
     return found
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Final
 
 from dwork.core.shell import SHELL, Shell
-from dwork.core.shell_syntax import background, beyond_posix, own_state
+from dwork.core.shell_syntax import background, beyond_posix, own_state, typography
 from dwork.core.shell_syntax.features import SHELLS, Dialect, Feature
 from dwork.core.shell_syntax.lists import Where
 from dwork.core.shell_syntax.ordinary import is_ordinary
@@ -149,6 +149,8 @@ def _passes_alike(shape: str, dialect: Dialect, runs: Runs) -> bool:
 
 
 def _fault(command: str, dialect: Dialect, runs: Runs) -> str:
+    if wrong := typography.fault(command):
+        return wrong
     if background.waits_for_nothing(command):
         return background.NOTHING
     parser, text = _parsed(command, dialect, runs)
@@ -161,6 +163,8 @@ def _fault(command: str, dialect: Dialect, runs: Runs) -> str:
 
 def setup_fault(command: str, *, dialect: Dialect, runs: Runs = None) -> str:
     """Return the error for a command that each task's shell is to run first; empty when there is none."""
+    if wrong := typography.fault(command):
+        return wrong
     parser, text = _parsed(command, dialect, runs)
     if text or parser is None:
         return text

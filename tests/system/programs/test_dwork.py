@@ -72,7 +72,7 @@ def test_each_verb_has_help_of_its_own(run: Callable, verb: str) -> None:
         (["run"], "there is no verb 'run'; did you mean `dwork pool`?"),
         (["xyzzy\n"], "there is no verb 'xyzzy\\n'; `dwork --help` lists all"),
         (["tasks.txt"], "tasks.txt is a file; `dwork pool tasks.txt` runs the tasks in it"),
-        (["pool"], "Missing argument 'FILE...'. (see dwork pool --help)"),
+        (["pool"], "Missing argument 'FILE...'; give - to read standard input (see dwork pool --help)"),
         (["list", "x"], "Got unexpected extra argument (x); see dwork list -h"),
     ],
 )

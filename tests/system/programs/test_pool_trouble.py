@@ -88,6 +88,24 @@ def test_a_shell_that_only_its_task_may_find_is_left_to_the_task(run: Callable, 
     assert (tmp_path / "a").exists() and (tmp_path / "b").exists()
 
 
+def test_a_file_that_is_given_twice_is_refused_and_one_without_tasks_is_named(run: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("true\n")
+    (tmp_path / "none.txt").write_text("# true\n\n")
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    ran = run(*POOL, "a.txt", "link.txt")
+    answer = "dwork: link.txt: is given twice, also as a.txt; give it once, or a copy of it"
+    assert (ran.code, ran.own_err) == (2, [answer])
+    assert run(*POOL, "-", "-").own_err == ["dwork: -: is given twice; give it once, or a copy of it"]
+    ran = run(*POOL, "none.txt")
+    assert (ran.code, ran.own_err) == (
+        0,
+        [
+            "dwork: none.txt:1: this file has no tasks: only blank lines, comments and directives",
+            "dwork: there is nothing to do",
+        ],
+    )
+
+
 def test_what_failed_is_named_even_when_all_else_is_quiet(run: Callable, tmp_path: Path) -> None:
     (tmp_path / "tasks.txt").write_text("nosuchcmd a\ntrue\n")
     ran = run(*POOL, "-q", "--no-record", "tasks.txt")
