@@ -39,7 +39,7 @@ class Interrupts:
         self._signals = signals
         self._count = 0  # 1: running tasks may finish; 2: they are ended
         #: A signal that usually reports the death of a rank, not the end of the job.
-        self._death_signals = {signal.SIGUSR1} if has_ranks and launcher.tells_deaths() else set()
+        self._death_signals = {signal.SIGUSR1} if has_ranks and launcher.tells_deaths(os.environ) else set()
         self._last: dict[int, float] = {}  # when each signal came last
 
     @property

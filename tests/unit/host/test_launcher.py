@@ -72,3 +72,10 @@ def test_the_version_of_a_launcher_decides_how_the_other_ranks_survive(
     monkeypatch.setattr("os.environ", dict.fromkeys(names, "1"))
     monkeypatch.setattr("dwork.host.launcher._ancestors", lambda _: [])
     assert launcher.advice() == advice
+
+
+def test_on_every_host_a_rank_of_mpich_knows_that_deaths_are_signalled() -> None:
+    elsewhere = {"MPI_LOCALNRANKS": "1", "MPI_LOCALRANKID": "0", "PMI_RANK": "1", "PMI_FD": "9"}
+    assert launcher.tells_deaths(elsewhere) and launcher.tells_deaths({**elsewhere, "HYDI_CONTROL_FD": "7"})
+    assert not launcher.tells_deaths({**elsewhere, "I_MPI_HYDRA_UUID": "x"})
+    assert not launcher.tells_deaths({"OMPI_COMM_WORLD_SIZE": "2"}) and not launcher.tells_deaths({})
