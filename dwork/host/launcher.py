@@ -78,9 +78,12 @@ def advice() -> str:
     return f"`{by.surviving}`{' with one rank per node' if by == MPICH else ''}"
 
 
-def tells_deaths() -> bool:
-    """Whether SIGUSR1 may mean that a rank has died: Hydra, MPICH's launcher, notifies the other ranks with it."""
-    return "HYDI_CONTROL_FD" in os.environ
+def tells_deaths(environ: Mapping[str, str]) -> bool:
+    """Whether SIGUSR1 may mean that a rank has died: Hydra, MPICH's launcher, notifies the other ranks with it.
+
+    It does so on all hosts, though its variable HYDI_CONTROL_FD exists on the first one only.
+    """
+    return of(environ) == MPICH
 
 
 def forgets_environment(environ: Mapping[str, str]) -> bool:

@@ -51,7 +51,7 @@ class Membership:
             worker = workers.add(location)
             worker.heard, worker.beat = now, RETURN if slots else 0.0
             workers.meet(worker, None, slots, None)
-            self._expect_beats(now)
+            self._expect_beats(worker, now)
         return worker
 
     def meet(self, peer: Peer, location: str, native: Native | None, step: Step) -> WorkerState | None:
@@ -85,7 +85,7 @@ class Membership:
         if native:
             worker.beat = native.beat
             if native.beat:
-                self._expect_beats(step.now)
+                self._expect_beats(worker, step.now)
             if native.hello:
                 step.answer(peer, self._state.welcome)
         return worker
@@ -177,10 +177,12 @@ class Membership:
         self._suspect_until = now + self._state.policy.silence
         self.deadline = min(self.deadline, now)
 
-    def _expect_beats(self, now: float) -> None:
-        """Schedule the next check for silent workers, since some worker is expected to send beats."""
-        checks = 16 if now < self._suspect_until else 4  # checks within the allowed silence
-        self.deadline = min(self.deadline, now + self._state.policy.silence / checks)
+    def _expect_beats(self, worker: WorkerState, now: float) -> None:
+        """Check no later than when this worker has been silent for too long."""
+        self.deadline = min(self.deadline, worker.heard + self._allowed_silence(worker, now))
+
+    def _allowed_silence(self, worker: WorkerState, now: float) -> float:
+        return max(0.0 if now < self._suspect_until else self._state.policy.silence, BEATS * worker.beat)
 
     def tick(self, step: Step) -> None:
         """Declare the workers lost that have been silent for too long."""
@@ -196,13 +198,12 @@ class Membership:
             if not worker.beat:
                 continue
             silence = now - worker.heard
-            limit = 0.0 if now < self._suspect_until else policy.silence
-            if silence >= max(limit, BEATS * worker.beat):
+            if silence >= self._allowed_silence(worker, now):
                 self._remove_dead(worker, f"it was silent for {silence:.0f} s", step)
                 if worker.peer is not None:
                     step.dropped.append(worker.peer)
             else:
-                self._expect_beats(now)
+                self._expect_beats(worker, now)
 
 
 def _matches(location: str, text: str) -> bool:

@@ -42,7 +42,7 @@ def main(typed: str = "dwork-pool") -> None:
     world: MPI.Intracomm | None = None
     trouble: UsageError | None = None
     launched = mpi.launched()[0]
-    if launcher.tells_deaths():
+    if launcher.tells_deaths(os.environ):
         # The launcher also signals normal ends of ranks, and does so before and after the run, when nothing handles it.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     if launched and _INFO_OPTIONS & set(sys.argv[1:]):  # answered without MPI, so no rank may start MPI

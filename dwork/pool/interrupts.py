@@ -42,7 +42,7 @@ class Interrupts:
             self._sequel = "`dquery drain --now` ends running tasks; at a second Ctrl-C mpirun kills this run"
         self._count = 0  # 1: running tasks may finish; 2: they are ended
         #: A signal that usually reports the death of a rank, not the end of the job.
-        self._death_signals = {signal.SIGUSR1} if has_ranks and launcher.tells_deaths() else set()
+        self._death_signals = {signal.SIGUSR1} if has_ranks and launcher.tells_deaths(os.environ) else set()
         self._has_death = False  # one of these has arrived
         self._unhandled: set[int] = set()  # signals that were taken only to look for these
         self._last: dict[int, float] = {}  # when each signal came last

@@ -538,8 +538,8 @@ MUTANTS = [
     ),
     Mutant(
         "membership.py",
-        "limit = 0.0 if now < self._suspect_until else policy.silence",
-        "limit = policy.silence",
+        "0.0 if now < self._suspect_until else self._state.policy.silence",
+        "self._state.policy.silence",
         "a_silent_worker_is_lost_sooner_when_a_rank_may_have_died",
     ),
     Mutant(

@@ -79,3 +79,10 @@ def test_open_mpi_forgets_the_environment_only_between_hosts() -> None:
     assert launcher.forgets_environment({**world, "OMPI_COMM_WORLD_LOCAL_SIZE": "2"})
     assert not launcher.forgets_environment({**world, "OMPI_COMM_WORLD_LOCAL_SIZE": "4"})
     assert not launcher.forgets_environment({"PMI_SIZE": "4", "MPI_LOCALNRANKS": "2"})
+
+
+def test_on_every_host_a_rank_of_mpich_knows_that_deaths_are_signalled() -> None:
+    elsewhere = {"MPI_LOCALNRANKS": "1", "MPI_LOCALRANKID": "0", "PMI_RANK": "1", "PMI_FD": "9"}
+    assert launcher.tells_deaths(elsewhere) and launcher.tells_deaths({**elsewhere, "HYDI_CONTROL_FD": "7"})
+    assert not launcher.tells_deaths({**elsewhere, "I_MPI_HYDRA_UUID": "x"})
+    assert not launcher.tells_deaths({"OMPI_COMM_WORLD_SIZE": "2"}) and not launcher.tells_deaths({})

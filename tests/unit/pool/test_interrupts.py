@@ -38,7 +38,7 @@ class Interrupted:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Interrupted:
-    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "HYDI_CONTROL_FD", "MPI_LOCALNRANKS"):
+    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "JOB_ID", "HYDI_CONTROL_FD", "MPI_LOCALNRANKS"):
         monkeypatch.delenv(name, raising=False)
     return Interrupted(monkeypatch)
 
@@ -80,7 +80,7 @@ def test_within_a_job_a_signal_ends_running_tasks_at_once(run: Interrupted, monk
 
 
 def test_a_signal_for_the_death_of_a_rank_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYDI_CONTROL_FD", "5")
+    monkeypatch.setenv("MPI_LOCALNRANKS", "2")
     with_ranks = Interrupted(monkeypatch, has_ranks=True)
     with_ranks.get(signal.SIGUSR1)
     assert with_ranks.stops == []
