@@ -158,12 +158,13 @@ def _tell(text: str) -> None:
 def _find(settings: WorkerSettings) -> tuple[Connection, str] | None:
     """Return the connection of the hub and the address that answers; None when its run is over, which is printed.
 
-    The hub may not have started yet, or start again: wait for it. A run that was named (its job, its file) and is over
-    does not come back; another run of this directory might.
+    The hub may not have started yet, or start again: wait for it. A run that is over and was named by its job or file
+    does not come back; another run of this directory, or at this address, might.
     """
     which = settings.which
     if which.file == "-":  # readable once
         which = replace(which, file=which.connection())
+    file = which.file if isinstance(which.file, str) else None
     give_up = clock() + settings.hub_timeout
     judged = None  # the last run that has ended so far, which is not over
     is_waiting = False
@@ -173,8 +174,8 @@ def _find(settings: WorkerSettings) -> tuple[Connection, str] | None:
             return connection, reach(connection, min(_ATTEMPT, settings.hub_timeout))
         except (NoRun, TransportError) as error:
             is_last = clock() >= give_up
-            ended = last_ended(which.server, which.file if isinstance(which.file, str) else None, which.job)
-            if ended is not None and (is_last or (which.is_named and ended != judged)):
+            ended = last_ended(which.server, file, which.job)
+            if ended is not None and (is_last or ((file or which.job) and ended != judged)):
                 if _is_over(ended):
                     return None
                 judged = ended

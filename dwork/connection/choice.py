@@ -73,8 +73,7 @@ def _no_run(text: str, place: str) -> NoRun:
 
 def last_ended(server: str | None = None, file: str | None = None, job: str | None = None) -> Connection | None:
     """Return the last run that has ended among those so named, without a name among those of this directory."""
-    file = file or os.environ.get("DWORK_CONNECTION") or ""
-    if file:
+    if file is not None:
         fits = ended(file)
     elif job is not None:
         fits = [run for run in ended() if any(are_meant(job, run.job, run.element))]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dwork.connection.choice import choose, find, is_only, of_file, successor
+from dwork.connection.choice import choose, find, is_only, last_ended, of_file, successor
 from dwork.connection.directory import beside, publish, withdraw
 from dwork.connection.file import Connection, read, write
 from dwork.core.errors import UsageError
@@ -203,3 +203,20 @@ def test_what_others_leave_in_the_working_directory_is_passed_over(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match="no run is known"):
         find()
+
+
+def test_the_last_run_that_has_ended_is_known_by_its_job_file_address_or_directory(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paths = []
+    for job, where in ("1", "/elsewhere"), ("2", str(tmp_path)), ("3", str(tmp_path)):
+        run = replace(ME, pid=int(job), job=job, started=float(job), record="x.db", directory=where)
+        paths.append(publish(replace(run, addresses=(f"tcp://n{job}:1",))))
+        assert last_ended(job=job) is None
+        withdraw(paths[-1])
+    assert [getattr(last_ended(job=job), "job", None) for job in ("1", "2", "4")] == ["1", "2", None]
+    assert last_ended(file=paths[1]) == last_ended(job="2") == last_ended(server="n2:1")
+    monkeypatch.chdir(tmp_path)
+    assert last_ended() == last_ended(job="3")
+    monkeypatch.chdir("/")
+    assert last_ended() is None
