@@ -38,7 +38,14 @@ class Interrupted:
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Interrupted:
-    for name in ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID", "FLUX_JOB_ID", "JOB_ID", "HYDI_CONTROL_FD", "MPI_LOCALNRANKS"):
+    for name in (
+        "SLURM_JOB_ID",
+        "PBS_JOBID",
+        "LSB_JOBID",
+        "FLUX_JOB_ID",
+        "JOB_ID",
+        "MPI_LOCALNRANKS",
+    ):
         monkeypatch.delenv(name, raising=False)
     return Interrupted(monkeypatch)
 
@@ -118,7 +125,7 @@ class Arriving:
 def test_a_death_that_is_reported_at_the_end_is_known_and_loses_no_other_signal(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("HYDI_CONTROL_FD", "9")
+    monkeypatch.setenv("MPI_LOCALNRANKS", "2")
     signals = Arriving()
     run = Interrupted(monkeypatch, has_ranks=True, signals=signals)
     assert not run.interrupts.is_death_reported()
@@ -131,7 +138,7 @@ def test_a_death_that_is_reported_at_the_end_is_known_and_loses_no_other_signal(
 
 
 def test_a_death_that_was_reported_earlier_is_known_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HYDI_CONTROL_FD", "9")
+    monkeypatch.setenv("MPI_LOCALNRANKS", "2")
     run = Interrupted(monkeypatch, has_ranks=True, signals=Arriving())
     run.get(signal.SIGUSR1)
     assert run.interrupts.is_death_reported()
