@@ -2,6 +2,8 @@
 
 Output that is too long for a result arrives in pieces before it, and waits on disk for the result. With `keep_order`,
 the output of a task that ended before an earlier one waits there, too.
+
+A setup block prints the same for every task. Of tasks that succeeded, each of its lines is printed once in a run.
 """
 
 from __future__ import annotations
@@ -13,10 +15,15 @@ from typing import Any, Final, NamedTuple
 
 from dwork.core import events
 from dwork.core.events import Ended, Event
+from dwork.core.shell import MARK
+from dwork.core.task import Task
 from dwork.core.text import last_state, printable, shown, user_bytes, user_text
 from dwork.output.spool import Extent, Spool
 from dwork.output.streams import Streams
 
+_SETUP: Final = MARK.encode()
+#: The most lines of setup blocks that are remembered.
+_MOST_SETUP: Final = 1000
 #: Bytes of a line without an end that are kept for the rest of it.
 _LONG: Final = 64 * 1024
 
@@ -44,6 +51,13 @@ class Printer:
         self._order: deque[int] = deque()  # keep_order: ids in the order of printing, the current one first
         self._attempts: dict[int, list[_Block]] = {}  # keep_order: blocks that wait to be printed
         self._ended: set[int] = set()  # keep_order: ids in `_order` that have ended
+        self._has_setup = False
+        self._setup_lines: set[bytes] = set()  # those printed
+
+    def expect(self, tasks: Iterable[Task]) -> None:
+        """Note whether tasks that may run have a setup block: without one, `[setup]` is text like any other."""
+        shells = {id(task.options.shell): task.options.shell for task in tasks}  # most tasks share one object
+        self._has_setup |= any(shell is not None and shell.setup for shell in shells.values())
 
     def hear(self, happened: Sequence[Event]) -> None:
         for event in happened:
@@ -66,8 +80,10 @@ class Printer:
                 case events.Requeued(tasks=named):
                     for task in named:
                         self._forget(task.id)
-                case events.Added(first=first, tasks=tasks) if self._keep_order:
-                    self._order += [id for id, task in enumerate(tasks, first) if task.command is not None]
+                case events.Added(first=first, tasks=added):
+                    self.expect(added)
+                    if self._keep_order:
+                        self._order += [id for id, task in enumerate(added, first) if task.command is not None]
                 case events.Resumed(ids=ids) if self._keep_order:
                     self._order += ids
                 case events.Revived(tasks=named) if self._keep_order:
@@ -127,9 +143,31 @@ class Printer:
     def _print(self, block: _Block) -> None:
         for number, extents, short in zip((1, 2), block.spooled, block.short, strict=True):
             pieces: Iterable[bytes] = chain(self._spool.read(extents), (short,) if short else ())
-            for data in _marked(pieces, block.mark) if block.mark else pieces:
+            if block.mark:
+                pieces = _marked(pieces, block.mark)
+            elif number == 2 and self._has_setup:
+                pieces = self._new_setup(pieces)
+            for data in pieces:
                 self._guarded(self._streams.write, number, data)
             self._guarded(self._streams.end)
+
+    def _new_setup(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Yield the data without those lines of a setup block, at its beginning, that have been printed already."""
+        known, left = self._setup_lines, iter(pieces)
+        rest = b""
+        for data in left:
+            *lines, rest = (rest + data).split(b"\n")
+            for i, line in enumerate(lines):
+                if not line.startswith(_SETUP):
+                    yield b"\n".join([*lines[i:], rest])
+                    yield from left
+                    return
+                if line not in known:
+                    yield line + b"\n"
+                    if len(known) < _MOST_SETUP:
+                        known.add(line)
+        if rest:
+            yield rest
 
     def _guarded(self, write: Callable[..., Any], *arguments: object) -> None:
         """Write, and set `broken` on failure: a full disk or closed pipe must not end the pool at once."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from dwork.cli.load_tasks import load
@@ -15,8 +17,8 @@ from dwork.core.text import counted, from_system, printable, shown, size
 from dwork.host.created import first_missing
 from dwork.pool.job_end import check_grace
 from dwork.pool.settings import PoolSettings
+from dwork.record.opening import MEMORY
 from dwork.record.rerun import Reason, grouped, reasons
-from dwork.record.resume import Plan
 from dwork.taskfile import AllProblems
 from dwork.taskfile.shape import Shape, shape
 
@@ -30,12 +32,35 @@ _UNITS: Final[dict[str, Callable[[int], str]]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """What a run would do according to a record. tasks: their number.
+
+    note: why all tasks would run, or why that is unknown; nothing else is known then. reasons: why each task would run,
+    by name. conditions: what has changed for all. gone: number of tasks that are in the record alone.
+    """
+
+    record: str
+    tasks: int
+    note: str = ""
+    reasons: Mapping[str, Reason] = field(default_factory=dict)
+    done: int = 0
+    conditions: Sequence[str] = ()
+    gone: int = 0
+
+
 def check(
-    files: Sequence[str], form: str | None, shell: tuple[str, ...], setup: str | None, settings: PoolSettings
+    files: Sequence[str],
+    form: str | None,
+    shell: tuple[str, ...],
+    setup: str | None,
+    settings: PoolSettings,
+    *,
+    as_json: bool = False,
 ) -> ExitCode:
     """Print the mistakes in task files on stderr; if there are none, what a run would do. The record is only read.
 
-    UsageError when the record cannot be used.
+    as_json: print both as one JSON object on stdout. UsageError when the record cannot be used.
     """
     remarks: list[str] = []
     problems = AllProblems([shown(from_system(path)) for path in files])
@@ -51,16 +76,52 @@ def check(
         execution=settings.execution,
         problems=problems,
     )
-    if problems.count:
+    if not problems.count:
+        check_grace(tasks, settings)
+    found = None if problems.count else shape(tasks)
+    rerun = _compared(tasks, settings) if found and tasks and settings.record not in ("", MEMORY) else None
+    if as_json:
+        print(json.dumps(_data(problems, found, remarks, rerun)))
+    elif found is None:
         for line in problems.lines():
             print(printable(line), file=sys.stderr)
-        return ExitCode.USAGE
-    check_grace(tasks, settings)
-    lines = [*_described(shape(tasks)), *remarks]
-    lines += _compared(tasks, settings) if tasks and settings.record else []
-    if not settings.quiet:
-        print(*map(printable, lines), sep="\n")
-    return ExitCode.DONE
+    elif not settings.quiet:
+        print(*map(printable, [*_described(found), *remarks, *(_planned(rerun) if rerun else ())]), sep="\n")
+    return ExitCode.USAGE if problems.count else ExitCode.DONE
+
+
+def _data(problems: AllProblems, found: Shape | None, remarks: list[str], rerun: Rerun | None) -> dict[str, object]:
+    """Return the result for programs. The text of a mistake does not repeat its place."""
+    mistakes = [
+        {
+            "file": error.source or None,
+            "line": error.line or None,
+            "text": str(error).removeprefix(f"{error.source}:{error.line}: "),
+        }
+        for error in problems.first()
+    ]
+    described: dict[str, object] | None = None
+    if found is not None:
+        largest = {key: {"request": n, "task": name} for key, (n, name) in found.largest.items()}
+        described = {**asdict(found), "largest": largest}
+    planned: dict[str, object] | None = None
+    if rerun is not None:
+        groups = grouped(rerun.reasons, len(rerun.reasons))
+        planned = {
+            "record": rerun.record,
+            "note": rerun.note or None,
+            "done": rerun.done,
+            "conditions": list(rerun.conditions),
+            "would_run": [{"reason": reason.value, "tasks": names} for reason, _, names in groups],
+            "gone": rerun.gone,
+        }
+    return {
+        "mistakes": mistakes,
+        "more_mistakes": problems.count - len(mistakes),
+        "remarks": remarks,
+        "shape": described,
+        "rerun": planned,
+    }
 
 
 def _described(found: Shape) -> list[str]:
@@ -82,43 +143,44 @@ def _described(found: Shape) -> list[str]:
     return lines + [f"{key}: set by {counted(n, 'task')}" for key, n in found.options.items()]
 
 
-def _compared(tasks: Sequence[Task], settings: PoolSettings) -> list[str]:
+def _compared(tasks: Sequence[Task], settings: PoolSettings) -> Rerun:
     """Return what a run would skip and run according to its record."""
     from dwork.record import conditions
     from dwork.record.compare import compare
     from dwork.record.locks import InUse
-    from dwork.record.opening import MEMORY, look
+    from dwork.record.opening import look
 
-    record = shown(from_system(settings.record))
-    if settings.record == MEMORY:
-        return []
+    record, n = shown(from_system(settings.record)), sum([task.command is not None for task in tasks])
     if settings.fresh and os.path.lexists(settings.record):
-        return [f"--fresh: {record} would be renamed to {record}.1, and all tasks would run"]
+        return Rerun(record, n, f"--fresh: {record} would be renamed to {record}.1, and all tasks would run")
     try:
         archive = look(settings.record)
     except InUse as error:
-        return [f"{str(error).partition(';')[0]}: what another run would run depends on how that ends"]
+        return Rerun(record, n, f"{str(error).partition(';')[0]}: what another run would run depends on how that ends")
     if archive is None:
-        return [f"there is no record {record} yet: all tasks would run"]
+        return Rerun(record, n, f"there is no record {record} yet: all tasks would run")
     with archive:
         plan, recorded = compare(archive.connection, archive.path, tasks, conditions.here(settings.execution))
     removed = {*plan.removed}
     gone = sum([entry.id in removed and entry.task.command is not None for entry in recorded])
-    return _planned(plan, reasons(plan, recorded, first_missing), gone, record)
+    found = reasons(plan, recorded, first_missing)
+    return Rerun(record, plan.done + len(found), "", found, plan.done, plan.conditions, gone)
 
 
-def _planned(plan: Plan, found: dict[str, Reason], gone: int, record: str) -> list[str]:
-    """Return in words what would run and why. gone: number of tasks that are in the record alone."""
-    total = plan.done + len(found)
-    text = f"{plan.done:,} of {counted(total, 'task')} done and would not run, according to {record}"
-    lines = [f"{text}; {len(found):,} would run:" if found else f"{text}; nothing is left to do (--fresh starts over)"]
-    if plan.conditions:
-        lines.append(f"  all tasks, since {', '.join(plan.conditions)} changed since the last run")
-    groups = grouped(found, _NAMES)
+def _planned(rerun: Rerun) -> list[str]:
+    """Return in words what would run and why."""
+    if rerun.note:
+        return [rerun.note]
+    n = len(rerun.reasons)
+    text = f"{rerun.done:,} of {counted(rerun.tasks, 'task')} done and would not run, according to {rerun.record}"
+    lines = [f"{text}; {n:,} would run:" if n else f"{text}; nothing is left to do (--fresh starts over)"]
+    if rerun.conditions:
+        lines.append(f"  all tasks, since {', '.join(rerun.conditions)} changed since the last run")
+    groups = grouped(rerun.reasons, _NAMES)
     width = max([len(f"{n:,}") for _, n, _ in groups], default=0)
     for reason, n, names in groups:
         more = ", ..." if n > len(names) else ""
         lines.append(f"  {n:>{width},} {reason.value}: {', '.join(map(shown, names))}{more}")
-    if gone:
-        lines.append(f"{counted(gone, 'task')} of the record would not run: no file has them any more")
+    if rerun.gone:
+        lines.append(f"{counted(rerun.gone, 'task')} of the record would not run: no file has them any more")
     return lines

@@ -45,6 +45,7 @@ _HELP: Final = """Check task files without running anything: all mistakes, what 
       dwork check tasks.txt                   before the first run, or a rerun
       dwork check --format disbatch tasks     a file of another system
       dwork check -q *.txt && sbatch job.sh   submit only what has no mistakes
+      dwork check --json tasks.txt            for editors and programs
 
     \b
     Exit code:
@@ -62,11 +63,13 @@ def _parameter(own: click.Parameter) -> click.Parameter:
     return parameter
 
 
+_JSON: Final = click.Option(["--json", "as_json"], is_flag=True, help="Print all of it as one JSON object on stdout.")
+
 assert pool.callback is not None
 command = click.Command(
     "check",
     context_settings=pool.context_settings,
-    params=[_parameter(own) for own in pool.params if own.name not in ("is_check", "doctor")],
+    params=[*(_parameter(own) for own in pool.params if own.name not in ("is_check", "doctor")), _JSON],
     callback=partial(pool.callback, is_check=True),
     help=_HELP,
 )

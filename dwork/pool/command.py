@@ -182,6 +182,7 @@ def command(
     shell: tuple[str, ...],
     setup: str | None,
     is_check: bool,
+    as_json: bool = False,
     **options: Any,
 ) -> int:
     """Run the tasks in FILEs: shell commands that may depend on one another, on every rank except the first.
@@ -220,7 +221,7 @@ def command(
     if is_check:
         from dwork.pool.check import check
 
-        return check(files, form, shell, setup, settings)
+        return check(files, form, shell, setup, settings, as_json=as_json)
     known = None if settings.policy.unknown_is_done else ()
     tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup, execution=settings.execution)
     check_grace(tasks, settings)

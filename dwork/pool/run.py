@@ -93,6 +93,7 @@ class _Run:
             plan = store.resume(tasks, clock(), conditions.here(settings.execution))
         else:
             plan = resume.plan(tasks)
+        self._printer.expect(tasks)
         self._loop.carry_out(self.hub.restore(plan.entries, clock(), next_id=plan.next_id))
         gc.freeze()  # it would scan a million tasks again and again, none of which is garbage
         gc.enable()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Final
 
@@ -83,7 +83,7 @@ def _change(task: Task, known: Task) -> Reason | None:
     return Reason.VARIABLES if now.env != then.env else None
 
 
-def grouped(found: dict[str, Reason], names: int) -> list[tuple[Reason, int, list[str]]]:
+def grouped(found: Mapping[str, Reason], names: int) -> list[tuple[Reason, int, list[str]]]:
     """Return, in the order of Reason, those that there are: how often, and the names of the first few tasks."""
     counts = Counter(found.values())
     first: dict[Reason, list[str]] = {reason: [] for reason in Reason if counts[reason]}

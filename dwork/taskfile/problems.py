@@ -37,10 +37,14 @@ class AllProblems(Problems):
         if len(self._kept) > 2 * self._most:
             self._cut()
 
-    def lines(self) -> list[str]:
-        """Return the first mistakes, by source and line, one on each line, and how many more there are."""
+    def first(self) -> list[TaskFileError]:
+        """Return the first mistakes, by source and line."""
         self._cut()
-        found = [str(error) for error in self._kept]
+        return self._kept
+
+    def lines(self) -> list[str]:
+        """Return the first mistakes, one on each line, and how many more there are."""
+        found = [str(error) for error in self.first()]
         return [*found, f"and {self.count - len(found):,} more"] if self.count > len(found) else found
 
     def _cut(self) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from difflib import get_close_matches
+from unicodedata import normalize
 
 from dwork.core.glob import is_glob
 from dwork.core.task import Task
@@ -128,8 +129,18 @@ class _Resolver:
                 names = [name for name in self._roster.index if len(name) <= _NEAR_LENGTH and name not in itself]
                 near = get_close_matches(item, names, 1)
             advice = f'did you mean "{shown(near[0])}"?' if near else draft.form
+            if n < _NEAR_MOST and (same := self._looks_the_same(item)) is not None:
+                other, line = self._roster.place(same)
+                advice = f"{shown(other.source)}:{line} has that name in other Unicode characters; copy it from there"
             lines = [self._roster.place(i)[1] for i in users[: _USERS + 1]]
             draft.report(lines[0], f'unknown predecessor "{shown(item)}"; {advice}{_also(lines, len(users))}')
+
+    def _looks_the_same(self, name: str) -> int | None:
+        """Return a task whose name differs only in how its accents are encoded."""
+        if name.isascii():
+            return None
+        wanted = normalize("NFC", name)
+        return next((i for other, i in self._roster.index.items() if normalize("NFC", other) == wanted), None)
 
     def with_globs(self) -> None:
         """Replace the globs of the tasks that have some with names."""

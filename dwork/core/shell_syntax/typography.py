@@ -14,6 +14,7 @@ from dwork.core.text import shown
 _TEXT: Final = re.compile(r"""\\.|'[^']*'|"(?:\\.|[^"\\])*"|(?<![^\s;&|()<>])\#[^\n]*""", re.DOTALL)
 #: At the beginning of a word: dashes and quotes. Anywhere: blanks, those without width too.
 _QUOTES: Final = "\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
+_INVISIBLE: Final = frozenset("\u200b\u2060\ufeff")
 _STRANGE: Final = re.compile(
     rf"(?<![^\s=;|&(])(?:(?P<dash>[\u2010-\u2015\u2212]+)(?=\w)|(?P<quote>[{_QUOTES}]))"
     r"|(?P<blank>[\u00a0\u2000-\u200b\u202f\u205f\u2060\u3000\ufeff])"
@@ -36,4 +37,6 @@ def fault(command: str) -> str:
         return (
             f'"{shown(sign)}" (U+{ord(sign):04X}) is not a quote of a shell; write \' or ", or quote it if it is text'
         )
+    if sign in _INVISIBLE:
+        return f"U+{ord(sign):04X} is an invisible character, which is not a blank of a shell; remove it"
     return f"U+{ord(sign):04X} is not a blank of a shell; write a space, or quote it if it is text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -77,10 +78,34 @@ def test_without_mistakes_the_shape_of_the_graph_is_printed_and_remarks(check: C
     assert ran.out.startswith("6 tasks, 5 of which") and "\ntasks.txt:7: DISBATCH_TASKID is not set in" in ran.out
     assert check("-q", "tasks.txt").out == ""
     (tmp_path / "none.txt").write_text("# nothing\n")
-    assert check("none.txt").out == "no tasks: there is nothing to do\n"
+    remark = "none.txt:1: this file has no tasks: only blank lines, comments and directives"
+    assert check("none.txt").out == f"no tasks: there is nothing to do\n{remark}\n"
     assert check("-", "--slots", "auto", stdin="a\n").out == (
         "1 task\nlongest chain: 1 task; at the same time: up to 1 task\n"
     )
+
+
+def test_programs_get_mistakes_shape_and_rerun_as_json(run: Callable, check: Callable, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("a #DWORK after=zz\nb #DWORK cores=x\n")
+    ran = check("--json", "a.txt", "nowhere")
+    found = json.loads(ran.out)
+    assert (ran.code, ran.err, found["shape"], found["rerun"], found["more_mistakes"]) == (2, "", None, None, 0)
+    assert found["mistakes"] == [
+        {"file": "a.txt", "line": 2, "text": 'cores: "x" is not a whole number; write, for example, cores=2'},
+        {"file": None, "line": None, "text": "nowhere: cannot be read: No such file or directory"},
+    ]
+    (tmp_path / "tasks.txt").write_text(TASKS)
+    found = json.loads(check("--json", "tasks.txt").out)
+    assert found["mistakes"] == [] and found["shape"]["tasks"] == 5 and found["shape"]["depth"] == 3
+    assert found["shape"]["largest"]["cores"] == {"request": 2, "task": "mesh"}
+    assert found["rerun"]["note"] == "there is no record tasks.txt.db yet: all tasks would run"
+    assert run(*POOL, "tasks.txt").code == 1
+    rerun = json.loads(check("--json", "tasks.txt").out)["rerun"]
+    assert (rerun["record"], rerun["note"], rerun["done"], rerun["gone"]) == ("tasks.txt.db", None, 3, 0)
+    assert rerun["would_run"] == [
+        {"reason": "failed", "tasks": ["solve-1"]},
+        {"reason": "skipped, since a task before failed", "tasks": ["plot"]},
+    ]
 
 
 def test_options_for_loading_count_as_in_a_run(check: Callable, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from dwork.core.shell_syntax.features import Dialect
         ("echo \u201ctwo words\u201d", '"\u201c" (U+201C) is not a quote of a shell; write \' or ", '),
         ("a && \u2018b c\u2019", '"\u2018" (U+2018) is not a quote of a shell'),
         ("prog x\u00a0y", "U+00A0 is not a blank of a shell; write a space, or quote it if it is text"),
-        ("prog\u200b x", "U+200B is not a blank of a shell"),
+        ("prog\u200b x", "U+200B is an invisible character, which is not a blank of a shell; remove it"),
         (("sh", "-c", "prog \u2013x"), '"\u2013" (U+2013) is not the dash of an option'),
     ],
 )

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from dwork.core import events as e
 from dwork.core.cause import Cause
 from dwork.core.events import Ended, Named
-from dwork.core.task import Result, Task
+from dwork.core.shell import Shell
+from dwork.core.task import Options, Result, Task
 from dwork.core.text import output_lines
 from dwork.output.printer import Printer
 from dwork.output.streams import Streams
@@ -291,3 +292,46 @@ def test_a_disk_that_is_full_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("os.pwrite", full)
     screen.hear(piece(0, "x"))
     assert screen.printer.broken == "the output of tasks cannot be written: No space left on device"
+
+
+# -- what a setup block prints ----------------------------------------------------------------------------------------
+
+
+def setup_screen(*errs: str, has_setup: bool = True, status: int = 0) -> str:
+    """What tasks that print this on standard error make the printer print."""
+    screen = Screen()
+    if has_setup:
+        options = Options(shell=Shell(("sh",), ("module load x",)))
+        screen.hear(e.Added(0.0, 9, [Task("more", "x", (), options)]))
+    for id, err in enumerate(errs):
+        event = failed(id, err=err, status=status) if status else e.Finished(1.0, "w", [ended(id, err=err)])
+        screen.hear(event)
+    return screen.err.getvalue().decode()
+
+
+def test_each_line_of_a_setup_block_is_printed_once_before_what_its_task_prints() -> None:
+    setup = "[setup] loading\n[setup] done\n"
+    assert setup_screen(setup, f"{setup}own\n", f"{setup}[setup] new\n[setup", setup) == (
+        f"{setup}own\n[setup] new\n[setup"
+    )
+    assert setup_screen(f"{setup}own\n[setup] loading\n", "[setup] lo", "x", setup) == (
+        f"{setup}own\n[setup] loading\n[setup] lox"
+    )
+
+
+def test_all_lines_of_a_setup_block_are_printed_when_its_task_failed() -> None:
+    assert setup_screen("[setup] a\n", "[setup] a\n", status=1).count("[setup] a\n") == 2
+
+
+def test_without_a_setup_block_its_mark_is_text_like_any_other() -> None:
+    assert setup_screen("[setup] a\n", "[setup] a\n", has_setup=False) == "[setup] a\n" * 2
+
+
+def test_a_line_of_a_setup_block_that_arrives_in_pieces_is_known_too() -> None:
+    screen = Screen()
+    screen.printer.expect([Task("x", "x", (), Options(shell=Shell(("sh",), ("a",))))])
+    for id in (0, 1):
+        for piece in (b"[set", b"up] a\n[se", b"tup] b\nown", b" text\n"):
+            screen.hear(e.Printed(0.5, id, 2, piece))
+        screen.hear(e.Finished(1.0, "w", [ended(id)]))
+    assert screen.err.getvalue() == b"[setup] a\n[setup] b\nown text\nown text\n"

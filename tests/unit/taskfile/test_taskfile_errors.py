@@ -384,6 +384,13 @@ FOREIGN = [
     ("lines", "name = 1\n[[task]]\n", 2, '"[[task]]" is not a shell command', "use --format hyperqueue"),
     ("lines", "[array]", 1, '"[array]" is not a shell command', "use --format hyperqueue"),
     ("lines", "a\n\nb \u2013c", 3, '"\u2013" (U+2013) is not the dash', "write -, or quote it if it is text"),
+    (
+        "lines",
+        "a #DWORK name=\u00e9\nb #DWORK after=e\u0301",
+        2,
+        'unknown predecessor "e\u0301"',
+        "t:1 has that name in other Unicode characters; copy it from there",
+    ),
     ("lines", "a #DWORK name=\u201ca", 1, "name=\u201ca begins with \u201c, which is not a quote here", "write ' or"),
     ("csv", "name;after\nx;y", 1, "a semicolon separates the fields of all rows", "separate them with commas"),
     ("lines", "a\n25,echo b", 2, '"25,echo b" is not a shell command', "use --format pylauncher"),
