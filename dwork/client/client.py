@@ -36,6 +36,7 @@ from dwork.core.rows import OutputPiece, RunView, TaskDetails, TaskRow, WorkerRo
 from dwork.core.shell import Shell, words_of
 from dwork.core.task import Assigned, Options, OptionValues, Result, Task
 from dwork.runner.created import judged
+from dwork.taskfile.options import end_warning
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -116,6 +117,8 @@ class Client:
             options["env"] = tuple(variables.items())
         if isinstance(shell := options.get("shell"), str):
             options["shell"] = Shell(words_of(shell))
+        if isinstance(warning := options.get("warn"), str):
+            options["warn"] = end_warning(warning)
         if "creates" in options:
             options["creates"] = _names(options["creates"])
         what = name if command in (None, name) else command

@@ -13,7 +13,7 @@ from dwork.cli.program import ExitCode
 from dwork.core.task import Task
 from dwork.core.text import counted, from_system, printable, shown, size
 from dwork.host.created import first_missing
-from dwork.pool.job_end import check_grace
+from dwork.pool.job_end import check_times
 from dwork.pool.settings import PoolSettings
 from dwork.record.rerun import Reason, grouped, reasons
 from dwork.record.resume import Plan
@@ -46,7 +46,7 @@ def check(
         for line in problems.lines():
             print(printable(line), file=sys.stderr)
         return ExitCode.USAGE
-    check_grace(tasks, settings)
+    check_times(tasks, settings)
     lines = [*_described(shape(tasks)), *remarks]
     lines += _compared(tasks, settings) if tasks and settings.record else []
     if not settings.quiet:

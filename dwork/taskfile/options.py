@@ -14,7 +14,8 @@ from typing import TypeVar
 
 from dwork.core.glob import is_glob
 from dwork.core.shell import Shell, words_of
-from dwork.core.text import shown
+from dwork.core.task import EndWarning
+from dwork.core.text import shown, signal_name
 from dwork.taskfile.text import BLANKS
 
 T = TypeVar("T")
@@ -29,6 +30,7 @@ KEYS = (
     "gpus",
     "timeout",
     "grace",
+    "warn",
     "retries",
     "priority",
     "cwd",
@@ -47,6 +49,7 @@ _ALSO_CALLED = {
     **dict.fromkeys(("afterany", "after-ended", "finally"), "after-any"),
     **dict.fromkeys(("time", "walltime", "time-limit"), "timeout"),
     **dict.fromkeys(("kill-after", "kill-delay", "killwait"), "grace"),
+    **dict.fromkeys(("signal", "notify"), "warn"),
     **dict.fromkeys(("output", "outputs", "out", "produces"), "creates"),
     **dict.fromkeys(("dir", "chdir", "workdir"), "cwd"),
     **dict.fromkeys(("mem", "ram"), "memory"),
@@ -56,7 +59,7 @@ _ALSO_CALLED = {
 }
 
 #: The value of an option.
-Value = int | float | str | tuple[str, ...] | Shell
+Value = int | float | str | tuple[str, ...] | Shell | EndWarning
 
 #: All words that users may write for a key.
 SPELLINGS = (*KEYS, *_ALSO_CALLED)
@@ -160,6 +163,25 @@ def created(text: str) -> tuple[str, ...]:
     return names
 
 
+#: The signals that a task can get before the end of the job, by name.
+_SIGNALS = {signal_name(number).removeprefix("SIG"): number for number in range(1, 32)}
+_UNCATCHABLE = {"KILL", "STOP"}
+
+
+def end_warning(text: str) -> EndWarning:
+    """Return the signal and the time of `USR1@5m`, as in Slurm's --signal, where the time is in seconds."""
+    name, at, time = text.partition("@")
+    number = _SIGNALS.get(name.upper().removeprefix("SIG"))
+    if not at or number is None:
+        raise ValueError(f'"{shown(text)}" is not a signal and a time; write USR1@5m')
+    if name.upper().removeprefix("SIG") in _UNCATCHABLE:
+        raise ValueError(f'no program can catch "{shown(name)}"; write USR1@5m')
+    before = duration(time)
+    if before <= 0:
+        raise ValueError("0 s before the end of the job is too late; write USR1@5m")
+    return EndWarning(number, before)
+
+
 def value_of(key: str, text: str) -> Value:
     """Return the value of an option that is written as text."""
     if key == "memory":
@@ -170,6 +192,8 @@ def value_of(key: str, text: str) -> Value:
         return Shell(words_of(text))
     if key == "creates":
         return created(text)
+    if key == "warn":
+        return end_warning(text)
     if key not in BOUNDS:
         return seconds_of(key, duration(text))
     if not _WHOLE.fullmatch(text):
