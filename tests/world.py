@@ -171,6 +171,7 @@ class Runner:
         self.started: list[str] = []
         self.cut_short: list[str] = []  # by the close
         self.configured: list[tuple[Execution, dict[str, str]]] = []
+        self.signalled: list[tuple[int, int]] = []
         self.postponed = 0.0  # by how many seconds in all
         self._goes = goes
         self._running: dict[int, _Process] = {}
@@ -226,6 +227,9 @@ class Runner:
             process.at = now + process.ends.grace
             process.ends = process.ends._replace(exit_status=143, signal=15)
             process.cause, process.reason = cause, reason
+
+    def signal(self, task: int, number: int) -> None:
+        self.signalled.append((task, number))
 
     def postpone(self, seconds: float) -> None:
         self.postponed += seconds

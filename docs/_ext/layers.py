@@ -63,7 +63,7 @@ PURE_FILES: Final = frozenset(
 #: What a pure file may import from outside the package.
 HARMLESS: Final = frozenset(
     "__future__ array bisect collections contextlib csv dataclasses difflib enum fnmatch fractions functools heapq io "
-    "itertools json math posixpath re shlex typing".split()
+    "itertools json math posixpath re shlex typing unicodedata".split()
 )
 #: What single files may import beside that, and why.
 ALSO: Final[Mapping[str, frozenset[str]]] = {

@@ -9,12 +9,13 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
-from dwork.core.amounts import duration, memory
+from dwork.core.amounts import duration, end_warning, memory
 from dwork.core.errors import UsageError
 from dwork.core.glob import matcher
 from dwork.core.halt import Halt
 from dwork.core.messages import Execution, Leftovers
 from dwork.core.min_time import MinTime
+from dwork.core.task import EndWarning
 from dwork.core.text import UserText, from_system
 from dwork.host import gpus
 from dwork.host.slots import AUTO, slots
@@ -282,6 +283,12 @@ _POLICY = (
         "unless the task sets `grace`.  [default: 5s]",
     ),
     click.option(
+        "--warn",
+        type=_Parsed("warn", end_warning, ("USR1@5m",)),
+        metavar="SIGNAL@TIME",
+        help="Send SIGNAL to running tasks TIME before the end of the job, as in USR1@5m, unless the task sets `warn`.",
+    ),
+    click.option(
         "--halt",
         type=HALT,
         metavar="WHEN",
@@ -312,6 +319,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         worker_timeout: float,
         timeout: float | None,
         grace: float | None,
+        warn: EndWarning | None,
         halt: Halt | None,
         unknown_pred: str,
         **others: Any,
@@ -323,6 +331,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
             silence=worker_timeout,
             timeout=timeout,
             grace=grace,
+            warn=warn,
             halt=halt,
             unknown_is_done=unknown_pred == "done",
         )

@@ -31,6 +31,8 @@ def add(requests: Requests, tasks: Iterable[Task]) -> int:
         requests.need_protocol(2, "creates")
     if any(task.options.grace is not None for task in mine):
         requests.need_protocol(2, "grace")
+    if any(task.options.warn is not None for task in mine):
+        requests.need_protocol(2, "warn")
     sent = 0
     for batch in _batches(_in_order(mine)):
         try:

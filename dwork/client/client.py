@@ -30,6 +30,7 @@ from dwork.client.requests import Requests
 from dwork.client.status import End, Found, Status
 from dwork.connection.choice import choose
 from dwork.connection.file import Connection
+from dwork.core.amounts import end_warning
 from dwork.core.cause import Cause
 from dwork.core.errors import UsageError
 from dwork.core.messages import Verb
@@ -117,6 +118,8 @@ class Client:
             options["env"] = tuple(variables.items())
         if isinstance(shell := options.get("shell"), str):
             options["shell"] = Shell(words_of(shell))
+        if isinstance(warning := options.get("warn"), str):
+            options["warn"] = end_warning(warning)
         if "creates" in options:
             options["creates"] = _names(options["creates"])
         what = name if command in (None, name) else command

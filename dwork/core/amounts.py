@@ -1,4 +1,4 @@
-"""Durations and amounts of memory, as users write them. See `core.text` for the way back."""
+"""Durations, amounts of memory and warnings, as users write them. See `core.text` for the way back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import math
 import re
 from fractions import Fraction
 
-from dwork.core.text import shown
+from dwork.core.task import EndWarning
+from dwork.core.text import shown, signal_name
 
 _MEMORY = re.compile(
     r"([0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18}) ?(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII
@@ -47,3 +48,22 @@ def memory_of(value: int | float | Fraction) -> int:
     if not 0 <= value <= _MOST_MEMORY:
         raise ValueError("out of range; write a number of bytes from 0 to 2^63-1, or a size such as 512M, 2G or 1T")
     return math.ceil(value)
+
+
+#: The signals that a task can get before the end of the job, by name.
+_SIGNALS = {signal_name(number).removeprefix("SIG"): number for number in range(1, 32)}
+_UNCATCHABLE = {"KILL", "STOP"}
+
+
+def end_warning(text: str) -> EndWarning:
+    """Return the signal and the time of `USR1@5m`, as in Slurm's --signal, where the time is in seconds."""
+    name, at, time = text.partition("@")
+    number = _SIGNALS.get(name.upper().removeprefix("SIG"))
+    if not at or number is None:
+        raise ValueError(f'"{shown(text)}" is not a signal and a time; write USR1@5m')
+    if name.upper().removeprefix("SIG") in _UNCATCHABLE:
+        raise ValueError(f'no program can catch "{shown(name)}"; write USR1@5m')
+    before = duration(time)
+    if before <= 0:
+        raise ValueError("0 s before the end of the job is too late; write USR1@5m")
+    return EndWarning(number, before)

@@ -6,7 +6,7 @@ into frames and decodes them. proto/dwork.proto is the manual. Two dialects shar
 - The *original* dialect is what the C++ peers speak: each request gets exactly one reply, immediately.
 - The *native* dialect is what dwork's own workers speak. A native worker sends its number of slots in each Steal and
   numbers its requests. The hub may then let a Steal wait, answer a Complete with a Transfer of new tasks, and send
-  Welcome, Recall and Cancel unasked. The hub never sends these to a peer that has not sent `slots`.
+  Welcome, Recall, Cancel and Warn unasked. The hub never sends these to a peer that has not sent `slots`.
 """
 
 from __future__ import annotations
@@ -348,6 +348,14 @@ class Cancel:
 
 
 @dataclass(frozen=True, slots=True)
+class Warn:
+    """From the hub: the job ends soon; send this signal to these tasks, and give back those that have not started."""
+
+    tasks: tuple[int, ...]
+    signal: int
+
+
+@dataclass(frozen=True, slots=True)
 class Output:
     """A piece of a running or ended task's output that is too large to travel with its result.
 
@@ -384,5 +392,5 @@ Request = (
     | Output
 )
 Inquiry = List | Show | Read | Workers | Watch
-Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Leave | Recall | Cancel
+Reply = Transfer | Exit | OK | Answer | NotFound | Error | Welcome | Move | Leave | Recall | Cancel | Warn
 Message = Request | Reply

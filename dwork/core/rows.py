@@ -134,7 +134,7 @@ class OptionsRow(TypedDict, total=False):
     """The options that a task sets; those that it does not set are missing.
 
     env: pairs of name and value. shell: the program and its flags; setup: the commands that it runs before the line.
-    creates: files.
+    creates: files. warn: the number of a signal, and seconds.
     """
 
     cores: int
@@ -150,6 +150,7 @@ class OptionsRow(TypedDict, total=False):
     setup: list[str]
     creates: list[str]
     grace: float | None
+    warn: list[float]
 
 
 class TaskDetails(TaskRow):

@@ -59,6 +59,17 @@ def worded(state: str) -> str:
 ACTIVE = frozenset({State.WAITING, State.READY, State.ASSIGNED})
 
 
+class EndWarning(NamedTuple):
+    """The number of a signal that a task gets before its job ends, and how many seconds before."""
+
+    signal: int
+    before: float
+
+    def __str__(self) -> str:
+        seconds = f"{self.before:f}".rstrip("0").rstrip(".")
+        return f"{signal_name(self.signal).removeprefix('SIG')}@{seconds}s"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a task asks for. None means "not set": the pool's default applies.
@@ -81,6 +92,7 @@ class Options:
     shell: Shell | None = None
     creates: tuple[str, ...] = ()
     grace: float | None = None
+    warn: EndWarning | None = None
 
     @property
     def asks(self) -> Resources:
@@ -91,7 +103,7 @@ class Options:
 
 
 class OptionValues(TypedDict, total=False):
-    """The fields of `Options` as keyword arguments; env may be a dict as well, shell a text, creates a single name."""
+    """The fields of `Options` as keyword arguments; env may be a dict, shell and warn a text, creates a name."""
 
     cores: int
     memory: int
@@ -105,6 +117,7 @@ class OptionValues(TypedDict, total=False):
     shell: Shell | str | None
     creates: str | Iterable[str]
     grace: float | None
+    warn: EndWarning | str | None
 
 
 #: The options of a task that sets none; one shared object, so that a million plain tasks need no memory for it.

@@ -68,6 +68,7 @@ def _variables(_ctx: click.Context, _parameter: click.Parameter, texts: tuple[st
 @click.option("--gpus", callback=_value, metavar="N", help="GPUs that it needs. Default 0.")
 @click.option("--timeout", callback=_value, metavar="TIME", help="Terminate it after TIME: 90s, 2h, 1:30:00.")
 @click.option("--grace", callback=_value, metavar="TIME", help="Kill it TIME after it was asked to end. Default 5s.")
+@click.option("--warn", callback=_value, metavar="SIGNAL@TIME", help="Signal it TIME before the job ends: USR1@5m.")
 @click.option("--retries", callback=_value, metavar="N", help="Retry it up to N times. Default the pool's.")
 @click.option("--priority", callback=_value, metavar="N", help="Higher runs first. Default 0.")
 @click.option("--cwd", callback=_value, metavar="DIRECTORY", shell_complete=directories, help="Its working directory.")

@@ -23,7 +23,7 @@ import click
 from dwork.core.errors import UsageError
 from dwork.core.rows import TaskDetails, TaskRow
 from dwork.core.shell import Shell
-from dwork.core.task import Options, State, Task, worded
+from dwork.core.task import EndWarning, Options, State, Task, worded
 from dwork.core.text import counted, shown
 from dwork.dquery._output import say_exactly
 from dwork.dquery._session import HubChoice
@@ -110,6 +110,8 @@ def _task(row: TaskDetails) -> Task:
     asked: dict[str, Any] = {**row["options"]}
     asked["env"] = tuple((name, value) for name, value in asked.get("env", ()))
     asked["creates"] = tuple(asked.get("creates", ()))
+    if "warn" in asked:
+        asked["warn"] = EndWarning(*asked["warn"])
     if "shell" in asked:
         asked["shell"] = Shell(tuple(asked["shell"]), tuple(asked.pop("setup")))
     options = Options(**asked)

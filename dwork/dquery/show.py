@@ -19,7 +19,7 @@ import click
 
 from dwork.core.cause import Cause
 from dwork.core.rows import AttemptRow, OptionsRow, OutputPiece, PredecessorRow, TaskDetails
-from dwork.core.task import worded
+from dwork.core.task import EndWarning, worded
 from dwork.core.text import counted, duration, output_lines, shown, size
 from dwork.dquery._completion import tasks
 from dwork.dquery._output import say, say_json
@@ -110,6 +110,8 @@ def _options(options: OptionsRow) -> str:
         words["timeout"] = duration(timeout)
     if (grace := options.get("grace")) is not None:
         words["grace"] = duration(grace)
+    if "warn" in options:
+        words["warn"] = str(EndWarning(int(options["warn"][0]), options["warn"][1]))
     if "min_time" in options:
         words["min_time"] = duration(options["min_time"])
     if "env" in options:

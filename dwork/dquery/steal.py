@@ -77,6 +77,7 @@ def _as_data(task: Assigned) -> dict[str, object]:
         "gpus": options.gpus,
         "timeout": options.timeout,
         "grace": options.grace,
+        "warn": None if options.warn is None else str(options.warn),
         "cwd": options.cwd,
         "env": dict(options.env),
         "shell": None if options.shell is None else options.shell.words,

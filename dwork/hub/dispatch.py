@@ -293,12 +293,17 @@ class Dispatch:
         """Return the nodes that can end before the job does, and others in place of the rest, which are set aside."""
         left = self.job_end - now
         expected = self.min_time.expected(self._mean)
+        warnings = self._state.end_warnings
         fit: list[Node] = []
         while nodes:
             unfit: list[Node] = []
             for node in nodes:
-                takes_too_long = (node.task.options.min_time or expected) > left
+                options = node.task.options
+                before = warnings.before(options)
+                takes_too_long = (options.min_time or expected) > left or (before > 0.0 and before >= left)
                 (unfit if takes_too_long else fit).append(node)
+                if not takes_too_long:
+                    warnings.handed_out(options)
             if room is not None:
                 for node in unfit:
                     room.claim(node.task.options.asks, -1)

@@ -147,6 +147,7 @@ class Hub:
         step = Step(now)
         self.retries.tick(now)
         self._shutdown.tick(step)
+        self._state.end_warnings.tick(step)
         self._membership.tick(step)
         self.dispatch.tick(step)
         step.sends += [(peer, messages.NotFound()) for peer in self._end_waiters.expired(now)]
@@ -175,6 +176,8 @@ class Hub:
         """
         step = Step(now)
         self._shutdown.expect_end(end, drain_before)
+        if not self._state.stop.kills:
+            self._state.end_warnings.expect_end(end)
         self.dispatch.expect_end(end, min_time)
         self._settle(step)
         return step
@@ -227,7 +230,7 @@ class Hub:
     def deadline(self) -> float:
         """When `tick` is due at the latest, in seconds since the epoch; infinity when nothing waits for time."""
         own = min(self._shutdown.deadline, self._membership.deadline, self._end_waiters.deadline)
-        return min(own, self.retries.deadline, self.dispatch.deadline)
+        return min(own, self.retries.deadline, self.dispatch.deadline, self._state.end_warnings.deadline)
 
     @property
     def last_end(self) -> float:

@@ -22,6 +22,9 @@ ASKS = 2
 #: The reason of such a loss.
 NOT_ALL = "some of its output never arrived"
 
+#: The reason of the interruption of a task that has ended after its warning.
+WARNED = "it was warned that the job ends"
+
 
 class Outcomes:
     """See the module docstring. ran: called with the tasks that have succeeded."""
@@ -127,7 +130,13 @@ class Outcomes:
                 ended = Ended(node.id, node.name, result._replace(cause=Cause.STOPPED))
             step.events.append(events.Interrupted(step.now, worker.location, ended, state.stop.reason))
             return
-        if state.stop.kills or is_cancelled:
+        is_ended = is_cancelled or state.stop.kills
+        if not is_ended and result.cause is Cause.ITSELF and state.end_warnings.has_warned(node):
+            state.graph.put_back([node])
+            ended = Ended(node.id, node.name, result._replace(cause=Cause.STOPPED))
+            step.events.append(events.Interrupted(step.now, worker.location, ended, WARNED))
+            return
+        if is_ended:
             self._endings.kill(node, worker.location, result, step)
             return
         retries = node.task.options.retries

@@ -84,6 +84,7 @@ class Shutdown:
             elif worker.surplus > 0:
                 step.send(worker, messages.Recall(worker.surplus))
         if running and not was.kills:
+            self._state.end_warnings.stop()
             self._patience = self._longest_grace() + ENDING
             self._end_by = step.now + self._patience
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dwork.core.messages import Welcome
+from dwork.hub.end_warnings import EndWarnings
 from dwork.hub.graph import Graph
 from dwork.hub.intake import Intake
 from dwork.hub.orphans import Orphans
@@ -17,7 +18,8 @@ class HubState:
 
     graph: state, attempt and failures of each task. workers: what each holds and could take. retries: failures and
     losses that are remembered. orphans: copies of tasks at workers that were declared lost. intake: the output that has
-    arrived. stop: whether, how far and why the hub stops, changed by `Shutdown` alone.
+    arrived. end_warnings: which tasks were warned that the job ends. stop: whether, how far and why the hub stops,
+    changed by `Shutdown` alone.
     """
 
     def __init__(self, policy: Policy, welcome: Welcome) -> None:
@@ -28,4 +30,5 @@ class HubState:
         self.retries = Retries(self.graph, policy.delay)
         self.orphans = Orphans()
         self.intake = Intake()
+        self.end_warnings = EndWarnings(self.workers, policy.warn)
         self.stop: Stop = OPEN

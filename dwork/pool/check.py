@@ -15,7 +15,7 @@ from dwork.cli.program import ExitCode
 from dwork.core.task import Task
 from dwork.core.text import counted, from_system, printable, shown, size
 from dwork.host.created import first_missing
-from dwork.pool.job_end import check_grace
+from dwork.pool.job_end import check_times
 from dwork.pool.settings import PoolSettings
 from dwork.record.opening import MEMORY
 from dwork.record.rerun import Reason, grouped, reasons
@@ -77,7 +77,7 @@ def check(
         problems=problems,
     )
     if not problems.count:
-        check_grace(tasks, settings)
+        check_times(tasks, settings)
     found = None if problems.count else shape(tasks)
     rerun = _compared(tasks, settings) if found and tasks and settings.record not in ("", MEMORY) else None
     if as_json:

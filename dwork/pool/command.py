@@ -34,7 +34,7 @@ from dwork.core.version import __version__
 from dwork.host import launcher, signals
 from dwork.hub.policy import Policy
 from dwork.output.relay import Relay
-from dwork.pool.job_end import check_grace
+from dwork.pool.job_end import check_times
 from dwork.pool.next_steps import again
 from dwork.pool.ranks import send_home
 from dwork.pool.run import run, unwritten
@@ -224,7 +224,7 @@ def command(
         return check(files, form, shell, setup, settings, as_json=as_json)
     known = None if settings.policy.unknown_is_done else ()
     tasks = load(files, form, known=known, tell=tell, shell=shell, setup=setup, execution=settings.execution)
-    check_grace(tasks, settings)
+    check_times(tasks, settings)
     if given.trouble is not None:
         raise given.trouble
     if not tasks:

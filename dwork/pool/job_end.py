@@ -18,21 +18,29 @@ from dwork.transport.waiting import Standstill, clock
 
 #: The longest sleep in seconds of a pool whose end is known: a standstill within it is not noticed.
 LONGEST_SLEEP: Final = 1.0
-_TOO_LONG: Final = (
-    "is not shorter than --drain-before ({:g} s), so the job could end first; give a longer --drain-before"
-)
 
 
-def check_grace(tasks: Iterable[Task], settings: PoolSettings) -> None:
-    """Raise UsageError when a task may take longer to end than the rest of the job, which would be killed with it."""
+def check_times(tasks: Iterable[Task], settings: PoolSettings) -> None:
+    """Raise UsageError when a task may take longer to end than the rest of the job, or is warned too late."""
     if settings.walltime is None and not within_a_job():
         return
-    before, default = settings.drain_before, settings.policy.grace
-    if default is not None and default >= before:
-        raise UsageError(f"--grace {default:g}s {_TOO_LONG.format(before)}")
-    for task in tasks:
-        if task.options.grace is not None and task.options.grace >= before:
-            raise UsageError(f"{shown(task.name)}: grace={task.options.grace:g}s {_TOO_LONG.format(before)}")
+    before, policy = settings.drain_before, settings.policy
+    given = [("--grace ", "--warn ", policy.grace, policy.warn)]
+    asked = {id(task.options): task for task in tasks}.values()  # a million tasks share a few
+    for task in asked:
+        name = shown(task.name)
+        given.append((f"{name}: grace=", f"{name}: warn=", task.options.grace, task.options.warn))
+    for grace_of, warn_of, grace, warn in given:
+        if grace is not None and grace >= before:
+            raise UsageError(
+                f"{grace_of}{grace:g}s is not shorter than --drain-before ({before:g} s), so the job could end first; "
+                "give a longer --drain-before"
+            )
+        if warn is not None and warn.before <= before:
+            raise UsageError(
+                f"{warn_of}{warn} is too late: running tasks get SIGTERM {before:g} s before the end of the job "
+                "(--drain-before); give an earlier time"
+            )
 
 
 class JobEnd:

@@ -12,7 +12,7 @@ from dataclasses import fields
 from typing import Any, Final
 
 from dwork.core.shell import Shell
-from dwork.core.task import PLAIN, Command, Options, Task
+from dwork.core.task import PLAIN, Command, EndWarning, Options, Task
 from dwork.core.text import user_bytes, user_text
 
 _DEFAULTS: Final = {field.name: field.default for field in fields(Options)}
@@ -78,6 +78,8 @@ def options_of(asked: str, shells: Mapping[int, Shell]) -> Options:
         values["shell"] = shells[values["shell"]]
     if "env" in values:
         values["env"] = tuple((name, value) for name, value in values["env"])
+    if "warn" in values:
+        values["warn"] = EndWarning(*values["warn"])
     if "creates" in values:
         values["creates"] = tuple(values["creates"])
     return Options(**values)

@@ -3,7 +3,8 @@
 This is the whole interface, so that all this may move to a process of its own:
 
 - `configure(environment, ...)`, before the first task and whenever the hub changes how tasks run;
-- `start(Start, now)`, `kill(task, now, cause, reason)`, and `rewind()`, after which all output is sent again;
+- `start(Start, now)`, `kill(task, now, cause, reason)`, and `signal(task, number)`;
+- `rewind()`, after which all output is sent again;
 - `postpone(seconds)` when this process stood still;
 - `poll(now)` returns an `Exited` for each process that has ended. Call it when SIGCHLD arrives, when
   `capture.descriptor` is readable (unless `capture.rests`), and at `deadline`;
@@ -363,6 +364,11 @@ class Processes:
         _signal_group(pid, signal.SIGTERM)
         _signal_group(pid, signal.SIGCONT)
 
+    def signal(self, task: int, number: int) -> None:
+        """Send a signal to the process group of a task."""
+        if task in self._pids:
+            _signal_group(self._pids[task], number)
+
     def _end_overdue(self, now: float) -> None:
         for pid, process in list(self._running.items()):
             if process.deadline is None or now < process.deadline:
@@ -451,7 +457,7 @@ def _reap() -> None:
         pass
 
 
-def _signal_group(pid: int, number: signal.Signals) -> bool:
+def _signal_group(pid: int, number: int) -> bool:
     """Signal a group of processes; return whether this was allowed for any of them."""
     try:
         os.killpg(pid, number)

@@ -153,6 +153,10 @@ class Runner:
         self._processes.kill(task, now, cause, reason)
         self._created.hurry(task)
 
+    def signal(self, task: int, number: int) -> None:
+        """Send a signal to the processes of a task."""
+        self._processes.signal(task, number)
+
     def postpone(self, seconds: float) -> None:
         """Let tasks run longer than their timeouts, since this process and they stood still for some seconds."""
         self._processes.postpone(seconds)

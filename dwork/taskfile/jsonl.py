@@ -9,13 +9,22 @@ import json
 from collections import Counter
 from typing import Any
 
-from dwork.core.amounts import memory_of
+from dwork.core.amounts import end_warning, memory_of
 from dwork.core.errors import TaskFileError
 from dwork.core.shell import words_of
 from dwork.core.task import PLAIN, Options
 from dwork.core.text import as_name, shown
 from dwork.taskfile.draft import Draft, Pool
-from dwork.taskfile.options import BOUNDS, KEYS, checked, directory, seconds_of, unknown_key, value_of, whole
+from dwork.taskfile.options import (
+    BOUNDS,
+    KEYS,
+    checked,
+    directory,
+    seconds_of,
+    unknown_key,
+    value_of,
+    whole,
+)
 from dwork.taskfile.text import BLANKS, fit_command, fit_name
 from dwork.taskfile.typed import arguments, string, variables
 
@@ -145,6 +154,8 @@ def _option(key: str, value: object) -> Any:
         return whole(key, value)
     if key == "cwd":
         return directory(string(value))
+    if key == "warn":
+        return end_warning(string(value))
     if isinstance(value, str):
         return value_of(key, string(value))
     if isinstance(value, bool) or not isinstance(value, int | float):

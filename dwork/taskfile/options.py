@@ -11,9 +11,10 @@ from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from typing import TypeVar
 
-from dwork.core.amounts import MIB, duration, memory
+from dwork.core.amounts import MIB, duration, end_warning, memory
 from dwork.core.glob import is_glob
 from dwork.core.shell import Shell, words_of
+from dwork.core.task import EndWarning
 from dwork.core.text import shown
 from dwork.taskfile.text import BLANKS
 
@@ -29,6 +30,7 @@ KEYS = (
     "gpus",
     "timeout",
     "grace",
+    "warn",
     "retries",
     "priority",
     "cwd",
@@ -47,6 +49,7 @@ _ALSO_CALLED = {
     **dict.fromkeys(("afterany", "after-ended", "finally"), "after-any"),
     **dict.fromkeys(("time", "walltime", "time-limit"), "timeout"),
     **dict.fromkeys(("kill-after", "kill-delay", "killwait"), "grace"),
+    **dict.fromkeys(("signal", "notify"), "warn"),
     **dict.fromkeys(("output", "outputs", "out", "produces"), "creates"),
     **dict.fromkeys(("dir", "chdir", "workdir"), "cwd"),
     **dict.fromkeys(("mem", "ram"), "memory"),
@@ -56,7 +59,7 @@ _ALSO_CALLED = {
 }
 
 #: The value of an option.
-Value = int | float | str | tuple[str, ...] | Shell
+Value = int | float | str | tuple[str, ...] | Shell | EndWarning
 
 #: All words that users may write for a key.
 SPELLINGS = (*KEYS, *_ALSO_CALLED)
@@ -132,6 +135,8 @@ def value_of(key: str, text: str) -> Value:
         return Shell(words_of(text))
     if key == "creates":
         return created(text)
+    if key == "warn":
+        return end_warning(text)
     if key not in BOUNDS:
         return seconds_of(key, duration(text))
     if not _WHOLE.fullmatch(text):

@@ -175,6 +175,8 @@ def _line(task: Task, name: str | None) -> str:
             pairs[key] = shlex.join(value.words)
         elif key == "memory":
             pairs[key] = f"{value}B"
+        elif key == "warn":
+            pairs[key] = str(value)
         elif key != "env":
             pairs[key] = _text(value)
     words = " ".join(f"{key}={shlex.quote(value)}" for key, value in pairs.items())
@@ -196,7 +198,13 @@ def _object(task: Task, name: str | None) -> str:
     if task.after_any:
         found["after-any"] = task.after_any
     for key, value in _options(task.options):
-        found[key] = dict(value) if key == "env" else shlex.join(value.words) if key == "shell" else value
+        if key == "env":
+            value = dict(value)
+        elif key == "shell":
+            value = shlex.join(value.words)
+        elif key == "warn":
+            value = str(value)
+        found[key] = value
     return json.dumps(found)
 
 

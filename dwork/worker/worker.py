@@ -27,6 +27,7 @@ from dwork.core.messages import (
     Returned,
     Steal,
     Transfer,
+    Warn,
     Welcome,
 )
 from dwork.core.peer_version import Version
@@ -79,6 +80,7 @@ class Worker:
         self._refusals = Refusals(slots)
         self._original = OriginalDialect(policy.patience)
         self._kills: list[int] = []
+        self._warnings: list[tuple[int, int]] = []
         self._beat = policy.beat
         self._last_sent = 0.0  # when the last message was sent
         self._beat_unanswered = False  # a Beat is unanswered
@@ -119,6 +121,8 @@ class Worker:
                 self._beat = min(self._beat, message.beat or self._beat)
             case Recall(n=n):
                 self.holding.give_back(n)
+            case Warn(tasks=tasks, signal=number):
+                self._warnings += [(id, number) for id in self.holding.cancel(set(tasks))]
             case Cancel(tasks=tasks):
                 self._cancel(set(tasks))
 
@@ -230,6 +234,11 @@ class Worker:
         """Return the running tasks that must be killed now, each once."""
         kills, self._kills = self._kills, []
         return kills
+
+    def warnings(self) -> list[tuple[int, int]]:
+        """Return the running tasks that must get a signal now, with its number, each once."""
+        warnings, self._warnings = self._warnings, []
+        return warnings
 
     def outbox(self, now: float) -> list[Message]:
         """Return the messages to send now."""

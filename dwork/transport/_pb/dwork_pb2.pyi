@@ -81,7 +81,7 @@ class Plain(_message.Message):
     def __init__(self, name: _Optional[_Iterable[str]] = ..., id: _Optional[_Iterable[int]] = ..., attempt: _Optional[_Iterable[int]] = ..., shared: _Optional[int] = ...) -> None: ...
 
 class Options(_message.Message):
-    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell", "creates", "grace")
+    __slots__ = ("cores", "memory", "gpus", "timeout", "retries", "priority", "cwd", "min_time", "env", "shell", "creates", "warn_signal", "warn_before", "grace")
     CORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_FIELD_NUMBER: _ClassVar[int]
     GPUS_FIELD_NUMBER: _ClassVar[int]
@@ -93,6 +93,8 @@ class Options(_message.Message):
     ENV_FIELD_NUMBER: _ClassVar[int]
     SHELL_FIELD_NUMBER: _ClassVar[int]
     CREATES_FIELD_NUMBER: _ClassVar[int]
+    WARN_SIGNAL_FIELD_NUMBER: _ClassVar[int]
+    WARN_BEFORE_FIELD_NUMBER: _ClassVar[int]
     GRACE_FIELD_NUMBER: _ClassVar[int]
     cores: int
     memory: int
@@ -105,8 +107,10 @@ class Options(_message.Message):
     env: _containers.RepeatedCompositeFieldContainer[Variable]
     shell: Shell
     creates: _containers.RepeatedScalarFieldContainer[bytes]
+    warn_signal: int
+    warn_before: float
     grace: float
-    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ..., creates: _Optional[_Iterable[bytes]] = ..., grace: _Optional[float] = ...) -> None: ...
+    def __init__(self, cores: _Optional[int] = ..., memory: _Optional[int] = ..., gpus: _Optional[int] = ..., timeout: _Optional[float] = ..., retries: _Optional[int] = ..., priority: _Optional[int] = ..., cwd: _Optional[bytes] = ..., min_time: _Optional[float] = ..., env: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ..., shell: _Optional[_Union[Shell, _Mapping]] = ..., creates: _Optional[_Iterable[bytes]] = ..., warn_signal: _Optional[int] = ..., warn_before: _Optional[float] = ..., grace: _Optional[float] = ...) -> None: ...
 
 class Shell(_message.Message):
     __slots__ = ("word", "setup", "place")
@@ -217,6 +221,7 @@ class QueryMsg(_message.Message):
         Drain: _ClassVar[QueryMsg.Type]
         Watch: _ClassVar[QueryMsg.Type]
         Await: _ClassVar[QueryMsg.Type]
+        Warn: _ClassVar[QueryMsg.Type]
         Move: _ClassVar[QueryMsg.Type]
     Create: QueryMsg.Type
     Steal: QueryMsg.Type
@@ -244,6 +249,7 @@ class QueryMsg(_message.Message):
     Drain: QueryMsg.Type
     Watch: QueryMsg.Type
     Await: QueryMsg.Type
+    Warn: QueryMsg.Type
     Move: QueryMsg.Type
     TYPE_FIELD_NUMBER: _ClassVar[int]
     TASK_FIELD_NUMBER: _ClassVar[int]

@@ -172,6 +172,11 @@ def put_cancel(message: m.Cancel, q: Any) -> None:
     q.ids.extend(message.tasks)
 
 
+def put_warn(message: m.Warn, q: Any) -> None:
+    q.ids.extend(message.tasks)
+    q.n = message.signal
+
+
 def put_exit(message: m.Exit, q: Any) -> None:
     if message.location is not None:
         q.location = readable(message.location)

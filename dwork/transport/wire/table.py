@@ -29,6 +29,7 @@ from dwork.transport.wire.replies import (
     put_ok,
     put_recall,
     put_transfer,
+    put_warn,
     put_welcome,
 )
 from dwork.transport.wire.requests import (
@@ -64,6 +65,7 @@ HELD: Final = "held"  # with `compare`: all tasks that the worker holds
 CURSOR: Final = "cursor"  # where a list begins, or continues; absent at its end
 PIECE: Final = "piece"  # a task, its attempt, and where a piece of its output is
 KILL: Final = "kill"  # tasks to kill
+WARN: Final = "warn"  # tasks that get a signal
 
 
 class Row(NamedTuple):
@@ -131,5 +133,6 @@ REPLIES: Final = (
     Row("Leave",    m.Leave,    "", "", put_leave, lambda q: m.Leave()),
     Row("Recall",   m.Recall,   "", "", put_recall, lambda q: m.Recall(q.n)),
     Row("Cancel",   m.Cancel,   "", "", put_cancel, lambda q: m.Cancel(tuple(q.ids)), KILL),
+    Row("Warn",     m.Warn,     "", "", put_warn, lambda q: m.Warn(tuple(q.ids), q.n), WARN),
 )
 # fmt: on

@@ -16,7 +16,7 @@ from dwork.core.errors import WireError
 from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.shell import Shell
-from dwork.core.task import PLAIN, Command, Options, Result, TaskKey
+from dwork.core.task import PLAIN, Command, EndWarning, Options, Result, TaskKey
 from dwork.core.text import printable, user_bytes, user_text
 
 
@@ -99,6 +99,8 @@ def put_options(options: Options, out: Any) -> None:
         out.timeout = options.timeout
     if options.grace is not None:
         out.grace = options.grace
+    if options.warn is not None:
+        out.warn_signal, out.warn_before = options.warn
     if options.retries is not None:
         out.retries = options.retries
     if options.cwd is not None:
@@ -126,6 +128,7 @@ def _get_options(pb: Any) -> Options:
         env=tuple((user_text(v.name), user_text(v.value)) for v in pb.env),
         shell=_get_shell(pb.shell) if pb.HasField("shell") else None,
         creates=tuple(map(user_text, pb.creates)),
+        warn=EndWarning(pb.warn_signal, pb.warn_before) if pb.HasField("warn_signal") else None,
         grace=pb.grace if pb.HasField("grace") else None,
     )
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dwork import AllDone, Client, GraphError, NotHeld, UsageError, WireError
 from dwork.client import adding
 from dwork.client.status import Found, Status
-from dwork.core.task import PLAIN, Options, State, Task
+from dwork.core.task import PLAIN, EndWarning, Options, State, Task
 from dwork.hub.policy import Policy
 
 
@@ -52,9 +52,10 @@ def test_before_the_first_task_there_is_nothing_ready_and_it_is_not_all_done(cli
 def test_options_and_argument_lists_reach_the_worker(client: Client) -> None:
     options: dict[str, Any] = {"cores": 4, "memory": 2**30, "gpus": 1, "timeout": 60.0, "retries": 2, "priority": -3}
     options["grace"] = 120.0
-    client.create("x", ["prog", "a b"], cwd="/tmp", min_time=5.0, env={"K": "V", "E": ""}, **options)
+    client.create("x", ["prog", "a b"], cwd="/tmp", min_time=5.0, env={"K": "V", "E": ""}, warn="USR1@5m", **options)
     (task,) = client.steal()
     assert task.command == ("prog", "a b")
+    options["warn"] = EndWarning(10, 300.0)
     assert task.options == Options(cwd="/tmp", min_time=5.0, env=(("K", "V"), ("E", "")), **options)
 
 

@@ -15,7 +15,7 @@ import pytest
 import dwork.dquery
 from dwork import taskfile
 from dwork.core.shell import Shell
-from dwork.core.task import Options, State
+from dwork.core.task import EndWarning, Options, State
 from dwork.dquery import addfile
 
 COMMANDS = """
@@ -68,11 +68,12 @@ def test_create_takes_tasks_whose_end_is_awaited(dquery: Any, hub: Any) -> None:
 
 def test_create_takes_the_options_of_task_files(dquery: Any, hub: Any) -> None:
     text = "--cores 4 --memory 2G --gpus 1 --timeout 1h --retries 2 --priority -3 --cwd /tmp --min-time 90 --env A=1=2"
-    text += " --creates out,d/log --shell bash --grace 2m"
+    text += " --creates out,d/log --shell bash --grace 2m --warn USR1@5m"
     assert dquery("create", "x", *text.split(), "--env", "B=", at=hub).status == 0
     variables = (("A", "1=2"), ("B", ""))
+    shell, creates = Shell(("bash",)), ("out", "d/log")
     assert hub.hub.graph.find("x").task.options == Options(
-        4, 2 * 2**30, 1, 3600.0, 2, -3, "/tmp", 90.0, variables, Shell(("bash",)), ("out", "d/log"), 120.0
+        4, 2 * 2**30, 1, 3600.0, 2, -3, "/tmp", 90.0, variables, shell, creates, 120.0, EndWarning(10, 300.0)
     )
 
 
@@ -124,6 +125,7 @@ def test_steal_as_json_has_all_of_a_task(dquery: Any, hub: Any) -> None:
                 "gpus": 0,
                 "timeout": None,
                 "grace": None,
+                "warn": None,
                 "cwd": None,
                 "env": {"K": "V"},
                 "shell": None,

@@ -292,12 +292,29 @@ def test_a_task_has_time_to_write_a_checkpoint_when_the_job_ends(run: Callable, 
     [
         (["--grace", "60"], "", "--grace 60s is not shorter than --drain-before (60 s)"),
         ([], " grace=2m", "long: grace=120s is not shorter than --drain-before (60 s)"),
+        (["--warn", "USR1@60"], "", "--warn USR1@60s is too late: running tasks get SIGTERM 60 s before the end"),
+        ([], " warn=INT@1m", "long: warn=INT@60s is too late"),
     ],
 )
 @pytest.mark.parametrize("check", [[], ["--check"]])
-def test_a_grace_that_the_job_may_not_have_is_refused(
+def test_a_grace_or_a_warning_for_which_the_job_is_over_too_early_is_refused(
     run: Callable, tmp_path: Path, words: list[str], options: str, complaint: str, check: list[str]
 ) -> None:
     (tmp_path / "tasks.txt").write_text(f"true   #DWORK name=long{options}\n")
     ran = run(*POOL, "--walltime", "1h", *words, *check, "tasks.txt")
     assert ran.code == 2 and complaint in ran.err and ran.err.count("\n") == 1
+
+
+def test_tasks_are_warned_before_the_job_ends(run: Callable, tmp_path: Path) -> None:
+    """One writes a checkpoint and fails, one ends well, one does not mind and is ended with the job."""
+    waits = "sleep 1000 & while :; do wait; done"
+    (tmp_path / "tasks.txt").write_text(
+        f"{{ trap 'touch saved; exit 7' USR1; {waits}; }}   #DWORK name=fails\n"
+        f"{{ trap 'exit 0' USR1; {waits}; }}   #DWORK name=ends\n"
+        f"{{ trap '' USR2; exec sleep 1000; }}   #DWORK name=stays warn=USR2@24s\n"
+    )
+    words = ["--walltime", "30s", "--drain-before", "5s", "--warn", "USR1@20s", "--retries", "3", "--slots", "3"]
+    ran = run(*POOL, *words, "tasks.txt")
+    assert ran.code == 3, ran.err
+    assert (tmp_path / "saved").exists()
+    assert attempts(tmp_path) == [("fails", "interrupted"), ("ends", "done"), ("stays", "interrupted")]

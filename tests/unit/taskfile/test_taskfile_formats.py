@@ -7,7 +7,7 @@ import json
 import pytest
 
 from dwork.core.errors import TaskFileError
-from dwork.core.task import Options, Task
+from dwork.core.task import EndWarning, Options, Task
 from dwork.taskfile import Problems, Rescue, Source, parse, without
 from dwork.taskfile.foreign.dag import split
 
@@ -55,6 +55,8 @@ def test_csv_commands_keep_bytes_that_are_not_utf8() -> None:
 
 
 def test_a_json_object_says_all_that_a_line_can_and_env() -> None:
+    env = (("K", "V"), ("L", ""))
+    asked = Options(2, 2**31, 1, 90.0, 0, -3, "/tmp", 3600.0, env, grace=120.0, warn=EndWarning(10, 300.0))
     assert jsonl_of(
         {"command": "first", "name": "one"},
         {
@@ -69,6 +71,7 @@ def test_a_json_object_says_all_that_a_line_can_and_env() -> None:
             "cwd": "/tmp",
             "min-time": "1h",
             "grace": "2m",
+            "warn": "SIGUSR1@5m",
             "env": {"K": "V", "L": ""},
         },
         {"command": "last", "after": "one", "memory": 1.5, "timeout": 0.5},
@@ -79,7 +82,7 @@ def test_a_json_object_says_all_that_a_line_can_and_env() -> None:
             "solve 'a b' ''",
             ("solve", "a b", ""),
             ("one",),
-            Options(2, 2**31, 1, 90.0, 0, -3, "/tmp", 3600.0, (("K", "V"), ("L", "")), grace=120.0),
+            asked,
         ),
         Task("last", "last", ("one",), Options(memory=2, timeout=0.5)),
         Task("last #2", "last"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dwork.core.errors import TaskFileError
-from dwork.core.task import PLAIN, Options, Task
+from dwork.core.task import PLAIN, EndWarning, Options, Task
 from dwork.taskfile import Source, parse
 
 
@@ -120,9 +120,9 @@ def test_defaults_end_with_their_file() -> None:
 def test_every_key_can_stand_in_quotes() -> None:
     (task,) = tasks_of(
         "a #DWORK name='my task' cores=2 memory=\"2 G\" gpus=1 timeout=1:30:00 retries=3 priority=-2 "
-        "cwd=my\\ dir min-time=90s grace='2m'\n"
+        "cwd=my\\ dir min-time=90s grace='2m' warn=usr1@5m\n"
     )
-    options = Options(2, 2**31, 1, 5400.0, 3, -2, "my dir", 90.0, grace=120.0)
+    options = Options(2, 2**31, 1, 5400.0, 3, -2, "my dir", 90.0, grace=120.0, warn=EndWarning(10, 300.0))
     assert task == Task("my task", "a", (), options)
 
 

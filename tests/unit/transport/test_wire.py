@@ -17,7 +17,7 @@ from dwork.core import messages as m
 from dwork.core.cause import Cause
 from dwork.core.errors import WireError
 from dwork.core.messages import Returned, Verb
-from dwork.core.task import PLAIN, Assigned, Options, Result, Task
+from dwork.core.task import PLAIN, Assigned, EndWarning, Options, Result, Task
 from dwork.core.text import printable
 from dwork.transport import wire
 from dwork.transport._pb import dwork_pb2
@@ -180,6 +180,7 @@ OPTIONS = st.just(PLAIN) | st.builds(
     env=st.lists(st.tuples(RAW, RAW), max_size=2).map(tuple),
     creates=st.lists(RAW, max_size=2).map(tuple),
     grace=st.none() | FLOATS,
+    warn=st.none() | st.builds(EndWarning, st.integers(0, UINT32), FLOATS),
 )
 COMMANDS = st.none() | RAW | st.lists(RAW, min_size=1, max_size=3).map(tuple)
 IDS = st.integers(0, UINT64)
@@ -275,6 +276,7 @@ REPLY = st.one_of(
     st.just(m.Leave()),
     st.builds(m.Answer, st.binary(max_size=9), st.none() | IDS),
     st.builds(m.Recall, INT32),
+    st.builds(m.Warn, several(IDS, 0), INT32),
     st.builds(m.Cancel, several(IDS, 0)),
 )  # fmt: skip
 

@@ -14,14 +14,14 @@ from dwork.core.cause import Cause
 from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.shell import Shell
-from dwork.core.task import Assigned, Options, Result, Task
+from dwork.core.task import Assigned, EndWarning, Options, Result, Task
 from dwork.transport import wire
 from dwork.transport._pb.dwork_pb2 import QueryMsg
 from dwork.transport.wire.table import HELD, REPLIES, REQUESTS
 from tests.conftest import ROOT
 
 SHELL = Shell(("bash", "-e"), ("module load x",), ("tasks.txt:2",))
-OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL, ("out",), 9.0)
+OPTIONS = Options(2, 3, 4, 5.0, 6, 7, "/there", 8.0, (("A", "b"),), SHELL, ("out",), 9.0, EndWarning(10, 11.0))
 VERSION = Version(3, "0.4")
 NATIVE = m.Native(2, 9.0, 7, ((1, 2), (3, 4)), True, 5.0, Resources(4, 5, 6), VERSION)
 RESULT = Result(5, 1, 143, 15, 1e9, 2.0, 0.5, 0.25, 4096, Cause.MEMORY, "why", b"out", b"err", (7, 8), 2)
@@ -80,6 +80,7 @@ SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
     ("reply", "Leave"): (m.Leave(), m.Leave()),
     ("reply", "Recall"): (m.Recall(3), m.Recall(0)),
     ("reply", "Cancel"): (m.Cancel((1, 300)), m.Cancel(())),
+    ("reply", "Warn"): (m.Warn((1, 300), 10), m.Warn((), 0)),
 }
 #: A hub of ours sends it to C++ peers alone, and nothing of ours reads it.
 UNREAD = {"Transfer.time"}

@@ -11,7 +11,7 @@ from dwork.core.peer_version import Version
 from dwork.core.resources import Resources
 from dwork.core.task import Assigned
 from dwork.worker.worker import Worker, WorkerPolicy
-from tests.unit.worker.bench import CAREFUL, INF, Bench
+from tests.unit.worker.bench import CAREFUL, INF, Bench, with_queue
 
 # -- what holds whatever happens --------------------------------------------------------------------------------------
 
@@ -146,3 +146,15 @@ def test_a_worker_without_a_slot_leaves() -> None:
     assert (report.native.slots, report.steal) == (1, 0), "0 slots are those of a C++ worker"
     bench.answers(report)
     assert bench.says() == [m.Exit("w")]
+
+
+# -- warnings ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_warning_is_for_tasks_that_run_and_the_others_are_given_back() -> None:
+    bench = Bench()
+    with_queue(bench)
+    bench.hears(m.Warn((0, 1), 10))
+    assert bench.worker.warnings() == [(0, 10)] and bench.worker.warnings() == []
+    [back] = [message for message in bench.says() if isinstance(message, m.GiveBack)]
+    assert [returned.task for returned in back.tasks] == [1]
