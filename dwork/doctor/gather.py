@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from dwork.connection import file as connection_file
 from dwork.core.errors import DworkError
 from dwork.core.text import to_system, user_text
 from dwork.core.version import __version__
@@ -43,6 +44,7 @@ def facts(rank: int = 0) -> Facts:
         len(gpus.devices().ids),
         _limits(resource.RLIMIT_NOFILE),
         _processes(),
+        _limits(resource.RLIMIT_AS),
         _size(_SHM),
         directory,
         mounts.of(os.path.realpath(directory), _text(mounts.MINE)),
@@ -62,6 +64,7 @@ def job(record: Record) -> Job:
         number=batch_job.job(),
         left=_left(),
         record=record,
+        unpublished=connection_file.trouble(),
     )
 
 
