@@ -8,6 +8,7 @@ import os
 import resource
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -27,7 +28,7 @@ _SHM: Final = "/dev/shm"
 
 def facts(rank: int = 0) -> Facts:
     """Return the facts of a rank; those of a process without MPI as if it were the only rank."""
-    mine = gpus.share()
+    mine, smt = gpus.share(), cores.SMT in sys.argv
     directory = _directory()
     return Facts(
         rank,
@@ -35,9 +36,9 @@ def facts(rank: int = 0) -> Facts:
         __version__,
         place(os.environ).ranks,
         tuple(sorted(os.sched_getaffinity(0))),
-        cores.allowed(),
-        cores.share(),
-        cores.on_node(),
+        cores.allowed(smt),
+        cores.share(smt),
+        cores.on_node(smt),
         memory.share(),
         mine.variable,
         mine.ids,
