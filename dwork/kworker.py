@@ -14,7 +14,7 @@ import click
 
 from dwork.cli.ending import ending
 from dwork.cli.hub_option import HubOption, hub_option
-from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options
+from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options, smt_option
 from dwork.cli.program import ExitCode, click_main, leave, say
 from dwork.connection.choice import NoRun, last_ended
 from dwork.connection.file import Connection
@@ -40,9 +40,9 @@ class WorkerSettings:
     """The options, named as on the command line.
 
     which: how to find the hub. slots: tasks to run at a time, N or auto. cores, memory, gpus: what its tasks may use
-    together; None: what there is. hub_timeout: seconds without an answer after which to give up. idle_timeout: seconds
-    without work after which to leave; None: never. walltime, drain_before: as for a pool. until_eof: leave when
-    standard input ends.
+    together; None: what there is. smt: whether hardware threads count as cores. hub_timeout: seconds without
+    an answer after which to give up. idle_timeout: seconds without work after which to leave; None: never. walltime,
+    drain_before: as for a pool. until_eof: leave when standard input ends.
     """
 
     which: HubOption
@@ -50,6 +50,7 @@ class WorkerSettings:
     cores: int | None
     memory: int | None
     gpus: str | None
+    smt: bool
     hub_timeout: float
     idle_timeout: float | None
     walltime: float | None
@@ -80,6 +81,7 @@ class WorkerSettings:
     help="Memory for all its tasks together, such as 16G.  [default: the job's]",
 )
 @gpus_option
+@smt_option
 @click.option(
     "--hub-timeout",
     type=click.FloatRange(1.0),
@@ -118,7 +120,7 @@ def run(settings: WorkerSettings) -> int:
     if found_hub is None:
         return ExitCode.DONE
     connection, address = found_hub
-    equipment = found(settings.cores, settings.memory, settings.gpus)
+    equipment = found(settings.cores, settings.memory, settings.gpus, settings.smt)
     n = equipment.cores if settings.slots == AUTO else int(settings.slots)
     transport = Dealer(address, keys=connection.keys, patience=settings.hub_timeout)
     worker = Worker(f"{socket.gethostname()}:{os.getpid()}", n, OVER_TCP, equipment.has)

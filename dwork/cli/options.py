@@ -18,6 +18,7 @@ from dwork.core.min_time import MinTime
 from dwork.core.task import EndWarning
 from dwork.core.text import UserText, from_system
 from dwork.host import gpus
+from dwork.host.cores import SMT
 from dwork.host.slots import AUTO, slots
 from dwork.hub.policy import Policy
 
@@ -104,6 +105,8 @@ gpus_option = click.option(
     metavar="N|ID,...",
     help="GPUs of each node that tasks may use.  [default: those in the batch system's variables, or all]",
 )
+
+smt_option = click.option(SMT, is_flag=True, help="Count each hardware thread as a core, not each core once.")
 
 max_output_option = click.option(
     "--max-output",

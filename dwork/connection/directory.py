@@ -33,6 +33,17 @@ def directory() -> str:
     return os.environ.get("DWORK_DIR") or os.path.join(os.path.expanduser("~"), ".dwork")
 
 
+def trouble() -> str:
+    """Return why no run can publish itself here, and what to do; empty when it can. Leaves no file behind."""
+    try:
+        path = os.path.join(_own_directory(), f"try-{os.getpid()}")
+        write_private(path, "")
+        os.unlink(path)
+    except UsageError as error:
+        return str(error)
+    return ""
+
+
 def publish(connection: Connection) -> str:
     """Write a connection file where other programs find it, and return its path.
 

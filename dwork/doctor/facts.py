@@ -16,8 +16,8 @@ class Facts(NamedTuple):
 
     bound: the CPUs that the rank itself may use; allowed: those that its tasks may use, of which they get `cores`;
     cpus: the number that its job has on the node. gpus: the ids of the GPUs for its tasks, as the variable has them;
-    devices: the number of GPUs of the node. files, processes: soft and hard limit; negative: unlimited. shm: the size
-    of /dev/shm.
+    devices: the number of GPUs of the node. files, processes, address_space: soft and hard limit; negative: unlimited.
+    The last is for each process, in bytes. shm: the size of /dev/shm.
     """
 
     rank: int = 0
@@ -34,6 +34,7 @@ class Facts(NamedTuple):
     devices: int = 0
     files: tuple[int, int] = (0, 0)
     processes: tuple[int, int] = (0, 0)
+    address_space: tuple[int, int] = (-1, -1)
     shm: int = 0
     directory: str = ""
     mount: Mount = Mount()
@@ -70,6 +71,7 @@ class Job(NamedTuple):
     dies: whether the death of a rank ends all of them (None: unknown); survives_with: how to start them so that it does
     not. silent: ranks that did not answer. skew: seconds by which the clock of a host is ahead of rank 0's. apart:
     hosts whose ranks are in another directory than rank 0. left: seconds to the end of the batch job `number`.
+    unpublished: why rank 0 cannot write a connection file.
     """
 
     ranks: int = 0
@@ -86,3 +88,4 @@ class Job(NamedTuple):
     number: str = ""
     left: float = math.inf
     record: Record = Record()
+    unpublished: str = ""

@@ -8,11 +8,13 @@ import os
 import resource
 import shutil
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
 from typing import Final
 
+from dwork.connection import directory as connections
 from dwork.core.errors import DworkError
 from dwork.core.text import to_system, user_text
 from dwork.core.version import __version__
@@ -26,7 +28,7 @@ _SHM: Final = "/dev/shm"
 
 def facts(rank: int = 0) -> Facts:
     """Return the facts of a rank; those of a process without MPI as if it were the only rank."""
-    mine = gpus.share()
+    mine, smt = gpus.share(), cores.SMT in sys.argv
     directory = _directory()
     return Facts(
         rank,
@@ -34,15 +36,16 @@ def facts(rank: int = 0) -> Facts:
         __version__,
         place(os.environ).ranks,
         tuple(sorted(os.sched_getaffinity(0))),
-        cores.allowed(),
-        cores.share(),
-        cores.on_node(),
+        cores.allowed(smt),
+        cores.share(smt),
+        cores.on_node(smt),
         memory.share(),
         mine.variable,
         mine.ids,
         len(gpus.devices().ids),
         _limits(resource.RLIMIT_NOFILE),
         _processes(),
+        _limits(resource.RLIMIT_AS),
         _size(_SHM),
         directory,
         mounts.of(os.path.realpath(directory), _text(mounts.MINE)),
@@ -62,6 +65,7 @@ def job(record: Record) -> Job:
         number=batch_job.job(),
         left=_left(),
         record=record,
+        unpublished=connections.trouble(),
     )
 
 

@@ -141,7 +141,22 @@ def _binding(ranks: Sequence[Facts], job: Job) -> tuple[str, ...]:
 
 
 def _memory(ranks: Sequence[Facts], job: Job) -> Finding:
-    return Finding("memory", _grouped(ranks, lambda f: size(f.memory) if f.memory else "unknown", _EACH))
+    text = _grouped(ranks, lambda f: size(f.memory) if f.memory else "unknown", _EACH)
+    limited = [f for f in ranks if 0 <= f.address_space[0] < f.memory]
+    if not limited:
+        return Finding("memory", text)
+    soft, hard = limited[0].address_space
+    do = "put `ulimit -v unlimited` into the job script, before the ranks start"
+    if hard >= 0:
+        do = "request that much memory for each process from the batch system, or ask your site to raise the limit"
+    return Finding(
+        "memory",
+        text,
+        (
+            f"{_who(limited, ranks)} {_is(limited)} limited to {size(soft)} for each process (`ulimit -v`), less than "
+            f"the {size(limited[0].memory)} for tasks: {do}",
+        ),
+    )
 
 
 def _gpus(ranks: Sequence[Facts], job: Job) -> Finding:
@@ -249,6 +264,8 @@ def _directory(ranks: Sequence[Facts], job: Job) -> Finding:
         advice.append(
             f"{first.directory} is in the memory of {first.host} and lost after the job: start in another directory"
         )
+    if job.unpublished:
+        advice.append(f"dquery and workers cannot find a run: {job.unpublished}")
     if job.apart:
         advice.append(
             f"{_names(job.apart, 'hosts')} cannot see the {first.directory} of {first.host}: "

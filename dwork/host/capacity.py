@@ -32,12 +32,15 @@ class Equipment(NamedTuple):
         return Resources(self.cores, self.memory, len(self.gpus.ids))
 
 
-def found(n_cores: int | None = None, n_bytes: int | None = None, gpus_wanted: str | None = None) -> Equipment:
+def found(
+    n_cores: int | None = None, n_bytes: int | None = None, gpus_wanted: str | None = None, smt: bool = False
+) -> Equipment:
     """Return the resources of this process; ValueError when `gpus_wanted` is malformed.
 
-    n_cores, n_bytes: use these numbers instead of the detected ones. gpus_wanted: as for gpus.share.
+    n_cores, n_bytes: use these numbers instead of the detected ones. gpus_wanted: as for gpus.share. smt: count
+    hardware threads as cores.
     """
-    cpus, share = cores.allowed(), cores.share()
+    cpus, share = cores.allowed(smt), cores.share(smt)
     if share < len(cpus):  # only some of these CPUs are ours, and which is unknown: other jobs have the rest
         cpus = ()
     n = share if n_cores is None else n_cores
@@ -47,10 +50,10 @@ def found(n_cores: int | None = None, n_bytes: int | None = None, gpus_wanted: s
 
 
 def of_rank(arguments: Sequence[str]) -> tuple[int, Equipment]:
-    """Return the slots and resources of a worker rank; of the pool's command line it reads --slots and --gpus only."""
-    n_slots, wanted = option(arguments, slots.OPTION), option(arguments, _GPUS)
+    """Return the slots and resources of a worker rank; of the pool's command line it reads only some options."""
+    n_slots, wanted, smt = option(arguments, slots.OPTION), option(arguments, _GPUS), cores.SMT in arguments
     try:
-        return slots.slots(n_slots) if n_slots else 1, found(gpus_wanted=wanted or None)
+        return slots.slots(n_slots, smt) if n_slots else 1, found(gpus_wanted=wanted or None, smt=smt)
     except ValueError:  # rank 0 reports the error and ends the other ranks
         return 1, Equipment()
 

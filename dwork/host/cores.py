@@ -3,19 +3,28 @@
 A launcher that binds each rank to one core assumes that the rank itself computes. A worker rank only waits for its
 tasks, and these would all run on that core. So a binding by mpirun is ignored when it is smaller than the rank's part
 of the CPUs that mpirun itself may use. A binding by srun is what Slurm has allocated to this rank, and is kept.
+
+Linux counts each hardware thread as a CPU. Two tasks on the threads of one core slow each other down, so of each core
+tasks get one CPU, unless `smt`: then each hardware thread counts as a core.
 """
 
 from __future__ import annotations
 
 import math
 import os
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Final
 
 from dwork.host import batch_system, cgroups, launcher
 from dwork.host.local_ranks import LocalRank, place
 
+#: The option with which each hardware thread counts as a core.
+SMT: Final = "--smt"
+TOPOLOGY: Final = "/sys/devices/system/cpu"
 
-def allowed() -> tuple[int, ...]:
+
+def allowed(smt: bool = False) -> tuple[int, ...]:
     """Return the sorted numbers of the CPUs that tasks of this rank may use, at least one.
 
     Other ranks of the node use other CPUs, unless there are more ranks than CPUs: then several ranks share one.
@@ -23,8 +32,8 @@ def allowed() -> tuple[int, ...]:
     here = place(os.environ)
     mine = os.sched_getaffinity(0)
     if here.by_mpirun and (whole := _of_mpirun()) >= mine:
-        return of_mpirun(here, mine, whole)
-    return of_others(here, mine, on_node() if here.ranks > 1 else len(mine))
+        return of_mpirun(here, mine, whole, smt)
+    return of_others(here, mine, on_node(smt=True) if here.ranks > 1 else len(mine), smt)
 
 
 def reachable() -> set[int]:
@@ -32,35 +41,46 @@ def reachable() -> set[int]:
     return _of_mpirun() if place(os.environ).by_mpirun else set()
 
 
-def share() -> int:
+def share(smt: bool = False) -> int:
     """Return the number of cores that tasks of this rank may use, at least 1.
 
     When it is less than the number of `allowed` CPUs, other jobs may use the same CPUs: do not bind tasks to one then.
     """
     limit = min(quota(cgroups.directories("cpu")), _allocated(os.environ) or math.inf)
-    return max(1, int(min(limit / place(os.environ).ranks, len(allowed()))))
+    return max(1, int(min(limit / place(os.environ).ranks, len(allowed(smt)))))
 
 
-def of_mpirun(here: LocalRank, mine: Collection[int], whole: Collection[int]) -> tuple[int, ...]:
+def of_mpirun(here: LocalRank, mine: Collection[int], whole: Collection[int], smt: bool = False) -> tuple[int, ...]:
     """Return the CPUs of a rank that is bound to `mine` by an mpirun that may use `whole`."""
     least, rest = divmod(len(whole), here.ranks)
     if least <= len(mine) <= least + bool(rest):  # already its part, perhaps chosen better than dwork would
-        return tuple(sorted(mine))
-    return _part(here, whole)
+        return one_per_core(mine, smt)
+    return _part(here, one_per_core(whole, smt))
 
 
-def of_others(here: LocalRank, mine: Collection[int], n: int) -> tuple[int, ...]:
+def of_others(here: LocalRank, mine: Collection[int], n: int, smt: bool = False) -> tuple[int, ...]:
     """Return the CPUs of a rank that may use `mine`, on a node where its job has n CPUs."""
     if len(mine) * here.ranks <= n:  # each rank has CPUs of its own
-        return tuple(sorted(mine))
-    return _part(here, mine)
+        return one_per_core(mine, smt)
+    return _part(here, one_per_core(mine, smt))
 
 
-def on_node() -> int:
-    """Return the number of CPUs that the ranks of this node have together."""
+def one_per_core(cpus: Iterable[int], smt: bool = False) -> tuple[int, ...]:
+    """Return the first of these CPUs on each core, or all of them if `smt`; sorted."""
+    first: dict[str, int] = {}
+    for cpu in sorted(cpus):
+        first.setdefault(str(cpu) if smt else _threads(cpu), cpu)
+    return tuple(first.values())
+
+
+def on_node(smt: bool = False) -> int:
+    """Return the number of CPUs that the ranks of this node have together, one per core unless `smt`."""
     whole = _of_mpirun() if place(os.environ).by_mpirun else set()
     allocated = _allocated(os.environ)
-    return min(allocated, len(whole) or allocated) if allocated else len(whole or _bindable())
+    if allocated and not whole:
+        return allocated
+    n = len(one_per_core(whole or _bindable(), smt))
+    return min(allocated, n) if allocated else n
 
 
 def quota(directories: Iterable[str]) -> float:
@@ -76,8 +96,17 @@ def quota(directories: Iterable[str]) -> float:
     return least
 
 
-def _part(here: LocalRank, cpus: Collection[int]) -> tuple[int, ...]:
-    ordered = sorted(cpus)
+@cache
+def _threads(cpu: int) -> str:
+    """Return the hardware threads of a CPU's core, as in `3,67`; the CPU alone when they are unknown."""
+    try:
+        with open(f"{TOPOLOGY}/cpu{cpu}/topology/thread_siblings_list") as file:
+            return file.read().strip()
+    except OSError:
+        return str(cpu)
+
+
+def _part(here: LocalRank, ordered: Sequence[int]) -> tuple[int, ...]:
     return here.part(ordered) or (ordered[here.rank % len(ordered)],)
 
 

@@ -22,6 +22,7 @@ from dwork.cli.options import (
     job_end_options,
     max_output_option,
     policy_options,
+    smt_option,
 )
 from dwork.cli.program import ExitCode, click_main, guarded, leave, say
 from dwork.cli.shell_completion import directories, files
@@ -133,6 +134,7 @@ def _doctor(ctx: click.Context, _parameter: click.Parameter, wanted: bool) -> No
     "ranks of its node. Spare cores of rank 0 run tasks, too.  [default: 1; without mpirun, the cores of this machine]",
 )
 @gpus_option
+@smt_option
 @click.option(
     "--elastic",
     is_flag=True,

@@ -17,7 +17,7 @@ from typing import Any, Final
 from dwork.connection.file import Connection
 from dwork.core.text import signal_name
 from dwork.host import descriptors
-from dwork.host.cores import share
+from dwork.host.cores import SMT, share
 from dwork.host.slots import slots
 from dwork.pool.interrupts import Interrupts
 from dwork.pool.settings import PoolSettings
@@ -43,13 +43,14 @@ class LocalWorker:
 
     def __init__(self, settings: PoolSettings, stack: contextlib.ExitStack, *, has_ranks: bool) -> None:
         self._gpus = settings.gpus
+        self._smt = settings.smt
         self._stack = stack
         self._has_ranks = has_ranks
         wanted = settings.slots
         if has_ranks:  # the hub uses one slot
-            self.slots = 0 if wanted is None else slots(wanted) - 1
+            self.slots = 0 if wanted is None else slots(wanted, self._smt) - 1
         else:
-            self.slots = share() if wanted is None else slots(wanted)
+            self.slots = share(self._smt) if wanted is None else slots(wanted, self._smt)
         self.address = f"ipc://{stack.enter_context(private_directory())}/hub" if self.slots else ""
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -58,7 +59,9 @@ class LocalWorker:
         # The worker leaves when its standard input ends, and not after silence: both processes may have been stopped.
         options = ["--slots", str(self.slots), "--hub-timeout", "1e6"]
         if self._has_ranks:  # the hub uses one core
-            options += ["--cores", str(max(self.slots, share() - 1))]
+            options += ["--cores", str(max(self.slots, share(self._smt) - 1))]
+        if self._smt:
+            options.append(SMT)
         if self._gpus is not None:
             options += ["--gpus", self._gpus]
         own = replace(connection, addresses=(self.address,))

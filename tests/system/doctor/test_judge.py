@@ -156,6 +156,27 @@ def test_a_thousand_ranks_that_are_well_are_ten_lines() -> None:
             "put `ulimit -u 256` into the job script, before the ranks start",
         ),
         (
+            cluster(2, 16, address_space=(GIB, -1)),
+            OPEN_MPI,
+            {},
+            "all 32 ranks are limited to 1.0 GiB for each process (`ulimit -v`), less than the 4.0 GiB for tasks: "
+            "put `ulimit -v unlimited` into the job script, before the ranks start",
+        ),
+        (
+            cluster(2, 1, address_space=(GIB, GIB)),
+            OPEN_MPI,
+            {},
+            "all 2 ranks are limited to 1.0 GiB for each process (`ulimit -v`), less than the 64 GiB for tasks: "
+            "request that much memory for each process from the batch system, or ask your site to raise the limit",
+        ),
+        (
+            cluster(2, 16),
+            OPEN_MPI,
+            {"unpublished": "/home/me/.dwork cannot be created: Read-only file system; set $DWORK_DIR to another one"},
+            "dquery and workers cannot find a run: /home/me/.dwork cannot be created: Read-only file system; "
+            "set $DWORK_DIR to another one",
+        ),
+        (
             cluster(1, 16, shm=64 * 2**20),
             MPICH,
             {},

@@ -28,7 +28,15 @@ def node(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setattr("os.sched_setaffinity", lambda *_: None)
     monkeypatch.setattr("dwork.host.cgroups.directories", lambda _: [])
     monkeypatch.setattr("dwork.host.launcher.starter", lambda: 1)
+    monkeypatch.setattr("dwork.host.cores._threads", str)
     return monkeypatch
+
+
+@pytest.fixture
+def threads(node: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """The node has 32 cores of two hardware threads: CPU 32 is the second one of the core that has CPU 0."""
+    node.setattr("dwork.host.cores._threads", lambda cpu: f"{cpu % 32},{cpu % 32 + 32}")
+    return node
 
 
 def test_a_rank_alone_on_its_node_has_all_cores(node: pytest.MonkeyPatch) -> None:
@@ -140,3 +148,46 @@ def test_asking_the_kernel_what_it_would_grant_changes_nothing() -> None:
         assert os.sched_getaffinity(0) == {min(before)}
     finally:
         os.sched_setaffinity(0, before)
+
+
+# -- hardware threads ----------------------------------------------------------------------------------------------
+
+
+def test_of_the_hardware_threads_of_a_core_tasks_get_one(threads: pytest.MonkeyPatch) -> None:
+    assert allowed() == tuple(range(32)) and share() == slots("auto") == cores.on_node() == 32
+    assert allowed(smt=True) == tuple(range(64)) and share(smt=True) == slots("auto", smt=True) == 64
+    assert cores.on_node(smt=True) == 64
+
+
+def test_ranks_share_cores_not_hardware_threads(threads: pytest.MonkeyPatch) -> None:
+    threads.setenv("MPI_LOCALNRANKS", "2")
+    parts = []
+    for rank in ("0", "1"):
+        threads.setenv("MPI_LOCALRANKID", rank)
+        parts.append(allowed())
+    assert parts == [tuple(range(16)), tuple(range(16, 32))]
+
+
+def test_a_rank_that_is_bound_to_all_threads_of_its_cores_has_as_many_cores(threads: pytest.MonkeyPatch) -> None:
+    threads.setattr("os.sched_getaffinity", lambda _: {2, 3, 34, 35})
+    assert (allowed(), share()) == ((2, 3), 2)
+    assert (allowed(smt=True), share(smt=True)) == ((2, 3, 34, 35), 4)
+    threads.setattr("os.sched_getaffinity", lambda _: {34, 3})
+    assert allowed() == (3, 34)
+
+
+def test_a_job_whose_threads_slurm_granted_has_their_cores(threads: pytest.MonkeyPatch) -> None:
+    threads.setenv("SLURM_JOB_ID", "4711")
+    threads.setenv("SLURM_CPUS_ON_NODE", "4")
+    threads.setattr("os.sched_getaffinity", lambda _: {2, 3, 34, 35})
+    assert (share(), share(smt=True)) == (2, 4)
+
+
+def test_the_threads_of_a_core_are_those_that_the_kernel_lists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for cpu in range(3):
+        (tmp_path / f"cpu{cpu}/topology").mkdir(parents=True)
+        (tmp_path / f"cpu{cpu}/topology/thread_siblings_list").write_text(f"{'0-1' if cpu < 2 else '2-3'}\n")
+    monkeypatch.setattr(cores, "TOPOLOGY", str(tmp_path))
+    cores._threads.cache_clear()
+    assert cores.one_per_core(range(5)) == (0, 2, 3, 4)  # of the last two nothing is known
+    cores._threads.cache_clear()
