@@ -15,8 +15,8 @@ class Policy:
     as long. losses: a task fails after this many workers have died while running it. silence: seconds without a message
     after which a worker that promised to send beats is lost. timeout: seconds that one attempt may take; None: no
     limit. halt: when failures stop the pool. unknown_is_done: treat an unknown predecessor as done, as the C++ hub
-    does, instead of refusing it. elastic: workers may join that can run tasks which no present worker can; otherwise
-    the hub stops when only such tasks are left.
+    does, instead of refusing it. exclude: exclude workers on which tasks fail that succeed elsewhere. elastic: workers
+    may join that can run tasks which no present worker can; otherwise the hub stops when only such tasks are left.
     """
 
     retries: int = 0
@@ -26,6 +26,7 @@ class Policy:
     timeout: float | None = None
     halt: Halt | None = None
     unknown_is_done: bool = False
+    exclude: bool = True
     elastic: bool = True
 
     @property
