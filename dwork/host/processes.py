@@ -8,7 +8,7 @@ from typing import Final
 
 PROC: Final = "/proc"
 #: Indexes into the fields that `stat` returns.
-STATE, PARENT, SESSION, PAGES = 0, 1, 3, 21
+STATE, PARENT, SESSION, START, PAGES = 0, 1, 3, 19, 21
 
 
 def stat(pid: int | str, proc: str = PROC) -> list[bytes]:
