@@ -9,8 +9,9 @@ A bad node (a broken mount, a full /tmp) fails each task within moments, asks fo
   it gets no more tasks, and all that failed in that row run again as if they had not run there. When it fails, the
   tasks are at fault: the suspicion ends, and the worker's next one takes twice as many failures. So does a task that
   succeeds on the suspect, or SUSPICION seconds without a decision; then the row goes on.
-- At most half of the workers are suspects or excluded, and each leaves a worker that has at least its resources. When
-  others leave so that this is no longer so, the first one of these gets tasks again.
+- At most half of the workers are suspects or excluded, and each leaves a worker that has as many cores and GPUs. When
+  others leave so that this is no longer so, the first one of these gets tasks again; and so does one that alone could
+  run a task that is ready.
 
 So no worker is excluded when tasks fail everywhere, nor is the only one. A worker that does not report its slots is not
 judged. What a result costs does not depend on the number of tasks; only a new suspect is compared with other workers.
@@ -19,12 +20,13 @@ judged. What a result costs does not depend on the number of tasks; only a new s
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from dwork.core import events
 from dwork.core.cause import Cause
 from dwork.core.messages import Recall
+from dwork.core.resources import Resources
 from dwork.core.task import Result, State
 from dwork.core.text import label
 from dwork.hub.endings import named
@@ -174,6 +176,15 @@ class Exclusions:
             if worker is not None and worker.slots and not self._is_dispensable(worker):
                 self.include(location, "there are too few other workers", step)
 
+    def readmit_for(self, unmet: Iterable[Resources], step: Step) -> bool:
+        """Give a worker tasks again that could run what no other can; return whether there was one."""
+        for location in self.all:
+            worker = self._state.workers.get(location)
+            if worker is not None and any(map(worker.could, unmet)):
+                self.include(location, "a task asks for what only this worker has", step)
+                return True
+        return False
+
     def _is_dispensable(self, worker: WorkerState) -> bool:
         """Whether the others can do without this worker."""
         workers = self._state.workers
@@ -181,7 +192,7 @@ class Exclusions:
             return False
         return any(
             each.slots and each is not worker and not each.is_barred and each.peer is not None
-            and each.has.suffices(worker.has)
+            and each.has.cores >= worker.has.cores and each.has.gpus >= worker.has.gpus
             for each in workers.values()
         )  # fmt: skip
 

@@ -217,6 +217,8 @@ class Hub:
             self._shutdown.halt_if_reached(step)
         self.exclusions.review(step)
         self.dispatch.settle(step)
+        while self.exclusions.all and self.exclusions.readmit_for(self.dispatch.kept.unmet, step):
+            self.dispatch.settle(step)
         if self._state.stop is OPEN and (reason := self.dispatch.why_stop()):
             self._shutdown.stop(reason, step, running=False)
             self.dispatch.settle(step)

@@ -774,7 +774,7 @@ MUTANTS = [
     ),
     Mutant(
         "exclusions.py",
-        "            and each.has.suffices(worker.has)\n",
+        "            and each.has.cores >= worker.has.cores and each.has.gpus >= worker.has.gpus\n",
         "",
         "a_worker_that_alone_can_run_some_tasks_is_never_suspected",
     ),

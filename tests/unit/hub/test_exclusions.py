@@ -176,8 +176,23 @@ def test_a_worker_that_alone_can_run_some_tasks_is_never_suspected() -> None:
     scene.say("gpu", m.Beat("gpu", Native(1, INF, scene._next("gpu"), hello=True, has=Resources(1, 0, 1))))
     scene.take()
     scene.create(*[task(f"t{n}", gpus=1) for n in range(10)])
-    scene.fail_in_a_row("gpu", 10)
+    assert len(set(scene.fail_in_a_row("gpu", 10))) == 10  # each has run once
     assert scene.why("gpu") == ""
+    finish(scene)
+
+
+def test_a_suspect_gets_a_task_that_only_it_has_the_memory_for() -> None:
+    scene = Scene("good", has=Resources(1, 1 << 30, 0))
+    scene._numbers["large"] = 0
+    native = Native(1, INF, scene._next("large"), hello=True, has=Resources(1, 8 << 30, 0))
+    scene.say("large", m.Beat("large", native))
+    scene.take()
+    scene.create(*[f"t{n}" for n in range(FEWEST)])
+    failed = scene.fail_in_a_row("large")
+    assert scene.why("large").startswith("suspected") and scene.gets("large") is None
+    scene.say("client", m.Create((task("needs much", memory=4 << 30),)))
+    assert scene.why("large") == "" and scene.given("large") == "needs much"
+    assert scene.states(*failed) == "failed failed failed failed ready"
     finish(scene)
 
 
