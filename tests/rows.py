@@ -17,7 +17,7 @@ def task_row(id: int, name: str, state: str, **more: Any) -> TaskRow:
 def crew_row(location: str, **more: Any) -> CrewRow:
     row = {
         **{"location": location, "workers": 1, "busy": 0, "slots": None, "held": 0, "ended": 0},
-        **{"rate": None, "silent": None},
+        **{"rate": None, "silent": None, "excluded": ""},
     }
     return {**row, **more}  # type: ignore[typeddict-item]
 

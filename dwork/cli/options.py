@@ -265,6 +265,13 @@ _POLICY = (
         help="Fail a task after its worker or the whole run has died N times while running it; earlier runs count.",
     ),
     click.option(
+        "--exclude/--no-exclude",
+        default=True,
+        show_default=True,
+        help="Exclude a worker on which task after task fails that succeeds elsewhere: it gets no more tasks, and what "
+        "failed there runs again, without a retry.",
+    ),
+    click.option(
         "--worker-timeout",
         type=DURATION,
         metavar="TIME",
@@ -319,6 +326,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
         retries: int,
         retry_delay: float,
         max_attempts_lost: int,
+        exclude: bool,
         worker_timeout: float,
         timeout: float | None,
         grace: float | None,
@@ -331,6 +339,7 @@ def policy_options(command: Callable[..., Any]) -> Callable[..., Any]:
             retries=retries,
             delay=retry_delay,
             losses=max_attempts_lost,
+            exclude=exclude,
             silence=worker_timeout,
             timeout=timeout,
             grace=grace,

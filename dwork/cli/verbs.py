@@ -37,6 +37,7 @@ GROUPS = {
         "release": "Release held tasks, so that they can start",
         "drain": "Drain a pool",
         "stop-worker": "Stop workers",
+        "include-worker": "Give excluded workers tasks again",
     },
     "Act as a worker in a script": {
         "steal": "Steal ready tasks as worker HOST",

@@ -276,6 +276,13 @@ class Client:
         """Stop workers, given by name or glob, after they have finished their running tasks; return their number."""
         return control.stop_workers(self._requests, locations)
 
+    def include_workers(self, *locations: str) -> int:
+        """Give excluded workers, named or matched by a glob, tasks again; return their number.
+
+        A hub excludes a worker on which tasks fail that succeed elsewhere.
+        """
+        return control.include_workers(self._requests, locations)
+
     def drain(self, *, now: bool = False) -> None:
         """Make the hub hand out no more tasks; now: also terminate running tasks, which the next run runs again."""
         control.drain(self._requests, now=now)

@@ -19,6 +19,11 @@ def stop_workers(requests: Requests, locations: Sequence[str]) -> int:
     return requests.number(messages.Leave(tuple(locations)), "stop workers", again=True)
 
 
+def include_workers(requests: Requests, locations: Sequence[str]) -> int:
+    """Give excluded workers tasks again, as Client.include_workers does."""
+    return requests.number(messages.Include(tuple(locations)), "include workers", again=True)
+
+
 def drain(requests: Requests, *, now: bool) -> None:
     """Make the hub hand out no more tasks, as Client.drain does."""
     requests.number(messages.Drain(now), "drain", again=True)

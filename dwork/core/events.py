@@ -85,13 +85,17 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class Retried:
-    """An attempt has failed, and the task will be retried after at least `delay` seconds."""
+    """An attempt has failed, and the task will be retried after at least `delay` seconds.
+
+    counts: whether it is one of the failures that a task may have; else its worker is suspected.
+    """
 
     time: float
     location: str
     task: Ended
     attempts_left: int
     delay: float = 0.0
+    counts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +205,28 @@ class Left:
 
 
 @dataclass(frozen=True, slots=True)
+class Excluded:
+    """A worker gets no more tasks, since tasks fail on it that succeed elsewhere.
+
+    forgiven: the tasks of which one failure no longer counts; for those that have failed for good, Revived follows.
+    """
+
+    time: float
+    location: str
+    reason: str
+    forgiven: Sequence[Named]
+
+
+@dataclass(frozen=True, slots=True)
+class Included:
+    """An excluded worker gets tasks again."""
+
+    time: float
+    location: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unmet:
     """A ready task asks for more than any worker has; most: the maximum of each resource over all workers."""
 
@@ -247,6 +273,8 @@ Event = (
     | Revived
     | Joined
     | Left
+    | Excluded
+    | Included
     | Unmet
     | Stopping
     | Printed

@@ -306,6 +306,13 @@ class Leave:
 
 
 @dataclass(frozen=True, slots=True)
+class Include:
+    """A request to give excluded workers (locations or globs) tasks again; the OK has their number."""
+
+    locations: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Drain:
     """A request to hand out no more tasks; now: also kill the running ones, which the next run runs again."""
 
@@ -374,6 +381,7 @@ class Output:
 Request = (
     Create
     | Leave
+    | Include
     | Drain
     | Steal
     | Complete

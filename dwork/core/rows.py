@@ -193,7 +193,7 @@ class WorkerRow(LoadRow):
 
     slots: how many tasks it runs at a time; None: not reported. cores, memory (0: unknown) and gpus: for all its tasks.
     held and ended: tasks. rate: tasks per second since it joined. heard: when its last message arrived; silent: seconds
-    since then.
+    since then. excluded: why it gets no tasks; empty when it gets some.
     """
 
     host: str
@@ -201,6 +201,7 @@ class WorkerRow(LoadRow):
     memory: int
     gpus: int
     heard: float | None
+    excluded: str
 
 
 class _OneWorker(TypedDict, total=False):
@@ -209,6 +210,7 @@ class _OneWorker(TypedDict, total=False):
     memory: int
     gpus: int
     heard: float | None
+    excluded: str
 
 
 class CrewRow(LoadRow, _OneWorker):

@@ -30,5 +30,6 @@ def command(session: HubChoice, as_json: bool) -> None:
         slots = "-" if row["slots"] is None else f"{row['slots']:,}"
         rate = "-" if row["rate"] is None else f"{row['rate']:.1f}/s"
         silent = "-" if row["silent"] is None else duration(row["silent"])
-        say(f"{slots:>5} {row['held']:>6,} {row['ended']:>9,} {rate:>9} {silent:>9} {shown(row['location'])}")
+        name = f"{shown(row['location'])}  {row['excluded']}".rstrip()
+        say(f"{slots:>5} {row['held']:>6,} {row['ended']:>9,} {rate:>9} {silent:>9} {name}")
     say(counted(len(rows), "worker"))

@@ -8,7 +8,7 @@ from typing import Final
 
 PROC: Final = "/proc"
 #: Indexes into the fields that `stat` returns.
-STATE, PARENT, SESSION, FLAGS, PAGES = 0, 1, 3, 6, 21
+STATE, PARENT, SESSION, FLAGS, START, PAGES = 0, 1, 3, 6, 19, 21
 #: Seconds after KILL until a process counts as one that cannot be killed, and until one that is exiting does.
 UNKILLABLE: Final = 3.0
 ENDLESS: Final = 60.0

@@ -174,7 +174,7 @@ class Dispatch:
             self._serve(self._next_touched, step)
         touched.clear()
         kinds = self._stuck = self._graph.kinds()
-        for worker in self.kept.choose(kinds, self._workers.values()):
+        for worker in self.kept.choose(kinds, [w for w in self._workers.values() if not w.is_barred]):
             if worker.surplus and not worker.recalled:
                 worker.recalled = True
                 step.send(worker, messages.Recall(worker.surplus))
@@ -197,11 +197,15 @@ class Dispatch:
         An idle worker that waits goes before a busy one, and before one on which all tasks it could get have failed.
         """
         retries = self._retries
-        if retries.fills(worker.held.values(), worker.slots):
+        if worker.is_barred or retries.fills(worker.held.values(), worker.slots):
             return True
         if worker.free and not retries.avoids(worker.location):
             return False
-        idle = (p.worker for p in self._workers.parked.values() if p.worker.free and p.worker is not worker)
+        idle = (
+            p.worker
+            for p in self._workers.parked.values()
+            if p.worker.free and p.worker is not worker and not p.worker.is_barred
+        )
         return any(not worker.free or not retries.avoids(other.location) for other in idle)
 
     def _next_parked(self, tried: set[Peer]) -> Peer | None:
@@ -211,7 +215,7 @@ class Dispatch:
         """
         second = spare = None
         for peer, parked in self._workers.parked.items():
-            if peer in tried:
+            if peer in tried or parked.worker.is_barred:
                 continue
             if parked.worker.free:
                 if not self._retries.avoids(parked.worker.location):
@@ -223,14 +227,15 @@ class Dispatch:
 
     def _next_touched(self, tried: set[Peer]) -> Peer | None:
         parked = [self._workers.parked[peer] for peer in self._workers.touched - tried if peer in self._workers.parked]
-        parked = [p for p in parked if not self._retries.fills(p.worker.held.values(), p.worker.slots)]
+        fills = self._retries.fills
+        parked = [p for p in parked if not p.worker.is_barred and not fills(p.worker.held.values(), p.worker.slots)]
         return min(parked, key=lambda p: self._retries.avoids(p.worker.location)).worker.peer if parked else None
 
     def _recall(self, step: Step) -> None:
         """Recall as many surplus tasks from loaded workers as the idle ones could run."""
         if not self._workers.loaded:
             return
-        idle = [parked.worker for parked in self._workers.parked.values()]
+        idle = [parked.worker for parked in self._workers.parked.values() if not parked.worker.is_barred]
         wanted = sum([worker.free for worker in idle if worker.location not in self.kept.by_location])
         for worker in self._workers.loaded.values():
             if wanted <= 0:
@@ -352,7 +357,7 @@ class Dispatch:
             ready = list(self._graph.upcoming(self._graph.ready))
             slots = self._workers.slots
             kinds = {n.task.options.asks for n in ready if not self._retries.must_wait(n, others, slots)}
-            for parked in self._workers.parked.values():
+            for parked in [parked for parked in self._workers.parked.values() if not parked.worker.is_barred]:
                 room = WorkerRoom(parked.worker, 0, self.kept.for_what(parked.worker))
                 assert not any(room.fit(asked) for asked in kinds), "no worker idles while a task fits"
 

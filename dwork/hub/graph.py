@@ -296,6 +296,10 @@ class Graph:
         node.failures += 1
         return node.failures
 
+    def forgive(self, node: Node) -> None:
+        """Take back one failure of an active node."""
+        node.failures -= 1
+
     def demote(self, node: Node, losses: int, place: int = 0) -> None:
         """Let a node go last whenever it becomes ready: after those with fewer losses, then by place."""
         self._ready.last[node] = (losses << 24) + place

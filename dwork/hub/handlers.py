@@ -93,9 +93,9 @@ class Handlers:
         if worker is not None:
             if _is_repeat(worker, message.native):
                 return
+            missing = self._returns.give_back(worker, message.tasks, native=message.native is not None, step=step)
             if message.native is not None:
                 self._membership.resize(worker, peer, message.native)
-            missing = self._returns.give_back(worker, message.tasks, native=message.native is not None, step=step)
         step.answer(peer, _held(missing, message.native))
 
     def output(self, peer: Peer, message: messages.Output, step: Step) -> None:

@@ -9,8 +9,9 @@ hub as a worker; its peer is the one it last used. C++ workers on one host share
 
 The parts, each of which imports only those before it: `state` (the graph, the workers, and what else all parts share),
 `dispatch` (which worker gets which tasks, and which Steals wait), `endings` (done, failed, cancelled, skipped),
-`returns` (given back, lost, interrupted, revoked), `outcomes` (what results mean), `membership` (workers that come and
-go), `shutdown`, `task_control` (what people do to tasks), and `handlers` (one for each message).
+`returns` (given back, lost, interrupted, revoked), `exclusions` (workers on which tasks fail), `outcomes` (what results
+mean), `membership` (workers that come and go), `shutdown`, `task_control` (what people do to tasks), and `handlers`
+(one for each message).
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from dwork.core.text import printable
 from dwork.hub.dispatch import Dispatch
 from dwork.hub.end_waiters import EndWaiters
 from dwork.hub.endings import Endings
+from dwork.hub.exclusions import Exclusions
 from dwork.hub.graph import Restored
 from dwork.hub.handlers import Handlers
 from dwork.hub.invariants import check_graph
@@ -53,10 +55,11 @@ class Hub:
         self._end_waiters = EndWaiters()
         self._endings = endings = Endings(state)
         self._returns = returns = Returns(state, endings)
-        self._membership = membership = Membership(state, endings, returns)
+        self.exclusions = Exclusions(state, returns)
+        self._membership = membership = Membership(state, endings, returns, self.exclusions)
         self._shutdown = shutdown = Shutdown(state, endings, returns)
         self._control = TaskControl(state, endings, returns)
-        outcomes = Outcomes(state, endings, returns, self.dispatch.ran)
+        outcomes = Outcomes(state, endings, returns, self.exclusions, self.dispatch.ran)
         self._messages = handlers = Handlers(
             state, self.dispatch, endings, returns, outcomes, membership, shutdown, self._end_waiters
         )
@@ -70,6 +73,7 @@ class Hub:
             messages.Exit: membership.sign_off,
             messages.Control: self._control.request,
             messages.Leave: membership.ask_to_leave,
+            messages.Include: membership.include,
             messages.Drain: shutdown.request,
             messages.OK: handlers.status,
             messages.Await: handlers.wait_for_end,
@@ -214,7 +218,10 @@ class Hub:
         """Serve the Steals that wait, and stop when none can ever be served."""
         if self._endings.has_failed:
             self._shutdown.halt_if_reached(step)
+        self.exclusions.review(step)
         self.dispatch.settle(step)
+        while self.exclusions.all and self.exclusions.readmit_for(self.dispatch.kept.unmet, step):
+            self.dispatch.settle(step)
         if self._state.stop is OPEN and (reason := self.dispatch.why_stop()):
             self._shutdown.stop(reason, step, running=False)
             self.dispatch.settle(step)
@@ -230,7 +237,8 @@ class Hub:
     def deadline(self) -> float:
         """When `tick` is due at the latest, in seconds since the epoch; infinity when nothing waits for time."""
         own = min(self._shutdown.deadline, self._membership.deadline, self._end_waiters.deadline)
-        return min(own, self.retries.deadline, self.dispatch.deadline, self._state.end_warnings.deadline)
+        own = min(own, self.exclusions.deadline, self._state.end_warnings.deadline)
+        return min(own, self.retries.deadline, self.dispatch.deadline)
 
     @property
     def last_end(self) -> float:
@@ -271,5 +279,6 @@ class Hub:
         self.dispatch.check()
         self._endings.check()
         self._control.check()
+        self.exclusions.check()
         active = {node for node in self.graph.names.values() if node.state.is_active}
         assert self.retries.lost.keys() <= active, "suspects run"

@@ -21,6 +21,7 @@ from dwork.core.task import State
 from dwork.core.text import printable
 from dwork.hub.dispatch import BEATS
 from dwork.hub.endings import Endings
+from dwork.hub.exclusions import Exclusions
 from dwork.hub.node import Node
 from dwork.hub.returns import Returns
 from dwork.hub.state import HubState
@@ -34,10 +35,11 @@ RETURN = 1.0
 class Membership:
     """See the module docstring. deadline: when to check for silent workers."""
 
-    def __init__(self, state: HubState, endings: Endings, returns: Returns) -> None:
+    def __init__(self, state: HubState, endings: Endings, returns: Returns, exclusions: Exclusions) -> None:
         self._state = state
         self._endings = endings
         self._returns = returns
+        self._exclusions = exclusions
         self.deadline = math.inf
         self._suspect_until = -math.inf  # until then, declare silent workers lost sooner
 
@@ -136,6 +138,16 @@ class Membership:
             raise GraphError(f"no worker that can be asked to leave matches {', '.join(message.locations)}")
         step.sends += [(worker.peer, messages.Leave()) for worker in asked]
         step.answer(peer, messages.OK(n=len(asked)))
+
+    def include(self, peer: Peer, message: messages.Include, step: Step) -> None:
+        """Give excluded workers tasks again. GraphError when none matches."""
+        texts = message.locations
+        found = [each for each in self._exclusions.all if any(_matches(each, text) for text in texts)]
+        if not found:
+            raise GraphError(f"no excluded worker matches {', '.join(texts)}")
+        for location in found:
+            self._exclusions.include(location, "on request", step)
+        step.answer(peer, messages.OK(n=len(found)))
 
     def sign_off(self, peer: Peer, message: messages.Exit, step: Step) -> None:
         """Remove a worker that leaves."""

@@ -10,6 +10,7 @@ from dwork.core.cause import Cause
 from dwork.core.events import Ended
 from dwork.core.task import Result, State, TaskKey
 from dwork.hub.endings import Endings
+from dwork.hub.exclusions import Exclusions
 from dwork.hub.node import Node
 from dwork.hub.returns import Returns
 from dwork.hub.state import HubState
@@ -30,11 +31,17 @@ class Outcomes:
     """See the module docstring. ran: called with the tasks that have succeeded."""
 
     def __init__(
-        self, state: HubState, endings: Endings, returns: Returns, ran: Callable[[Sequence[Ended]], None]
+        self,
+        state: HubState,
+        endings: Endings,
+        returns: Returns,
+        exclusions: Exclusions,
+        ran: Callable[[Sequence[Ended]], None],
     ) -> None:
         self._state = state
         self._endings = endings
         self._returns = returns
+        self._exclusions = exclusions
         self._ran = ran
 
     def end(self, worker: WorkerState, results: Sequence[Result], step: Step, owed: dict[Node, int]) -> list[TaskKey]:
@@ -79,6 +86,7 @@ class Outcomes:
         if good:
             self._ran(ended)
             self._endings.finish(worker.location, good, ended, step)
+            self._exclusions.succeeded(worker, good, step)
         for node, result in bad:
             if node.state is State.ASSIGNED:  # else processing an earlier result has taken it back
                 self._fail(worker, node, result, step)
@@ -141,6 +149,11 @@ class Outcomes:
             return
         retries = node.task.options.retries
         allowed = 1 + (state.policy.retries if retries is None else retries)
+        if self._exclusions.forgives(worker, node, result, step):
+            state.retries.run_elsewhere(node, worker.location, first=True)
+            left = max(1, allowed - node.failures)
+            step.events.append(events.Retried(step.now, worker.location, ended, left, counts=False))
+            return
         left = allowed - state.graph.count_failure(node)
         if left > 0:
             delay = state.retries.failed(node, worker.location, step.now)

@@ -17,8 +17,9 @@ class Policy:
     after which a worker that promised to send beats is lost. timeout: seconds that one attempt may take; None: no
     limit. grace: seconds between TERM and KILL when an attempt must end; None: the worker's own. warn: of tasks before
     the end of the job. halt: when failures stop the pool. unknown_is_done: treat an unknown predecessor as done, as the
-    C++ hub does, instead of refusing it. elastic: workers may join that can run tasks which no present worker can;
-    otherwise the hub stops when only such tasks are left.
+    C++ hub does, instead of refusing it. exclude: exclude workers on which tasks fail that succeed elsewhere. elastic:
+    workers may join that can run tasks which no present worker can; otherwise the hub stops when only such tasks are
+    left.
     """
 
     retries: int = 0
@@ -30,6 +31,7 @@ class Policy:
     warn: EndWarning | None = None
     halt: Halt | None = None
     unknown_is_done: bool = False
+    exclude: bool = True
     elastic: bool = True
 
     @property

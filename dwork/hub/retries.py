@@ -58,6 +58,11 @@ class Retries:
             self._graph.put_back([node], first=False)
         return delay
 
+    def run_elsewhere(self, node: Node, location: str, *, first: bool) -> None:
+        """Make an assigned task ready whose failure on this worker does not count."""
+        self._failed_on[node] = location
+        self._graph.put_back([node], first=first)
+
     def tick(self, now: float) -> None:
         """Release the tasks that have waited long enough."""
         due = []

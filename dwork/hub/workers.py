@@ -36,6 +36,7 @@ class WorkerState:
     beat: float = 0.0  # the interval at which it promised to send beats; 0: none
     joined: float = 0.0
     ended: int = 0  # how many tasks it has ended
+    is_barred: bool = False  # it gets no tasks: see `exclusions`
 
     def could(self, asked: Resources) -> bool:
         """Whether it could run a task with this request when idle; a worker without slots takes any task."""
@@ -87,13 +88,15 @@ class Parked:
 class WorkerTable(Mapping[str, WorkerState]):
     """The workers by location.
 
-    slots: of all workers together. loaded: those that hold more than they can run. parked: the waiting Steals, by peer;
-    a peer has at most one. touched: peers with a waiting Steal that may have more room than before. reshaped: workers
-    that have joined, left or changed their resources. `dispatch` empties the last two.
+    slots: of all workers together. barred: the number of those that get no tasks. loaded: those that hold more than
+    they can run. parked: the waiting Steals, by peer; a peer has at most one. touched: peers with a waiting Steal that
+    may have more room than before. reshaped: workers that have joined, left or changed their resources, or that get
+    tasks again or no more. `dispatch` empties the last two.
     """
 
     def __init__(self) -> None:
         self.slots = 0
+        self.barred = 0
         self.loaded: dict[str, WorkerState] = {}
         self.parked: dict[Peer, Parked] = {}
         self.touched: set[Peer] = set()
@@ -138,10 +141,18 @@ class WorkerTable(Mapping[str, WorkerState]):
     def remove(self, worker: WorkerState) -> None:
         """Remove a worker that is gone; it holds nothing."""
         del self._all[worker.location]
+        self.barred -= worker.is_barred
         self.loaded.pop(worker.location, None)
         self.slots -= worker.slots
         self.unpark(worker)
         self.reshaped.append(worker)
+
+    def bar(self, worker: WorkerState, *, is_barred: bool) -> None:
+        """Set whether a worker gets no tasks."""
+        self.barred += is_barred - worker.is_barred
+        worker.is_barred = is_barred
+        self.reshaped.append(worker)
+        self._changed(worker)
 
     # -- tasks -------------------------------------------------------------------------------------------------
 
@@ -210,6 +221,7 @@ class WorkerTable(Mapping[str, WorkerState]):
     def check(self) -> None:
         """Raise AssertionError unless the facts agree."""
         assert self.slots == sum(worker.slots for worker in self.values()), "slots add up"
+        assert self.barred == sum(worker.is_barred for worker in self.values()), "barred workers are counted"
         assert self.loaded == {w.location: w for w in self.values() if w.surplus}, "loaded workers are known"
         assert all(p.worker is self.get(p.worker.location) for p in self.parked.values()), "parked workers are known"
         assert all(peer == p.worker.peer for peer, p in self.parked.items()), "Steals wait under the worker's peer"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -63,6 +64,14 @@ class Notices:
                     if died:
                         self._missed.add(location)
                     self._tell(f"worker {shown(location)} has left: {reason}")
+                case events.Excluded(location=location, reason=reason):
+                    name = shown(location)
+                    self._tell(
+                        f"worker {name} is excluded: {reason}; what failed there runs elsewhere; to give it tasks "
+                        f"again: dquery include-worker {shlex.quote(name)}"
+                    )
+                case events.Included(location=location, reason=reason):
+                    self._tell(f"worker {shown(location)} gets tasks again: {reason}")
                 case events.Unmet(asked=asked, most=most):
                     self._tell(f"a task requests {asked}, which no worker has; the largest amount of each: {most}")
                 case events.Stopping(reason=reason, now=now):

@@ -15,8 +15,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from dwork.host.processes import PARENT, SESSION, STATE, stat
-from dwork.runner.guard import MARK, children
+from dwork.host.processes import PARENT, SESSION, START, STATE, stat
+from dwork.runner.guard import MARK, Guard, children
 
 #: The children of a process that is started with this pid.
 LIST: Final = "/proc/self/task/{}/children"
@@ -38,14 +38,16 @@ class Owner:
 
 class LeftBehind:
     """What the tasks of one worker have left behind. grace: seconds between TERM and KILL. spared: other children.
+    guard: gets to know what is found.
 
     deadline: when to call `find` even if no child ends.
     """
 
-    def __init__(self, grace: float, spared: Collection[int]) -> None:
+    def __init__(self, grace: float, spared: Collection[int], guard: Guard) -> None:
         self.deadline = float("inf")
         self._grace = grace
         self._spared = spared
+        self._guard = guard
         self._owners: dict[int, Owner | None] = {}  # by pid: whose it is
         self._sessions: dict[int, Owner] = {}  # of tasks of which more may be found
         self._ending: dict[Owner, float] = {}  # when to send KILL to what is left of a task
@@ -66,6 +68,7 @@ class LeftBehind:
     def gone(self, pid: int) -> None:
         """Note that a process has ended that is no task."""
         self._owners.pop(pid, None)
+        self._guard.forget(pid)
 
     def find(self, running: Collection[int], ended: Collection[int], now: float) -> None:
         """Look for new ones. running, ended: the pids of tasks that run, and of those that have just ended."""
@@ -75,6 +78,7 @@ class LeftBehind:
                 if int(fields[PARENT]) == os.getpid() and fields[STATE] != b"Z":
                     owner = self._sessions.get(int(fields[SESSION])) or self._named(pid)
                     self._owners[pid] = owner
+                    self._guard.note(pid, fields[START])
                     if owner in self._ending:
                         _signal([pid], signal.SIGTERM if now < self._ending[owner] else signal.SIGKILL)
             except OSError:  # it has ended meanwhile

@@ -54,6 +54,8 @@ from dwork.runner.spawn import spawn
 
 #: Seconds from the start of a task until its output is passed on, and at least from one time to the next.
 LOOK: Final = 1.0
+#: Seconds after which to look for processes that a running task has left behind: the guard must know them.
+ORPHANS: Final = 2.0
 #: Seconds that the processes that a task has left behind have to end by themselves.
 SETTLE: Final = 0.1
 _MARK: Final = user_bytes(MARK)
@@ -160,7 +162,7 @@ class Processes:
         self._memory = Memory()
         self._settling: list[_Ended] = []
         self._stuck: list[Exited] = []  # processes that cannot be killed, until `poll` returns them
-        self._left = LeftBehind(grace, self._spared)
+        self._left = LeftBehind(grace, self._spared, self._guard)
         self._leftovers = Leftovers.KEEP
         self._peaks = Peaks()
         self._environment: dict[bytes, bytes] = {}
@@ -169,6 +171,7 @@ class Processes:
         os.sched_setaffinity(0, self._wide)  # the launcher's binding must not limit our tasks
         self._end_at = float("inf")  # when to end the next process
         self._pass_on_at = float("inf")  # when to pass on output that has waited
+        self._look_at = float("inf")  # when to look for what running tasks have left behind
         _close_on_exec()
 
     def configure(
@@ -205,6 +208,8 @@ class Processes:
         grace = self._grace if what.grace is None else what.grace
         self._running[pid] = _Process(what.task, now, captured, owner, now + LOOK, what.timeout, grace, deadline)
         self._pids[what.task] = pid
+        self._guard.note(pid)
+        self._look_at = min(self._look_at, now + ORPHANS)
         if deadline is not None:
             self._end_at = min(self._end_at, deadline)
         self._set_deadline()
@@ -237,7 +242,8 @@ class Processes:
 
     def _set_deadline(self) -> None:
         settle_at = self._settling[0].at + SETTLE if self._settling else float("inf")
-        self.deadline = min(self._end_at, self._pass_on_at, self._memory.next_check, self._left.deadline, settle_at)
+        deadline = min(self._end_at, self._pass_on_at, self._memory.next_check, self._left.deadline, settle_at)
+        self.deadline = min(deadline, self._look_at)
 
     # -- watching ----------------------------------------------------------------------------------------------
 
@@ -264,7 +270,7 @@ class Processes:
     def _reap(self, now: float) -> None:
         """Note which processes have ended, and which they have left behind."""
         ended: list[int] = []
-        is_any = now >= self._left.deadline
+        is_any = now >= min(self._left.deadline, self._look_at)
         while True:  # also with no task: what tasks have left behind may end later
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -287,6 +293,9 @@ class Processes:
                 process.cause, process.reason = Cause.MEMORY, shortage
         if is_any:
             self._left.find(self._running, ended, now)
+            self._look_at = now + ORPHANS if self._running else float("inf")
+            for pid in ended:
+                self._guard.forget(pid)
 
     def _settled(self, now: float) -> list[Exited]:
         """Return the ended processes of which it is known what they have left behind."""

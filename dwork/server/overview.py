@@ -25,7 +25,7 @@ from dwork.core.events import Ended, Event, Named
 from dwork.core.location import host_of
 from dwork.core.messages import Answer, Error, Inquiry, Message, Watch, Workers
 from dwork.core.row_json import pack
-from dwork.core.rows import CrewRow, FailureRow, RunFacts, RunningRow, RunView
+from dwork.core.rows import CrewRow, FailureRow, RunFacts, RunningRow, RunView, WorkerRow
 from dwork.core.text import printable
 from dwork.host.batch_job import element, job
 from dwork.hub.hub import Hub
@@ -130,7 +130,7 @@ class Overview:
         """Return the answer; for Watch, perhaps one that was built a moment ago."""
         now = self._clock()
         if isinstance(inquiry, Workers):
-            return Answer(pack([row(worker, now) for worker in self._hub.workers.values()]))
+            return Answer(pack([self._row(worker, now) for worker in self._hub.workers.values()]))
         if now >= self._good_until:
             self._answer = Answer(pack(self._build(now)))
             self._good_until = now + GOOD * max(0.0, self._clock() - now)
@@ -158,10 +158,13 @@ class Overview:
             "failures": list(self._failures),
         }
 
+    def _row(self, worker: WorkerState, now: float) -> WorkerRow:
+        return row(worker, now, self._hub.exclusions.reason(worker.location))
+
     def _worker_rows(self, now: float) -> list[CrewRow]:
         workers = self._hub.workers.values()
         if len(workers) <= CREW:
-            return [{**row(worker, now), "workers": 1, "busy": worker.busy} for worker in workers]
+            return [{**self._row(worker, now), "workers": 1, "busy": worker.busy} for worker in workers]
         hosts: dict[str, list[WorkerState]] = {}
         for worker in workers:
             hosts.setdefault(host_of(worker.location), []).append(worker)

@@ -7,8 +7,8 @@ from dwork.core.rows import WorkerRow
 from dwork.hub.workers import WorkerState
 
 
-def row(worker: WorkerState, now: float) -> WorkerRow:
-    """Return the row of a worker."""
+def row(worker: WorkerState, now: float, excluded: str = "") -> WorkerRow:
+    """Return the row of a worker. excluded: why it gets no tasks, or empty."""
     return {
         "location": worker.location,
         "host": host_of(worker.location),
@@ -21,4 +21,5 @@ def row(worker: WorkerState, now: float) -> WorkerRow:
         "rate": worker.rate(now),
         "heard": worker.heard or None,
         "silent": max(0.0, now - worker.heard) if worker.heard else None,
+        "excluded": excluded,
     }

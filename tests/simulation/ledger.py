@@ -87,8 +87,11 @@ class Ledger:
                 entry = self._end(ended, location)
                 entry.state, entry.holder = FAILED, location
                 entry.failures += 1
-            case e.Retried(location=location, task=ended):
-                self._end(ended, location).failures += 1
+            case e.Retried(location=location, task=ended, counts=counts):
+                self._end(ended, location).failures += counts
+            case e.Excluded(forgiven=named):
+                for task in named:
+                    self.by_id[task.id].failures -= 1
             case e.Interrupted(location=location, task=ended):
                 self._drop(ended.id, location)  # it does not count, nor does what it has printed
             case e.Killed(location=location, task=ended):

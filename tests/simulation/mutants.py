@@ -171,8 +171,8 @@ MUTANTS = [
     ),
     Mutant(
         "workers.py",
-        "        self.reshaped.append(worker)\n\n    # -- tasks",
-        "\n    # -- tasks",
+        "        self.reshaped.append(worker)\n\n    def bar",
+        "\n    def bar",
         "a_worker_that_joins_or_leaves_makes_dispatch_reconsider_its_reservations",
     ),
     Mutant(
@@ -765,6 +765,36 @@ MUTANTS = [
         "    if twice is not None:",
         "    if False:",
         "a_name_in_both_lists_is_refused",
+    ),
+    Mutant(
+        "exclusions.py",
+        "        if 2 * (workers.barred + (not worker.is_barred)) > len(workers):\n            return False\n",
+        "",
+        "at_most_half_of_the_workers_are_suspected",
+    ),
+    Mutant(
+        "exclusions.py",
+        "            and each.has.cores >= worker.has.cores and each.has.gpus >= worker.has.gpus\n",
+        "",
+        "a_worker_that_alone_can_run_some_tasks_is_never_suspected",
+    ),
+    Mutant(
+        "exclusions.py",
+        "        if suspect is not None and not worker.is_barred:\n            self._acquit(suspect)\n",
+        "",
+        "a_task_that_fails_elsewhere_too_is_at_fault_and_the_worker_gets_tasks_again",
+    ),
+    Mutant(
+        "exclusions.py",
+        "            self._state.graph.forgive(node)",
+        "            pass",
+        "failures_on_a_suspect_are_no_failures_of_the_tasks",
+    ),
+    Mutant(
+        "exclusions.py",
+        "        self._factors[location] = 2 * self._factors.get(location, 1)",
+        "        self._factors[location] = 1",
+        "the_next_suspicion_takes_twice_as_many_failures",
     ),
 ]
 

@@ -61,10 +61,13 @@ class Runs:
     failures: dict[str, int] = field(default_factory=dict)
     started: Counter[tuple[int, int]] = field(default_factory=Counter)
     prints: dict[str, int] = field(default_factory=dict)  # pieces of output, which go ahead of the result
+    bad: str = ""  # a worker on which all tasks fail at once
 
-    def start(self, assigned: Assigned) -> Result:
+    def start(self, assigned: Assigned, location: str) -> Result:
         """How it will end."""
         self.started[assigned.id, assigned.attempt] += 1
+        if location == self.bad:
+            return Result(assigned.id, assigned.attempt, 1, seconds=0.003)
         seconds, limit = self.seconds.get(assigned.name, 0.0), assigned.options.timeout
         if limit is not None and seconds > limit:
             return Result(assigned.id, assigned.attempt, 128 + TERM, TERM, seconds=limit)
@@ -309,7 +312,7 @@ class Member:
             if task in worker.running:
                 self._report(Result(task, 0, 128 + TERM, TERM))
         while (assigned := worker.next(pool.now)) is not None:
-            result = pool.runs.start(assigned)
+            result = pool.runs.start(assigned, self.name)
             self._begun[assigned.id] = pool.now
             if result.seconds:
                 pool.at(pool.now + result.seconds, lambda r=result: self._ended(r))
@@ -413,7 +416,7 @@ class Original:
         match message:
             case m.Transfer(tasks=tasks):
                 self._running += tasks
-                seconds = sum(self.pool.runs.start(assigned).seconds for assigned in tasks)
+                seconds = sum(self.pool.runs.start(assigned, self.name).seconds for assigned in tasks)
                 self.pool.at(self.pool.now + seconds, self.ask)
             case m.OK() | m.Error():
                 self.ask()

@@ -44,6 +44,7 @@ class RandomPool:
             {name: pick(SECONDS) for name in self.names},
             {name: n for name in self.names if (n := pick([0] * 12 + [1, 2, 9]))},
             prints={name: pick([1, 3, 12]) for name in self.names if pick([0, 0, 1])} if pick([0, 1]) else {},
+            bad=pick(["", "", "", "w1"]),
         )
         policy = Policy(
             retries=pick([0, 1, 2]),

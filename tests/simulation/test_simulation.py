@@ -82,7 +82,7 @@ def prepare(plan: Plan, faults: Faults, policy: WorkerPolicy, second: Resources 
     """second: what every other member has; prints: pieces of output of every other task."""
     runs = plan.runs()
     runs.prints = {f"t{i}": prints for i in range(0, len(plan.tasks), 2)} if prints else {}
-    pool = Pool(runs, Policy(retries=1), faults, plan.seed)
+    pool = Pool(runs, Policy(retries=1, exclude=False), faults, plan.seed)
     tasks = plan.definitions()
     early = len(tasks) - plan.late
     pool.create(*tasks[:early], Task("keep-open", "keep-open"))

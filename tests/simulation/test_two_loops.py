@@ -414,3 +414,15 @@ def test_a_worker_that_was_away_at_the_stop_is_told_when_it_returns() -> None:
     at.world.run()
     assert at.pool.hub.graph.counts[State.READY] == 1 and at.loop.has_left
     assert at.world.now < 1050.0
+
+
+def test_a_worker_on_which_everything_fails_costs_no_task(tmp_path: Path) -> None:
+    world = World()
+    pool = Pool(world)
+    pool.create(*tasks(60))
+    good = [pool.add(f"good:{n}", goes=takes(0.2)) for n in range(2)]
+    bad = pool.add("bad:1", goes=takes(0.005, exit_status=1))
+    world.run()
+    assert all_done(pool) and len(bad.runner.started) < 20
+    assert runs(good) == Counter(f"t{i}" for i in range(60))
+    assert [event.location for event in pool.all(e.Excluded)] == ["bad:1"]

@@ -217,6 +217,7 @@ class QueryMsg(_message.Message):
         Answer: _ClassVar[QueryMsg.Type]
         Beat: _ClassVar[QueryMsg.Type]
         Leave: _ClassVar[QueryMsg.Type]
+        Include: _ClassVar[QueryMsg.Type]
         Workers: _ClassVar[QueryMsg.Type]
         Drain: _ClassVar[QueryMsg.Type]
         Watch: _ClassVar[QueryMsg.Type]
@@ -245,6 +246,7 @@ class QueryMsg(_message.Message):
     Answer: QueryMsg.Type
     Beat: QueryMsg.Type
     Leave: QueryMsg.Type
+    Include: QueryMsg.Type
     Workers: QueryMsg.Type
     Drain: QueryMsg.Type
     Watch: QueryMsg.Type

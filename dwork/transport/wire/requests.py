@@ -91,13 +91,17 @@ def put_await(message: m.Await, q: Any) -> None:
     q.wait = message.wait
 
 
-def put_leave(message: m.Leave, q: Any) -> None:
+def put_leave(message: m.Leave | m.Include, q: Any) -> None:
     for location in message.locations:
         q.task.add(name=readable(location), origin="")
 
 
 def get_leave(q: Any) -> m.Leave:
     return m.Leave(tuple([to_text(pb.name) for pb in q.task]))
+
+
+def get_include(q: Any) -> m.Include:
+    return m.Include(tuple([to_text(pb.name) for pb in q.task]))
 
 
 # -- what workers send ------------------------------------------------------------------------------------------------

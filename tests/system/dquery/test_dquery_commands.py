@@ -19,7 +19,7 @@ from dwork.core.task import EndWarning, Options, State
 from dwork.dquery import addfile
 
 COMMANDS = """
-    addfile cancel complete completion create doctor drain exit failed graph help hold list log
+    addfile cancel complete completion create doctor drain exit failed graph help hold include-worker list log
     lookup release report rest retry show status steal stop-worker trace transfer watch why
     workers
 """.split()

@@ -353,3 +353,23 @@ def test_mpirun_is_no_terminal_and_passes_on_a_bar_that_is_asked_for(
     assert ran.code == 0, ran.err
     assert ("1/3  1 running" in ran.err, "\x1b" in ran.err) == ((True, True) if way == "bar" else (False, False))
     assert "dwork: 3 done, 0 failed, 0 skipped in " in ran.err
+
+
+def test_a_rank_on_which_everything_fails_is_excluded_and_each_task_is_done(
+    pool: Callable, run: Callable, tmp_path: Path
+) -> None:
+    line = "case $DWORK_WORKER in *:1) exit 127;; esac; sleep 0.1; echo {n} >> log\n"
+    (tmp_path / "tasks.txt").write_text("".join(line.format(n=n) for n in range(40)))
+    ran = run(*pool(4, "tasks.txt"))
+    assert ran.code == 0, ran.err
+    assert ran.totals.startswith("dwork: 40 done, 0 failed, 0 skipped in ")
+    assert sorted(map(int, (tmp_path / "log").read_text().split())) == [*range(40)]
+    (line,) = [line for line in ran.own_err if "is excluded" in line]
+    assert ":1 is excluded: " in line and "to give it tasks again: dquery include-worker " in line
+
+
+def test_a_worker_may_fail_everything_with_no_exclude(pool: Callable, run: Callable, tmp_path: Path) -> None:
+    line = "case $DWORK_WORKER in *:1) exit 127;; esac; sleep 0.1 # {n}\n"
+    (tmp_path / "tasks.txt").write_text("".join(line.format(n=n) for n in range(20)))
+    ran = run(*pool(4, "--no-exclude", "tasks.txt"))
+    assert ran.code == 1 and "is excluded" not in ran.err

@@ -169,6 +169,8 @@ def test_workers_are_listed_and_leave_when_told(dhub: Callable, wait_until: Call
     listed = hub.dquery("workers").out.splitlines()
     assert listed[1].split()[:2] == ["1", "1"] and listed[1].endswith(f":{worker.pid}")
     assert hub.dquery("stop-worker", "nobody:*").code == 1
+    ran = hub.dquery("include-worker", f"*:{worker.pid}")
+    assert (ran.code, ran.own_err) == (1, [f"dquery: no excluded worker matches *:{worker.pid}"])
     assert hub.dquery("stop-worker", f"*:{worker.pid}").out == "Stopping 1 worker\n"
     (tmp_path / "go").touch()
     _, err = worker.communicate(timeout=20)

@@ -626,6 +626,38 @@ def test_nothing_outlives_a_runner_that_was_killed(tmp_path: Path) -> None:
     wait_until(lambda: is_gone(int(task.read_text())))
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        "env -i sleep 1000 & echo $! > {pid}; wait",
+        "exec env -i /bin/sh -c 'echo $$ > {pid}; exec sleep 1000'",
+        "setsid env -i /bin/sh -c 'echo $$ > {pid}; exec sleep 1000'",
+        "setsid env -i /bin/sh -c 'echo $$ > {pid}; exec sleep 1000' & wait",
+        "setsid env -i /bin/sh -c 'trap \"\" TERM; setsid sleep 1000 & echo $! > {pid}; wait' & wait",
+        "(setsid env -i /bin/sh -c 'echo $$ > {pid}; exec sleep 1000' &) ; exec sleep 1000",
+    ],
+)
+def test_no_process_outlives_a_runner_that_was_killed_whatever_its_environment(tmp_path: Path, command: str) -> None:
+    known = f"{tmp_path}/known"
+    child = os.fork()
+    if not child:
+        runner = Runner("here:1", lambda *piece: None, grace=1)
+        runner.start(Assigned(1, 1, "n", command.format(pid=f"{tmp_path}/pid")), time.time())
+        until = time.time() + 3.0  # a daemon of a running task is known after two seconds
+        while time.time() < until:
+            runner.poll(time.time())
+            time.sleep(0.02)
+        Path(known).touch()
+        while True:
+            signal.pause()
+    pid = tmp_path / "pid"
+    wait_until(lambda: os.path.exists(known) and pid.exists() and pid.read_text().endswith("\n"))
+    assert not is_gone(int(pid.read_text()))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    wait_until(lambda: is_gone(int(pid.read_text())))
+
+
 def _assert_gone(pid: int) -> None:
     wait_until(lambda: is_gone(pid))
 

@@ -241,6 +241,7 @@ REQUEST = st.one_of(
     st.builds(m.Control, st.sampled_from(Verb), several(NAMES)),
     st.builds(m.Beat, NAMES, NATIVE),
     st.builds(m.Leave, several(NAMES)),
+    st.builds(m.Include, several(NAMES)),
     st.just(m.Workers()),
     st.just(m.Watch()),
     st.builds(m.Await, st.floats(allow_nan=False)),

@@ -40,6 +40,7 @@ SENT: dict[tuple[str, str], tuple[m.Message, m.Message]] = {
     ("request", "Lookup"): (m.Lookup("a"), m.Lookup("")),
     ("request", "Output"): (m.Output("w", 1, 2, b"x", 3, 4), m.Output("w", 0, 1, b"")),
     ("request", "Leave"): (m.Leave(("w", "v*")), m.Leave(("",))),
+    ("request", "Include"): (m.Include(("w", "v*")), m.Include(("",))),
     ("request", "Drain"): (m.Drain(True), m.Drain()),
     ("request", "Workers"): (m.Workers(), m.Workers()),
     ("request", "Watch"): (m.Watch(), m.Watch()),
