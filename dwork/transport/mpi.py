@@ -47,6 +47,9 @@ SILENCE = 60.0
 LATE = 2.0
 #: A worker waits until frames of this size have left, so that a long output does not pile up in memory.
 LARGE = 64 * 1024
+#: Seconds that it waits for that: the hub may be dead, which not every MPI reports. The longest pause between two looks
+#: that counts as waiting: in a longer one this process was suspended.
+STALL, PAUSE = 120.0, 1.0
 #: The most frames that one `receive` returns, so that no peer keeps the others waiting.
 AT_ONCE = 256
 
@@ -189,7 +192,7 @@ class Mpi:
         try:
             request = self._comm.Isend([frame, self._mpi.BYTE], rank, TAG)
             if len(frame) >= LARGE and not self._is_hub:
-                request.Wait()  # no deadlock: the hub never waits for a worker
+                self._wait(request)  # no deadlock: the hub never waits for a worker
             elif not request.Test():
                 self._leaving.append((request, frame, rank))
         except self._mpi.Exception as error:
@@ -217,6 +220,16 @@ class Mpi:
         except self._mpi.Exception as error:
             self._fails(error)
         return bytes(frame)
+
+    def _wait(self, request: MPI.Request) -> None:
+        """Wait until a frame has left. TransportError when the hub does not take it."""
+        waited, naps, last = 0.0, 0, time.monotonic()
+        while not request.Test():
+            naps += 1
+            time.sleep(next(nap for n, nap in reversed(HURRIED) if naps > n))
+            waited, last = waited + min(time.monotonic() - last, PAUSE), time.monotonic()
+            if waited > STALL:
+                raise TransportError(f"the hub has not taken a message for {STALL:g} s; running tasks were terminated")
 
     def flush(self, seconds: float) -> None:
         """Wait at most `seconds` until all sent frames have left: MPI makes progress only when it is called.

@@ -160,6 +160,26 @@ def test_what_was_printed_by_ranks_that_died_with_it_is_printed_all_the_same(
     assert out.count("\n") == 14000
 
 
+def test_ranks_whose_long_output_a_dead_hub_never_takes_leave(
+    mpirun: list[str], start: Callable, wait_until: Callable, tmp_path: Path
+) -> None:
+    """An MPI that does not report the death of the hub waits for it for ever."""
+    tasks = "echo $$ > at-{}; while [ ! -e go ]; do sleep 0.02; done; seq 100000\n"
+    (tmp_path / "tasks.txt").write_text("".join(map(tasks.format, "ab")))
+    tells_where_it_is(tmp_path, "mpi.STALL = 2.0\n")
+    pool = start("sh", ROOT / "jobscripts" / "local.sh", 3, "--slots", 1, "tasks.txt", PATH=path_of(mpirun, tmp_path))
+    pids = [tmp_path / f"pid-{rank}" for rank in range(3)]
+    files = [tmp_path / "at-a", tmp_path / "at-b"]
+    wait_until(lambda: all(file.exists() and file.read_text().endswith("\n") for file in files), 100)
+    hub, *ranks = (int(file.read_text()) for file in pids)
+    os.kill(hub, signal.SIGSTOP)
+    (tmp_path / "go").touch()
+    wait_until(lambda: all(is_gone(int(file.read_text())) for file in files))
+    os.kill(hub, signal.SIGKILL)
+    wait_until(lambda: all(map(is_gone, ranks)), 60)
+    pool.communicate(timeout=60)
+
+
 def test_ranks_that_end_as_they_should_end_no_others(mpirun: list[str], run: Callable, tmp_path: Path) -> None:
     """Hydra tells the others by a signal, which ended them."""
     (tmp_path / "tasks.txt").write_text("echo $$; trap 'echo usr1' USR1; kill -USR1 $$\n")
