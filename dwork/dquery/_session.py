@@ -43,27 +43,28 @@ class HubChoice:
 
     @contextmanager
     def client(self, location: str | None = None) -> Iterator[Client]:
-        """Yield a client for one command, and close it afterwards."""
+        """Yield a client for one command, and close it afterwards. location: that of a worker."""
         with self.timed(), self.connect(location) as client:
             yield client
 
     @contextmanager
-    def changing_client(self, location: str | None = None) -> Iterator[Client]:
-        """Yield a client for a command that changes the run; UsageError for a run elsewhere that was not named."""
-        with self.timed(), self.connect(location, changes=True) as client:
+    def changing_client(self) -> Iterator[Client]:
+        """Yield a client that stops tasks or workers; UsageError for a run elsewhere that was not named."""
+        with self.timed(), self.connect(changes=True) as client:
             yield client
 
     def connect(self, location: str | None = None, *, changes: bool = False) -> Client:
         """Return a client that the caller closes; as with the original dquery, its location is the bare host name.
 
-        changes: refuse a run elsewhere that the user has not named; otherwise print which run it is.
+        changes: refuse a run elsewhere that the user has not named. Otherwise print which run it is, but for a worker,
+        which may be in any directory.
         """
         import socket
 
         from dwork.client.client import Client
 
         connection = self.which.connection()
-        if not self.which.is_named:
+        if location is None and not self.which.is_named:
             _check_place(connection, changes=changes)
         return Client(connection=connection, timeout=self.timeout, location=location or socket.gethostname())
 

@@ -38,7 +38,7 @@ def command(session: HubChoice, /, file: str, form: str | None, as_json: bool, *
     form = form or format_of(file, "csv")
     tasks = load([file], form, known=None, tell=lambda text: note(f"dquery: {text}"), **choice)
     n = sum(task.command is not None for task in tasks)
-    with session.changing_client() as client:
+    with session.client() as client:
         client.create_all(tasks)
     if as_json:
         say_json({"created": n})

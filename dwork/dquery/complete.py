@@ -25,7 +25,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 @json_option
 @click.pass_obj
 def command(session: HubChoice, task: str, host: str | None, exit_status: int, as_json: bool) -> None:
-    with session.changing_client(host) as client:
+    with session.client(host) as client:
         client.complete(task, exit_status)
     if as_json:
         say_json({"completed": [task], "exit_status": exit_status})

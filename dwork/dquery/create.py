@@ -91,7 +91,7 @@ def command(
     **options: Any,
 ) -> None:
     given = {key: value for key, value in options.items() if value is not None}
-    with session.changing_client() as client:
+    with session.client() as client:
         client.create(as_name(task), task if line is None else from_system(line), deps, after_any=after_any, **given)
     if as_json:
         say_json({"created": [as_name(task)]})

@@ -22,7 +22,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 @json_option
 @click.pass_obj
 def command(session: HubChoice, host: str | None, as_json: bool) -> None:
-    with session.changing_client(host) as client:
+    with session.client(host) as client:
         known = client.exit_worker()
     if as_json:
         say_json({"host": client.location, "known": known})

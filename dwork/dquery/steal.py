@@ -115,7 +115,7 @@ def command(session: HubChoice, host: str | None, n: int, wait: float, form: str
         raise click.UsageError("Give -n or --sh, not both: the shell variables hold one task.")
     tasks: list[Assigned] = []
     finished = False
-    with session.changing_client(host) as client:
+    with session.client(host) as client:
         try:
             tasks = client.steal(n, wait)
         except AllDone:

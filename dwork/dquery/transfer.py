@@ -24,7 +24,7 @@ from dwork.dquery._session import HubChoice, json_option, name
 @json_option
 @click.pass_obj
 def command(session: HubChoice, task: str, deps: tuple[str, ...], host: str | None, as_json: bool) -> None:
-    with session.changing_client(host) as client:
+    with session.client(host) as client:
         client.transfer(task, deps)
     if as_json:
         say_json({"transferred": [task], "after": deps})

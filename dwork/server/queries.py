@@ -86,11 +86,12 @@ class Inquiries:
     def _update(self, row: TaskRow) -> None:
         """Update a row of the record with the newer facts of the graph.
 
-        A task that has ended since the inquiry, and is not entered yet, appears as it was then.
+        A task that has ended since the inquiry, and is not entered yet, appears as it was then. The record does not
+        store the state of joins.
         """
         node = self._hub.graph.find(row["id"])
         if node is not None:
-            is_entered = node.state is not State.DONE or row["state"] == State.DONE.value
+            is_entered = node.is_join or node.state is not State.DONE or row["state"] == State.DONE.value
             state = node.state if is_entered else State.ASSIGNED
             row["state"] = state.value
             row["culprit"] = node.culprit.name if node.culprit else None

@@ -42,7 +42,7 @@ def test_what_goes_wrong_meanwhile_leaves_nothing_either(tmp_path: Path, monkeyp
 
 def test_a_job_has_the_end_that_its_batch_system_tells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     squeue = tmp_path / "squeue"
-    squeue.write_text("#!/bin/sh\nexec date -d '2 hours' +%Y-%m-%dT%H:%M:%S\n")
+    squeue.write_text("#!/bin/sh\nexec date -d '2 hours' +'4711 4711 %s'\n")
     squeue.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "4711")

@@ -54,7 +54,7 @@ def test_a_shell_worker_runs_all_tasks_and_reports_how_they_end(
         client.create("makes", 'touch "it\'s made"; exit', creates="it's made")
         client.create("makes nothing", ":; exit 0", creates=["a b", "it's missing"])
     process = worker(shell, hub)
-    assert process.wait(timeout=30) == 0
+    assert process.wait(timeout=120) == 0
     assert (tmp_path / "a b").read_text() == "it's $K\n"
     states = {name: hub.state(name) for name in hub.names}
     assert states == {

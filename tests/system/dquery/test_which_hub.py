@@ -90,7 +90,7 @@ def elsewhere(keep: Any, tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     "words",
-    [("cancel", "a"), ("hold", "*"), ("retry", "a"), ("drain",), ("stop-worker", "*"), ("create", "b"), ("steal",)],
+    [("cancel", "a"), ("hold", "*"), ("retry", "a"), ("drain",), ("stop-worker", "*")],
 )
 def test_the_only_run_is_not_changed_from_another_directory(
     dquery: Any, elsewhere: Path, tmp_path: Path, words: tuple[str, ...]
@@ -102,6 +102,13 @@ def test_the_only_run_is_not_changed_from_another_directory(
     assert ran.err.endswith(f"{elsewhere.name}/tasks.txt on elsewhere, add --connection {path}\n")
     assert "1 active tasks, 1 ready" in dquery("status").out
     assert dquery("--connection", str(path), "hold", "a").out == "Held 1 task\n"
+
+
+def test_tasks_are_added_and_taken_in_any_directory(dquery: Any, elsewhere: Path) -> None:
+    ran = dquery("create", "b")
+    assert ran.status == 0 and ran.err.startswith("dquery: the run of ")
+    ran = dquery("steal", "vm:1")
+    assert ran.status == 0 and ran.err == ""
 
 
 def test_a_run_is_changed_from_its_directory(dquery: Any, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,3 +78,11 @@ def test_a_small_rest_is_entered_at_once(office: Office) -> None:
     assert [row["name"] for row in office.finds(office.inquiries.answer(m.List(("done",))))] == [
         f"t{i}" for i in range(7)
     ]
+
+
+def test_a_join_that_is_done_appears_as_done_though_the_record_stores_no_states_of_joins(office: Office) -> None:
+    office.works(100)
+    office.says("boss", m.Create((Task("join", None, ("t3",)),)))
+    office.store.settle()
+    found = office.inquiries.answer(m.Show("join"))
+    assert isinstance(found, m.Answer) and json.loads(found.data)["state"] == "done"
