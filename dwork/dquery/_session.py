@@ -74,7 +74,8 @@ def _check_place(connection: Connection, *, changes: bool) -> None:
     from dwork.connection.choice import described, is_here
     from dwork.connection.directory import path_of
 
-    if not connection.tasks or is_here(connection):
+    is_dhub = connection.tasks in ("", connection.record)
+    if is_dhub or is_here(connection):
         return
     if changes:
         job = connection.element or connection.job

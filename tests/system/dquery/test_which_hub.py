@@ -122,8 +122,9 @@ def test_a_run_of_another_directory_is_shown_with_its_name(dquery: Any, elsewher
     assert err.startswith("dquery: the run of ") and err.endswith("elsewhere/tasks.txt on elsewhere\n")
 
 
-def test_a_dhub_belongs_to_no_directory(dquery: Any, keep: Any) -> None:
-    published(keep(), 1)
+@pytest.mark.parametrize("record", ["", "/elsewhere/run.db"])
+def test_a_dhub_belongs_to_no_directory(dquery: Any, keep: Any, record: str) -> None:
+    published(keep(), 1, tasks=record, record=record)
     ran = dquery("create", "a")
     assert (ran.status, ran.err) == (0, "")
 
