@@ -107,10 +107,10 @@ class Client:
 
         command: a line for the shell, or a list of arguments to start without a shell; by default the name. options:
         the fields of `Options` (cores, memory in bytes, gpus, timeout in seconds, grace: seconds between TERM and KILL
-        when it has to end, retries, priority, cwd, min_time in seconds, env as a dict or pairs, shell such as
-        "bash -e", creates: files that must exist when it has exited with 0). GraphError when the name is taken by
-        another task, when one of `after` or `after_any` does not exist, or when they form a cycle; adding the same task
-        again is not an error.
+        when it has to end, warn: a signal before the end of the job, such as "USR1@5m", retries, priority, cwd,
+        min_time in seconds, env as a dict or pairs, shell such as "bash -e", creates: files that must exist when it
+        has exited with 0). GraphError when the name is taken by another task, when one of `after` or `after_any` does
+        not exist, or when they form a cycle; adding the same task again is not an error.
         """
         if not isinstance(command, str | None):
             command = tuple(command)
