@@ -36,7 +36,7 @@ def pytest_report_header() -> str | None:
 
 
 #: What a fixture needs, as a marker.
-_NEEDS = {"mpirun": "mpi", "cluster": "slurm", "hosts": "netns", "browser": "browser"}
+_NEEDS = {"mpirun": "mpi", "cluster": "slurm", "grid_engine": "gridengine", "hosts": "netns", "browser": "browser"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -44,7 +44,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         kind, *folders = item.path.relative_to(ROOT / "tests").parts[:-1]
         item.add_marker(kind)
-        for marker in {"docs", "mpi", "slurm", "vm"} & set(folders):
+        for marker in {"docs", "gridengine", "mpi", "slurm", "vm"} & set(folders):
             item.add_marker(marker)
         for fixture in _NEEDS.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(_NEEDS[fixture])

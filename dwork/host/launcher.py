@@ -41,7 +41,7 @@ OPEN_MPI: Final = Launcher("Open MPI's mpirun", "mpirun --bind-to none", "mpirun
 #: Up to version 4: mpirun is another program there, with other options.
 OPEN_MPI_4: Final = Launcher("Open MPI 4's mpirun", "mpirun --bind-to none", "mpirun --enable-recovery")
 MPICH: Final = Launcher("MPICH's mpirun", "mpirun -bind-to none", "mpirun -disable-auto-cleanup")
-INTEL: Final = Launcher("Intel MPI's mpirun", "I_MPI_PIN=0 mpirun")
+INTEL: Final = Launcher("Intel MPI's mpirun", "I_MPI_PIN=0 mpirun", "mpirun -disable-auto-cleanup")
 MVAPICH: Final = Launcher("MVAPICH's mpirun", "MV2_ENABLE_AFFINITY=0 mpirun")
 PALS: Final = Launcher("the mpiexec of PALS", "mpiexec --cpu-bind none")
 SRUN: Final = Launcher("srun", "srun --cpu-bind=none")
@@ -73,7 +73,7 @@ def advice() -> str:
     if lives_on():
         return ""
     by = of(os.environ)
-    if not by.surviving or (by != MPICH and in_step(os.environ)):
+    if not by.surviving or (by in (OPEN_MPI, OPEN_MPI_4) and in_step(os.environ)):
         return ""
     return f"`{by.surviving}`{' with one rank per node' if by == MPICH else ''}"
 

@@ -21,7 +21,7 @@ LIMIT = 120.0
 
 
 @pytest.fixture(scope="session")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+def grid_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Two hosts of two slots; needs root, network namespaces and Grid Engine."""
     if not is_possible():
         missing("netns")
@@ -105,10 +105,10 @@ class Batch:
 
 
 @pytest.fixture
-def batch(cluster: Cluster, tmp_path: Path) -> Iterator[Batch]:
-    batch = Batch(cluster, tmp_path)
+def batch(grid_engine: Cluster, tmp_path: Path) -> Iterator[Batch]:
+    batch = Batch(grid_engine, tmp_path)
     yield batch
-    cluster.run("qdel", "-f", "-u", "root")
+    grid_engine.run("qdel", "-f", "-u", "root")
 
 
 @pytest.fixture

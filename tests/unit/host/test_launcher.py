@@ -62,6 +62,7 @@ def test_each_launcher_is_known_by_what_it_puts_into_the_environment(
         (["OMPI_COMM_WORLD_SIZE"], "`mpirun --with-ft ulfm`"),
         (["OMPI_COMM_WORLD_SIZE", "OMPI_MCA_orte_launch"], "`mpirun --enable-recovery`"),
         (["MPI_LOCALNRANKS"], "`mpirun -disable-auto-cleanup` with one rank per node"),
+        (["MPI_LOCALNRANKS", "I_MPI_HYDRA_UUID"], "`mpirun -disable-auto-cleanup`"),
         (["OMPI_COMM_WORLD_SIZE", "OMPI_MCA_orte_launch", "OMPI_MCA_orte_enable_recovery"], ""),
         (["SLURM_STEP_ID"], ""),
     ],
