@@ -23,7 +23,7 @@ _PART: Final = 1 / 8
 SLACK: Final = 64 * 1024 * 1024
 
 
-class _SpoolFile:
+class _Segment:
     """A temporary file. end: its size; extents: those that wait to be read, in their order."""
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ class Extent:
 
     __slots__ = ("file", "length", "offset")
 
-    def __init__(self, file: _SpoolFile, offset: int, length: int) -> None:
+    def __init__(self, file: _Segment, offset: int, length: int) -> None:
         self.file, self.offset, self.length = file, offset, length
 
 
@@ -45,7 +45,7 @@ class Spool:
     """Pieces of output. waiting: bytes not read yet; size: bytes of all files."""
 
     def __init__(self) -> None:
-        self._files: deque[_SpoolFile] = deque()
+        self._files: deque[_Segment] = deque()
         self.waiting = self.size = 0
 
     def write(self, data: bytes) -> Extent:
@@ -73,9 +73,9 @@ class Spool:
             self._release(extent.file)
         self._tidy(2 * sum(extent.length for extent in extents))
 
-    def _append(self, data: bytes) -> tuple[_SpoolFile, int]:
+    def _append(self, data: bytes) -> tuple[_Segment, int]:
         if not self._files or self._files[-1].end >= max(FILE, self.size * _PART):
-            self._files.append(_SpoolFile())
+            self._files.append(_Segment())
         file = self._files[-1]
         offset = file.end
         view = memoryview(data)
@@ -86,7 +86,7 @@ class Spool:
             view = view[written:]
         return file, offset
 
-    def _release(self, file: _SpoolFile) -> None:
+    def _release(self, file: _Segment) -> None:
         """Free the disk space of a file if none of its extents is left."""
         if file.extents:
             return

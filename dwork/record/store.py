@@ -131,8 +131,8 @@ class Store:
             with reading(path):
                 while enter(self.connection, 10 * AT_ONCE):
                     pass
-            self._tend()
             self._merge_at = clock() + MERGE
+            self._tend()
         except BaseException:
             self._place.close()
             raise
