@@ -69,7 +69,8 @@ class _Judge:
             if how.outcome == "done":
                 wanted, found = self._tasks[name].output(attempt), self._final.output.get((name, attempt), b"")
                 if found != wanted:
-                    yield f"{name}, attempt {attempt} is done with {len(found):,} of {len(wanted):,} bytes of output"
+                    kept = f"{len(found):,} bytes of output, not the {len(wanted):,} that it printed"
+                    yield f"{name}, attempt {attempt} is done with {kept}"
 
     def attempts(self) -> Iterator[str]:
         """Each start is an attempt of its own in the record, unless the hub was killed before it could enter it."""

@@ -31,7 +31,7 @@ class Plant(NamedTuple):
 PLANTS = (
     Plant("wake-up", "alone", ("stop task",), "stands still"),
     Plant("early", "alone", ("join",), "no true end|had ended"),
-    Plant("output", "alone", ("join",), "bytes of output"),
+    Plant("output", "alone", ("join",), "bytes of output, not"),
     Plant("forgotten", "dhub", ("kill worker", "join"), "stands still"),
     Plant("same attempt", "dhub", ("kill worker", "join"), "started twice in one life of the hub"),
     Plant("left behind", "alone", ("join",), "there are still"),

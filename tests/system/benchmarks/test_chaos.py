@@ -69,7 +69,7 @@ def test_a_done_task_without_a_true_end_after_its_start_is_found() -> None:
 def test_output_that_is_not_whole_is_found() -> None:
     final = past(a=[DONE], b=[DONE])
     lacking = Past(final.states, final.attempts, {("a", 1): b"a 1 end\n"})
-    assert "b, attempt 1 is done with 0 of 8 bytes" in judged(GOOD, lacking)
+    assert "b, attempt 1 is done with 0 bytes of output, not the 8 that it printed" in judged(GOOD, lacking)
 
 
 def test_an_attempt_that_the_record_does_not_know_is_found_unless_the_hub_was_killed() -> None:
