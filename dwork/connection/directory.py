@@ -34,13 +34,18 @@ def directory() -> str:
 
 
 def trouble() -> str:
-    """Return why no run can publish itself here, and what to do; empty when it can. Leaves no file behind."""
+    """Return why no run can publish itself here, and what to do; empty when it can. Leaves nothing behind."""
+    is_new = not os.path.exists(directory())
     try:
-        path = os.path.join(_own_directory(), f"try-{os.getpid()}")
+        place = _own_directory()
+        path = os.path.join(place, f"try-{os.getpid()}")
         write_private(path, "")
         os.unlink(path)
     except UsageError as error:
         return str(error)
+    if is_new:
+        with contextlib.suppress(OSError):  # a run may have published itself there meanwhile
+            os.rmdir(place)
     return ""
 
 

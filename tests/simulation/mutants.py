@@ -270,7 +270,7 @@ MUTANTS = [
     ),
     Mutant(
         "shutdown.py",
-        "self._end_by = step.now + ENDING",
+        "self._end_by = step.now + self._patience",
         "pass",
         "a_worker_that_does_not_end_its_tasks_keeps_no_pool_from_ending",
     ),
