@@ -112,6 +112,12 @@ def show(report: Report) -> None:
         shutil.rmtree(report.directory, ignore_errors=True)
 
 
+def _leave(*_: object) -> None:
+    """Clean up and end; another signal does not disturb that."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(1)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seed", type=int, default=None, help="of the first round of each configuration")
@@ -126,7 +132,7 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--planted", action="store_true", help="plant faults: each must be found")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    signal.signal(signal.SIGTERM, _leave)
     if options.seed is None:
         options.seed = random.SystemRandom().randrange(10**6)
     chosen = configurations(options.openmpi)

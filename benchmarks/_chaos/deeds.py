@@ -72,6 +72,7 @@ class Deeds:
         workers = [actor for actor in cast if actor.role in ("rank", "kworker")]
         guests = [actor for actor in cast if actor.role == "kworker" and self._is_guest(actor)]
         tasks = [actor for actor in cast if actor.role == "task"]
+        busy = [actor for actor in workers if any(task.parent == actor.pid for task in tasks)] or workers
         launchers = [actor for actor in cast if actor.role == "launcher"] or hubs
         choose = self._chance.choice
         possible: list[tuple[str, int, Callable[[], None]]] = []
@@ -86,8 +87,8 @@ class Deeds:
         offer("kill hub", 2, lambda: self._kill(hubs[0]), given=hubs)
         offer("stop hub", 3, lambda: self._stop(hubs[0]), given=hubs)
         offer("signal", 3, lambda: self._signal(choose([*hubs, *launchers])), given=hubs)
-        offer("kill worker", 4, lambda: self._kill(choose(workers)), given=workers)
-        offer("stop worker", 4, lambda: self._stop(choose(workers)), given=workers)
+        offer("kill worker", 4, lambda: self._kill(choose(busy)), given=workers)
+        offer("stop worker", 4, lambda: self._stop(choose(busy)), given=workers)
         offer("leave", 3, lambda: self._signal(choose(guests)), given=guests)
         offer("ask to leave", 1, lambda: self._ask_to_leave(choose(guests)), given=guests)
         offer("kill task", 2, lambda: self._kill_task(choose(tasks)), given=tasks)

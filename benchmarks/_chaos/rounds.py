@@ -30,8 +30,9 @@ _HUB_TIMEOUT: Final = 15
 #: be waited for: a kworker gives up after _HUB_TIMEOUT, and ranks wait for two minutes for a hub that was hit.
 STANDSTILL: Final = (20.0, 45.0)
 _RANKS_WAIT: Final = 150.0
-#: Seconds until a run that is left in peace at its start has started a task, if it can start one.
-_START: Final = 20.0
+#: A run that is left in peace at its start has started a task on that many ranks, or that many seconds have passed.
+_RANKS: Final = 3
+_START: Final = 10.0
 #: Seconds that processes may take to leave when their hub has ended.
 _LEAVE: Final = _HUB_TIMEOUT + 20.0
 #: Runs that nobody disturbs, until no task is left: each may unlock a task that fails twice before it succeeds.
@@ -52,8 +53,7 @@ class Configuration:
     programs: Path
     launch: Callable[[Stage], list[object]] | None
     has_hosts: bool = False
-    #: When a rank dies during MPI_Init, or the hub before it has greeted the ranks, the others may stay: nothing is
-    #: done before a task has started.
+    #: Nothing is done before each rank has started a task: those without word of their hub wait for it without limit.
     starts_in_peace: bool = False
 
 
@@ -264,8 +264,10 @@ class _Scene:
         """Do some deeds, each a moment or a few tasks after the one before."""
         hub, trace = self._the_hub(), self._stage.trace
         if self._configuration.starts_in_peace:
-            size, patience = trace.size, Patience()
-            while hub.code is None and trace.size == size and patience.look() < _START:
+            before, patience = len(trace.lines()), Patience()
+            while hub.code is None and patience.look() < _START:
+                if len({line.worker for line in trace.lines()[before:] if line.kind == "start"}) >= _RANKS:
+                    break
                 self._tick()
         for _ in range(self._chance.randint(1, 8)):
             patience, limit = Patience(), self._chance.choice([0.3, 1.0, 3.0])

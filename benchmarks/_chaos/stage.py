@@ -29,11 +29,15 @@ _OF_MPI: Final = ("prte.", "pmix", "ompi.", "openmpi", "hwloc", "mpich", "ucx")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """A process of a round. role: hub, rank, kworker, task, or another. location: the name that the hub knows it by."""
+    """A process of a round. role: hub, rank, kworker, task, or another. location: the name that the hub knows it by.
+
+    parent: the pid of the process that has started it.
+    """
 
     pid: int
     role: str
     location: str = ""
+    parent: int = 0
 
 
 class Started:
@@ -145,7 +149,7 @@ class Stage:
                 role = "rank" if rank is not None and rank[1] != "0" else "hub"
                 found.append(Actor(pid, role, f"{_host(pid)}:{rank[1]}" if rank is not None else ""))
             elif role:
-                found.append(Actor(pid, "hub" if role == "dhub" else role, f"{_host(pid)}:{pid}"))
+                found.append(Actor(pid, "hub" if role == "dhub" else role, f"{_host(pid)}:{pid}", _parent(pid)))
         return found
 
     def close(self) -> None:
