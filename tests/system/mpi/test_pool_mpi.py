@@ -159,7 +159,7 @@ def test_ranks_wait_with_the_hub_for_the_record_of_an_earlier_run(
     (tmp_path / "tasks.txt").write_text("touch there; while [ ! -e go ]; do sleep 0.01; done\necho ran >> b\n")
     first = start(sys.executable, "-m", "dwork.pool", "--no-bridge", "--slots", 1, "tasks.txt")
     wait_until((tmp_path / "there").exists)
-    second = start(*pool(3, "--bind", "127.0.0.1", "tasks.txt"), SLURM_RESTART_COUNT="1")
+    second = start(*pool(3, "--bind", "127.0.0.1", "tasks.txt"), JOB_ID="4711", SGE_ROOT="/", RESTARTED="1")
     assert second.stderr is not None
     while "tasks.txt.db is in use by process" not in (line := second.stderr.readline()):
         assert line, "it did not wait"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from dwork.core.errors import TaskFileError
-from dwork.host.shell import dialect, runs
+from dwork.core.task import Options
+from dwork.host.shell import dialect, runs, unfit
 from dwork.record.reading import Archive
 from dwork.taskfile import Source, parse
 from dwork.taskfile.text import LIMIT
@@ -98,10 +100,14 @@ def contents(form: str, field: str) -> Iterator[tuple[str, bytes]]:
         yield what, field.encode().replace("¤".encode(), content)
 
 
+def unfit_here(options: Options) -> str:
+    return unfit(options.shell, os.environ["PATH"]) if options.shell is not None else ""
+
+
 def refusal(form: str, data: bytes) -> str:
     """Return why a file is refused, and check that it is one clean line; empty when it is not refused."""
     try:
-        parse([Source("t", data, form)], dialect=dialect(), runs=runs)
+        parse([Source("t", data, form)], dialect=dialect(), runs=runs, unfit=unfit_here)
     except TaskFileError as error:
         text = str(error)
         assert re.match(r"t:[0-9]+: ", text) and text.isprintable() and len(text) < 600 and "; " in text

@@ -156,7 +156,8 @@ def test_a_mistake_is_one_line_with_what_to_do_and_nothing_runs(
 def test_an_empty_file_is_nothing_to_do(run: Callable, tmp_path: Path, content: str) -> None:
     (tmp_path / "tasks.txt").write_text(content)
     ran = run(*POOL, "tasks.txt")
-    assert (ran.code, ran.out, ran.err) == (0, "", "dwork: there is nothing to do\n")
+    assert (ran.code, ran.out, ran.own_err[-1]) == (0, "", "dwork: there is nothing to do")
+    assert ran.own_err[0].startswith("dwork: tasks.txt:1: this file has no tasks") and len(ran.own_err) == 2
 
 
 def test_quiet_prints_what_tasks_print_and_nothing_else(run: Callable, tmp_path: Path) -> None:

@@ -46,6 +46,7 @@ REFUSALS = [
     r"would be ignored; did you mean #DWORK",
     r"the here-document .* has no end",
     r"this looks like",
+    r"is not a (blank|quote) of a shell",
 ]
 
 
