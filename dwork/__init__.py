@@ -60,7 +60,7 @@ if TYPE_CHECKING:
         WorkerRow,
     )
     from dwork.core.shell import Shell
-    from dwork.core.task import Assigned, Options, Result, State, Task
+    from dwork.core.task import Assigned, EndWarning, Options, Result, State, Task
     from dwork.core.version import __version__
 
 __all__ = [
@@ -73,6 +73,7 @@ __all__ = [
     "CrewRow",
     "DworkError",
     "End",
+    "EndWarning",
     "FailureRow",
     "Found",
     "GraphError",
@@ -112,7 +113,7 @@ _MODULES = {
     **dict.fromkeys(("AttemptRow", "CrewRow", "FailureRow", "HandRow", "OptionsRow"), "dwork.core.rows"),
     **dict.fromkeys(("OutputPiece", "PredecessorRow", "Predecessors", "RunFacts", "RunView"), "dwork.core.rows"),
     **dict.fromkeys(("RunningRow", "Successors", "TaskDetails", "TaskRow", "WorkerRow"), "dwork.core.rows"),
-    **dict.fromkeys(("Assigned", "Options", "Result", "State", "Task"), "dwork.core.task"),
+    **dict.fromkeys(("Assigned", "EndWarning", "Options", "Result", "State", "Task"), "dwork.core.task"),
 }
 
 
