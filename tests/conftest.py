@@ -24,8 +24,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_configure() -> None:
-    """A shell lets what it runs in its background ignore SIGINT, which all that the tests start would inherit."""
-    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup ignores it, and the programs then ignore it as well
+    """A shell lets what it runs in its background ignore SIGINT and SIGQUIT, as nohup SIGHUP: programs inherit that."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     long.choose_seed()
