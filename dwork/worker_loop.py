@@ -66,7 +66,7 @@ def work(
 
     The first signal of ENDS lets running tasks finish, the second kills them. is_rank: ignore these signals, since
     mpirun sends them to all ranks and the hub decides what they mean; raise TransportError when the parent process has
-    exited; wait for the hub's first message without limit. hub_timeout: raise TransportError when the hub has not
+    exited; wait half an hour for the hub's first message. hub_timeout: raise TransportError when the hub has not
     answered for this many seconds; a rank's hub may set another limit. idle_timeout: leave after this many seconds
     without a task. until_eof: a descriptor; at its end of file, kill the tasks and return, since the process that
     started the worker is gone. job: at its last call, kill the tasks and leave. tell(text) prints a line for people.

@@ -1,9 +1,9 @@
 """How long a worker waits for its hub.
 
 The hub is silent while an answer of it is missing and no message arrives. After `limit` seconds of that the worker
-gives up. Before its first message, a rank waits without limit: the launcher starts all ranks, and the hub may first
-have to wait for its record. When this process stood still, the wait begins again: the hub may have stood still, too,
-and what it has sent is still unread.
+gives up. Before the first message a rank waits for FIRST seconds: the launcher starts all ranks, and the hub may first
+have to wait for its record, and to load millions of tasks. When this process stood still, the wait begins again: the
+hub may have stood still, too, and what it has sent is still unread.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ from dwork.worker.worker import Worker
 #: How long a rank waits for its silent hub: in beats (the hub waits eight for a worker), and at least in seconds.
 PATIENCE: Final = 16
 LEAST_PATIENCE: Final = 10.0
+#: Seconds that a rank waits for the first message: a hub that died before it cannot be told from one that loads.
+FIRST: Final = 1800.0
 
 
 class HubSilence:
-    """The silence of one worker's hub. limit: for how many seconds to wait; at first hub_timeout."""
+    """The silence of one worker's hub. limit: for how many seconds to wait."""
 
     def __init__(self, worker: Worker, now: float, hub_timeout: float, *, is_rank: bool) -> None:
-        self.limit = hub_timeout
+        self.limit = FIRST if is_rank else hub_timeout
         self._worker = worker
         self._hub_timeout = hub_timeout
         self._is_rank = is_rank
@@ -48,6 +50,4 @@ class HubSilence:
 
     def is_over(self, now: float) -> bool:
         """Whether to give up; to be called at the end of a turn."""
-        if self._is_rank and self._worker.welcome is None:
-            self._since = now
         return now >= self.deadline

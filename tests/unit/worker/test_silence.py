@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dwork.core.messages import Transfer
-from dwork.worker.silence import LEAST_PATIENCE, PATIENCE, HubSilence
+from dwork.worker.silence import FIRST, LEAST_PATIENCE, PATIENCE, HubSilence
 from tests.unit.worker.bench import waiting
 
 
@@ -36,10 +36,10 @@ def test_after_a_standstill_the_wait_begins_again() -> None:
     assert not silence.is_over(1059.9) and silence.is_over(1060.0)
 
 
-@pytest.mark.parametrize(("is_rank", "deadline"), [(True, 160.0), (False, 60.0)])
-def test_only_a_rank_waits_for_the_first_message_without_limit(is_rank: bool, deadline: float) -> None:
+@pytest.mark.parametrize(("is_rank", "limit"), [(True, FIRST), (False, 60.0)])
+def test_a_rank_waits_longer_for_the_first_message(is_rank: bool, limit: float) -> None:
     silence = HubSilence(waiting(is_known=False), 0.0, 60.0, is_rank=is_rank)
-    assert silence.is_over(100.0) is not is_rank and silence.deadline == deadline
+    assert not silence.is_over(limit - 0.1) and silence.is_over(limit)
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from dwork.runner import outgoing
 from dwork.runner.runner import Refused
 from dwork.runner.stream import SHORT
 from dwork.worker.refusals import PATIENCE as REFUSED_FOR
-from dwork.worker.silence import PATIENCE
+from dwork.worker.silence import FIRST, PATIENCE
 from dwork.worker.suspects import SUSPICION
 from dwork.worker.worker import OVER_TCP
 from dwork.worker_loop import BUSY_POLL
@@ -254,10 +254,12 @@ def test_a_turn_that_stands_still_is_not_the_hubs_silence() -> None:
     assert not at.loop.has_left
 
 
-def test_a_rank_waits_for_its_first_message_without_limit_and_a_kworker_does_not() -> None:
+def test_a_rank_waits_longer_for_its_first_message_than_a_kworker() -> None:
     rank = Scene(None, is_rank=True, hub_timeout=60.0)
-    rank.world.wait(1e5)
+    rank.world.wait(FIRST - 1.0)
     assert not rank.loop.has_left
+    rank.world.wait(1.0)
+    assert rank.loop.has_left
     other = Scene(None, hub_timeout=60.0)
     other.world.wait(60.0)
     assert other.loop.has_left
