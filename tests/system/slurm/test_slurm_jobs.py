@@ -87,9 +87,9 @@ def test_a_job_that_was_suspended_ends_later_by_that_time(
     begin = time.monotonic()
     wait_until(lambda: time.monotonic() >= begin + 42.0)
     batch.cluster.command("scontrol", "resume", job.id)
+    wait_until(lambda: job.output.count("the job ends at") == 2)
     (tmp_path / "go").touch()
     assert ends(job) == "COMPLETED", job.output
-    assert job.output.count("the job ends at") == 2
     assert {outcome for _, outcome in outcomes(tmp_path)} == {"done"}
 
 
