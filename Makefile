@@ -28,8 +28,8 @@ coverage: $(VENV)/ready
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal tests/unit tests/simulation $(PYTEST) --cov --cov-report=json:.coverage.json $(if $(HTML),--cov-report=html)
 	$(BIN)/python -m tests.coverage_by_folder .coverage.json
 
-# PYTEST='-m "not slurm"' leaves out what needs Slurm; JOBS=0 runs one test after the other, auto one more than cores at
-# a time.
+# PYTEST='-m "not slurm"' leaves out what needs Slurm; JOBS=0 runs one test after the other, auto two for each
+# core at a time.
 test: $(VENV)/ready
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pytest -n $(JOBS) --dist worksteal $(PYTEST)
 

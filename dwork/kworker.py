@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from dwork.cli.ending import ending
+from dwork.cli.ending import Ending, ending
 from dwork.cli.hub_option import HubOption, hub_option
 from dwork.cli.options import DURATION, MEMORY, SLOTS, gpus_option, job_end_options, smt_option
 from dwork.cli.program import ExitCode, click_main, leave, say
@@ -144,8 +144,10 @@ def run(settings: WorkerSettings) -> int:
             hub=f"the hub at {address}",
         )
     except TransportError:
-        if not _is_over(connection):
+        end = ending(connection)
+        if end is None or not end.leaves_nothing:
             raise
+        _tell_end(end)
         return ExitCode.DONE
     finally:
         transport.close()
@@ -178,9 +180,11 @@ def _find(settings: WorkerSettings) -> tuple[Connection, str] | None:
             is_last = clock() >= give_up
             ended = last_ended(which.server, file, which.job)
             if ended is not None and (is_last or ((file or which.job) and ended != judged)):
-                if _is_over(ended):
+                end = ending(ended)
+                if end is not None and end.leaves_nothing:
+                    _tell_end(end)
                     return None
-                judged = ended
+                judged = judged if end is None else ended  # its record may still be in use
             if is_last:
                 raise
             if not is_waiting:
@@ -189,13 +193,8 @@ def _find(settings: WorkerSettings) -> tuple[Connection, str] | None:
             time.sleep(_LOOK)
 
 
-def _is_over(connection: Connection) -> bool:
-    """Whether that run has ended and left nothing to do; if so, print it."""
-    end = ending(connection)
-    if end is None or not end.leaves_nothing:
-        return False
+def _tell_end(end: Ending) -> None:
     _tell(f"{end.text}: nothing is left to do")
-    return True
 
 
 def main(typed: str = "kworker") -> None:

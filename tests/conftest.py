@@ -55,8 +55,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """`-n auto`: one more than there are cores, since many tests wait for processes; each needs some 200 MB."""
-    return min(len(os.sched_getaffinity(0)) + 1, 16)
+    """`-n auto`: two for each core, since many tests wait for processes; each needs some 300 MB."""
+    return min(2 * len(os.sched_getaffinity(0)), 16)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -102,19 +102,6 @@ def test_qdel_ends_all_and_the_next_job_goes_on(
     assert len(batch.numbers) == 3
 
 
-def test_a_job_that_grid_engine_starts_again_goes_on(
-    batch: Batch, ends: Callable, wait_until: Callable, tmp_path: Path
-) -> None:
-    waiting(tmp_path, 3)
-    job = batch()
-    wait_until(lambda: ran(tmp_path) == 3)
-    batch.cluster.command("qmod", "-rj", job.id)
-    wait_until(lambda: "0 of 3 already done" in job.output, otherwise=lambda: job.output)
-    (tmp_path / "go").touch()
-    assert ends(job) == "0", job.output
-    assert sorted(outcome for _, outcome in outcomes(tmp_path))[:3] == ["done"] * 3
-
-
 def test_a_rank_that_was_killed_does_not_make_a_failure_of_a_job_that_is_done(
     batch: Batch, ends: Callable, tmp_path: Path
 ) -> None:

@@ -96,7 +96,7 @@ def test_it_shows_what_runs_and_what_failed_with_the_end_of_its_stderr(pool: Cal
     pool()
 
     async def play(seen: Seen) -> None:
-        text = await seen.until("3 running", "1 failed", "case-2", "gone", "3/4")
+        text = await seen.until("3 running", "1 failed", "case-2", "gone", "3/4", "Next list", "Help")
         assert re.search(r"^(\S+/)?tasks.txt on \S+, for \d+ s$", text.splitlines()[0])
         assert re.search(r"#0 +\d s exit status 3 +bad", text)
         assert "[red]cannot[/red] open" in text and "\\x1b[2Jgone" in text
