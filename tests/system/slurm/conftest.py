@@ -20,7 +20,7 @@ from tests.system.slurm.cluster import PMIX, PROGRAMS, Cluster
 from tests.waiting import wait_until as until
 
 #: Seconds that anything may take, on a busy machine.
-LIMIT = 60.0
+LIMIT = 150.0
 
 
 #: Tells on which node it runs, and ends when there is a file `go`; but not never, should nobody be left to make one.
