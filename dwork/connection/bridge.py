@@ -104,7 +104,7 @@ def _directory() -> UserText:
 def _publish(connection: Connection, tell: Callable[[str], None]) -> str:
     """Write the connection file, if need be beside the record, and return its path; empty when that fails, too.
 
-    A full or read-only home directory is no reason to run nothing.
+    The run goes on without it: the home directory may be full or read-only.
     """
     try:
         return publish(connection)

@@ -34,7 +34,7 @@ _PR_SET_CHILD_SUBREAPER: Final = 36
 _ENTRY: Final = 32
 
 #: $1 is the mark, $2 the seconds between TERM and KILL, $3 a directory to remove, or empty, $4 the table. A line on
-#: standard input is the farewell. A start time tells a process from a later one with the same pid.
+#: standard input is the farewell. A start time distinguishes a process from a later one with the same pid.
 _SCRIPT: Final = r"""
 trap '' HUP INT TERM USR1 USR2
 read -r farewell && exit

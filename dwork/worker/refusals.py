@@ -33,7 +33,7 @@ class Refusals:
         self._pause = PAUSE[0]
 
     def add(self, running: int, now: float) -> None:
-        """Note that a start was refused while so many tasks of this worker run."""
+        """Note that a start was refused. running: the tasks of this worker that run."""
         self.slots = max(1, min(self.slots, running))
         self._more_at = now + RECOVERY
         if not running:

@@ -15,7 +15,7 @@ from dwork.worker.worker import Worker
 #: How long a rank waits for its silent hub: in beats (the hub waits eight for a worker), and at least in seconds.
 PATIENCE: Final = 16
 LEAST_PATIENCE: Final = 10.0
-#: Seconds that a rank waits for the first message: a hub that died before it cannot be told from one that loads.
+#: Seconds that a rank waits for the first message: a hub that has died looks like one that loads.
 FIRST: Final = 1800.0
 
 
